@@ -1,0 +1,257 @@
+"""Derivatives, with the names and arguments that JAX's users know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphad import passes, tree
+from graphad.api.call import Call, argument_type, run
+from graphad.build import describe_location, user_location
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.graph import Graph
+from graphad.ops.elementwise import cast
+
+Argnums = int | Sequence[int]
+
+
+def value_and_grad(
+    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function giving `(fun(*args), gradient)`, computed together in reverse mode.
+
+    The gradient has the structure of the argument, or is a tuple of them when `argnums` is a sequence. With
+    `has_aux`, `fun` returns `(loss, aux)` and so does the first result. Complex arguments follow JAX's convention:
+    for a real loss the gradient is `df/dx - i df/dy`; `holomorphic=True` differentiates a complex loss.
+
+    Raises `TypeMismatchError` (a `TypeError`) for an integer argument or a loss that is not a real scalar.
+    """
+    several = not isinstance(argnums, int)
+
+    @wraps(fun)
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        call = Call(fun, args, kwargs)
+        positions = [_argument(fun, call, i) for i in (argnums if several else (argnums,))]  # type: ignore[union-attr]
+        wrt = [i for leaves in positions for i in leaves]
+        for i in wrt:
+            _check_differentiable("grad", call, i, holomorphic)
+        trace = call.trace(known=True)
+        _check_scalar(trace.graph, call, has_aux, holomorphic)
+        graph = passes.grad(trace.graph, wrt)
+        results = run(graph, [*call.leaves, *trace.captures])
+        n = len(trace.graph.outputs)
+        gradients = iter(results[n:])
+        trees = [
+            tree.unflatten(call.trees[i], gradients)
+            for i in ([j % len(args) for j in argnums] if several else [argnums % len(args)])  # type: ignore[union-attr,operator]
+        ]
+        value = tree.unflatten(call.out_tree, results[:n])
+        return value, tuple(trees) if several else trees[0]
+
+    return value_and_gradient
+
+
+def grad(
+    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function giving the gradient of a scalar-valued `fun`; with `has_aux`, `(gradient, aux)`.
+
+    See `value_and_grad` for structure, complex numbers and errors.
+    """
+    both = value_and_grad(fun, argnums, has_aux, holomorphic)
+
+    @wraps(fun)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, result = both(*args, **kwargs)
+        return (result, value[1]) if has_aux else result
+
+    return gradient
+
+
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+    """`(fun(*primals), directional derivative along tangents)`, in forward mode; with `has_aux`, `aux` comes third.
+
+    Tangents have the structure, shapes and dtypes of the primals. Raises `TypeMismatchError` or `ShapeError`.
+    """
+    call = Call(fun, tuple(primals), {})
+    leaves = _matching("jvp: tangents", call, tangents)
+    trace = call.trace(known=True)
+    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
+    graph = passes.jvp(trace.graph, wrt)
+    results = run(graph, [*call.leaves, *trace.captures, *[leaves[i] for i in wrt]])
+    return _with_tangents(call, trace.graph, results, has_aux)
+
+
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`(fun(*primals), pullback)`, where `pullback(ct)` gives a tuple of cotangents, one for each primal.
+
+    The law: `<ct, jvp(t)> == <pullback(ct), t>`. With `has_aux`, `fun` returns `(out, aux)` and `aux` comes third.
+    """
+    call = Call(fun, primals, {})
+    trace = call.trace(known=True)
+    graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
+    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
+    linear = passes.linearize(graph, wrt)
+    total = len(graph.outputs)
+    kept = len([v for v in graph.outputs[:n_out] if v.type.differentiable])
+    linear_outputs = linear.outputs[total : total + kept]
+    first, second = passes.split(
+        Graph(linear.inputs, linear.nodes, (*linear.outputs[:total], *linear_outputs), graph.name),
+        linear.inputs[len(graph.inputs) :],
+        linear_outputs,
+    )
+    results = run(first, [*call.leaves, *trace.captures])
+    residuals = results[total:]
+    n_res = len(residuals)
+    transposed = passes.transpose(second, range(n_res, len(second.inputs)), range(kept))
+    differentiable = [v.type.differentiable for v in graph.outputs[:n_out]]
+
+    def pullback(ct: Any) -> tuple[Any, ...]:
+        """Cotangents of the primals for a cotangent of the result."""
+        leaves = _check_tree("vjp: the cotangent", ct, out_tree, [v.type for v in graph.outputs[:n_out]])
+        cts = iter(run(transposed, [*residuals, *[c for c, d in zip(leaves, differentiable, strict=True) if d]]))
+        filled = [
+            next(cts) if argument_type(x).differentiable else np.zeros(argument_type(x).shape)[()] for x in call.leaves
+        ]
+        return tuple(tree.unflatten(t, filled[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
+
+    value = tree.unflatten(out_tree, results[:n_out])
+    if has_aux:
+        return value, pullback, tree.unflatten(aux_tree, results[n_out:total])
+    return value, pullback
+
+
+def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
+    """`(fun(*primals), f_jvp)`, where `f_jvp(*tangents)` is the derivative at the primals, computed ahead once."""
+    call = Call(fun, primals, {})
+    trace = call.trace(known=True)
+    graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
+    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
+    linear = passes.linearize(graph, wrt)
+    total = len(graph.outputs)
+    first, second = passes.split(linear, linear.inputs[len(graph.inputs) :], linear.outputs[total:])
+    results = run(first, [*call.leaves, *trace.captures])
+    residuals = results[total:]
+    types = [v.type for v in graph.outputs[:n_out]]
+
+    def f_jvp(*tangents: Any) -> Any:
+        """The derivative applied to tangents of the primals."""
+        leaves = _matching("linearize: tangents", call, tangents)
+        found = iter(run(second, [*residuals, *[leaves[i] for i in wrt]]))
+        return tree.unflatten(out_tree, [next(found) if t.differentiable else np.zeros(t.shape)[()] for t in types])
+
+    value = tree.unflatten(out_tree, results[:n_out])
+    if has_aux:
+        return value, f_jvp, tree.unflatten(aux_tree, results[n_out:total])
+    return value, f_jvp
+
+
+def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
+    """The transpose of a linear function: `linear_transpose(f, x)(ct)` gives a tuple of cotangents of the primals.
+
+    Only the primals' shapes and dtypes matter (`ShapeDtype` will do). Raises `MissingRuleError` where `fun` is not linear.
+    """
+    call = Call(fun, primals, {})
+    trace = call.trace(known=False)
+    graph = trace.graph
+    transposed = passes.transpose(graph, range(len(call.leaves)), range(len(graph.outputs)))
+
+    def transposed_fun(ct: Any) -> tuple[Any, ...]:
+        """Cotangents of the primals."""
+        leaves = _check_tree("linear_transpose: the cotangent", ct, call.out_tree, graph.output_types)
+        cts = run(transposed, [*trace.captures, *leaves])
+        return tuple(tree.unflatten(t, cts[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
+
+    return transposed_fun
+
+
+# -- checks -------------------------------------------------------------------------------------------------------
+
+
+def _argument(fun: Callable[..., Any], call: Call, i: int) -> range:
+    n = len(call.trees)
+    if not -n <= i < n:
+        name = getattr(fun, "__name__", "the function")
+        raise TypeMismatchError(f"argnums={i}, but {name} was called with {n} positional arguments")
+    return call.argument_leaves(i % n)
+
+
+def _check_differentiable(what: str, call: Call, i: int, holomorphic: bool) -> None:
+    kind = argument_type(call.leaves[i])
+    name = call.names()[i] if not (kind.differentiable and not holomorphic) else None
+    if not kind.differentiable:
+        raise TypeMismatchError(
+            f"{what}: argument {name or i} is {kind}, and only floating-point arguments have derivatives"
+            f"{describe_location(user_location())}; pass a float (3.0, x.astype(float)) or choose other argnums"
+        )
+    if holomorphic and kind.dtype.kind != "c":
+        raise TypeMismatchError(f"{what}: holomorphic=True needs complex arguments, but {name or i} is {kind}")
+
+
+def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) -> None:
+    name = graph.name
+    place = describe_location(user_location())
+    loss = call.out_tree
+    if has_aux:
+        if loss.kind is not tuple or len(loss.children) != 2:
+            raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){place}")
+        loss = loss.children[0]
+    if loss is not tree.LEAF:
+        raise TypeMismatchError(f"grad: {name} returns {loss}, not one scalar{place}; use jacrev, or vjp")
+    kind = graph.outputs[0].type
+    wanted = "c" if holomorphic else "f"
+    if kind.shape:
+        raise TypeMismatchError(
+            f"grad: {name} returns {kind}, not a scalar{place}; use jacrev or jacfwd for its Jacobian, vjp for a "
+            "product, or sum the result"
+        )
+    if kind.dtype.kind != wanted:
+        remedy = "holomorphic=True differentiates a complex one" if kind.dtype.kind == "c" else "return a real float"
+        raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{place}; {remedy}")
+
+
+def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
+    if len(tangents) != len(call.trees):
+        raise TypeMismatchError(f"{what}: {len(tangents)} given for {len(call.trees)} primals")
+    leaves: list[Any] = []
+    for i, (t, treedef) in enumerate(zip(tangents, call.trees, strict=True)):
+        types = [argument_type(call.leaves[j]) for j in call.argument_leaves(i)]
+        leaves += _check_tree(f"{what}[{i}]", t, treedef, types)
+    return leaves
+
+
+def _check_tree(what: str, value: Any, treedef: tree.TreeDef, types: Sequence[Any]) -> list[Any]:
+    leaves, found = tree.flatten(value)
+    place = describe_location(user_location())
+    if found != treedef:
+        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{place}")
+    for i, (x, kind) in enumerate(zip(leaves, types, strict=True)):
+        given = argument_type(x)
+        if given.shape != kind.shape:
+            raise ShapeError(f"{what} is {given}, and should be {kind}{place}")
+        if kind.differentiable and given.dtype != kind.dtype:
+            if not np.can_cast(given.dtype, kind.dtype, "safe") and type(x) not in (int, float, complex):
+                raise TypeMismatchError(f"{what} is {given}, and should be {kind}{place}")
+            leaves[i] = cast(x, kind.dtype)
+    return leaves
+
+
+def _split_aux(graph: Graph, call: Call, has_aux: bool) -> tuple[Graph, tree.TreeDef, int, tree.TreeDef]:
+    """The graph, the structure and number of its differentiated outputs, and the structure of the auxiliary ones."""
+    if not has_aux:
+        return graph, call.out_tree, len(graph.outputs), tree.structure(None)
+    if call.out_tree.kind is not tuple or len(call.out_tree.children) != 2:
+        raise TypeMismatchError(f"with has_aux=True, {graph.name} must return (out, aux)")
+    out, aux = call.out_tree.children
+    return graph, out, out.num_leaves, aux
+
+
+def _with_tangents(call: Call, graph: Graph, results: list[Any], has_aux: bool) -> Any:
+    n = len(graph.outputs)
+    found = iter(results[n:])
+    filled = [next(found) if v.type.differentiable else np.zeros(v.type.shape)[()] for v in graph.outputs]
+    value, tangent = tree.unflatten(call.out_tree, results[:n]), tree.unflatten(call.out_tree, filled)
+    return (value[0], tangent[0], value[1]) if has_aux else (value, tangent)

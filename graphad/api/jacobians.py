@@ -1,0 +1,132 @@
+"""Jacobians and Hessians: columns by forward mode, rows by reverse mode, vectorised over a basis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.call import argument_type
+from graphad.api.derivatives import Argnums, jvp, linearize, vjp
+from graphad.api.derivatives import grad as _grad
+from graphad.api.vectorize import vmap
+from graphad.errors import TypeMismatchError
+
+
+def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The Jacobian by forward mode, a column at a time for each input element; best for few inputs.
+
+    For an argument of shape `a` and a result of shape `r` it has shape `r + a`; trees nest result over argument.
+    """
+
+    @wraps(fun)
+    def jacobian_fun(*args: Any) -> Any:
+        partial, chosen = _partial(fun, args, argnums)
+        out = linearize(partial, *chosen, has_aux=has_aux)
+        leaves, treedef = tree.flatten(chosen)
+        columns = []
+        for basis in _basis("jacfwd", leaves):
+            tangents = [np.zeros((basis[0].shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
+            tangents[basis[1]] = basis[0]
+            columns.append(vmap(out[1])(*tree.unflatten(treedef, tangents)))
+        # Each column set has the result's structure with the input's elements in front; move them behind.
+        per_leaf = []
+        for x, column in zip(leaves, columns, strict=True):
+            shape = argument_type(x).shape
+            per_leaf.append([_columns_last(c, shape) for c in tree.leaves(column)])
+        out_tree = tree.structure(out[0])
+        jacobians = [
+            _arrange(tree.unflatten(treedef, list(row)), argnums) for row in zip(*per_leaf, strict=True)
+        ]
+        result = tree.unflatten(out_tree, jacobians)
+        return (result, out[2]) if has_aux else result
+
+    return jacobian_fun
+
+
+def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The Jacobian by reverse mode, a row at a time for each result element; best for few results.
+
+    Shapes and trees as `jacfwd`.
+    """
+
+    @wraps(fun)
+    def jacobian_fun(*args: Any) -> Any:
+        partial, chosen = _partial(fun, args, argnums)
+        out = vjp(partial, *chosen, has_aux=has_aux)
+        leaves, treedef = tree.flatten(out[0])
+        rows = []
+        for basis, position in _basis("jacrev", leaves):
+            cts = [np.zeros((basis.shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
+            cts[position] = basis
+            found = vmap(out[1])(tree.unflatten(treedef, cts))
+            shape = argument_type(leaves[position]).shape
+            split = tree.map(lambda r, shape=shape: _reshape(r, (*shape, *r.shape[1:])), found)
+            rows.append(_arrange(split, argnums))
+        result = tree.unflatten(treedef, rows)
+        return (result, out[2]) if has_aux else result
+
+    return jacobian_fun
+
+
+jacobian = jacrev
+
+
+def hessian(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The matrix of second derivatives, forward over reverse: shape `r + a + a`."""
+    return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)
+
+
+def hvp(fun: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+    """Hessian-vector product of a scalar-valued `fun`, forward over reverse, without forming the Hessian.
+
+    `primals` and `tangents` are tuples of arguments; the result has the structure of the first argument.
+    """
+    return jvp(_grad(fun), primals, tangents)[1]
+
+
+def _partial(fun: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> tuple[Callable[..., Any], list[Any]]:
+    positions = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in positions:
+        if not -len(args) <= i < len(args):
+            raise TypeMismatchError(f"argnums={i}, but the function was called with {len(args)} positional arguments")
+    positions = [i % len(args) for i in positions]
+
+    @wraps(fun)
+    def partial(*chosen: Any) -> Any:
+        full = list(args)
+        for i, x in zip(positions, chosen, strict=True):
+            full[i] = x
+        return fun(*full)
+
+    return partial, [args[i] for i in positions]
+
+
+def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:
+    bases = []
+    for position, x in enumerate(leaves):
+        kind = argument_type(x)
+        if not kind.differentiable:
+            raise TypeMismatchError(f"{what}: {kind} has no derivatives; only floating-point values have")
+        bases.append((np.eye(kind.size, dtype=kind.dtype).reshape(kind.size, *kind.shape), position))
+    return bases
+
+
+def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
+    from graphad.ops.shape import reshape
+
+    return reshape(x, shape)
+
+
+def _columns_last(x: Any, shape: tuple[int, ...]) -> Any:
+    from graphad.ops.shape import Transpose
+
+    moved = x if x.ndim == 1 else Transpose((*range(1, x.ndim), 0))(x)
+    return _reshape(moved, (*x.shape[1:], *shape))
+
+
+def _arrange(jacobians: Any, argnums: Argnums) -> Any:
+    return jacobians[0] if isinstance(argnums, int) else tuple(jacobians)

@@ -1,0 +1,215 @@
+"""Tracing to a graph, pipelines over it, and compiled functions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphad import executors, tree
+from graphad.api.call import Call, ShapeDtype, argument_type, as_array, is_weak
+from graphad.build import describe_location, user_location
+from graphad.errors import TracerError, TypeMismatchError
+from graphad.executors import Executor
+from graphad.executors.base import _default
+from graphad.graph import Graph
+from graphad.ops.control import Call as CallOp
+from graphad.passes import Pipeline, Stage
+from graphad.trace import Trace, innermost
+
+OPTIMISE = "inline, cse, dce"
+"""The pipeline that `jit` runs before the executor's own."""
+
+
+def trace(fun: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Callable[..., Graph]:
+    """`trace(f)(*args)` is the graph of `f` for arguments of these shapes and dtypes (`ShapeDtype` will do).
+
+    The leaves of the arguments are the graph's inputs, in order, and those of the result its outputs. Raises
+    `TracerError` where `f` branches on a traced value.
+    """
+
+    @wraps(fun)
+    def traced(*args: Any, **kwargs: Any) -> Graph:
+        function, dynamic = _bind_static(fun, args, static_argnums)
+        return Call(function, dynamic, kwargs).trace(known=False).graph
+
+    return traced
+
+
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of `fun` with a `ShapeDtype` for each array, found without computing anything."""
+    call = Call(fun, args, kwargs)
+    graph = call.trace(known=False).graph
+    return tree.unflatten(call.out_tree, [ShapeDtype(t.shape, t.dtype) for t in graph.output_types])
+
+
+class Compiled:
+    """A graph after its pipeline, compiled by an executor. Call it with the graph's inputs.
+
+    `stages` holds every stage with the seconds that it took (the last is the executor's compilation), `graph` the
+    optimised graph.
+    """
+
+    def __init__(self, graph: Graph, pipeline: str | Pipeline, executor: Executor, trace_seconds: float = 0.0) -> None:
+        self.executor = executor
+        steps = Pipeline(pipeline) if isinstance(pipeline, str) else pipeline
+        self.stages = [Stage("trace", graph, trace_seconds)]
+        self.stages += (steps + Pipeline(executor.pipeline)).stages(graph)
+        self.graph = self.stages[-1].graph
+        start = time.perf_counter()
+        self.executable = executor.compile(self.graph)
+        self.stages.append(Stage(f"compile[{executor.name}]", self.graph, time.perf_counter() - start))
+
+    def __call__(self, *args: Any) -> tuple[Any, ...]:
+        return self.executable(*[np.asarray(x) for x in args])
+
+    def source(self) -> str:
+        """The code that the executor generated, or the graph's text where it generates none."""
+        source = getattr(self.executable, "source", None)
+        return source() if source is not None else str(self.graph)
+
+    def __repr__(self) -> str:
+        return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"
+
+
+def compile(graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | Executor | None = None) -> Compiled:
+    """Run a pipeline over a graph and compile the result: `compile(trace(f)(x), "grad(wrt=0), simplify, cse, dce")`.
+
+    Raises `PipelineError` or `ExecutorError` for a name that is not known.
+    """
+    return Compiled(graph, pipeline, executors.get(executor))
+
+
+_Entry = tuple[Callable[..., Any], tree.TreeDef | None]
+
+
+class Jitted:
+    """A function that is traced, optimised and compiled once for each signature of its arguments."""
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        executor: str | Executor | None,
+        pipeline: str | Pipeline,
+        static_argnums: int | Sequence[int],
+    ) -> None:
+        wraps(fun)(self)
+        self.fun = fun
+        self.executor = executor
+        self.pipeline = pipeline
+        self.static_argnums = static_argnums
+        self._cache: dict[Any, _Entry] = {}
+        self._fast: dict[Any, _Entry] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # The common call, of arrays by position: everything is decided by their dtypes and shapes.
+        if not kwargs:
+            try:
+                executable, out_tree = self._fast[_default[0], *[(x.__class__, x.dtype, x.shape) for x in args]]
+            except (AttributeError, KeyError, TypeError):
+                pass
+            else:
+                results = executable(*args)
+                return results[0] if out_tree is None else tree.unflatten(out_tree, results)
+        return self._call(args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        function, dynamic = _bind_static(self.fun, args, self.static_argnums)
+        call = Call(function, dynamic, kwargs)
+        if innermost(call.leaves) is not None:
+            return _record(call, call.trace(known=False))
+        types = tuple([(argument_type(x), is_weak(x)) for x in call.leaves])
+        key = (_default[0], types, tuple(call.trees), call.treedef, self._static(args))
+        found = self._cache.get(key)
+        if found is None:
+            start = time.perf_counter()
+            traced = call.trace(known=False)
+            if traced.captures:
+                return _record(call, traced)
+            compiled = Compiled(traced.graph, self.pipeline, executors.get(self.executor), time.perf_counter() - start)
+            out_tree = None if call.out_tree is tree.LEAF else call.out_tree
+            found = self._cache[key] = compiled.executable, out_tree
+            plain = all([type(x) is np.ndarray and x.dtype.isnative for x in args])
+            if plain and not kwargs and len(dynamic) == len(args):
+                self._fast[_default[0], *[(x.__class__, x.dtype, x.shape) for x in args]] = found
+        executable, out_tree = found
+        results = executable(*[as_array(x) for x in call.leaves])
+        return results[0] if out_tree is None else tree.unflatten(out_tree, results)
+
+    def _static(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        positions = (self.static_argnums,) if isinstance(self.static_argnums, int) else self.static_argnums
+        return tuple((type(args[i]), args[i]) for i in positions if -len(args) <= i < len(args))
+
+    def compile(self, *args: Any, **kwargs: Any) -> Compiled:
+        """The compiled graph for these arguments, with its stages and source; `ShapeDtype` will do for an array."""
+        function, dynamic = _bind_static(self.fun, args, self.static_argnums)
+        start = time.perf_counter()
+        traced = Call(function, dynamic, kwargs).trace(known=False)
+        seconds = time.perf_counter() - start
+        if traced.captures:
+            raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
+        return Compiled(traced.graph, self.pipeline, executors.get(self.executor), seconds)
+
+    def clear_cache(self) -> None:
+        """Forget every compiled signature."""
+        self._cache.clear()
+        self._fast.clear()
+
+
+def _record(call: Call, traced: Trace) -> Any:
+    """Within another trace: record a call of the function's graph."""
+    if not traced.graph.outputs:
+        return tree.unflatten(call.out_tree, [])
+    result = CallOp(traced.graph)(*call.leaves, *traced.captures)
+    return tree.unflatten(call.out_tree, result if isinstance(result, tuple) else [result])
+
+
+def jit(
+    fun: Callable[..., Any] | None = None,
+    *,
+    executor: str | Executor | None = None,
+    pipeline: str | Pipeline = OPTIMISE,
+    static_argnums: int | Sequence[int] = (),
+) -> Any:
+    """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
+
+    `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
+    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays. Works as a
+    decorator, with or without options.
+    """
+    if fun is None:
+        return lambda f: Jitted(f, executor, pipeline, static_argnums)
+    return Jitted(fun, executor, pipeline, static_argnums)
+
+
+def _bind_static(
+    fun: Callable[..., Any], args: tuple[Any, ...], static_argnums: int | Iterable[int]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    positions = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    if not positions:
+        return fun, args
+    static: dict[int, Any] = {}
+    for i in positions:
+        if -len(args) <= i < len(args):
+            static[i % len(args)] = args[i % len(args)]
+    for i, x in static.items():
+        try:
+            hash(x)
+        except TypeError:
+            raise TypeMismatchError(
+                f"static_argnums: argument {i} is a {type(x).__name__}, which cannot be hashed"
+                f"{describe_location(user_location())}; static arguments select a compiled version, so use a tuple"
+            ) from None
+
+    @wraps(fun)
+    def bound(*dynamic: Any, **kwargs: Any) -> Any:
+        rest = iter(dynamic)
+        return fun(*[static[i] if i in static else next(rest) for i in range(len(args))], **kwargs)
+
+    if hasattr(fun, "__code__"):
+        names = fun.__code__.co_varnames[: fun.__code__.co_argcount]
+        bound.__graphad_names__ = [n for i, n in enumerate(names) if i not in static]  # type: ignore[attr-defined]
+    return bound, tuple(x for i, x in enumerate(args) if i not in static)

@@ -1,0 +1,98 @@
+"""`vmap`: a function of one example becomes a function of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from graphad import passes, tree
+from graphad.api.call import Call, argument_type, run
+from graphad.build import describe_location, user_location
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.ops.shape import Transpose
+from graphad.trace import trace_flat
+from graphad.types import TensorType
+
+
+def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+    """Vectorise `fun` over an axis of its arguments.
+
+    `in_axes` gives the mapped axis of each argument (an integer for all, a sequence with one entry for each, or trees
+    of them); `None` leaves an argument as it is. `out_axes` says where the new axis stands in each result; `None`
+    for a result that does not depend on the batch. Keyword arguments are mapped over their first axis.
+
+    Raises `ShapeError` where the mapped axes have different extents.
+    """
+
+    @wraps(fun)
+    def mapped(*args: Any, **kwargs: Any) -> Any:
+        call = Call(fun, args, kwargs)
+        axes = _input_axes(call, args, in_axes)
+        size = _batch_size(call, axes)
+        leaves, types = [], []
+        for x, axis in zip(call.leaves, axes, strict=True):
+            kind = argument_type(x)
+            if axis is not None:
+                kind = TensorType(kind.dtype, (*kind.shape[:axis], *kind.shape[axis + 1 :]))
+                x = _move(x, axis, 0)
+            leaves.append(x)
+            types.append(kind)
+        trace = trace_flat(call.apply, types, names=call.names(), name=getattr(fun, "__name__", "f").strip("<>"))
+        flags = [axis is not None for axis in axes] + [False] * len(trace.captures)
+        _, _, batched = passes.batch(trace.graph, size, flags)
+        graph = passes.vmap(trace.graph, size, flags)
+        results = run(graph, [*leaves, *trace.captures])
+        out_tree = call.out_tree
+        wanted = tree.broadcast_prefix(out_axes, tree.unflatten(out_tree, results), "vmap: out_axes")
+        for i, (axis, flag) in enumerate(zip(wanted, batched, strict=True)):
+            if axis is None:
+                if flag:
+                    raise TypeMismatchError(
+                        f"vmap: out_axes is None for result {i}, which depends on a mapped argument{_place()}"
+                    )
+                results[i] = results[i][0]
+            elif axis != 0:
+                results[i] = _move(results[i], 0, axis)
+        return tree.unflatten(out_tree, results)
+
+    return mapped
+
+
+def _place() -> str:
+    return describe_location(user_location())
+
+
+def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+    if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+        raise TypeMismatchError(
+            f"vmap: in_axes has {len(in_axes)} entries for {len(args)} arguments{_place()}; give one for each"
+        )
+    axes = tree.broadcast_prefix(in_axes, args, "vmap: in_axes")
+    axes += [0] * (len(call.leaves) - len(axes))
+    found: list[int | None] = []
+    for x, axis in zip(call.leaves, axes, strict=True):
+        kind = argument_type(x)
+        if axis is not None and not -kind.ndim <= axis < kind.ndim:
+            raise ShapeError(f"vmap: an argument is {kind}, which has no axis {axis} to map over{_place()}")
+        found.append(None if axis is None else axis % kind.ndim)
+    return found
+
+
+def _batch_size(call: Call, axes: list[int | None]) -> int:
+    extents = {argument_type(x).shape[a] for x, a in zip(call.leaves, axes, strict=True) if a is not None}
+    if not extents:
+        raise TypeMismatchError(f"vmap: no argument is mapped{_place()}; in_axes must name an axis of one at least")
+    if len(extents) > 1:
+        types = ", ".join(f"{argument_type(x)} over axis {a}" for x, a in zip(call.leaves, axes, strict=True))
+        raise ShapeError(f"vmap: the mapped axes have different extents: {types}{_place()}")
+    return extents.pop()
+
+
+def _move(x: Any, source: int, target: int) -> Any:
+    ndim = argument_type(x).ndim
+    order = [i for i in range(ndim) if i != source]
+    order.insert(target if target >= 0 else target + ndim, source)
+    return x if order == list(range(ndim)) else Transpose(tuple(order))(x)

@@ -1,0 +1,184 @@
+"""`Builder`: makes a graph node by node, inferring each result's type and noting the user's place."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import GraphadError, TracerError
+from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.op import Op
+from graphad.types import Array, TensorType
+
+_serial = itertools.count()
+_current: ContextVar[Builder | None] = ContextVar("graphad_builder", default=None)
+_inferred: dict[tuple[Any, ...], tuple[TensorType, ...]] = {}
+_INFERRED_LIMIT = 100_000
+
+
+class Builder:
+    """A graph under construction.
+
+    `where` overrides the user's place while a pass makes nodes for an existing node. `known` holds the inputs'
+    arrays in a transformation that runs at once, so that values can be computed on demand; `bound` tells which
+    value of an enclosing trace an input stands for. `captures` are the inputs through which the traced function
+    reads values of enclosing traces that it was not given.
+    """
+
+    __slots__ = ("bound", "captured", "captures", "closed", "inputs", "known", "name", "nodes", "producers", "serial", "where")
+
+    def __init__(self, name: str = "f") -> None:
+        self.name = name
+        self.inputs: list[Value] = []
+        self.nodes: list[Node] = []
+        self.bound: dict[Value, tuple[Builder, Value]] = {}
+        self.captured: dict[Value, Value] = {}
+        self.captures: dict[Value, tuple[Builder, Value]] = {}
+        self.known: dict[Value, Any] = {}
+        self.producers: dict[Value, Node] = {}
+        self.where: Location | None = None
+        self.closed = False
+        self.serial = next(_serial)
+
+    def input(self, type: TensorType, name: str | None = None) -> Value:
+        """A new input of the graph."""
+        value = Value(type, name)
+        self.inputs.append(value)
+        return value
+
+    def emit(self, op: Op, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
+        """Record `op(inputs)` and return its results. Type errors are raised with the user's place added."""
+        key = (op, *[v.type for v in inputs])
+        types = _inferred.get(key)
+        where = self.where or user_location()
+        if types is None:
+            try:
+                found = op.infer(*key[1:])
+            except GraphadError as error:
+                if not getattr(error, "located", False):
+                    error.located = True  # type: ignore[attr-defined]
+                    error.args = (f"{error.args[0]}{describe_location(where)}", *error.args[1:])
+                raise
+            types = found if isinstance(found, tuple) else (found,)
+            if len(_inferred) > _INFERRED_LIMIT:
+                _inferred.clear()
+            _inferred[key] = types
+        outputs = tuple([Value(t) for t in types])
+        self.nodes.append(Node(op, inputs, outputs, where))
+        return outputs
+
+    def capture(self, builder: Builder, value: Value) -> Value:
+        """The input through which this graph reads a value of an enclosing trace."""
+        inner = self.captured.get(value)
+        if inner is None:
+            inner = self.captured[value] = Value(value.type, value.name)
+            self.captures[inner] = (builder, value)
+        return inner
+
+    def evaluate(self, value: Value) -> Array:
+        """The array behind a value, computing just the nodes that it needs. Raises `TracerError` if unknown."""
+        pending: list[Value] = [value]
+        while pending:
+            v = pending[-1]
+            if v in self.known or isinstance(v, Constant):
+                pending.pop()
+                continue
+            link = self.bound.get(v) or self.captures.get(v)
+            if link is not None:
+                self.known[v] = link[0].evaluate(link[1])
+                continue
+            node = self._producer(v)
+            if node is None:
+                raise TracerError("its value is not known while tracing")
+            missing = [u for u in node.inputs if u not in self.known and not isinstance(u, Constant)]
+            if missing:
+                pending.extend(missing)
+                continue
+            arrays = [u.array if isinstance(u, Constant) else self.known[u] for u in node.inputs]
+            result = node.op.eval(np, *arrays)
+            self.known.update(
+                zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True)
+            )
+        return np.asarray(value.array if isinstance(value, Constant) else self.known[value])
+
+    def _producer(self, value: Value) -> Node | None:
+        node = self.producers.get(value)
+        if node is None:
+            for made in reversed(self.nodes):
+                for v in made.outputs:
+                    self.producers[v] = made
+                if value in made.outputs:
+                    return made
+        return node
+
+    def finish(self, outputs: Sequence[Value]) -> Graph:
+        """Close the builder: the graph with the captured values as its last inputs."""
+        self.closed = True
+        return Graph((*self.inputs, *self.captures), self.nodes, outputs, self.name)
+
+
+def current_builder() -> Builder | None:
+    """The innermost trace, for the functions that make arrays from nothing."""
+    return _current.get()
+
+
+@contextmanager
+def building(builder: Builder) -> Iterator[Builder]:
+    """Make `builder` the innermost trace within the block."""
+    token = _current.set(builder)
+    try:
+        yield builder
+    finally:
+        _current.reset(token)
+
+
+# -- the user's place ---------------------------------------------------------------------------------------------
+
+
+def _package_folder(module: str) -> str:
+    return os.path.dirname(os.path.abspath(str(sys.modules[module].__file__))) + os.sep
+
+
+_own = _package_folder("graphad")
+_internal: list[str] = [
+    _own,
+    *(os.path.join(os.path.dirname(_own.rstrip(os.sep)), name) + os.sep for name in ("passes", "executors")),
+    _package_folder("numpy"),
+    *(os.path.join(os.path.dirname(_package_folder("numpy").rstrip(os.sep)), n) + os.sep for n in ("scipy", "opt_einsum")),
+]
+_user_like = _own + "interop" + os.sep
+_is_internal: dict[CodeType, bool] = {}
+
+
+def _classify(code: CodeType) -> bool:
+    file = code.co_filename
+    internal = (file.startswith(tuple(_internal)) and not file.startswith(_user_like)) or file.startswith("<__array")
+    _is_internal[code] = internal
+    return internal
+
+
+def user_location() -> Location | None:
+    """The innermost stack frame that belongs neither to graphad nor to NumPy or SciPy."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        internal = _is_internal.get(code)
+        if internal is None:
+            internal = _classify(code)
+        if not internal:
+            return Location.of(code, frame.f_lasti)
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+def describe_location(where: Location | None) -> str:
+    """` (model.py:12)`, or nothing."""
+    return f" ({where})" if where is not None and str(where) else ""

@@ -1,0 +1,50 @@
+"""Every error that graphad raises on purpose derives from `GraphadError`."""
+
+from __future__ import annotations
+
+
+class GraphadError(Exception):
+    """Base class of all errors that graphad raises on purpose."""
+
+
+class TypeMismatchError(GraphadError, TypeError):
+    """An op was given operands of dtypes or kinds that it does not take."""
+
+
+class ShapeError(GraphadError, ValueError):
+    """Shapes that do not fit together, or an axis out of range."""
+
+
+class IndexOutOfBoundsError(GraphadError, IndexError):
+    """A static index lies outside its axis."""
+
+
+class TracerError(GraphadError, TypeError):
+    """A traced value was used where a known value is needed, or outside the trace that it belongs to."""
+
+
+class MissingRuleError(GraphadError, NotImplementedError):
+    """An op has no rule for what was asked (a derivative, a batching rule, an executor's code)."""
+
+
+class ParseError(GraphadError, ValueError):
+    """Text or a file that is not a graph."""
+
+
+class VerifyError(GraphadError, ValueError):
+    """A graph that breaks a rule of the intermediate representation."""
+
+
+class PipelineError(GraphadError, ValueError):
+    """A pipeline text that names an unknown pass or wrong options."""
+
+
+class ExecutorError(GraphadError, RuntimeError):
+    """An executor is unknown, or could not compile or run a graph."""
+
+
+class MissingExtraError(GraphadError, ImportError):
+    """An optional dependency is absent."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f'{purpose} needs {package}; install it with: pip install "graphad[{extra}]"')

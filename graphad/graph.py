@@ -1,0 +1,393 @@
+"""The intermediate representation: immutable graphs of typed values in single assignment.
+
+Values and nodes compare by identity. A pass that keeps a value keeps the very object, so two stages of a pipeline
+can be compared value by value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from graphad.errors import VerifyError
+from graphad.op import Op
+from graphad.types import Array, TensorType, type_of
+
+if TYPE_CHECKING:
+    import networkx
+
+
+class Value:
+    """One typed result. `name` is the user's own name for it, if there is one."""
+
+    __slots__ = ("name", "type")
+
+    def __init__(self, type: TensorType, name: str | None = None) -> None:
+        self.type = type
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"<%{self.name or '?'}: {self.type}>"
+
+
+class Constant(Value):
+    """A value known when the graph is made. Equal arrays of equal type are one `Constant`, in every graph."""
+
+    __slots__ = ("__weakref__", "array", "key")
+    array: Array
+    key: tuple[TensorType, bytes]
+
+    def __new__(cls, array: Any) -> Constant:
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        kind = type_of(array)
+        content = array.tobytes()
+        if len(content) > 32:
+            content = hashlib.blake2b(content, digest_size=33).digest()
+        self = _CONSTANTS.get((kind, content))
+        if self is None:
+            self = object.__new__(cls)
+            self.type, self.name, self.key = kind, None, (kind, content)
+            self.array = np.array(array, dtype=kind.dtype, order="C")
+            self.array.flags.writeable = False
+            _CONSTANTS[kind, content] = self
+        return self
+
+    def __init__(self, array: Any) -> None:
+        pass
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Constant, (np.array(self.array),)
+
+    def __repr__(self) -> str:
+        return f"<constant {self.type}>"
+
+
+_CONSTANTS: WeakValueDictionary[tuple[TensorType, bytes], Constant] = WeakValueDictionary()
+
+
+class Location:
+    """The user's place in a program that a node comes from: file, line, function and assigned name.
+
+    `role` tells what a pass made the node for: "" (the user's own computation), "tangent" or "cotangent".
+    Built from a code object and an instruction offset, and resolved when first read, since most never are.
+    """
+
+    __slots__ = ("_code", "_fields", "_lasti", "role")
+
+    def __init__(
+        self,
+        file: str = "",
+        line: int = 0,
+        function: str = "",
+        target: str | None = None,
+        role: str = "",
+    ) -> None:
+        self._fields: tuple[str, int, str, str | None] | None = (file, line, function, target)
+        self._code: CodeType | None = None
+        self._lasti = 0
+        self.role = role
+
+    @classmethod
+    def of(cls, code: CodeType, lasti: int) -> Location:
+        """The place of an instruction in a code object."""
+        self = object.__new__(cls)
+        self._fields, self._code, self._lasti, self.role = None, code, lasti, ""
+        return self
+
+    def with_role(self, role: str) -> Location:
+        """The same place, in another role."""
+        if role == self.role:
+            return self
+        other = object.__new__(Location)
+        other._fields, other._code, other._lasti, other.role = self._fields, self._code, self._lasti, role
+        return other
+
+    def _resolve(self) -> tuple[str, int, str, str | None]:
+        if self._fields is None:
+            code = self._code
+            assert code is not None
+            line = 0
+            for start, end, number in code.co_lines():
+                if start <= self._lasti < end:
+                    line = number or 0
+                    break
+            self._fields = code.co_filename, line, code.co_name, _assigned_name(code, self._lasti)
+        return self._fields
+
+    @property
+    def file(self) -> str:
+        """Full path of the source file."""
+        return self._resolve()[0]
+
+    @property
+    def line(self) -> int:
+        return self._resolve()[1]
+
+    @property
+    def function(self) -> str:
+        return self._resolve()[2]
+
+    @property
+    def target(self) -> str | None:
+        """The variable that the user assigned the result to, if the instruction's result went straight to one."""
+        return self._resolve()[3]
+
+    @property
+    def text(self) -> str:
+        """The source line itself, stripped; empty where the source cannot be read."""
+        import linecache
+
+        return linecache.getline(self.file, self.line).strip()
+
+    def __str__(self) -> str:
+        file, line = self._resolve()[:2]
+        return f"{os.path.basename(file)}:{line}" if file else ""
+
+    def __repr__(self) -> str:
+        return f"Location({str(self)!r}{', ' + self.role if self.role else ''})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Location, (*self._resolve(), self.role)
+
+
+def _assigned_name(code: CodeType, lasti: int) -> str | None:
+    import dis
+
+    instructions = iter(dis.get_instructions(code))
+    for instruction in instructions:
+        if instruction.offset >= lasti:
+            break
+    for instruction in instructions:
+        if instruction.opname == "CACHE":
+            continue
+        stores = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
+        return str(instruction.argval) if instruction.opname in stores else None
+    return None
+
+
+class Node:
+    """One op applied: `outputs = op(inputs)`, at the user's place `where`."""
+
+    __slots__ = ("inputs", "op", "outputs", "where")
+
+    def __init__(
+        self, op: Op, inputs: tuple[Value, ...], outputs: tuple[Value, ...], where: Location | None = None
+    ) -> None:
+        self.op = op
+        self.inputs = inputs
+        self.outputs = outputs
+        self.where = where
+
+    def with_inputs(self, inputs: tuple[Value, ...]) -> Node:
+        """The same results computed from other operands."""
+        return Node(self.op, inputs, self.outputs, self.where)
+
+    def __repr__(self) -> str:
+        return f"<{self.op!r} {self.where or ''}>"
+
+
+Rule = Callable[..., Any]
+
+
+class Graph:
+    """An immutable program: `inputs`, `nodes` in order, `outputs`.
+
+    Every value is an input, a `Constant`, or the result of exactly one earlier node. Dead and duplicate nodes stay
+    until a pass removes them.
+    """
+
+    __slots__ = ("__weakref__", "_digest", "inputs", "name", "nodes", "outputs")
+
+    def __init__(
+        self,
+        inputs: Iterable[Value],
+        nodes: Iterable[Node],
+        outputs: Iterable[Value],
+        name: str = "f",
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.nodes = tuple(nodes)
+        self.outputs = tuple(outputs)
+        self.name = name
+        self._digest: str | None = None
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    @property
+    def input_types(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.inputs)
+
+    @property
+    def output_types(self) -> tuple[TensorType, ...]:
+        return tuple(v.type for v in self.outputs)
+
+    def constants(self) -> tuple[Constant, ...]:
+        """The constants that the graph reads, in order of first use (regions not included)."""
+        found: dict[Constant, None] = {}
+        for node in self.nodes:
+            for v in node.inputs:
+                if type(v) is Constant:
+                    found.setdefault(v)
+        for v in self.outputs:
+            if type(v) is Constant:
+                found.setdefault(v)
+        return tuple(found)
+
+    def producers(self) -> dict[Value, Node]:
+        """The node that computes each value."""
+        return {v: node for node in self.nodes for v in node.outputs}
+
+    def users(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value, in order; a node that reads it twice stands once."""
+        found: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for v in dict.fromkeys(node.inputs):
+                found.setdefault(v, []).append(node)
+        return found
+
+    def walk(self) -> Iterator[Node]:
+        """All nodes, those of regions included, outer before inner."""
+        for node in self.nodes:
+            yield node
+            for region in node.op.regions.values():
+                yield from region.walk()
+
+    @property
+    def digest(self) -> str:
+        """Structural hash: equal for graphs that differ only in names and places."""
+        if self._digest is None:
+            number: dict[Value, Any] = {v: i for i, v in enumerate(self.inputs)}
+            h = hashlib.blake2b(digest_size=16)
+            h.update(repr([str(t) for t in self.input_types]).encode())
+
+            def ref(v: Value) -> Any:
+                return (str(v.type), v.key[1]) if isinstance(v, Constant) else number[v]
+
+            for node in self.nodes:
+                h.update(repr((node.op.name, node.op.key[1:], [ref(v) for v in node.inputs])).encode())
+                for v in node.outputs:
+                    number[v] = len(number)
+            h.update(repr([ref(v) for v in self.outputs]).encode())
+            self._digest = h.hexdigest()
+        return self._digest
+
+    # -- interpreting -----------------------------------------------------------------------------------------
+
+    def replay(self, args: Sequence[Any], rule: Rule, constant: Callable[[Constant], Any] | None = None) -> list[Any]:
+        """Interpret the graph: `rule(node, *operands)` gives each node's result (a sequence for several).
+
+        `args` stand for the inputs; a constant stands for itself, or for `constant(value)`. Every forward pass and
+        every replaying executor is one call of this method.
+        """
+        env: dict[Value, Any] = dict(zip(self.inputs, args, strict=True))
+
+        def read(v: Value) -> Any:
+            if type(v) is Constant:
+                return v if constant is None else constant(v)
+            return env[v]
+
+        for node in self.nodes:
+            result = rule(node, *[read(v) for v in node.inputs])
+            if len(node.outputs) == 1:
+                env[node.outputs[0]] = result
+            else:
+                env.update(zip(node.outputs, result, strict=True))
+        return [read(v) for v in self.outputs]
+
+    def eval(self, *args: Any) -> tuple[Any, ...]:
+        """Run the graph with NumPy, op by op: the definition of its meaning."""
+        return tuple(
+            self.replay(args, lambda node, *xs: node.op.eval(np, *xs), constant=lambda c: c.array)
+        )
+
+    # -- checking ---------------------------------------------------------------------------------------------
+
+    def verify(self) -> Graph:
+        """Check single assignment, order and types, in regions too; return the graph. Raises `VerifyError`."""
+        known = set(self.inputs)
+        if len(known) != len(self.inputs):
+            raise VerifyError(f"graph @{self.name}: one value stands twice among the inputs")
+
+        def check_read(v: Value, reader: str) -> None:
+            if not isinstance(v, Constant) and v not in known:
+                raise VerifyError(f"graph @{self.name}: {reader} reads {v!r}, which nothing before it defines")
+
+        for node in self.nodes:
+            for v in node.inputs:
+                check_read(v, repr(node))
+            inferred = node.op.infer(*[v.type for v in node.inputs])
+            expected = inferred if isinstance(inferred, tuple) else (inferred,)
+            found = tuple(v.type for v in node.outputs)
+            if found != expected:
+                raise VerifyError(
+                    f"graph @{self.name}: {node!r} declares {list(found)}, but its op infers {list(expected)}"
+                )
+            for v in node.outputs:
+                if v in known:
+                    raise VerifyError(f"graph @{self.name}: {v!r} is assigned twice")
+                known.add(v)
+            for region in node.op.regions.values():
+                region.verify()
+        for v in self.outputs:
+            check_read(v, "return")
+        return self
+
+    # -- views of the graph -----------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        from graphad.text import print_graph
+
+        return print_graph(self)
+
+    def __repr__(self) -> str:
+        return f"<Graph @{self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
+
+    def to_networkx(self) -> networkx.MultiDiGraph[Any]:
+        """The graph as a `networkx.MultiDiGraph`.
+
+        Its nodes are integers: inputs (`kind="input"`), constants (`"constant"`), ops (`"op"`, with `op` and
+        `where`) and one `"output"` for each result; an edge carries `value` (the `Value`) and `position`
+        (the operand's place).
+        """
+        import networkx
+
+        g: networkx.MultiDiGraph[Any] = networkx.MultiDiGraph(name=self.name)
+        source: dict[Value, int] = {}
+
+        def add(**attributes: Any) -> int:
+            index = g.number_of_nodes()
+            g.add_node(index, **attributes)
+            return index
+
+        def edge(v: Value, target: int, position: int) -> None:
+            if v not in source:
+                source[v] = add(kind="constant", label=repr(v), value=v)
+            g.add_edge(source[v], target, value=v, position=position, type=str(v.type))
+
+        for v in self.inputs:
+            source[v] = add(kind="input", label=v.name or "", value=v)
+        for node in self.nodes:
+            index = add(kind="op", label=repr(node.op), op=node.op, where=node.where, node=node)
+            for position, v in enumerate(node.inputs):
+                edge(v, index, position)
+            for v in node.outputs:
+                source[v] = index
+        for position, v in enumerate(self.outputs):
+            edge(v, add(kind="output", label=f"return {position}"), 0)
+        return g
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the graph as versioned JSON, with its larger constants in an `.npz` file beside it."""
+        from graphad.serial import save
+
+        save(self, path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Graph, (self.inputs, self.nodes, self.outputs, self.name)

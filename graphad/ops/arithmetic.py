@@ -1,0 +1,239 @@
+"""Arithmetic, powers and comparisons: the ufuncs behind Python's operators."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.op import OPS, Sample, is_linear
+from graphad.ops.elementwise import Elementwise, Partial, broadcast_shapes, cast, elementwise
+from graphad.trace import UFUNCS, Tracer
+from graphad.types import FLOAT64, DType, TensorType
+
+add = elementwise(np.add, code="{0} + {1}", partials=[1, 1], multilinear=[0, 1])
+subtract = elementwise(np.subtract, code="{0} - {1}", partials=[1, -1], multilinear=[0, 1])
+negative = elementwise(np.negative, code="-{0}", partials=[-1], multilinear=[0])
+positive = elementwise(np.positive, code="{0}", partials=[1], multilinear=[0])
+multiply = elementwise(
+    np.multiply, code="{0} * {1}", partials=[lambda out, x, y: y, lambda out, x, y: x], multilinear=[0, 1]
+)
+divide = elementwise(
+    np.divide,
+    code="{0} / {1}",
+    partials=[lambda out, x, y: reciprocal(y), lambda out, x, y: -out / y],
+    multilinear=[0],
+    singular=True,
+    domain=((-2.0, 2.0), (0.5, 2.0)),
+)
+reciprocal = elementwise(
+    np.reciprocal, code="1 / {0}", partials=[lambda out, x: -out * out], singular=True, domain=(0.5, 2.0)
+)
+square = elementwise(np.square, code="{0} * {0}", partials=[lambda out, x: 2 * x])
+
+
+class MultiplyNoNan(Elementwise):
+    """`x * y`, and 0 where `y` is 0 even if `x` is infinite or NaN.
+
+    It multiplies a derivative that may be singular by a tangent or cotangent: no influence times anything is none.
+    """
+
+    code = "where({1} == 0, {1}, {0} * {1})"
+    multilinear = (0, 1)
+
+    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return multiply.promote(kinds)  # type: ignore[no-any-return]
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        return multiply.result_dtypes(*dtypes)  # type: ignore[no-any-return]
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        x, y = xs
+        zero = y == 0
+        return xp.where(zero, xp.zeros_like(y), x * xp.where(zero, xp.ones_like(y), y) if xp is np else x * y)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (x, y), (dx, dy) = primals, tangents
+        terms = [self(dx, y)] if dx is not None else []
+        if dy is not None:
+            terms.append(self(x, dy))
+        return terms[0] + terms[1] if len(terms) == 2 else terms[0]
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        x, y = xs
+        return (self(ct, y), None) if is_linear(x) else (None, self(x, ct))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
+        yield Sample(cls(), (x, x[::-1] + 0.5))
+        yield Sample(cls(), (x, x[0] - 0.25))
+
+
+multiply_no_nan = OPS["multiply_no_nan"] = MultiplyNoNan()
+
+
+def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
+    # d(x**y)/dy = log(x) x**y, and its limit 0 where x is 0 and y positive.
+    from graphad.ops.select import select
+    from graphad.ops.transcendental import log
+
+    safe = select(x == 0, cast(1, x.dtype), x)
+    return select(x == 0, select(y == 0, cast(-np.inf, x.dtype), cast(0, x.dtype)), log(safe) * out)
+
+
+def _power_by_base(out: Any, x: Any, y: Any) -> Any:
+    # y x**(y-1), and 0 where y is 0, also at x = 0.
+    from graphad.ops.select import select
+
+    return select(y == 0, cast(0, x.dtype), y * float_power(x, select(y == 0, cast(1, y.dtype), y - 1)))
+
+
+float_power = elementwise(
+    np.power,
+    code="pow({0}, {1})",
+    partials=[_power_by_base, _power_by_exponent],
+    singular=True,
+    domain=((0.2, 3.0), (-2.0, 3.0)),
+    name="power",
+)
+
+
+class IntegerPow(Elementwise):
+    """`x ** n` for a Python integer `n`; 1 for `n = 0`, also at zero."""
+
+    n: int
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        return f"ipow({{0}}, {self.n})"
+
+    @property
+    def singular(self) -> bool:  # type: ignore[override]
+        return self.n < 0
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        n = self.n
+        if n == 0:
+            return (None,)
+        return ((lambda out, x: 2 * x) if n == 2 else (lambda out, x: n * integer_pow(x, n - 1)),)
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        return (*dtypes, *dtypes)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xs[0] * xs[0] if self.n == 2 else xs[0] ** self.n
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
+        for n in (-2, -1, 0, 2, 3, 7):
+            yield Sample(cls(n), (x,))
+        yield Sample(cls(3), (x.astype("f4"),))
+        yield Sample(cls(3), (x + 0.5j,))
+        yield Sample(cls(2), (np.arange(4),))
+        yield Sample(cls(2), (np.zeros((0, 3)),))
+
+
+def integer_pow(x: Any, n: int) -> Any:
+    """`x ** n` for a Python integer `n`."""
+    return x if n == 1 else IntegerPow(n)(x)
+
+
+def power(x: Any, y: Any) -> Any:
+    """`x ** y`; a Python integer exponent on a floating `x` needs no logarithm."""
+    if type(y) is int and isinstance(x, Tracer) and x.dtype.kind in "fc":
+        return integer_pow(x, y)
+    return float_power(x, y)
+
+
+UFUNCS[np.power] = power
+
+equal = elementwise(np.equal, code="{0} == {1}")
+not_equal = elementwise(np.not_equal, code="{0} != {1}")
+less = elementwise(np.less, code="{0} < {1}")
+less_equal = elementwise(np.less_equal, code="{0} <= {1}")
+greater = elementwise(np.greater, code="{0} > {1}")
+greater_equal = elementwise(np.greater_equal, code="{0} >= {1}")
+
+logical_and = elementwise(np.logical_and, code="bool({0}) & bool({1})")
+logical_or = elementwise(np.logical_or, code="bool({0}) | bool({1})")
+logical_xor = elementwise(np.logical_xor, code="bool({0}) ^ bool({1})")
+logical_not = elementwise(np.logical_not, code="not {0}")
+bitwise_and = elementwise(np.bitwise_and, code="{0} & {1}", domain=(0.0, 9.0))
+bitwise_or = elementwise(np.bitwise_or, code="{0} | {1}", domain=(0.0, 9.0))
+bitwise_xor = elementwise(np.bitwise_xor, code="{0} ^ {1}", domain=(0.0, 9.0))
+invert = elementwise(np.invert, code="~{0}", domain=(0.0, 9.0))
+left_shift = elementwise(np.left_shift, code="{0} << {1}", domain=(0.0, 5.0))
+right_shift = elementwise(np.right_shift, code="{0} >> {1}", domain=(0.0, 5.0))
+
+floor_divide = elementwise(np.floor_divide, code="floordiv({0}, {1})", domain=((-7.3, 7.4), (0.6, 2.7)))
+remainder = elementwise(
+    np.remainder,
+    code="mod({0}, {1})",
+    partials=[1, lambda out, x, y: -floor_divide(x, y)],
+    domain=((-7.3, 7.4), (0.6, 2.7)),
+)
+fmod = elementwise(
+    np.fmod,
+    code="fmod({0}, {1})",
+    partials=[1, lambda out, x, y: -_truncated_quotient(x, y)],
+    domain=((-7.3, 7.4), (0.6, 2.7)),
+)
+
+
+def _truncated_quotient(x: Any, y: Any) -> Any:
+    from graphad.ops.rounding import trunc
+
+    return trunc(x / y)
+
+
+# -- operators ----------------------------------------------------------------------------------------------------
+
+
+def _is_weak(x: Any) -> bool:
+    return x.weak if type(x) is Tracer else type(x) in (int, float, complex)
+
+
+def _binary(op: Any, reflected: bool = False) -> Any:
+    def operator(self: Tracer, other: Any) -> Any:
+        if other is None or isinstance(other, (str, bytes, dict, set)):
+            return NotImplemented
+        out = op(other, self) if reflected else op(self, other)
+        if self.weak and _is_weak(other):
+            out.weak = True
+        return out
+
+    return operator
+
+
+def _unary(op: Any) -> Any:
+    def operator(self: Tracer) -> Any:
+        out = op(self)
+        out.weak = self.weak
+        return out
+
+    return operator
+
+
+def _bind_operators() -> None:
+    binary = {
+        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
+        "mod": remainder, "pow": power, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
+        "lshift": left_shift, "rshift": right_shift,
+    }  # fmt: skip
+    for name, op in binary.items():
+        setattr(Tracer, f"__{name}__", _binary(op))
+        setattr(Tracer, f"__r{name}__", _binary(op, reflected=True))
+    compare = {"eq": equal, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
+    for name, op in compare.items():
+        setattr(Tracer, f"__{name}__", _binary(op))
+    for name, op in {"neg": negative, "pos": positive, "invert": invert}.items():
+        setattr(Tracer, f"__{name}__", _unary(op))
+    setattr(Tracer, "__divmod__", lambda self, other: (self // other, self % other))  # noqa: B010
+
+
+_bind_operators()
+__all__ = ["FLOAT64", "TensorType", "broadcast_shapes"]

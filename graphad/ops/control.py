@@ -1,0 +1,52 @@
+"""Ops that hold functions as sub-graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError
+from graphad.graph import Graph
+from graphad.op import Op, Sample, Types
+from graphad.types import TensorType
+
+
+def check_operands(op: Op, region: Graph, xs: tuple[TensorType, ...]) -> None:
+    """Raise `ShapeError` unless the operands have the types of the region's inputs."""
+    if xs != region.input_types:
+        raise ShapeError(f"{op.name}: operands {list(xs)} for a function of {list(region.input_types)}")
+
+
+def result_types(region: Graph) -> Types:
+    """What an op gives whose results are the region's outputs."""
+    types = region.output_types
+    return types[0] if len(types) == 1 else types
+
+
+class Call(Op):
+    """A call of a function that was jitted; passes that differentiate or batch inline it."""
+
+    function: Graph
+
+    def infer(self, *xs: TensorType) -> Types:
+        check_operands(self, self.function, xs)
+        return result_types(self.function)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        results = self.function.replay(xs, lambda node, *ys: node.op.eval(xp, *ys), constant=lambda c: c.array)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def flops(self, *xs: TensorType) -> int:
+        return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.ops.arithmetic import multiply
+        from graphad.trace import trace_flat
+
+        x = np.array([1.0, -2.0, 3.0])
+        kind = TensorType(x.dtype, x.shape)
+        square = trace_flat(lambda args: [multiply(args[0], args[0]), args[0] + 1.0], [kind]).graph
+        yield Sample(cls(square), (x,))

@@ -1,0 +1,325 @@
+"""`Tracer`: stands for an array while the user's NumPy code runs, and records what is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.errors import MissingRuleError, TracerError, TypeMismatchError
+from graphad.graph import Constant, Graph, Value
+from graphad.op import OPS, Op, Traced
+from graphad.types import DType, Shape, TensorType, type_of
+
+UFUNCS: dict[Any, Callable[..., Any]] = {}
+"""What to do for a ufunc called on a tracer; those of SciPy stand under their names."""
+UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
+"""What to do for `ufunc.reduce` and its siblings: `handler(ufunc, x, **kwargs)`."""
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+"""What to do for a NumPy function that dispatches through `__array_function__`."""
+PYTHON_SCALARS = (int, float, complex)
+
+
+class Tracer(Traced):
+    """A traced array: operators, methods and NumPy functions on it record nodes in its builder.
+
+    `weak` marks a Python scalar, which gives way to the other operand's dtype as NumPy's rules (NEP 50) say.
+    """
+
+    __slots__ = ("builder", "value", "weak")
+    __array_priority__ = 1000.0
+    builder: Builder
+    value: Value
+    weak: bool
+
+    def __init__(self, builder: Builder, value: Value, weak: bool = False) -> None:
+        self.builder = builder
+        self.value = value
+        self.weak = weak
+
+    # -- recording --------------------------------------------------------------------------------------------
+
+    def apply(self, op: Op, operands: Sequence[Any]) -> Any:
+        builder = self.builder
+        for x in operands:
+            if isinstance(x, Tracer) and x.builder.serial > builder.serial:
+                builder = x.builder
+        outputs = builder.emit(op, promoted(builder, op, operands))
+        if len(outputs) == 1:
+            return Tracer(builder, outputs[0])
+        return tuple([Tracer(builder, v) for v in outputs])
+
+    def zeros(self) -> Tracer:
+        return full(self.builder, self.value.type, 0)
+
+    # -- what an array tells ----------------------------------------------------------------------------------
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.type.shape
+
+    @property
+    def dtype(self) -> DType:
+        return self.value.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self.value.type.ndim
+
+    @property
+    def size(self) -> int:
+        return self.value.type.size
+
+    @property
+    def nbytes(self) -> int:
+        return self.value.type.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        return self.value.type.dtype.itemsize
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        return iter([self[i] for i in range(self.shape[0])])
+
+    def __getitem__(self, index: Any) -> Any:
+        raise NotImplementedError  # set by graphad.numpy.indexing
+
+    def __hash__(self) -> int:
+        raise TypeError("unhashable type: 'Tracer'")
+
+    # -- the known value --------------------------------------------------------------------------------------
+
+    def known(self, use: str) -> Any:
+        """The array behind the tracer, where the running transformation knows its inputs.
+
+        Raises `TracerError` saying what to write instead of `use` otherwise.
+        """
+        try:
+            return self.builder.evaluate(self.value)
+        except TracerError as error:
+            raise TracerError(
+                f"{use} needs the value of a traced {self.type}, which is not known inside jit, trace or vmap"
+                f"{describe_location(user_location())}; use numpy.where instead of branching on it, mark the "
+                "argument static (static_argnums), or call the function without jit"
+            ) from error
+
+    def __bool__(self) -> bool:
+        return bool(self.known("bool()"))
+
+    def __int__(self) -> int:
+        return int(self.known("int()"))
+
+    def __float__(self) -> float:
+        return float(self.known("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self.known("complex()"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TypeError("only integer arrays of one element can be converted to an index")
+        return int(self.known("an index or range()"))
+
+    def item(self, *args: Any) -> Any:
+        return self.known("item()").item(*args)
+
+    def tolist(self) -> Any:
+        return self.known("tolist()").tolist()
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise TracerError(
+            f"a traced {self.type} cannot become a NumPy array{describe_location(user_location())}: np.asarray, "
+            "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, or "
+            "graphad.pure_callback to call code that cannot be traced"
+        )
+
+    def __repr__(self) -> str:
+        return f"Tracer<{self.type}>"
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return repr(self)
+        return format(self.known("format()").item(), spec)
+
+    # -- NumPy's dispatch protocols ---------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
+        handler = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
+        if handler is None:
+            raise MissingRuleError(_unsupported(f"ufunc {ufunc.__name__}", inputs))
+        if kwargs:
+            dtype = kwargs.pop("dtype", None)
+            if any(value is not None and value is not True for value in kwargs.values()):
+                names = ", ".join(kwargs)
+                raise MissingRuleError(_unsupported(f"{ufunc.__name__} with {names}=", inputs))
+            if dtype is not None:
+                inputs = tuple(OPS["cast"](np.dtype(dtype))(x) for x in inputs)
+        return handler(*inputs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        handler = FUNCTIONS.get(func)
+        if handler is None:
+            name = f"{func.__module__}.{func.__name__}"
+            raise MissingRuleError(_unsupported(name, [x for x in args if isinstance(x, Tracer)]))
+        return handler(*args, **kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        import graphad.numpy
+
+        return graphad.numpy
+
+
+def _unsupported(what: str, operands: Sequence[Any]) -> str:
+    types = ", ".join(str(x.type) if isinstance(x, Tracer) else type(x).__name__ for x in operands)
+    return (
+        f"{what} cannot be traced (operands: {types}){describe_location(user_location())}; write it with other NumPy "
+        "functions, or wrap it in graphad.pure_callback and give its derivative with graphad.custom_jvp"
+    )
+
+
+# -- operands -----------------------------------------------------------------------------------------------------
+
+
+def kind_of(x: Any) -> Any:
+    """An operand's dtype, or its Python type where it is a weak scalar."""
+    if isinstance(x, Tracer):
+        return _WEAK[x.value.type.dtype.kind] if x.weak else x.value.type.dtype
+    if type(x) in PYTHON_SCALARS:
+        return type(x)
+    return x.dtype if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x).dtype
+
+
+_WEAK: dict[str, Any] = {"i": int, "f": float, "c": complex, "b": np.dtype(bool)}
+
+
+def lift(builder: Builder, x: Any) -> Value:
+    """The value that stands for an operand in a builder: its own, a captured one, or a constant."""
+    if isinstance(x, Tracer):
+        if x.builder is builder and not builder.closed:
+            return x.value
+        if x.builder.closed:
+            raise TracerError(
+                f"a traced {x.type} outlived its trace{describe_location(user_location())}: it was stored in a "
+                "variable, list or attribute outside the traced function; return it as a result instead"
+            )
+        return builder.capture(x.builder, x.value)
+    if isinstance(x, Value):
+        return x
+    if isinstance(x, (str, bytes)) or x is None:
+        raise TypeMismatchError(f"{x!r} is not an array or a number{describe_location(user_location())}")
+    try:
+        return Constant(x)
+    except TypeMismatchError as error:
+        raise TypeMismatchError(f"{error}{describe_location(user_location())}") from None
+
+
+def promoted(builder: Builder, op: Op, operands: Sequence[Any]) -> tuple[Value, ...]:
+    """The operands as values of the builder, cast as the op's promotion rule says."""
+    dtypes = op.promote(tuple([kind_of(x) for x in operands]))
+    if dtypes is None:
+        return tuple([lift(builder, x) for x in operands])
+    values: list[Value] = []
+    for x, dtype in zip(operands, dtypes, strict=True):
+        if isinstance(x, Tracer):
+            value = lift(builder, x)
+            if dtype is not None and value.type.dtype != dtype:
+                value = builder.emit(OPS["cast"](dtype), (value,))[0]
+        elif dtype is None:
+            value = lift(builder, x)
+        else:
+            value = lift(builder, np.asarray(x, dtype))
+        values.append(value)
+    return tuple(values)
+
+
+def full(builder: Builder, type: TensorType, fill: Any) -> Tracer:
+    """An array of one repeated number, recorded as a broadcast scalar."""
+    scalar = Constant(np.asarray(fill, type.dtype))
+    if not type.shape:
+        return Tracer(builder, scalar)
+    return Tracer(builder, builder.emit(OPS["broadcast_to"](type.shape), (scalar,))[0])
+
+
+# -- tracing a function -------------------------------------------------------------------------------------------
+
+
+class Trace(NamedTuple):
+    """A traced function: its graph, the outer tracers that it read, and its results as the function gave them."""
+
+    graph: Graph
+    captures: list[Tracer]
+    results: list[Any]
+
+
+def trace_flat(
+    function: Callable[..., Any],
+    types: Sequence[TensorType],
+    *,
+    names: Sequence[str | None] | None = None,
+    weak: Sequence[bool] | None = None,
+    known: Sequence[Any] | None = None,
+    name: str = "f",
+) -> Trace:
+    """Run `function(tracers) -> list of results` on tracers of the given types and collect the graph.
+
+    `known` gives the inputs' arrays, or outer tracers, so that Python can branch on values.
+    """
+    builder = Builder(name)
+    tracers = []
+    for i, type in enumerate(types):
+        value = builder.input(type, names[i] if names else None)
+        tracers.append(Tracer(builder, value, weak[i] if weak else False))
+        if known is not None:
+            x = known[i]
+            if isinstance(x, Tracer):
+                builder.bound[value] = (x.builder, x.value)
+            else:
+                builder.known[value] = x
+    with building(builder):
+        results = list(function(tracers))
+        outputs = [lift(builder, x) for x in results]
+    captures = [Tracer(outer, value) for outer, value in builder.captures.values()]
+    return Trace(builder.finish(outputs), captures, results)
+
+
+def inline(graph: Graph, args: Sequence[Any], builder: Builder) -> list[Tracer]:
+    """Record the graph's nodes in a builder, its inputs bound to `args`; places and names are kept."""
+    env: dict[Value, Value] = dict(zip(graph.inputs, [lift(builder, x) for x in args], strict=True))
+    for node in graph.nodes:
+        builder.where = node.where
+        outputs = builder.emit(node.op, tuple([env.get(v, v) for v in node.inputs]))
+        for old, new in zip(node.outputs, outputs, strict=True):
+            new.name = old.name
+            env[old] = new
+    builder.where = None
+    return [Tracer(builder, env.get(v, v)) for v in graph.outputs]
+
+
+def innermost(operands: Sequence[Any]) -> Builder | None:
+    """The innermost builder among the operands that are tracers."""
+    found: Builder | None = None
+    for x in operands:
+        if isinstance(x, Tracer) and (found is None or x.builder.serial > found.serial):
+            found = x.builder
+    return found
+
+
+__all__ = [
+    "FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "Trace", "Tracer", "current_builder", "full", "inline", "innermost",
+    "kind_of", "lift", "promoted", "trace_flat", "type_of",
+]  # fmt: skip

@@ -1,0 +1,16 @@
+"""Graph passes: each a function from graph to graph, named in pipelines such as `"vjp(wrt=0), cse, dce"`."""
+
+from graphad.passes.base import PASSES, Pass, Pipeline, Stage, graph_pass
+from graphad.passes.cse import cse
+from graphad.passes.dce import dce
+from graphad.passes.inline import inline
+from graphad.passes.jvp import jvp
+from graphad.passes.linearize import linearize, split
+from graphad.passes.transpose import transpose
+from graphad.passes.vjp import grad, vjp
+from graphad.passes.vmap import batch, vmap
+
+__all__ = [
+    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "grad", "graph_pass", "inline", "jvp", "linearize", "split", "transpose",
+    "vjp", "vmap",
+]  # fmt: skip

@@ -1,0 +1,30 @@
+"""Common subexpression elimination."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphad.graph import Graph, Node, Value
+from graphad.passes.base import graph_pass
+
+
+@graph_pass
+def cse(graph: Graph) -> Graph:
+    """Merge pure nodes with the same op and operands into the first of them."""
+    env: dict[Value, Value] = {}
+    seen: dict[tuple[Any, ...], Node] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        if env:
+            inputs = tuple([env.get(v, v) for v in node.inputs])
+            if inputs != node.inputs:
+                node = node.with_inputs(inputs)
+        if node.op._region_fields:
+            node = Node(node.op.map_regions(cse), node.inputs, node.outputs, node.where)
+        if node.op.pure:
+            first = seen.setdefault((node.op, node.inputs), node)
+            if first is not node:
+                env.update(zip(node.outputs, first.outputs, strict=True))
+                continue
+        nodes.append(node)
+    return Graph(graph.inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name)

@@ -1,0 +1,35 @@
+"""Inlining of calls."""
+
+from __future__ import annotations
+
+from graphad.graph import Graph, Node, Value
+from graphad.passes.base import graph_pass
+
+
+@graph_pass
+def inline(graph: Graph) -> Graph:
+    """Replace every `call` node by the nodes of the function that it calls."""
+    if not any([node.op.name == "call" for node in graph.nodes]):
+        return graph
+    nodes: list[Node] = []
+    env: dict[Value, Value] = {}
+
+    def copy(body: Graph, bound: dict[Value, Value]) -> None:
+        # The values of a region are made anew, since one function can be called many times.
+        for node in body.nodes:
+            inputs = tuple([bound.get(v, v) for v in node.inputs])
+            if node.op.name == "call":
+                callee = inline(node.op.regions["function"])
+                inner = dict(zip(callee.inputs, inputs, strict=True))
+                copy(callee, inner)
+                bound.update((v, inner.get(r, r)) for v, r in zip(node.outputs, callee.outputs, strict=True))
+                continue
+            if body is graph:
+                nodes.append(node if inputs == node.inputs else node.with_inputs(inputs))
+                continue
+            outputs = tuple([Value(v.type, v.name) for v in node.outputs])
+            bound.update(zip(node.outputs, outputs, strict=True))
+            nodes.append(Node(node.op, inputs, outputs, node.where))
+
+    copy(graph, env)
+    return Graph(graph.inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name)

@@ -1,0 +1,65 @@
+"""Vectorisation: the same program over a new leading axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphad.build import Builder, building
+from graphad.errors import MissingRuleError
+from graphad.graph import Constant, Graph, Value
+from graphad.ops.shape import broadcast_to
+from graphad.passes.base import graph_pass
+from graphad.passes.inline import inline
+from graphad.trace import Tracer, lift
+
+
+@graph_pass
+def vmap(graph: Graph, size: int, batched: Sequence[bool] | None = None) -> Graph:
+    """Every batched input gets a leading axis of extent `size`, and so does every output.
+
+    Nodes that depend on no batched input are kept as they are.
+    """
+    builder, outputs, flags = batch(graph, size, [True] * len(graph.inputs) if batched is None else batched)
+    with building(builder):
+        for i, (v, flag) in enumerate(zip(outputs, flags, strict=True)):
+            if not flag:
+                outputs[i] = lift(builder, _broadcast(builder, v, size))
+    return builder.finish(outputs)
+
+
+def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Builder, list[Value], list[bool]]:
+    """The open builder of the batched graph, its outputs, and which of them carry the new axis."""
+    graph = inline(graph)
+    builder = Builder(graph.name)
+    env: dict[Value, Value] = {}
+    for v, flag in zip(graph.inputs, batched, strict=True):
+        if flag:
+            env[v] = builder.input(v.type.with_shape((size, *v.type.shape)), v.name)
+        else:
+            builder.inputs.append(v)
+    with building(builder):
+        for node in graph.nodes:
+            flags = [v in env for v in node.inputs]
+            if not any(flags):
+                builder.nodes.append(node)
+                continue
+            builder.where = node.where
+            operands = [Tracer(builder, env.get(v, v)) for v in node.inputs]
+            try:
+                result = node.op.batch(flags, size, *operands)
+            except MissingRuleError as error:
+                raise MissingRuleError(f"{error} ({node.where})") from None
+            for v, r in zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True):
+                env[v] = lift(builder, r)
+                if v.name and not isinstance(env[v], Constant):
+                    env[v].name = v.name
+        builder.where = None
+    return builder, [env.get(v, v) for v in graph.outputs], [v in env for v in graph.outputs]
+
+
+def _broadcast(builder: Builder, v: Value, size: int) -> Tracer:
+    if isinstance(v, Constant):
+        from graphad.op import OPS
+
+        return Tracer(builder, builder.emit(OPS["broadcast_to"]((size, *v.type.shape)), (v,))[0])  # type: ignore[operator]
+    return broadcast_to(Tracer(builder, v), (size, *v.type.shape))  # type: ignore[no-any-return]
