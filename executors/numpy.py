@@ -12,15 +12,19 @@ from graphad.op import Op
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
-    """Run a graph once on arrays, without preparing anything."""
+    """Run a graph once on arrays, without preparing anything.
+
+    Floating-point warnings are silenced, since derivatives meet infinities that they then discard.
+    """
     env: dict[Value, Any] = dict(zip(graph.inputs, args, strict=True))
-    for node in graph.nodes:
-        xs = [v.array if type(v) is Constant else env[v] for v in node.inputs]
-        outputs = node.outputs
-        if len(outputs) == 1:
-            env[outputs[0]] = node.op.eval(np, *xs)
-        else:
-            env.update(zip(outputs, node.op.eval(np, *xs), strict=True))
+    with np.errstate(all="ignore"):
+        for node in graph.nodes:
+            xs = [v.array if type(v) is Constant else env[v] for v in node.inputs]
+            outputs = node.outputs
+            if len(outputs) == 1:
+                env[outputs[0]] = node.op.eval(np, *xs)
+            else:
+                env.update(zip(outputs, node.op.eval(np, *xs), strict=True))
     return [own(v.array if type(v) is Constant else env[v], args) for v in graph.outputs]
 
 
@@ -71,15 +75,16 @@ class NumpyExecutor:
 
         def run(*args: Any) -> tuple[Any, ...]:
             env = [*args, *initial[len(args) :]]
-            for function, read, made, dead in program:
-                result = function(np, *[env[i] for i in read])
-                if len(made) == 1:
-                    env[made[0]] = result
-                else:
-                    for i, x in zip(made, result, strict=True):
-                        env[i] = x
-                for i in dead:
-                    env[i] = None
+            with np.errstate(all="ignore"):
+                for function, read, made, dead in program:
+                    result = function(np, *[env[i] for i in read])
+                    if len(made) == 1:
+                        env[made[0]] = result
+                    else:
+                        for i, x in zip(made, result, strict=True):
+                            env[i] = x
+                    for i in dead:
+                        env[i] = None
             return tuple([own(env[i], args) for i in outputs])
 
         return run

@@ -103,7 +103,8 @@ class Builder:
                 pending.extend(missing)
                 continue
             arrays = [u.array if isinstance(u, Constant) else self.known[u] for u in node.inputs]
-            result = node.op.eval(np, *arrays)
+            with np.errstate(all="ignore"):
+                result = node.op.eval(np, *arrays)
             self.known.update(
                 zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True)
             )

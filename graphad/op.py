@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import numpy as np
@@ -64,6 +64,8 @@ class Op:
     """Whether the op is linear in all floating operands taken together (so it is its own derivative)."""
     pure: ClassVar[bool] = True
     """Whether equal operands give equal results and nothing else happens (so cse and dce may act)."""
+    exempt: ClassVar[Mapping[str, str]] = {}
+    """Laws of `graphad.testing` that the op does not obey on purpose, each with the reason."""
     _fields: ClassVar[tuple[str, ...]] = ()
     _region_fields: ClassVar[tuple[str, ...]] = ()
 

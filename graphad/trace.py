@@ -277,7 +277,7 @@ def trace_flat(
 ) -> Trace:
     """Run `function(tracers) -> list of results` on tracers of the given types and collect the graph.
 
-    `known` gives the inputs' arrays, or outer tracers, so that Python can branch on values.
+    `known` gives the inputs' arrays, or outer tracers, so that Python can branch on values (`None`: not known).
     """
     builder = Builder(name)
     tracers = []
@@ -288,7 +288,7 @@ def trace_flat(
             x = known[i]
             if isinstance(x, Tracer):
                 builder.bound[value] = (x.builder, x.value)
-            else:
+            elif x is not None:
                 builder.known[value] = x
     with building(builder):
         results = list(function(tracers))
@@ -300,13 +300,15 @@ def trace_flat(
 def inline(graph: Graph, args: Sequence[Any], builder: Builder) -> list[Tracer]:
     """Record the graph's nodes in a builder, its inputs bound to `args`; places and names are kept."""
     env: dict[Value, Value] = dict(zip(graph.inputs, [lift(builder, x) for x in args], strict=True))
+    outer = builder.where
+    role = outer.role if outer is not None else ""
     for node in graph.nodes:
-        builder.where = node.where
+        builder.where = node.where.with_role(role) if role and node.where is not None else node.where
         outputs = builder.emit(node.op, tuple([env.get(v, v) for v in node.inputs]))
         for old, new in zip(node.outputs, outputs, strict=True):
             new.name = old.name
             env[old] = new
-    builder.where = None
+    builder.where = outer
     return [Tracer(builder, env.get(v, v)) for v in graph.outputs]
 
 

@@ -46,7 +46,10 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Builder, li
             builder.where = node.where
             operands = [Tracer(builder, env.get(v, v)) for v in node.inputs]
             try:
-                result = node.op.batch(flags, size, *operands)
+                if node.op._region_fields:
+                    result = node.op.batch(flags, size, *operands, recur=lambda g, f: vmap(g, size, f))  # type: ignore[call-arg]
+                else:
+                    result = node.op.batch(flags, size, *operands)
             except MissingRuleError as error:
                 raise MissingRuleError(f"{error} ({node.where})") from None
             for v, r in zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True):

@@ -22,9 +22,8 @@ __all__ = ["FitError", "FitResult", "Likelihood", "fit"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# Relative change of the likelihood at which SLSQP stops: the resolution of float64, so that it is the
-# derivatives and not the stopping rule that a comparison sees.
-TOLERANCE = 1e-15
+# The change of the likelihood at which SLSQP stops.
+TOLERANCE = 1e-10
 MAX_ITERATIONS = 1000
 NEWTON_STEPS = 8
 # How far from the minimum, in units of the likelihood, a fit counts as converged.
@@ -38,7 +37,11 @@ class FitError(GraphadError, RuntimeError):
 
 
 class Likelihood(Protocol):
-    """What `fit` needs: a start, bounds, what is held fixed, and a negative log-likelihood in plain NumPy."""
+    """What `fit` needs of a model, all arrays with one entry (`bounds`: one row) per parameter.
+
+    `init` is where the fit starts, `scale` how far a parameter typically moves (the minimiser works in these
+    units), `fixed` what is held, and `nll` the negative log-likelihood in plain NumPy.
+    """
 
     @property
     def parameters(self) -> tuple[str, ...]: ...
@@ -46,6 +49,8 @@ class Likelihood(Protocol):
     def init(self) -> Array: ...
     @property
     def bounds(self) -> Array: ...
+    @property
+    def scale(self) -> Array: ...
     @property
     def fixed(self) -> Mask: ...
     def nll(self, params: Array) -> Any: ...
@@ -123,6 +128,7 @@ class Objective:
         self.free = np.flatnonzero(~held)
         self.lower, self.upper = lower[self.free], upper[self.free]
         self.start = np.clip(model.init[self.free], self.lower, self.upper)
+        self.scale = np.asarray(model.scale, dtype=np.float64)[self.free]
         self.held = np.asarray(model.init, dtype=np.float64)[held]
         self.order = np.argsort(np.concatenate([self.free, np.flatnonzero(held)]))
 
@@ -149,17 +155,28 @@ class Objective:
         return result
 
 
-def _minimize(objective: Objective, function: Callable[[Array], Any], jac: Any) -> Any:
+def _minimize(objective: Objective, function: Callable[[Array], Any], *, exact: bool) -> Any:
+    """SciPy's result, in the parameters' own units; an `exact` function returns its gradient beside its value."""
     from scipy.optimize import Bounds, minimize
 
-    return minimize(
-        function,
-        objective.start,
+    scale = objective.scale
+
+    def scaled(point: Array) -> Any:
+        if not exact:
+            return function(point * scale)
+        value, slope = function(point * scale)
+        return value, slope * scale
+
+    found = minimize(
+        scaled,
+        objective.start / scale,
         method="SLSQP",
-        jac=jac,
-        bounds=Bounds(objective.lower, objective.upper),
+        jac=True if exact else "2-point",
+        bounds=Bounds(objective.lower / scale, objective.upper / scale),
         options={"ftol": TOLERANCE, "maxiter": MAX_ITERATIONS},
     )
+    found.x = np.clip(found.x * scale, objective.lower, objective.upper)
+    return found
 
 
 def _check_start(value: float, model: Likelihood) -> None:
@@ -192,7 +209,7 @@ def _exact(objective: Objective, executor: str, progress: Callable[[str], None])
 
     progress("minimise")
     began = time.perf_counter()
-    found = _minimize(objective, evaluate, jac=True)
+    found = _minimize(objective, evaluate, exact=True)
     free, value, slope, curvature = _newton(objective, np.asarray(found.x), evaluate, hessian)
     seconds = time.perf_counter() - began
 
@@ -279,7 +296,7 @@ def _differences(objective: Objective, executor: str, progress: Callable[[str], 
 
     progress("minimise by finite differences")
     began = time.perf_counter()
-    found = _minimize(objective, evaluate, jac="2-point")
+    found = _minimize(objective, evaluate, exact=False)
     seconds = time.perf_counter() - began
     size = len(objective.order)
     return FitResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,12 @@ def result_types(region: Graph) -> Types:
     return types[0] if len(types) == 1 else types
 
 
+def evaluate_region(region: Graph, xp: Any, xs: Sequence[Any]) -> Any:
+    """Run a region with the array namespace `xp`; a tuple for several results."""
+    results = region.replay(xs, lambda node, *ys: node.op.eval(xp, *ys), constant=lambda c: c.array)
+    return results[0] if len(results) == 1 else tuple(results)
+
+
 class Call(Op):
     """A call of a function that was jitted; passes that differentiate or batch inline it."""
 
@@ -35,8 +41,7 @@ class Call(Op):
         return result_types(self.function)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        results = self.function.replay(xs, lambda node, *ys: node.op.eval(xp, *ys), constant=lambda c: c.array)
-        return results[0] if len(results) == 1 else tuple(results)
+        return evaluate_region(self.function, xp, xs)
 
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)

@@ -1,4 +1,4 @@
-"""Ops that move elements without computing: broadcasting, reshaping, transposing."""
+"""Ops that move elements without computing: broadcasting, reshaping, transposing, joining, and counting."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
-from graphad.op import OPS, Op, Sample
-from graphad.types import Shape, TensorType
+from graphad.build import current_builder
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.graph import Constant
+from graphad.op import OPS, Op, Sample, Traced
+from graphad.ops.slicing import Pad, Reverse, Slice
+from graphad.trace import Tracer
+from graphad.trace import full as record_full
+from graphad.types import FLOAT64, INT64, DType, Shape, TensorType
 
 
 class BroadcastTo(Op):
@@ -105,14 +110,223 @@ class Transpose(Op):
         yield Sample(cls((1, 0)), (np.ones((0, 3), "i4"),))
 
 
-def reshape(x: Any, shape: Shape) -> Any:
-    """`x` in another shape; `x` itself where it has that shape already."""
+class Concatenate(Op):
+    """NumPy's `concatenate`: any number of operands joined along `axis`, all of one dtype."""
+
+    axis: int
+    linear = True
+
+    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return (common_dtype(kinds),) * len(kinds)
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        names = " and ".join(map(str, xs))
+        if not xs or not 0 <= self.axis < xs[0].ndim:
+            raise ShapeError(f"concatenate: no axis {self.axis} in {names or 'no operands'}")
+        if any(x.dtype != xs[0].dtype for x in xs):
+            raise TypeMismatchError(f"concatenate: operands {names} must first be cast to one dtype")
+        rests = {(*x.shape[: self.axis], *x.shape[self.axis + 1 :]) for x in xs}
+        if len(rests) > 1 or any(x.ndim != xs[0].ndim for x in xs):
+            raise ShapeError(f"concatenate: {names} differ in more than axis {self.axis}")
+        shape = list(xs[0].shape)
+        shape[self.axis] = sum(x.shape[self.axis] for x in xs)
+        return xs[0].with_shape(shape)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.concatenate(xs, axis=self.axis)
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        cts = []
+        at = 0
+        step = (1,) * ct.ndim
+        for x in xs:
+            start, stop = [0] * ct.ndim, list(ct.shape)
+            start[self.axis], stop[self.axis] = at, at + x.shape[self.axis]
+            at = stop[self.axis]
+            cts.append(Slice(tuple(start), tuple(stop), step)(ct) if isinstance(x, TensorType) else None)
+        return tuple(cts) if len(xs) > 1 else cts[0]
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return Concatenate(self.axis + 1)(*batch_all(batched, size, xs))
+
+    def flops(self, *xs: TensorType) -> int:
+        return 0
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.arange(6.0).reshape(2, 3)
+        yield Sample(cls(0), (x, -x[:1], np.ones((0, 3))))
+        yield Sample(cls(1), (x.astype("f4"), x[:, :1].astype("f4")))
+        yield Sample(cls(0), (x[0] + 1j,))
+        yield Sample(cls(0), (np.arange(3), np.arange(2)))
+
+
+class Iota(Op):
+    """The numbers `0, 1, ..., size - 1`; it has no operands."""
+
+    size: int
+    dtype: DType = INT64
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dtype", np.dtype(self.dtype).newbyteorder("="))
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        return TensorType(self.dtype, (self.size,))
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.arange(self.size, dtype=self.dtype)
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return BroadcastTo((size, self.size))(iota(self.size, self.dtype))
+
+    def flops(self, *xs: TensorType) -> int:
+        return 0
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(4), ())
+        yield Sample(cls(3, np.dtype("f4")), ())
+        yield Sample(cls(0), ())
+
+
+# -- functions: they do nothing where there is nothing to do ------------------------------------------------------
+
+
+def common_dtype(kinds: Iterable[Any]) -> DType:
+    """NumPy's common dtype of operands given as dtypes or, for weak scalars, as Python types."""
+    return np.result_type(*[kind(0) if isinstance(kind, type) else kind for kind in kinds])
+
+
+def as_operand(x: Any) -> Any:
+    """`x` itself where it is traced, else as an array."""
+    return x if isinstance(x, Traced) else np.asarray(x)
+
+
+def normalized(axis: int, ndim: int, name: str) -> int:
+    """The axis counted from the start. Raises `ShapeError` where it is out of range."""
+    if not -ndim <= axis < ndim:
+        raise ShapeError(f"{name}: axis {axis} is out of range for an array of {ndim} axes")
+    return int(axis) % ndim
+
+
+def reshape(x: Any, shape: int | Sequence[int]) -> Any:
+    """`x` in another shape, one extent of which may be -1; `x` itself where it has that shape already."""
+    x = as_operand(x)
+    if x.shape == shape:
+        return x
+    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple([int(n) for n in shape])
+    if -1 in shape:
+        i = shape.index(-1)
+        known = int(np.prod([n for j, n in enumerate(shape) if j != i], dtype=np.int64))
+        if known <= 0 or x.size % known:
+            raise ShapeError(f"reshape: {x.size} elements do not fit the shape {list(shape)}")
+        shape = (*shape[:i], x.size // known, *shape[i + 1 :])
     return x if x.shape == shape else Reshape(shape)(x)
 
 
 def broadcast_to(x: Any, shape: Shape) -> Any:
     """`x` repeated to a shape; `x` itself where it has that shape already."""
-    return x if getattr(x, "shape", None) == shape else BroadcastTo(shape)(x)
+    return x if getattr(x, "shape", None) == shape else BroadcastTo(tuple(shape))(x)
+
+
+def transpose(x: Any, axes: Sequence[int]) -> Any:
+    """`x` with axis `axes[i]` as axis `i`; `x` itself where the order stays."""
+    axes = tuple(int(i) for i in axes)
+    return x if axes == tuple(range(len(axes))) else Transpose(axes)(x)
+
+
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """NumPy's `moveaxis`. Raises `ShapeError` for an axis out of range or named twice."""
+    x = as_operand(x)
+    pairs = []
+    for axes in (source, destination):
+        given = (axes,) if isinstance(axes, (int, np.integer)) else tuple(axes)
+        pairs.append([normalized(i, x.ndim, "moveaxis") for i in given])
+    source, destination = pairs
+    if len(source) != len(destination) or len(set(source)) != len(source) or len(set(destination)) != len(source):
+        raise ShapeError(f"moveaxis: {source} and {destination} must be as many distinct axes")
+    order = [i for i in range(x.ndim) if i not in source]
+    for to, axis in sorted(zip(destination, source, strict=True)):
+        order.insert(to, axis)
+    return transpose(x, order)
+
+
+def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
+    """NumPy's `expand_dims`: axes of extent 1 that stand at `axis` in the result."""
+    x = as_operand(x)
+    given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    ndim = x.ndim + len(given)
+    at = {normalized(i, ndim, "expand_dims") for i in given}
+    if len(at) != len(given):
+        raise ShapeError(f"expand_dims: repeated axis in {given}")
+    extents = iter(x.shape)
+    return reshape(x, tuple(1 if i in at else next(extents) for i in range(ndim)))
+
+
+def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+    """NumPy's `squeeze`: without the given axes of extent 1, or all of them. Raises `ShapeError`."""
+    x = as_operand(x)
+    if axis is None:
+        drop = {i for i, n in enumerate(x.shape) if n == 1}
+    else:
+        given = (axis,) if isinstance(axis, (int, np.integer)) else axis
+        drop = {normalized(i, x.ndim, "squeeze") for i in given}
+        if any(x.shape[i] != 1 for i in drop):
+            raise ShapeError(f"squeeze: axis {axis} of shape {list(x.shape)} has an extent other than 1")
+    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in drop))
+
+
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
+    """NumPy's `concatenate`, operands promoted to one dtype."""
+    xs = [as_operand(x) for x in xs]
+    if not any(isinstance(x, Traced) for x in xs):
+        return np.concatenate(xs, axis=axis)
+    return Concatenate(normalized(axis, xs[0].ndim, "concatenate"))(*xs)
+
+
+def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+    """NumPy's `stack`: operands of one shape joined along a new axis. Raises `ShapeError`."""
+    xs = [as_operand(x) for x in xs]
+    if not xs or any(x.shape != xs[0].shape for x in xs):
+        raise ShapeError(f"stack: give one or more operands of one shape, not {[list(x.shape) for x in xs]}")
+    axis = normalized(axis, xs[0].ndim + 1, "stack")
+    return concatenate([expand_dims(x, axis) for x in xs], axis)
+
+
+def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:
+    """An array of one repeated number, recorded in the innermost trace; outside of one, NumPy's `full`."""
+    from graphad.ops.elementwise import cast
+
+    shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple([int(n) for n in shape])
+    if isinstance(value, Traced):
+        return broadcast_to(value if dtype is None else cast(value, dtype), shape)
+    builder = current_builder()
+    array = np.asarray(value, dtype)
+    if builder is None:
+        return np.full(shape, array)
+    if array.ndim:
+        return Tracer(builder, builder.emit(BroadcastTo(shape), (Constant(array),))[0])
+    return record_full(builder, TensorType(array.dtype, shape), array)
+
+
+def zeros(shape: int | Sequence[int], dtype: Any = FLOAT64) -> Any:
+    """An array of zeros, recorded in the innermost trace; outside of one, NumPy's `zeros`."""
+    return full(shape, 0, dtype)
+
+
+def iota(size: int, dtype: Any = INT64) -> Any:
+    """The numbers below `size` in order, recorded in the innermost trace; outside of one, as an array."""
+    op = Iota(int(size), np.dtype(dtype))
+    builder = current_builder()
+    return op() if builder is None else Tracer(builder, builder.emit(op, ())[0])
+
+
+def batch_all(batched: Sequence[bool], size: int, xs: Sequence[Any]) -> list[Any]:
+    """The operands, each with the leading batch axis; those that lack it are repeated along it."""
+    return [
+        x if flag else broadcast_to(expand_dims(x, 0), (size, *x.shape))
+        for x, flag in zip(xs, batched, strict=True)
+    ]
 
 
 def sum_to(x: Any, shape: Shape) -> Any:
@@ -123,3 +337,10 @@ def sum_to(x: Any, shape: Shape) -> Any:
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
     summed = OPS["sum"](axes)(x) if axes else x
     return reshape(summed, shape)
+
+
+__all__ = [
+    "BroadcastTo", "Concatenate", "Iota", "Pad", "Reshape", "Reverse", "Slice", "Transpose", "as_operand", "batch_all",
+    "broadcast_to", "common_dtype", "concatenate", "expand_dims", "full", "iota", "moveaxis", "normalized", "reshape",
+    "squeeze", "stack", "sum_to", "transpose", "zeros",
+]  # fmt: skip

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interpolation", "bend", "polynomial", "scale"]
+__all__ = ["Interpolation", "bend", "interpolate", "polynomial"]
 
 Array = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def polynomial(low: Array, high: Array) -> Array:
     return np.tensordot(BOUNDARY_CONDITIONS / 16.0, conditions, 1)
 
 
-def scale(alpha: Array, low: Array, high: Array, code: str) -> Array:
+def interpolate(alpha: Array, low: Array, high: Array, code: str) -> Array:
     """The factor at `alpha` of a multiplicative interpolation between `low` and `high`; all of one shape.
 
     Outside ``|alpha| < 1`` (``code1``: everywhere) it is ``high**alpha`` above 0 and ``low**-alpha`` below.

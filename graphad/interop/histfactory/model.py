@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, xlogy
 
-from graphad.interop.histfactory.interpolation import Interpolation, bend, scale
+from graphad.interop.histfactory.interpolation import Interpolation, bend, interpolate
 from graphad.interop.histfactory.parameters import ParameterSet, parameter_sets
 from graphad.interop.histfactory.tables import Tables, build_tables
 from graphad.interop.histfactory.workspace import Workspace, read_workspace
@@ -55,6 +55,7 @@ class Model:
         init, bounds, fixed: (parameters,), (parameters, 2) and (parameters,): where a fit starts, the range
         it may
             explore, and what it holds at its start.
+        scale: (parameters,), how far a parameter typically moves: its constraint's standard deviation, else 1.
         poi: the position of the parameter of interest, or None.
         channels: the bins of each channel, by name.
         observed: (bins,), the observed events.
@@ -65,6 +66,7 @@ class Model:
     init: Array
     bounds: Array
     fixed: NDArray[np.bool_]
+    scale: Array
     poi: int | None
     channels: Mapping[str, slice]
     observed: Array
@@ -88,7 +90,7 @@ class Model:
         group_factors = [theta[index] for index in tables.group_factors]
         if len(tables.scale_index):
             alpha = theta[tables.scale_index]
-            scales = scale(alpha, tables.scale_low, tables.scale_high, self.interpolation.normsys)
+            scales = interpolate(alpha, tables.scale_low, tables.scale_high, self.interpolation.normsys)
             group_factors.append(np.prod(scales, axis=0))
         if group_factors:
             events = events * _product(group_factors)[tables.group]
@@ -140,17 +142,22 @@ def load(
     for channel in workspace.channels:
         channels[channel.name] = slice(start, start + channel.bins)
         start += channel.bins
+    normal, poisson = _constraint("normal", sets), _constraint("poisson", sets)
+    scale = np.ones(len(labels))
+    scale[normal.index] = normal.width
+    scale[poisson.index] = 1.0 / np.sqrt(poisson.width)
     return Model(
         measurement=chosen.name,
         parameters=labels,
         init=np.concatenate([each.init for each in sets]),
         bounds=np.concatenate([each.bounds for each in sets]),
         fixed=np.concatenate([each.fixed for each in sets]),
+        scale=scale,
         poi=_poi(chosen.poi, sets),
         channels=channels,
         observed=np.concatenate([channel.observed for channel in workspace.channels]),
-        normal=_constraint("normal", sets),
-        poisson=_constraint("poisson", sets),
+        normal=normal,
+        poisson=poisson,
         tables=build_tables(workspace, sets),
         interpolation=interpolation or Interpolation(),
     )

@@ -1,0 +1,208 @@
+"""Functions with derivatives of the user's own making, and calls back into Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.call import Call, ShapeDtype, argument_type, as_array
+from graphad.build import describe_location, user_location
+from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
+from graphad.ops.custom import stop_gradient as _stop_gradient
+from graphad.trace import Tracer, trace_flat
+from graphad.types import TensorType
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x` itself, leaf by leaf of a tree, as a constant to every derivative."""
+    return tree.map(lambda leaf: _stop_gradient(leaf) if isinstance(leaf, Tracer) else leaf, x)
+
+
+class _Custom:
+    """What `custom_jvp` and `custom_vjp` share: the function, and arguments that are not differentiated."""
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
+        update_wrapper(self, fun)
+        self.fun = fun
+        self.nondiff_argnums = tuple(nondiff_argnums)
+
+    def _split(self, args: tuple[Any, ...]) -> tuple[Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]:
+        held = {i: args[i] for i in self.nondiff_argnums}
+
+        def fun(*rest: Any) -> Any:
+            given = iter(rest)
+            return self.fun(*[held[i] if i in held else next(given) for i in range(len(args))])
+
+        dynamic = tuple(x for i, x in enumerate(args) if i not in held)
+        return (fun if held else self.fun), tuple(held.values()), dynamic
+
+    def _name(self) -> str:
+        return getattr(self.fun, "__name__", "the function")
+
+
+class custom_jvp(_Custom):
+    """A function whose forward derivative the user gives with `defjvp`; reverse mode follows by transposition.
+
+        @graphad.custom_jvp
+        def log1pexp(x):
+            return np.log1p(np.exp(x))
+
+        @log1pexp.defjvp
+        def log1pexp_jvp(primals, tangents):
+            (x,), (t,) = primals, tangents
+            return log1pexp(x), t * (1 - 1 / (1 + np.exp(x)))
+
+    `nondiff_argnums` names arguments that are passed through as they are, first, to the rule.
+    """
+
+    rule: Callable[..., Any] | None = None
+
+    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Set the rule `(primals, tangents) -> (result, tangent of result)`, linear in the tangents."""
+        self.rule = rule
+        return rule
+
+    def defjvps(self, *rules: Callable[..., Any] | None) -> None:
+        """Set a rule `(tangent, result, *primals) -> tangent of result` for each argument; `None` for zero."""
+
+        def rule(primals: Any, tangents: Any) -> Any:
+            result = self(*primals)
+            terms = [r(t, result, *primals) for r, t in zip(rules, tangents, strict=True) if r is not None]
+            total = terms[0] if terms else tree.map(np.zeros_like, result)
+            for term in terms[1:]:
+                total = tree.map(lambda a, b: a + b, total, term)
+            return result, total
+
+        self.rule = rule
+
+    def __call__(self, *args: Any) -> Any:
+        fun, held, dynamic = self._split(args)
+        call = Call(fun, dynamic, {})
+        if not any(isinstance(x, Tracer) for x in call.leaves):
+            return fun(*dynamic)
+        if self.rule is None:
+            raise MissingRuleError(f"custom_jvp: {self._name()} has no rule yet; give it one with {self._name()}.defjvp")
+        rule = self.rule
+        types = [argument_type(x) for x in call.leaves]
+        inputs = [as_array(x) for x in call.leaves]
+
+        def with_tangents(leaves: Sequence[Any]) -> list[Any]:
+            n = len(types)
+            answer = rule(*held, _arguments(call, leaves[:n]), _arguments(call, leaves[n:]))
+            if not (isinstance(answer, tuple) and len(answer) == 2):
+                raise TypeMismatchError(f"custom_jvp: the rule of {self._name()} must return (result, tangent)")
+            found, treedef = tree.flatten(answer[1])
+            if treedef != call.out_tree:
+                raise TypeMismatchError(
+                    f"custom_jvp: the tangent of {self._name()} has the structure {treedef}, its result {call.out_tree}"
+                )
+            return _fit("custom_jvp: the tangent", self._name(), found, out_types)
+
+        function = trace_flat(call.apply, types, known=inputs, name=self._name())
+        out_types = function.graph.output_types
+        result = CustomJvp(function.graph, with_tangents, len(types))(*call.leaves, *function.captures)
+        return tree.unflatten(call.out_tree, result if isinstance(result, tuple) else [result])
+
+
+class custom_vjp(_Custom):
+    """A function whose reverse derivative the user gives with `defvjp(forward, backward)`.
+
+    `forward(*args) -> (result, residuals)`; `backward(residuals, ct) -> tuple of cotangents`, one for each argument
+    (`None` for zero). Forward mode raises `MissingRuleError`. `nondiff_argnums` as for `custom_jvp`.
+    """
+
+    rules: tuple[Callable[..., Any], Callable[..., Any]] | None = None
+
+    def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+        """Set the two halves of the rule."""
+        self.rules = forward, backward
+
+    def __call__(self, *args: Any) -> Any:
+        fun, held, dynamic = self._split(args)
+        call = Call(fun, dynamic, {})
+        if not any(isinstance(x, Tracer) for x in call.leaves):
+            return fun(*dynamic)
+        name = self._name()
+        if self.rules is None:
+            raise MissingRuleError(f"custom_vjp: {name} has no rule yet; give it one with {name}.defvjp")
+        forward, backward = self.rules
+        types = [argument_type(x) for x in call.leaves]
+        inputs = [as_array(x) for x in call.leaves]
+
+        def run_forward(leaves: Sequence[Any]) -> tuple[list[Any], Any]:
+            full = iter(_arguments(call, leaves))
+            answer = forward(*[args[i] if i in self.nondiff_argnums else next(full) for i in range(len(args))])
+            if not (isinstance(answer, tuple) and len(answer) == 2):
+                raise TypeMismatchError(f"custom_vjp: the forward rule of {name} must return (result, residuals)")
+            residuals, residual_tree = tree.flatten(answer[1])
+
+            def run_backward(leaves: Sequence[Any]) -> list[Any]:
+                n = residual_tree.num_leaves
+                ct = tree.unflatten(call.out_tree, leaves[n:])
+                answer = backward(*held, tree.unflatten(residual_tree, leaves[:n]), ct)
+                if not isinstance(answer, tuple) or len(answer) != len(dynamic):
+                    raise TypeMismatchError(
+                        f"custom_vjp: the backward rule of {name} must return a tuple of {len(dynamic)} cotangents"
+                    )
+                found = [
+                    c
+                    for i, a in enumerate(answer)
+                    for c in ([None] * call.trees[i].num_leaves if a is None else tree.leaves(a))
+                ]
+                filled = [np.zeros(t.shape, t.dtype) if c is None else c for c, t in zip(found, types, strict=True)]
+                return _fit("custom_vjp: a cotangent", name, filled, types)
+
+            return residuals, run_backward
+
+        function = trace_flat(call.apply, types, known=inputs, name=name)
+        result = CustomVjp(function.graph, run_forward, len(types))(*call.leaves, *function.captures)
+        return tree.unflatten(call.out_tree, result if isinstance(result, tuple) else [result])
+
+
+def pure_callback(
+    callback: Callable[..., Any], result_shape_dtypes: Any, *args: Any, vectorized: bool = False
+) -> Any:
+    """Call a Python function that cannot be traced, at run time, with NumPy arrays.
+
+    `result_shape_dtypes` is a tree of `ShapeDtype` (or arrays) that says what it returns. It must be a pure function
+    of its arguments. With `vectorized`, it takes leading batch axes itself under `vmap`; otherwise it is called for
+    each example. It has no derivative; give one with `custom_jvp`. A result of another shape or dtype raises
+    `TypeMismatchError`.
+    """
+    leaves, treedef = tree.flatten(args)
+    specs, out_tree = tree.flatten(result_shape_dtypes)
+    if not specs:
+        raise TypeMismatchError(f"pure_callback: no result is declared{describe_location(user_location())}")
+    types = tuple(argument_type(s if isinstance(s, ShapeDtype) else as_array(s)) for s in specs)
+
+    def flat(*arrays: Any) -> Any:
+        found = tree.leaves(callback(*tree.unflatten(treedef, arrays)))
+        return found[0] if len(types) == 1 else tuple(found)
+
+    update_wrapper(flat, callback)
+    result = PureCallback(flat, types, vectorized)(*leaves)
+    return tree.unflatten(out_tree, result if isinstance(result, tuple) else [result])
+
+
+def _arguments(call: Call, leaves: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(
+        tree.unflatten(t, leaves[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False)
+    )
+
+
+def _fit(what: str, name: str, found: Sequence[Any], types: Sequence[TensorType]) -> list[Any]:
+    """Check that derivatives have their values' shapes, and cast them to their dtypes."""
+    from graphad.ops.elementwise import cast
+
+    fitted = []
+    for x, kind in zip(found, types, strict=True):
+        given = argument_type(x)
+        if given.shape != kind.shape:
+            raise TypeMismatchError(f"{what} of {name} is {given} for a value of {kind}")
+        fitted.append(x if given.dtype == kind.dtype or not kind.differentiable else cast(x, kind.dtype))
+    return fitted

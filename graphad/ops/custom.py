@@ -1,0 +1,276 @@
+"""Ops with derivatives of the user's own making, and calls back into Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.build import Builder
+from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.graph import Graph
+from graphad.op import OPS, Op, Sample, Types, zeros_like
+from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.ops.elementwise import Elementwise, Partial
+from graphad.ops.shape import broadcast_to
+from graphad.trace import Tracer, inline, trace_flat
+from graphad.types import DType, TensorType
+
+
+class StopGradient(Elementwise):
+    """The operand itself, through which no derivative passes."""
+
+    exempt = {"jvp": "its derivative is zero by definition"}
+    code = "{0}"
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (None,)
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        return (*dtypes, *dtypes)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xs[0]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for dtype in ("f8", "f4", "c16", "i8"):
+            yield Sample(cls(), (np.arange(3).astype(dtype),))
+
+
+stop_gradient = OPS["stop_gradient"] = StopGradient()
+
+
+Flat = Callable[[Sequence[Any]], list[Any]]
+"""A rule on flat lists: leaves of its arguments in, leaves of its results out."""
+
+
+def _builder(operands: Sequence[Any]) -> Builder:
+    return next(x.builder for x in operands if isinstance(x, Tracer))
+
+
+def _check_captures(op: Op, tangents: Sequence[Any]) -> None:
+    if any(t is not None for t in tangents):
+        raise MissingRuleError(
+            f"{op.name}: the function reads a differentiated value that is not among its arguments; "
+            "pass it as an argument"
+        )
+
+
+def _one_or_all(results: Sequence[Any]) -> Any:
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def _batched_rule(rule: Flat, recur: Any, flags: Sequence[bool]) -> Flat:
+    """A rule over a new leading axis of the flagged arguments and of all results."""
+
+    def batched(leaves: Sequence[Any]) -> list[Any]:
+        types = [
+            x.type.with_shape(x.type.shape[1:]) if flag else x.type for x, flag in zip(leaves, flags, strict=True)
+        ]
+        traced = trace_flat(rule, types)
+        graph = recur(traced.graph, [*flags, *[False] * len(traced.captures)])
+        return inline(graph, [*leaves, *traced.captures], _builder(leaves))
+
+    return batched
+
+
+class CustomJvp(Op):
+    """A function with its own forward rule.
+
+    Operands: `args` arguments, then the values that `function` captured. `rule` maps (arguments, their tangents) to
+    tangents of the results; it is called when a derivative is taken, so it may call the function itself.
+    """
+
+    exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")
+    function: Graph
+    rule: Flat
+    args: int
+
+    def infer(self, *xs: TensorType) -> Types:
+        check_operands(self, self.function, xs)
+        return result_types(self.function)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return evaluate_region(self.function, xp, xs)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        n = self.args
+        _check_captures(self, tangents[n:])
+        given = [_tangent(x, t) for x, t in zip(primals[:n], tangents[:n], strict=True)]
+        return _one_or_all(self.rule([*primals[:n], *given]))
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
+        flags = list(batched[: self.args])
+        rule = _batched_rule(self.rule, recur, [*flags, *flags])
+        return CustomJvp(recur(self.function, batched), rule, self.args)(*xs)
+
+    def decompose(self, *xs: Any) -> Any:
+        """The function's own nodes: what executors run."""
+        return _one_or_all(inline(self.function, xs, _builder(xs)))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.ops.arithmetic import multiply
+        from graphad.ops.transcendental import cos, sin
+
+        x = np.array([1.0, -2.0, 3.0])
+        function = trace_flat(lambda args: [sin(args[0])], [TensorType(x.dtype, x.shape)]).graph
+        yield Sample(cls(function, lambda args: [multiply(cos(args[0]), args[1])], 1), (x,))
+
+
+class CustomVjp(Op):
+    """A function with its own reverse rule.
+
+    Operands: `args` arguments, then what `function` captured. `forward` maps the arguments to (residuals, a function
+    from residuals and cotangents to cotangents of the arguments).
+    """
+
+    exempt = {
+        **dict.fromkeys(("pickle", "text"), "it holds a Python function"),
+        **dict.fromkeys(("jvp", "transpose", "second"), "it has a reverse-mode derivative only"),
+    }
+    function: Graph
+    forward: Callable[[Sequence[Any]], tuple[list[Any], Flat]]
+    args: int
+
+    def infer(self, *xs: TensorType) -> Types:
+        check_operands(self, self.function, xs)
+        return result_types(self.function)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return evaluate_region(self.function, xp, xs)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        n = self.args
+        _check_captures(self, tangents[n:])
+        residuals, backward = self.forward(primals[:n])
+        positions = tuple(i for i in range(n) if primals[i].type.differentiable)
+        given = [_tangent(primals[i], tangents[i]) for i in positions]
+        op = CustomVjpTangent(backward, self.function.output_types, positions)
+        return op(*residuals, *given)
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
+        # Arguments are all given the batch axis, so that a shared argument's cotangents are summed by broadcasting.
+        n = self.args
+        operands = [
+            x if b or i >= n else broadcast_to(x, (size, *x.shape))
+            for i, (x, b) in enumerate(zip(xs, batched, strict=True))
+        ]
+
+        def forward(leaves: Sequence[Any]) -> tuple[list[Any], Flat]:
+            inner: list[Flat] = []
+
+            def single(args: Sequence[Any]) -> list[Any]:
+                residuals, backward = self.forward(args)
+                inner.append(backward)
+                return residuals
+
+            residuals = _batched_rule(single, recur, [True] * n)(leaves)
+            flags = [True] * (len(residuals) + len(self.function.outputs))
+            return residuals, _batched_rule(inner[0], recur, flags)
+
+        function = recur(self.function, [True] * n + list(batched[n:]))
+        return CustomVjp(function, forward, n)(*operands)
+
+    def decompose(self, *xs: Any) -> Any:
+        """The function's own nodes: what executors run."""
+        return _one_or_all(inline(self.function, xs, _builder(xs)))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.ops.transcendental import sin
+
+        x = np.array([1.0, -2.0, 3.0])
+        function = trace_flat(lambda args: [sin(args[0])], [TensorType(x.dtype, x.shape)]).graph
+        yield Sample(cls(function, _sample_forward, 1), (x,))
+
+
+def _sample_forward(args: Sequence[Any]) -> tuple[list[Any], Flat]:
+    from graphad.ops.transcendental import cos
+
+    return [cos(args[0])], lambda leaves: [leaves[0] * leaves[1]]
+
+
+class CustomVjpTangent(Op):
+    """The derivative of a `CustomVjp`: linear in its last operands, known only through its transpose."""
+
+    exempt = {"samples": "it stands only between a CustomVjp's linearisation and its transposition"}
+    backward: Flat
+    results: tuple[TensorType, ...]
+    positions: tuple[int, ...]
+
+    def infer(self, *xs: TensorType) -> Types:
+        return self.results[0] if len(self.results) == 1 else self.results
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        raise MissingRuleError(
+            "custom_vjp defines reverse-mode derivatives only, and this asks for a forward-mode one (jvp, jacfwd, "
+            "hessian, linearize); use jacrev, or define the rule with graphad.custom_jvp, which serves both modes"
+        )
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return self.eval(np)
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        start = len(xs) - len(self.positions)
+        cts = ct if isinstance(ct, tuple) else (ct,)
+        results = self.backward([*xs[:start], *cts])
+        return (*[None] * start, *[results[i] for i in self.positions])
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return self.eval(np)
+
+
+class PureCallback(Op):
+    """A Python function called at run time with arrays; it must have no side effects."""
+
+    exempt = dict.fromkeys(("jvp", "transpose", "second", "pickle", "text"), "it holds a Python function")
+    function: Callable[..., Any]
+    results: tuple[TensorType, ...]
+    vectorized: bool = False
+
+    def infer(self, *xs: TensorType) -> Types:
+        return self.results[0] if len(self.results) == 1 else self.results
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        found = self.function(*[np.asarray(x) for x in xs])
+        arrays = [np.asarray(x) for x in (found if len(self.results) > 1 else (found,))]
+        for array, kind in zip(arrays, self.results, strict=True):
+            if array.shape != kind.shape or not np.can_cast(array.dtype, kind.dtype, "same_kind"):
+                given = f"{array.dtype}{list(array.shape)}"
+                name = getattr(self.function, "__name__", "the function")
+                raise TypeMismatchError(f"pure_callback: {name} returned {given}, and was declared to return {kind}")
+        arrays = [a.astype(t.dtype, copy=False) for a, t in zip(arrays, self.results, strict=True)]
+        return arrays[0] if len(arrays) == 1 else tuple(arrays)
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        results = tuple(t.with_shape((size, *t.shape)) for t in self.results)
+        if self.vectorized:
+            operands = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(xs, batched, strict=True)]
+            return PureCallback(self.function, results, True)(*operands)
+        single, flags, function = len(self.results) == 1, tuple(batched), self.function
+
+        def each(*arrays: Any) -> Any:
+            rows = [function(*[a[i] if b else a for a, b in zip(arrays, flags, strict=True)]) for i in range(size)]
+            if not size:
+                empty = [np.zeros(t.shape, t.dtype) for t in results]
+                return empty[0] if single else empty
+            return np.stack(rows) if single else [np.stack(column) for column in zip(*rows, strict=True)]
+
+        return PureCallback(each, results, False)(*xs)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.0, -2.0, 3.0]])
+        yield Sample(cls(np.sinh, (TensorType(x.dtype, x.shape),), True), (x,))
+        yield Sample(cls(np.sinh, (TensorType(x.dtype, x.shape),)), (x,))
+
+
+def _tangent(x: Any, t: Any) -> Any:
+    """An instantiated tangent; a value without derivatives has zeros of float64."""
+    if t is not None:
+        return t
+    return zeros_like(x) if x.type.differentiable else np.zeros(x.shape)

@@ -1,0 +1,48 @@
+"""`fused`: a kernel, the nodes that run in one loop nest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from graphad.graph import Graph
+from graphad.op import Op, Sample, Types
+from graphad.ops.control import check_operands, result_types
+from graphad.types import TensorType
+
+
+class Fused(Op):
+    """The nodes of `kernel`, which share an iteration space, run as one loop nest: each pass over memory once.
+
+    The kernel holds elementwise ops, whose operands broadcast into the space, and reductions from the space, whose
+    results no node of the kernel reads.
+    """
+
+    kernel: Graph
+
+    def infer(self, *xs: TensorType) -> Types:
+        check_operands(self, self.kernel, xs)
+        return result_types(self.kernel)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        results = self.kernel.replay(xs, lambda node, *ys: node.op.eval(xp, *ys), constant=lambda c: c.array)
+        return results[0] if len(results) == 1 else tuple(results)
+
+    def flops(self, *xs: TensorType) -> int:
+        return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.kernel.nodes)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.op import OPS
+        from graphad.trace import trace_flat
+
+        x, y = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]]), np.array([2.0, 0.5, -1.0])
+        types = [TensorType(a.dtype, a.shape) for a in (x, y)]
+
+        def kernel(args: Any) -> list[Any]:
+            product = args[0] * args[1] + 1.0
+            return [product, OPS["sum"]((1,))(product * product)]  # type: ignore[operator]
+
+        yield Sample(cls(trace_flat(kernel, types).graph), (x, y))

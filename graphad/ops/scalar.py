@@ -1,0 +1,273 @@
+"""Scalar code: what an elementwise op computes on one element, as a typed expression over a fixed set of intrinsics.
+
+An op states its code as a Python expression in `{0}`, `{1}`, ...; `translate` reads it for given operand types.
+Compilers print or emit the expression; each knows every intrinsic of `INTRINSICS`.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from graphad.errors import MissingRuleError
+from graphad.types import BOOL, DType
+
+
+@dataclass(eq=False, slots=True)
+class Scalar:
+    """One scalar value; scalars compare by identity."""
+
+    dtype: DType
+
+
+@dataclass(eq=False, slots=True)
+class Const(Scalar):
+    """A known number."""
+
+    value: Any
+
+
+@dataclass(eq=False, slots=True)
+class Operation(Scalar):
+    """An intrinsic applied to scalars."""
+
+    name: str
+    args: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Intrinsic:
+    """How many arguments an intrinsic takes, of which dtype kinds, and its result: `same`, `bool` or `real`."""
+
+    arity: int
+    kinds: str
+    result: str = "same"
+
+
+_REAL_FUNCTIONS = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
+    "arctanh floor ceil trunc rint erf erfc lgamma gamma"
+).split()
+_COMPLEX_TOO = {"exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"}
+
+INTRINSICS: Final[dict[str, Intrinsic]] = {
+    **{name: Intrinsic(1, "fc" if name in _COMPLEX_TOO else "f") for name in _REAL_FUNCTIONS},
+    **{name: Intrinsic(2, "biufc") for name in ("add", "multiply")},
+    "subtract": Intrinsic(2, "iufc"),
+    "divide": Intrinsic(2, "fc"),
+    "negative": Intrinsic(1, "iufc"),
+    **{name: Intrinsic(2, "biufc", "bool") for name in ("equal", "not_equal")},
+    **{name: Intrinsic(2, "biuf", "bool") for name in ("less", "less_equal", "greater", "greater_equal")},
+    **{name: Intrinsic(2, "biu") for name in ("bitwise_and", "bitwise_or", "bitwise_xor")},
+    **{name: Intrinsic(2, "iu") for name in ("left_shift", "right_shift")},
+    "invert": Intrinsic(1, "biu"),
+    "abs": Intrinsic(1, "biufc", "real"),
+    "sign": Intrinsic(1, "iuf"),
+    **{name: Intrinsic(2, "biuf") for name in ("maximum", "minimum", "fmax", "fmin")},
+    **{name: Intrinsic(2, "iuf") for name in ("floordiv", "mod", "fmod")},
+    **{name: Intrinsic(2, "f") for name in ("copysign", "hypot", "arctan2", "nextafter", "pow")},
+    **{name: Intrinsic(1, "biufc", "bool") for name in ("isnan", "isinf", "isfinite")},
+    "signbit": Intrinsic(1, "f", "bool"),
+    "real": Intrinsic(1, "biufc", "real"),
+    "imag": Intrinsic(1, "c", "real"),
+    "conj": Intrinsic(1, "biufc"),
+    "fma": Intrinsic(3, "f"),
+}
+"""Every function of scalar code but `where(c, x, y)`, casts, `ipow(x, n)` with a literal `n`, and `special_NAME`
+(the function `NAME` of `scipy.special.cython_special`), which `translate` handles by rules of their own."""
+
+_OPERATORS: Final[dict[type[ast.AST], str]] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.FloorDiv: "floordiv",
+    ast.Mod: "mod", ast.Pow: "pow", ast.BitAnd: "bitwise_and", ast.BitOr: "bitwise_or", ast.BitXor: "bitwise_xor",
+    ast.LShift: "left_shift", ast.RShift: "right_shift", ast.USub: "negative", ast.Invert: "invert",
+    ast.Eq: "equal", ast.NotEq: "not_equal", ast.Lt: "less", ast.LtE: "less_equal", ast.Gt: "greater",
+    ast.GtE: "greater_equal", ast.And: "bitwise_and", ast.Or: "bitwise_or",
+}  # fmt: skip
+_ALIASES: Final[dict[str, str]] = {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh",
+    "atanh": "arctanh", "fabs": "abs", "absolute": "abs", "power": "pow", "gammaln": "lgamma", "round": "rint",
+    "conjugate": "conj", "min": "minimum", "max": "maximum", "floor_divide": "floordiv", "remainder": "mod",
+}  # fmt: skip
+_NAMES: Final[dict[str, Any]] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False}
+_COMPLEX_PART: Final[dict[DType, DType]] = {np.dtype("c8"): np.dtype("f4"), np.dtype("c16"): np.dtype("f8")}
+
+
+class _Unknown(Exception):
+    pass
+
+
+@lru_cache(maxsize=None)
+def _parse(code: str) -> ast.expr:
+    operands = [f"_{i}" for i in range(8)]
+    return ast.parse(code.format(*operands), mode="eval").body
+
+
+def translate(code: str, operands: Sequence[Scalar], dtype: DType) -> Scalar:
+    """The value of scalar code on these operands, in the result type `dtype`.
+
+    Raises `MissingRuleError` where the code uses what no intrinsic offers for these types (half precision, say).
+    """
+    try:
+        if dtype.char == "e" or any(x.dtype.char == "e" for x in operands):
+            raise _Unknown("float16")
+        return convert(_strong(_build(_parse(code), operands), dtype), dtype)
+    except (_Unknown, SyntaxError) as error:
+        types = ", ".join(str(x.dtype) for x in operands)
+        raise MissingRuleError(f"scalar code {code!r} cannot be compiled for {types}: {error}") from None
+
+
+@lru_cache(maxsize=None)
+def expressible(code: str | None, operands: tuple[DType, ...], dtype: DType) -> bool:
+    """Whether `translate` reads this code for these types."""
+    if code is None:
+        return False
+    try:
+        translate(code, [Scalar(d) for d in operands], dtype)
+    except MissingRuleError:
+        return False
+    return True
+
+
+def operation(name: str, *args: Scalar) -> Scalar:
+    """An intrinsic applied to scalars of one dtype, its result typed."""
+    rule = INTRINSICS[name]
+    dtype = args[0].dtype
+    if len(args) != rule.arity or dtype.kind not in rule.kinds or any(x.dtype != dtype for x in args):
+        raise _Unknown(f"{name} of {', '.join(str(x.dtype) for x in args)}")
+    if dtype.kind == "b":
+        name = {"add": "bitwise_or", "multiply": "bitwise_and", "maximum": "bitwise_or", "minimum": "bitwise_and",
+                "fmax": "bitwise_or", "fmin": "bitwise_and"}.get(name, name)  # fmt: skip
+    if name in ("real", "conj", "abs") and dtype.kind in ("bu" if name == "abs" else "biuf"):
+        return args[0]
+    if rule.result == "bool":
+        dtype = BOOL
+    elif rule.result == "real":
+        dtype = _COMPLEX_PART.get(dtype, dtype)
+    return Operation(dtype, name, args)
+
+
+def convert(x: Scalar, dtype: DType) -> Scalar:
+    """`x` as another dtype, as `ndarray.astype` converts."""
+    if x.dtype == dtype:
+        return x
+    if isinstance(x, Const):
+        with np.errstate(all="ignore"):
+            value = np.asarray(x.value, x.dtype)
+            return Const(dtype, (value.real if value.dtype.kind == "c" and dtype.kind in "iuf" else value).astype(dtype)[()])
+    return Operation(dtype, "cast", (x,))
+
+
+def where(condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """`x` where the condition holds, else `y`."""
+    return Operation(x.dtype, "where", (condition, x, y))
+
+
+def _strong(x: Any, dtype: DType) -> Scalar:
+    if isinstance(x, Scalar):
+        return x
+    if (isinstance(x, float) and dtype.kind not in "fc") or dtype.kind == "b":
+        if dtype.kind == "b" and isinstance(x, (bool, int)):
+            return Const(dtype, bool(x))
+        raise _Unknown(f"the number {x} among values of {dtype}")
+    return Const(dtype, dtype.type(x))
+
+
+def _same(xs: list[Any]) -> list[Scalar]:
+    typed = [x for x in xs if isinstance(x, Scalar)]
+    if not typed:
+        return [_strong(x, np.dtype(float)) for x in xs]
+    return [_strong(x, typed[0].dtype) for x in xs]
+
+
+def _build(node: ast.expr, operands: Sequence[Scalar]) -> Any:
+    def build(child: ast.expr) -> Any:
+        return _build(child, operands)
+
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            if name in _NAMES:
+                return _NAMES[name]
+            return operands[int(name[1:])]
+        case ast.UnaryOp(op=ast.UAdd(), operand=x):
+            return build(x)
+        case ast.UnaryOp(op=ast.Not(), operand=x):
+            return operation("invert", _truth(build(x)))
+        case ast.UnaryOp(op=op, operand=x):
+            value = build(x)
+            return -value if not isinstance(value, Scalar) else operation(_OPERATORS[type(op)], value)
+        case ast.BinOp(left=left, op=op, right=right):
+            pair = [build(left), build(right)]
+            if not any(isinstance(x, Scalar) for x in pair):
+                return eval(compile(ast.Expression(node), "code", "eval"), {"__builtins__": {}}, dict(_NAMES))
+            if isinstance(op, ast.Pow) and type(pair[1]) is int:
+                return _integer_power(pair[0], pair[1])
+            return operation(_OPERATORS[type(op)], *_same(pair))
+        case ast.Compare(left=left, ops=ops, comparators=rest):
+            sides = [build(x) for x in (left, *rest)]
+            terms = [
+                operation(_OPERATORS[type(op)], *_same([a, b]))
+                for op, a, b in zip(ops, sides, sides[1:], strict=False)
+            ]
+            return _fold("bitwise_and", terms)
+        case ast.BoolOp(op=op, values=values):
+            return _fold(_OPERATORS[type(op)], [_truth(build(x)) for x in values])
+        case ast.IfExp(test=test, body=body, orelse=orelse):
+            return where(_truth(build(test)), *_same([build(body), build(orelse)]))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return _call(name, [build(x) for x in args])
+    raise _Unknown(ast.unparse(node))
+
+
+def _fold(name: str, terms: list[Scalar]) -> Scalar:
+    result = terms[0]
+    for term in terms[1:]:
+        result = operation(name, result, term)
+    return result
+
+
+def _truth(x: Any) -> Scalar:
+    return convert(x, BOOL) if isinstance(x, Scalar) else Const(BOOL, bool(x))
+
+
+def _integer_power(x: Scalar, n: int) -> Scalar:
+    # Binary powering; a negative power is one division at the end.
+    if n < 0 and x.dtype.kind not in "fc":
+        raise _Unknown("a negative integer power")
+    result: Scalar | None = None
+    square, left = x, abs(n)
+    while left:
+        if left & 1:
+            result = square if result is None else operation("multiply", result, square)
+        left >>= 1
+        if left:
+            square = operation("multiply", square, square)
+    one = Const(x.dtype, x.dtype.type(1))
+    if result is None:
+        return one
+    return operation("divide", one, result) if n < 0 else result
+
+
+def _call(name: str, args: list[Any]) -> Any:
+    name = _ALIASES.get(name, name)
+    if name == "bool":
+        return _truth(args[0])
+    if name == "where":
+        return where(_truth(args[0]), *_same(args[1:]))
+    if name == "ipow":
+        return _integer_power(args[0], int(args[1]))
+    if name.startswith("special_"):
+        scalars = _same(args)
+        if any(x.dtype.char not in "fd" for x in scalars):
+            raise _Unknown(f"{name} of {scalars[0].dtype}")
+        return Operation(scalars[0].dtype, name, tuple(scalars))
+    if name not in INTRINSICS:
+        raise _Unknown(f"no intrinsic is named {name}")
+    return operation(name, *_same(args))
