@@ -61,7 +61,7 @@ class Builder:
         where = self.where or user_location()
         if types is None:
             try:
-                found = op.infer(*key[1:])
+                found = op.infer(*[v.type for v in inputs])
             except GraphadError as error:
                 if not getattr(error, "located", False):
                     error.located = True  # type: ignore[attr-defined]

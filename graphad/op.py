@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Types = TensorType | tuple[TensorType, ...]
 
-OPS: dict[str, type[Op] | Op] = {}
+OPS: dict[str, Any] = {}
 """Every op by the name that it has in the text form: a class with attributes, or the one instance without."""
 
 
@@ -72,8 +72,9 @@ class Op:
     def __init_subclass__(cls, name: str | None = None, abstract: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        cls._fields = tuple(field.name for field in dataclasses.fields(cls) if field.init)
-        cls._region_fields = tuple(f.name for f in dataclasses.fields(cls) if "Graph" in str(f.type))
+        fields: Sequence[dataclasses.Field[Any]] = dataclasses.fields(cls)  # type: ignore[arg-type]
+        cls._fields = tuple(f.name for f in fields if f.init)
+        cls._region_fields = tuple(f.name for f in fields if "Graph" in str(f.type))
         if not abstract:
             cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             OPS[cls.name] = cls
@@ -104,7 +105,7 @@ class Op:
             value = getattr(self, field)
             if value is not None:
                 changed[field] = tuple(map(function, value)) if isinstance(value, tuple) else function(value)
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **changed)  # type: ignore[type-var]
 
     @property
     def key(self) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -38,6 +38,15 @@ class Tracer(Traced):
         self.builder = builder
         self.value = value
         self.weak = weak
+
+    if TYPE_CHECKING:
+        # Operators and array methods are bound by graphad.ops.arithmetic and graphad.numpy.
+        def __add__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
+        def __getattr__(self, name: str) -> Any: ...
 
     # -- recording --------------------------------------------------------------------------------------------
 

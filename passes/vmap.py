@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from graphad.build import Builder, building
 from graphad.errors import MissingRuleError
 from graphad.graph import Constant, Graph, Value
-from graphad.ops.shape import broadcast_to
+from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
 from graphad.passes.inline import inline
 from graphad.trace import Tracer, lift
@@ -19,16 +19,11 @@ def vmap(graph: Graph, size: int, batched: Sequence[bool] | None = None) -> Grap
 
     Nodes that depend on no batched input are kept as they are.
     """
-    builder, outputs, flags = batch(graph, size, [True] * len(graph.inputs) if batched is None else batched)
-    with building(builder):
-        for i, (v, flag) in enumerate(zip(outputs, flags, strict=True)):
-            if not flag:
-                outputs[i] = lift(builder, _broadcast(builder, v, size))
-    return builder.finish(outputs)
+    return batch(graph, size, [True] * len(graph.inputs) if batched is None else batched)[0]
 
 
-def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Builder, list[Value], list[bool]]:
-    """The open builder of the batched graph, its outputs, and which of them carry the new axis."""
+def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, list[bool]]:
+    """`vmap`, and which outputs depend on a batched input (the others are repeated)."""
     graph = inline(graph)
     builder = Builder(graph.name)
     env: dict[Value, Value] = {}
@@ -54,15 +49,12 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Builder, li
                 raise MissingRuleError(f"{error} ({node.where})") from None
             for v, r in zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True):
                 env[v] = lift(builder, r)
-                if v.name and not isinstance(env[v], Constant):
+                if env[v].name is None and not isinstance(env[v], Constant):
                     env[v].name = v.name
         builder.where = None
-    return builder, [env.get(v, v) for v in graph.outputs], [v in env for v in graph.outputs]
+        outputs = [env[v] if v in env else _repeat(builder, v, size) for v in graph.outputs]
+    return builder.finish(outputs), [v in env for v in graph.outputs]
 
 
-def _broadcast(builder: Builder, v: Value, size: int) -> Tracer:
-    if isinstance(v, Constant):
-        from graphad.op import OPS
-
-        return Tracer(builder, builder.emit(OPS["broadcast_to"]((size, *v.type.shape)), (v,))[0])  # type: ignore[operator]
-    return broadcast_to(Tracer(builder, v), (size, *v.type.shape))  # type: ignore[no-any-return]
+def _repeat(builder: Builder, v: Value, size: int) -> Value:
+    return builder.emit(BroadcastTo((size, *v.type.shape)), (v,))[0]

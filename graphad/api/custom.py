@@ -27,7 +27,7 @@ class _Custom:
     """What `custom_jvp` and `custom_vjp` share: the function, and arguments that are not differentiated."""
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
-        update_wrapper(self, fun)
+        update_wrapper(self, fun)  # type: ignore[arg-type]
         self.fun = fun
         self.nondiff_argnums = tuple(nondiff_argnums)
 

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from graphad import passes, tree
-from graphad.api.call import Call, argument_type, run
+from graphad.api.call import Call, argument_type, as_array, run
 from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.executors.numpy import NumpyExecutor
 from graphad.graph import Graph
 from graphad.ops.elementwise import cast
+from graphad.trace import innermost
 
 Argnums = int | Sequence[int]
 
@@ -30,23 +32,23 @@ def value_and_grad(
     Raises `TypeMismatchError` (a `TypeError`) for an integer argument or a loss that is not a real scalar.
     """
     several = not isinstance(argnums, int)
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
 
     @wraps(fun)
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, args, kwargs)
-        positions = [_argument(fun, call, i) for i in (argnums if several else (argnums,))]  # type: ignore[union-attr]
+        positions = [_argument(fun, call, i) for i in chosen]
         wrt = [i for leaves in positions for i in leaves]
         for i in wrt:
             _check_differentiable("grad", call, i, holomorphic)
         trace = call.trace(known=True)
         _check_scalar(trace.graph, call, has_aux, holomorphic)
-        graph = passes.grad(trace.graph, wrt)
-        results = run(graph, [*call.leaves, *trace.captures])
+        results = _run_gradient(trace.graph, wrt, [*call.leaves, *trace.captures])
         n = len(trace.graph.outputs)
         gradients = iter(results[n:])
         trees = [
             tree.unflatten(call.trees[i], gradients)
-            for i in ([j % len(args) for j in argnums] if several else [argnums % len(args)])  # type: ignore[union-attr,operator]
+            for i in [j % len(args) for j in chosen]
         ]
         value = tree.unflatten(call.out_tree, results[:n])
         return value, tuple(trees) if several else trees[0]
@@ -168,7 +170,29 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     return transposed_fun
 
 
+_MEMO_NODES = 256
+_MEMO_ENTRIES = 1024
+_gradients: dict[tuple[Any, ...], Callable[..., tuple[Any, ...]]] = {}
+
+
+def _run_gradient(graph: Graph, wrt: Sequence[int], args: Sequence[Any]) -> Sequence[Any]:
+    """Values and gradients of a traced graph. Small graphs are differentiated once and then remembered."""
+    if innermost(args) is not None or len(graph.nodes) > _MEMO_NODES:
+        return run(passes.grad(graph, wrt), args)
+    key = (graph.signature(), *wrt)
+    gradient = _gradients.get(key)
+    if gradient is None:
+        if len(_gradients) >= _MEMO_ENTRIES:
+            _gradients.clear()
+        gradient = _gradients[key] = NumpyExecutor().compile(passes.dce(passes.grad(graph, wrt)))
+    return gradient(*[as_array(x) for x in args])
+
+
 # -- checks -------------------------------------------------------------------------------------------------------
+
+
+def _place() -> str:
+    return describe_location(user_location())
 
 
 def _argument(fun: Callable[..., Any], call: Call, i: int) -> range:
@@ -185,7 +209,7 @@ def _check_differentiable(what: str, call: Call, i: int, holomorphic: bool) -> N
     if not kind.differentiable:
         raise TypeMismatchError(
             f"{what}: argument {name or i} is {kind}, and only floating-point arguments have derivatives"
-            f"{describe_location(user_location())}; pass a float (3.0, x.astype(float)) or choose other argnums"
+            f"{_place()}; pass a float (3.0, x.astype(float)) or choose other argnums"
         )
     if holomorphic and kind.dtype.kind != "c":
         raise TypeMismatchError(f"{what}: holomorphic=True needs complex arguments, but {name or i} is {kind}")
@@ -193,24 +217,23 @@ def _check_differentiable(what: str, call: Call, i: int, holomorphic: bool) -> N
 
 def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) -> None:
     name = graph.name
-    place = describe_location(user_location())
     loss = call.out_tree
     if has_aux:
         if loss.kind is not tuple or len(loss.children) != 2:
-            raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){place}")
+            raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){_place()}")
         loss = loss.children[0]
     if loss is not tree.LEAF:
-        raise TypeMismatchError(f"grad: {name} returns {loss}, not one scalar{place}; use jacrev, or vjp")
+        raise TypeMismatchError(f"grad: {name} returns {loss}, not one scalar{_place()}; use jacrev, or vjp")
     kind = graph.outputs[0].type
     wanted = "c" if holomorphic else "f"
     if kind.shape:
         raise TypeMismatchError(
-            f"grad: {name} returns {kind}, not a scalar{place}; use jacrev or jacfwd for its Jacobian, vjp for a "
+            f"grad: {name} returns {kind}, not a scalar{_place()}; use jacrev or jacfwd for its Jacobian, vjp for a "
             "product, or sum the result"
         )
     if kind.dtype.kind != wanted:
         remedy = "holomorphic=True differentiates a complex one" if kind.dtype.kind == "c" else "return a real float"
-        raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{place}; {remedy}")
+        raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{_place()}; {remedy}")
 
 
 def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
@@ -225,16 +248,15 @@ def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
 
 def _check_tree(what: str, value: Any, treedef: tree.TreeDef, types: Sequence[Any]) -> list[Any]:
     leaves, found = tree.flatten(value)
-    place = describe_location(user_location())
     if found != treedef:
-        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{place}")
+        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{_place()}")
     for i, (x, kind) in enumerate(zip(leaves, types, strict=True)):
         given = argument_type(x)
         if given.shape != kind.shape:
-            raise ShapeError(f"{what} is {given}, and should be {kind}{place}")
+            raise ShapeError(f"{what} is {given}, and should be {kind}{_place()}")
         if kind.differentiable and given.dtype != kind.dtype:
             if not np.can_cast(given.dtype, kind.dtype, "safe") and type(x) not in (int, float, complex):
-                raise TypeMismatchError(f"{what} is {given}, and should be {kind}{place}")
+                raise TypeMismatchError(f"{what} is {given}, and should be {kind}{_place()}")
             leaves[i] = cast(x, kind.dtype)
     return leaves
 

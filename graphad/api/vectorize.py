@@ -40,8 +40,7 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callab
             types.append(kind)
         trace = trace_flat(call.apply, types, names=call.names(), name=getattr(fun, "__name__", "f").strip("<>"))
         flags = [axis is not None for axis in axes] + [False] * len(trace.captures)
-        _, _, batched = passes.batch(trace.graph, size, flags)
-        graph = passes.vmap(trace.graph, size, flags)
+        graph, batched = passes.batch(trace.graph, size, flags)
         results = run(graph, [*leaves, *trace.captures])
         out_tree = call.out_tree
         wanted = tree.broadcast_prefix(out_axes, tree.unflatten(out_tree, results), "vmap: out_axes")

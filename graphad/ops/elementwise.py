@@ -85,7 +85,7 @@ class Elementwise(Op, abstract=True):
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         partials = self.partials
-        cts = []
+        cts: list[Any] = []
         for i, x in enumerate(xs):
             if not is_linear(x):
                 cts.append(None)
