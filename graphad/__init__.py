@@ -6,6 +6,9 @@
     graphad.grad(lambda x: np.sum(np.sin(x) ** 2))(np.ones(3))
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from graphad import errors, executors, ops, passes, tree, types
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
@@ -18,10 +21,44 @@ from graphad.op import Op
 from graphad.passes import Pipeline, Stage, graph_pass
 from graphad.types import TensorType
 
+if TYPE_CHECKING:
+    from graphad import scipy, testing, viz
+    from graphad.serial import load
+    from graphad.testing import check_grads
+    from graphad.text import parse_graph as parse
+    from graphad.viz import draw
+
 __version__ = "0.1.0"
 
+# What is loaded when first used: the name here, the module, and the name there ("" for the module itself).
+_LAZY = {
+    "check_grads": ("graphad.testing", "check_grads"),
+    "draw": ("graphad.viz", "draw"),
+    "load": ("graphad.serial", "load"),
+    "parse": ("graphad.text", "parse_graph"),
+    "scipy": ("graphad.scipy", ""),
+    "testing": ("graphad.testing", ""),
+    "viz": ("graphad.viz", ""),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'graphad' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    loaded = import_module(module)
+    value = getattr(loaded, attribute) if attribute else loaded
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
 __all__ = [
-    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "compile", "custom_jvp", "custom_vjp", "errors",
-    "eval_shape", "executors", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
-    "linear_transpose", "linearize", "ops", "passes", "pure_callback", "stop_gradient", "trace", "tree", "types", "value_and_grad", "vjp", "vmap",
+    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "check_grads", "compile",
+    "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape", "executors", "grad", "graph_pass", "hessian", "hvp",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "ops", "parse", "passes",
+    "pure_callback", "scipy", "stop_gradient", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",
 ]  # fmt: skip

@@ -42,14 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="graphad", description=__doc__.partition("\n")[0] if __doc__ else None
-    )
+    parser = argparse.ArgumentParser(prog="graphad", description=__doc__.partition("\n")[0] if __doc__ else None)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    fit = commands.add_parser(
-        "fit", help="fit a HistFactory workspace", description="Fit a HistFactory workspace."
-    )
+    fit = commands.add_parser("fit", help="fit a HistFactory workspace", description="Fit a HistFactory workspace.")
     fit.add_argument("workspace", metavar="WORKSPACE.json", type=Path)
     fit.add_argument("--executor", metavar="NAME", help=f"one executor (default: {' and '.join(EXECUTORS)})")
     fit.add_argument("--measurement", metavar="NAME", help="the measurement to fit (default: the first)")
@@ -60,13 +56,9 @@ def _parser() -> argparse.ArgumentParser:
         default=Path("graphad-fit"),
         help="where results go (default: %(default)s)",
     )
-    fit.add_argument(
-        "--format", choices=FORMATS, default="svg", help="of the drawings (default: %(default)s)"
-    )
+    fit.add_argument("--format", choices=FORMATS, default="svg", help="of the drawings (default: %(default)s)")
     fit.add_argument("--no-draw", action="store_true", help="write no drawings")
-    fit.add_argument(
-        "--quiet", action="store_true", help="print nothing but errors; the results go to DIR/fit.json"
-    )
+    fit.add_argument("--quiet", action="store_true", help="print nothing but errors; the results go to DIR/fit.json")
     fit.set_defaults(run=_fit)
 
     draw = commands.add_parser(
@@ -75,9 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Draw a graph in text form (.graph) or saved by graphad (.json).",
     )
     draw.add_argument("graph", metavar="FILE", type=Path)
-    draw.add_argument(
-        "--out", metavar="FILE", type=Path, help="the drawing (default: FILE with the format's suffix)"
-    )
+    draw.add_argument("--out", metavar="FILE", type=Path, help="the drawing (default: FILE with the format's suffix)")
     draw.add_argument("--format", choices=FORMATS, help="of the drawing (default: --out's suffix, else svg)")
     draw.set_defaults(run=_draw)
     return parser
@@ -143,9 +133,7 @@ def _progress(steps: int, quiet: bool) -> Iterator[Callable[[str], None]]:
         progress.update(task, description="done", completed=steps)
 
 
-def _print_report(
-    model: Model, pairs: Sequence[tuple[FitResult, FitResult]], args: argparse.Namespace
-) -> None:
+def _print_report(model: Model, pairs: Sequence[tuple[FitResult, FitResult]], args: argparse.Namespace) -> None:
     from rich.console import Console
 
     from graphad.interop.report import best_fit_table, comparison_table, stage_table

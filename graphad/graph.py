@@ -113,13 +113,15 @@ class Location:
         if self._fields is None:
             code = self._code
             assert code is not None
-            line = 0
-            for start, end, number in code.co_lines():
-                if start <= self._lasti < end:
-                    line = number or 0
-                    break
-            self._fields = code.co_filename, line, code.co_name, _assigned_name(code, self._lasti)
+            line, target = _places(code).get(self._lasti, (0, None))
+            self._fields = code.co_filename, line, code.co_name, target
         return self._fields
+
+    def same_place(self, other: Location) -> bool:
+        """Whether both stand for one instruction of one program."""
+        if self._code is not None and other._code is not None:
+            return self._code is other._code and self._lasti == other._lasti
+        return self is other
 
     @property
     def file(self) -> str:
@@ -157,19 +159,34 @@ class Location:
         return Location, (*self._resolve(), self.role)
 
 
-def _assigned_name(code: CodeType, lasti: int) -> str | None:
-    import dis
+_PLACES: dict[int, tuple[CodeType, dict[int, tuple[int, str | None]]]] = {}
+_PLACES_LIMIT = 1000
+_STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
 
-    instructions = iter(dis.get_instructions(code))
-    for instruction in instructions:
-        if instruction.offset >= lasti:
-            break
-    for instruction in instructions:
-        if instruction.opname == "CACHE":
-            continue
-        stores = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
-        return str(instruction.argval) if instruction.opname in stores else None
-    return None
+
+def _places(code: CodeType) -> dict[int, tuple[int, str | None]]:
+    """Line and assigned name of each instruction, read once for each code object.
+
+    The table is held by identity, since hashing a code object takes time in proportion to its length.
+    """
+    found = _PLACES.get(id(code))
+    if found is None:
+        import dis
+
+        lines = {offset: n for start, end, n in code.co_lines() if n for offset in range(start, end, 2)}
+        table: dict[int, tuple[int, str | None]] = {}
+        previous = 0
+        for instruction in dis.get_instructions(code):
+            offset = instruction.offset
+            name = str(instruction.argval) if instruction.opname in _STORES else None
+            if previous in table:
+                table[previous] = table[previous][0], name
+            table[offset] = lines.get(offset, 0), None
+            previous = offset
+        if len(_PLACES) >= _PLACES_LIMIT:
+            _PLACES.clear()
+        _PLACES[id(code)] = found = code, table
+    return found[1]
 
 
 class Node:

@@ -150,7 +150,10 @@ class Op:
         for x in operands:
             if isinstance(x, Traced):
                 return x.apply(self, operands)
-        arrays = [np.asarray(x) for x in operands]
+        from graphad.trace import kind_of
+
+        dtypes = self.promote(tuple([kind_of(x) for x in operands])) or (None,) * len(operands)
+        arrays = [np.asarray(x, dtype) for x, dtype in zip(operands, dtypes, strict=True)]
         self.infer(*[TensorType(x.dtype, x.shape) for x in arrays])
         return self.eval(np, *arrays)
 
@@ -196,6 +199,13 @@ class Op:
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         """Results with a new leading axis of extent `size`; `batched[i]` says that `xs[i]` carries that axis."""
         raise MissingRuleError(f"{self.name} has no batching rule; give its Op a batch method to use it in vmap")
+
+    def decompose(self, *xs: Any) -> Any:
+        """The result computed by simpler ops (a tuple for several); optional.
+
+        The pass `decompose` uses it for an executor that does not run the op itself.
+        """
+        raise MissingRuleError(f"{self.name} has no decomposition into simpler ops")
 
     def flops(self, *xs: TensorType) -> int:
         """Estimated floating-point operations of one application."""

@@ -207,7 +207,8 @@ def _unsupported(what: str, operands: Sequence[Any]) -> str:
 def kind_of(x: Any) -> Any:
     """An operand's dtype, or its Python type where it is a weak scalar."""
     if isinstance(x, Tracer):
-        return _WEAK[x.value.type.dtype.kind] if x.weak else x.value.type.dtype
+        dtype = x.value.type.dtype
+        return _WEAK[dtype.kind] if x.weak else dtype
     if type(x) in PYTHON_SCALARS:
         return type(x)
     return x.dtype if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x).dtype
@@ -245,15 +246,31 @@ def promoted(builder: Builder, op: Op, operands: Sequence[Any]) -> tuple[Value, 
     values: list[Value] = []
     for x, dtype in zip(operands, dtypes, strict=True):
         if isinstance(x, Tracer):
-            value = lift(builder, x)
-            if dtype is not None and value.type.dtype != dtype:
+            value = x.value if x.builder is builder and not builder.closed else lift(builder, x)
+            found = value.type.dtype
+            if dtype is not None and found is not dtype and found != dtype:
                 value = builder.emit(OPS["cast"](dtype), (value,))[0]
         elif dtype is None:
             value = lift(builder, x)
         else:
-            value = lift(builder, np.asarray(x, dtype))
+            value = _number(x, dtype) if type(x) in PYTHON_SCALARS else lift(builder, np.asarray(x, dtype))
         values.append(value)
     return tuple(values)
+
+
+def _number(x: complex, dtype: DType) -> Constant:
+    # Zeros are told apart by their sign, which equal keys would not do.
+    key = (dtype, type(x), x or repr(x))
+    found = _numbers.get(key)
+    if found is None:
+        if len(_numbers) > _NUMBERS_LIMIT:
+            _numbers.clear()
+        found = _numbers[key] = Constant(np.asarray(x, dtype))
+    return found
+
+
+_numbers: dict[Any, Constant] = {}
+_NUMBERS_LIMIT = 10_000
 
 
 def full(builder: Builder, type: TensorType, fill: Any) -> Tracer:

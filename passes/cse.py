@@ -6,6 +6,7 @@ from typing import Any
 
 from graphad.graph import Graph, Node, Value
 from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import map_regions
 
 
 @graph_pass
@@ -19,12 +20,13 @@ def cse(graph: Graph) -> Graph:
             inputs = tuple([env.get(v, v) for v in node.inputs])
             if inputs != node.inputs:
                 node = node.with_inputs(inputs)
-        if node.op._region_fields:
-            node = Node(node.op.map_regions(cse), node.inputs, node.outputs, node.where)
+        node = map_regions(node, cse)
         if node.op.pure:
             first = seen.setdefault((node.op, node.inputs), node)
             if first is not node:
                 env.update(zip(node.outputs, first.outputs, strict=True))
                 continue
         nodes.append(node)
+    if not env and all([a is b for a, b in zip(nodes, graph.nodes, strict=True)]):
+        return graph
     return Graph(graph.inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name)

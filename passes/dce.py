@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from graphad.graph import Graph, Node, Value
 from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import map_regions
 
 
 @graph_pass
@@ -14,12 +15,8 @@ def dce(graph: Graph) -> Graph:
     for node in reversed(graph.nodes):
         if not node.op.pure or any([v in live for v in node.outputs]):
             live.update(node.inputs)
-            kept.append(_clean_regions(node))
+            kept.append(map_regions(node, dce))
     kept.reverse()
+    if len(kept) == len(graph.nodes) and all([a is b for a, b in zip(kept, graph.nodes, strict=True)]):
+        return graph
     return Graph(graph.inputs, kept, graph.outputs, graph.name)
-
-
-def _clean_regions(node: Node) -> Node:
-    if not node.op._region_fields:
-        return node
-    return Node(node.op.map_regions(dce), node.inputs, node.outputs, node.where)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphad.build import Builder, building
 from graphad.errors import MissingRuleError
-from graphad.graph import Constant, Graph, Value
+from graphad.graph import Constant, Graph, Location, Value
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
 from graphad.passes.inline import inline
@@ -38,7 +38,7 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, list
             if not any(flags):
                 builder.nodes.append(node)
                 continue
-            builder.where = node.where
+            builder.where = node.where or Location()
             operands = [Tracer(builder, env.get(v, v)) for v in node.inputs]
             try:
                 if node.op._region_fields:

@@ -17,7 +17,7 @@ LAYERS = [
     {"op"},
     {"graph"},
     {"build"},
-    {"trace", "text", "tree", "serial"},
+    {"trace", "text", "parser", "literals", "tree", "serial"},
     {"ops"},
     {"numpy", "scipy"},
     {"passes"},

@@ -109,11 +109,7 @@ def fit(
     if gradient not in ("exact", "2-point"):
         raise ValueError(f'fit: gradient must be "exact" or "2-point", not {gradient!r}')
     objective = Objective(model)
-    return (
-        _exact(objective, executor, progress)
-        if gradient == "exact"
-        else _differences(objective, executor, progress)
-    )
+    return _exact(objective, executor, progress) if gradient == "exact" else _differences(objective, executor, progress)
 
 
 class Objective:
@@ -156,7 +152,7 @@ class Objective:
 
 
 def _minimize(objective: Objective, function: Callable[[Array], Any], *, exact: bool) -> Any:
-    """SciPy's result, in the parameters' own units; an `exact` function returns its gradient beside its value."""
+    """SciPy's result in the parameters' own units; an `exact` function gives its gradient beside its value."""
     from scipy.optimize import Bounds, minimize
 
     scale = objective.scale
@@ -179,7 +175,7 @@ def _minimize(objective: Objective, function: Callable[[Array], Any], *, exact: 
     return found
 
 
-def _check_start(value: float, model: Likelihood) -> None:
+def _check_start(value: float) -> None:
     if not np.isfinite(value):
         raise FitError(
             f"fit: the likelihood is {value} at the starting values; "
@@ -189,15 +185,16 @@ def _check_start(value: float, model: Likelihood) -> None:
 
 def _exact(objective: Objective, executor: str, progress: Callable[[str], None]) -> FitResult:
     import graphad
+    from graphad.api.jit import OPTIMISE
 
     progress("trace, differentiate, compile")
     began = time.perf_counter()
-    value_and_grad = graphad.jit(graphad.value_and_grad(objective.nll), executor=executor)
-    compiled = value_and_grad.compile(objective.start)
-    hessian = graphad.jit(graphad.hessian(objective.nll), executor=executor)
-    hessian.compile(objective.start)
+    # The gradient is a pass here rather than `graphad.value_and_grad`, so that the likelihood itself is a stage.
+    pipeline = f"grad(wrt=0), {OPTIMISE}"
+    value_and_grad = graphad.jit(objective.nll, executor=executor, pipeline=pipeline).compile(objective.start)
+    hessian = graphad.jit(graphad.hessian(objective.nll), executor=executor).compile(objective.start)
     compile_seconds = time.perf_counter() - began
-    _check_start(float(value_and_grad(objective.start)[0]), objective.model)
+    _check_start(float(value_and_grad(objective.start)[0]))
 
     evaluations = 0
 
@@ -210,7 +207,7 @@ def _exact(objective: Objective, executor: str, progress: Callable[[str], None])
     progress("minimise")
     began = time.perf_counter()
     found = _minimize(objective, evaluate, exact=True)
-    free, value, slope, curvature = _newton(objective, np.asarray(found.x), evaluate, hessian)
+    free, value, slope, curvature = _newton(objective, found.x, evaluate, lambda x: np.asarray(hessian(x)[0]))
     seconds = time.perf_counter() - began
 
     progress("uncertainties")
@@ -238,7 +235,7 @@ def _exact(objective: Objective, executor: str, progress: Callable[[str], None])
         evaluations=evaluations,
         compile_seconds=compile_seconds,
         seconds=seconds,
-        stages=tuple(compiled.stages),
+        stages=tuple(value_and_grad.stages),
     )
 
 
@@ -254,11 +251,11 @@ def _newton(
     objective: Objective,
     free: Array,
     evaluate: Callable[[Array], tuple[float, Array]],
-    hessian: Callable[[Array], Any],
+    hessian: Callable[[Array], Array],
 ) -> tuple[Array, float, Array, Array]:
     """Newton steps from `free` while they shrink the gradient: the point, its value, gradient and Hessian."""
     value, slope = evaluate(free)
-    curvature = np.asarray(hessian(free))
+    curvature = hessian(free)
     for _ in range(NEWTON_STEPS):
         inner = ~objective.pushed(free, slope, curvature) & curvature.any(axis=1)
         block = curvature[np.ix_(inner, inner)]
@@ -273,7 +270,7 @@ def _newton(
         if worse or not np.linalg.norm(new_slope[inner]) < 0.5 * np.linalg.norm(slope[inner]):
             break
         free, value, slope = moved, new_value, new_slope
-        curvature = np.asarray(hessian(free))
+        curvature = hessian(free)
     return free, value, slope, curvature
 
 
@@ -282,17 +279,16 @@ def _differences(objective: Objective, executor: str, progress: Callable[[str], 
 
     progress("trace, compile")
     began = time.perf_counter()
-    nll = graphad.jit(objective.nll, executor=executor)
-    nll.compile(objective.start)
+    nll = graphad.jit(objective.nll, executor=executor).compile(objective.start)
     compile_seconds = time.perf_counter() - began
-    _check_start(float(nll(objective.start)), objective.model)
+    _check_start(float(nll(objective.start)[0]))
 
     evaluations = 0
 
     def evaluate(free: Array) -> float:
         nonlocal evaluations
         evaluations += 1
-        return float(nll(free))
+        return float(nll(free)[0])
 
     progress("minimise by finite differences")
     began = time.perf_counter()

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphad.op import OPS, Sample, is_linear
-from graphad.ops.elementwise import Elementwise, Partial, broadcast_shapes, cast, elementwise
-from graphad.trace import UFUNCS, Tracer
-from graphad.types import FLOAT64, DType, TensorType
+from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
+from graphad.ops.select import select
+from graphad.trace import UFUNCS, Tracer, kind_of
+from graphad.types import FLOAT64, DType
 
 add = elementwise(np.add, code="{0} + {1}", partials=[1, 1], multilinear=[0, 1])
 subtract = elementwise(np.subtract, code="{0} - {1}", partials=[1, -1], multilinear=[0, 1])
@@ -22,7 +23,7 @@ multiply = elementwise(
 divide = elementwise(
     np.divide,
     code="{0} / {1}",
-    partials=[lambda out, x, y: reciprocal(y), lambda out, x, y: -out / y],
+    partials=[lambda out, x, y: reciprocal(y), lambda out, x, y: -(out * reciprocal(y))],
     multilinear=[0],
     singular=True,
     domain=((-2.0, 2.0), (0.5, 2.0)),
@@ -51,7 +52,12 @@ class MultiplyNoNan(Elementwise):
     def eval(self, xp: Any, *xs: Any) -> Any:
         x, y = xs
         zero = y == 0
-        return xp.where(zero, xp.zeros_like(y), x * xp.where(zero, xp.ones_like(y), y) if xp is np else x * y)
+        if xp is not np:
+            return xp.where(zero, y, x * y)
+        if not np.any(zero):
+            return np.multiply(x, y)
+        with np.errstate(invalid="ignore"):
+            return np.where(zero, y, np.multiply(x, y))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         (x, y), (dx, dy) = primals, tangents
@@ -64,6 +70,12 @@ class MultiplyNoNan(Elementwise):
         x, y = xs
         return (self(ct, y), None) if is_linear(x) else (None, self(x, ct))
 
+    def decompose(self, *xs: Any) -> Any:
+        from graphad.ops.select import select
+
+        x, y = xs
+        return select(y == 0, y, x * y)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
@@ -74,20 +86,24 @@ class MultiplyNoNan(Elementwise):
 multiply_no_nan = OPS["multiply_no_nan"] = MultiplyNoNan()
 
 
-def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
-    # d(x**y)/dy = log(x) x**y, and its limit 0 where x is 0 and y positive.
-    from graphad.ops.select import select
-    from graphad.ops.transcendental import log
-
-    safe = select(x == 0, cast(1, x.dtype), x)
-    return select(x == 0, select(y == 0, cast(-np.inf, x.dtype), cast(0, x.dtype)), log(safe) * out)
-
-
 def _power_by_base(out: Any, x: Any, y: Any) -> Any:
-    # y x**(y-1), and 0 where y is 0, also at x = 0.
-    from graphad.ops.select import select
+    # d(x**y)/dx = y x**(y-1) is right for a negative base with an integral exponent too. Only at x = y = 0, where
+    # x**0 is 1 throughout, would it be 0 * inf. The guard stands on x, so that second derivatives flow through y.
+    both_zero = logical_and(x == 0, y == 0)
+    return y * float_power(select(both_zero, scalar(1, x.dtype), x), y - 1)
 
-    return select(y == 0, cast(0, x.dtype), y * float_power(x, select(y == 0, cast(1, y.dtype), y - 1)))
+
+def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
+    # d(x**y)/dy = log(x) x**y, and its limit 0 where x is 0. NaN for a negative base, where no derivative exists.
+    return OPS["log"](select(x == 0, scalar(1, x.dtype), x)) * out  # type: ignore[operator]
+
+
+class _Power(Ufunc, abstract=True):
+    """Integers have no negative powers, so the samples have none."""
+
+    def _draw(self, rng: np.random.Generator, i: int, dtype: DType, shape: tuple[int, ...]) -> Any:
+        x = super()._draw(rng, i, dtype, shape)
+        return np.abs(x) if i == 1 and dtype.kind in "iu" else x
 
 
 float_power = elementwise(
@@ -96,6 +112,7 @@ float_power = elementwise(
     partials=[_power_by_base, _power_by_exponent],
     singular=True,
     domain=((0.2, 3.0), (-2.0, 3.0)),
+    base=_Power,
     name="power",
 )
 
@@ -126,6 +143,19 @@ class IntegerPow(Elementwise):
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xs[0] * xs[0] if self.n == 2 else xs[0] ** self.n
 
+    def decompose(self, *xs: Any) -> Any:
+        # Binary exponentiation: about 2 log2(n) products.
+        square, n, result = xs[0], abs(self.n), None
+        if n == 0 or (self.n < 0 and square.dtype.kind not in "fc"):
+            return super().decompose(*xs)
+        while True:
+            if n & 1:
+                result = square if result is None else result * square
+            n >>= 1
+            if not n:
+                return 1 / result if self.n < 0 else result
+            square = square * square
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
@@ -143,13 +173,36 @@ def integer_pow(x: Any, n: int) -> Any:
 
 
 def power(x: Any, y: Any) -> Any:
-    """`x ** y`; a Python integer exponent on a floating `x` needs no logarithm."""
-    if type(y) is int and isinstance(x, Tracer) and x.dtype.kind in "fc":
-        return integer_pow(x, y)
+    """`x ** y`; a small integral exponent that is a Python number, on a floating `x`, needs no logarithm."""
+    if isinstance(x, Tracer) and x.dtype.kind in "fc":
+        if type(y) is int:
+            return integer_pow(x, y)
+        if type(y) is float and not x.weak and abs(y) <= _LARGEST_POWER and y.is_integer():
+            return integer_pow(x, int(y))
     return float_power(x, y)
 
 
+_LARGEST_POWER = 64
+
+
+def operator_power(x: Any, y: Any) -> Any:
+    """Python's `x ** y`, which NumPy computes by `sqrt` and `square` where it can."""
+    if isinstance(x, Tracer) and type(y) in (int, float):
+        if y == 0.5 and x.dtype.kind in "fc":
+            return OPS["sqrt"](x)  # type: ignore[operator]
+        if y == 2 and type(y) is int and x.dtype.kind == "b":
+            return square(x)
+    return power(x, y)
+
+
+def wide_power(x: Any, y: Any) -> Any:
+    """`numpy.float_power`: `x ** y` in float64 or complex128."""
+    wide = np.result_type(*[np.dtype(kind_of(v)) for v in (x, y)], FLOAT64)
+    return float_power(cast(x, wide), cast(y, wide))
+
+
 UFUNCS[np.power] = power
+UFUNCS[np.float_power] = wide_power
 
 equal = elementwise(np.equal, code="{0} == {1}")
 not_equal = elementwise(np.not_equal, code="{0} != {1}")
@@ -161,7 +214,7 @@ greater_equal = elementwise(np.greater_equal, code="{0} >= {1}")
 logical_and = elementwise(np.logical_and, code="bool({0}) & bool({1})")
 logical_or = elementwise(np.logical_or, code="bool({0}) | bool({1})")
 logical_xor = elementwise(np.logical_xor, code="bool({0}) ^ bool({1})")
-logical_not = elementwise(np.logical_not, code="not {0}")
+logical_not = elementwise(np.logical_not, code="{0} == 0")
 bitwise_and = elementwise(np.bitwise_and, code="{0} & {1}", domain=(0.0, 9.0))
 bitwise_or = elementwise(np.bitwise_or, code="{0} | {1}", domain=(0.0, 9.0))
 bitwise_xor = elementwise(np.bitwise_xor, code="{0} ^ {1}", domain=(0.0, 9.0))
@@ -169,26 +222,26 @@ invert = elementwise(np.invert, code="~{0}", domain=(0.0, 9.0))
 left_shift = elementwise(np.left_shift, code="{0} << {1}", domain=(0.0, 5.0))
 right_shift = elementwise(np.right_shift, code="{0} >> {1}", domain=(0.0, 5.0))
 
-floor_divide = elementwise(np.floor_divide, code="floordiv({0}, {1})", domain=((-7.3, 7.4), (0.6, 2.7)))
+bitwise_count = elementwise(np.bitwise_count, domain=(0.0, 99.0))
+gcd = elementwise(np.gcd, domain=(1.0, 30.0))
+lcm = elementwise(np.lcm, domain=(1.0, 30.0))
+
+_DIVISION = ((-7.3, 7.4), (0.6, 2.7))
+floor_divide = elementwise(np.floor_divide, code="floordiv({0}, {1})", partials=[None, None], domain=_DIVISION)
 remainder = elementwise(
-    np.remainder,
-    code="mod({0}, {1})",
-    partials=[1, lambda out, x, y: -floor_divide(x, y)],
-    domain=((-7.3, 7.4), (0.6, 2.7)),
+    np.remainder, code="mod({0}, {1})", partials=[1, lambda out, x, y: -floor_divide(x, y)], domain=_DIVISION
 )
 fmod = elementwise(
-    np.fmod,
-    code="fmod({0}, {1})",
-    partials=[1, lambda out, x, y: -_truncated_quotient(x, y)],
-    domain=((-7.3, 7.4), (0.6, 2.7)),
+    np.fmod, code="fmod({0}, {1})", partials=[1, lambda out, x, y: -OPS["trunc"](x / y)], domain=_DIVISION
 )
 
 
-def _truncated_quotient(x: Any, y: Any) -> Any:
-    from graphad.ops.rounding import trunc
+def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
+    """`numpy.divmod`: the floored quotient and the remainder that has the divisor's sign."""
+    return floor_divide(x, y), remainder(x, y)
 
-    return trunc(x / y)
 
+UFUNCS[np.divmod] = divmod_
 
 # -- operators ----------------------------------------------------------------------------------------------------
 
@@ -221,7 +274,7 @@ def _unary(op: Any) -> Any:
 def _bind_operators() -> None:
     binary = {
         "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
-        "mod": remainder, "pow": power, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
+        "mod": remainder, "pow": operator_power, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
         "lshift": left_shift, "rshift": right_shift,
     }  # fmt: skip
     for name, op in binary.items():
@@ -233,7 +286,8 @@ def _bind_operators() -> None:
     for name, op in {"neg": negative, "pos": positive, "invert": invert}.items():
         setattr(Tracer, f"__{name}__", _unary(op))
     setattr(Tracer, "__divmod__", lambda self, other: (self // other, self % other))  # noqa: B010
+    setattr(Tracer, "__rdivmod__", lambda self, other: (other // self, other % self))  # noqa: B010
+    setattr(Tracer, "__abs__", lambda self: OPS["absolute"](self))  # noqa: B010
 
 
 _bind_operators()
-__all__ = ["FLOAT64", "TensorType", "broadcast_shapes"]

@@ -10,6 +10,7 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.graph import Graph
 from graphad.op import Op, Sample, Types
+from graphad.trace import current_builder, inline, innermost
 from graphad.types import TensorType
 
 
@@ -42,6 +43,11 @@ class Call(Op):
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         return evaluate_region(self.function, xp, xs)
+
+    def decompose(self, *xs: Any) -> Any:
+        builder = innermost(xs) or current_builder()
+        results = inline(self.function, xs, builder) if builder is not None else self.function.eval(*xs)
+        return results[0] if len(results) == 1 else tuple(results)
 
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)

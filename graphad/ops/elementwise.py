@@ -6,6 +6,7 @@ Operands broadcast as NumPy's do and have the dtypes that NumPy's own promotion 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -89,15 +90,23 @@ class Elementwise(Op, abstract=True):
         for i, x in enumerate(xs):
             if not is_linear(x):
                 cts.append(None)
-            elif i not in self.multilinear:
-                return super().transpose(ct, *xs)
-            else:
+            elif i in self.multilinear:
                 cts.append(self._scale(partials[i], ct, None, xs))
+            else:
+                return super().transpose(ct, *xs)
         return tuple(cts) if len(xs) > 1 else cts[0]
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         rank = max(x.ndim - b for x, b in zip(xs, batched, strict=True))
         return self(*[align(x, rank) if b else x for x, b in zip(xs, batched, strict=True)])
+
+
+@lru_cache(maxsize=1024)
+def scalar(value: complex, dtype: DType) -> Any:
+    """A number as a read-only 0-d array of a dtype: an operand that is not weak."""
+    array = np.asarray(value, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def align(x: Any, rank: int) -> Any:
@@ -220,10 +229,28 @@ def elementwise(
 ) -> Any:
     """Define an op from a ufunc: its dtype rule and meaning are the ufunc's, its derivatives follow from `partials`.
 
-    A ufunc of `scipy.special` is given by its name, so that SciPy is loaded only when the op is used.
+    A ufunc of `scipy.special` is given by its name, so that SciPy is loaded only when the op is used. `partials` has
+    for each operand a function `(out, *xs)` giving the derivative, or 1, -1, or None where it is zero everywhere;
+    `singular` and `multilinear` are those of `Elementwise`. `domain` gives the interval (or one for each operand)
+    that test operands are drawn from. The ufunc called on a traced value from then on records the op.
 
-    `domain` gives the interval (or one for each operand) that test operands are drawn from. The ufunc called on a
-    traced value from then on records the op.
+    `code` is the meaning for one element: a Python expression over the operands `{0}`, `{1}`, ..., all of the dtypes
+    that the ufunc takes, and of the intrinsics below; the value is converted to the result's dtype (so that bool
+    `True + True` is True, and integers wrap). None leaves the op to NumPy. The intrinsics are:
+
+    - `+ - * / ** & | ^ ~ << >>`, comparisons, as in C: `/` of integers truncates, shifts by the width or
+      more are NumPy's;
+    - `where(c, a, b)`, which may evaluate both; `bool(x)`, which is `x != 0`;
+    - of one operand: `abs sign sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh
+      asinh acosh atanh erf erfc lgamma floor ceil rint trunc isnan isinf isfinite signbit`; `sign` passes NaN on, `rint`
+      rounds ties to even;
+    - of two: `atan2 hypot pow copysign nextafter fmod`, as in C's math library (`pow` of integers by squaring);
+      `max min`, which pass NaN on; `fmax fmin`, which ignore it; `floordiv mod`, rounding down as NumPy and Python do,
+      0 for a zero integer divisor; `ipow(x, n)` for an integer literal `n`, by repeated multiplication;
+    - `special_NAME(...)`, the function `NAME` of `scipy.special.cython_special` for float64 operands.
+
+    For complex operands the same names mean the complex functions, `real imag conj` take them apart, and
+    `max min fmax fmin` and comparisons order by the real part, then the imaginary part.
     """
     lazy = isinstance(ufunc, str)
     name = name or (ufunc if lazy else ufunc.__name__)

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
-from graphad.op import Op, Sample
-from graphad.ops.shape import broadcast_to, reshape
-from graphad.types import INT64, DType, Shape, TensorType
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.op import OPS, Op, Sample
+from graphad.ops.elementwise import cast
+from graphad.ops.shape import broadcast_to, concatenate, full, reshape, transpose
+from graphad.ops.slicing import Slice
+from graphad.types import BOOL, INT64, DType, Shape, TensorType
 
 
 def reduced_shape(op: Op, x: TensorType, axes: tuple[int, ...]) -> Shape:
@@ -72,3 +74,187 @@ class Sum(Reduction):
         yield Sample(cls((0,)), (np.zeros((0, 3)),))
         yield Sample(cls((0,)), (np.array([1 + 2j, 3 - 1j]),))
         yield Sample(cls((0,)), (np.arange(5),))
+
+
+class Prod(Reduction):
+    """Product over axes. The derivative divides by nothing, so it is right where elements are zero."""
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        if xs[0].dtype.kind == "b":
+            raise TypeMismatchError(f"prod: cast {xs[0]} to {INT64} first")
+        return super().infer(*xs)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.prod(xs[0], axis=self.axes, dtype=xs[0].dtype)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        x, dx = (_last(y, self.axes) for y in (primals[0], tangents[0]))
+        n, axis = x.shape[-1], x.ndim - 1
+        if n == 0:
+            return None
+        if n == 1:
+            return reshape(dx, out.shape)
+        ones = full((*x.shape[:-1], 1), 1, x.dtype)
+        stop, step = (*x.shape[:-1], n - 1), (1,) * x.ndim
+        below = concatenate([ones, Slice((0,) * x.ndim, stop, step)(OPS["cumprod"](axis)(x))], axis)
+        after = Slice((*(0,) * axis, 1), x.shape, step)(OPS["cumprod"](axis, True)(x))
+        others = OPS["multiply"](below, concatenate([after, ones], axis))
+        return Sum((axis,))(OPS["multiply"](others, dx))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from super().samples()
+        yield Sample(cls((0,)), (np.zeros((0, 3)),))
+        yield Sample(cls((1,)), (np.array([[1.5, 0.0, 2.0], [0.0, 3.0, 0.0], [0.5, 1.0, 2.0]]),))
+        yield Sample(cls((0,)), (np.array([1 + 2j, 3 - 1j]),))
+        yield Sample(cls((0,)), (np.arange(1, 5),))
+
+
+def _last(x: Any, axes: tuple[int, ...]) -> Any:
+    """`x` with `axes` merged into one last axis."""
+    kept = [i for i in range(x.ndim) if i not in axes]
+    n = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
+    return reshape(transpose(x, (*kept, *axes)), (*(x.shape[i] for i in kept), n))
+
+
+class Extremum(Reduction, abstract=True):
+    """Base of `max` and `min`; elements that tie share the derivative equally."""
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        if xs[0].size == 0 and any(xs[0].shape[i] == 0 for i in self.axes if i < xs[0].ndim):
+            raise ShapeError(f"{self.name}: {xs[0]} has no elements along axes {self.axes}")
+        return super().infer(*xs)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (x,), (dx,) = primals, tangents
+        attains = OPS["equal"](x, expand(out, x.shape, self.axes))
+        count = Sum(self.axes)(cast(attains, x.dtype))
+        # No element equals a NaN extremum: the tangent is then zero instead of 0 / 0.
+        one = np.ones((), x.dtype)
+        share = OPS["divide"](one, OPS["select"](OPS["equal"](count, np.zeros((), x.dtype)), one, count))
+        chosen = Sum(self.axes)(OPS["select"](attains, dx, np.zeros((), x.dtype)))
+        return OPS["multiply"](share, chosen)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from super().samples()
+        yield Sample(cls((1,)), (np.zeros((0, 2)),))
+        yield Sample(cls((0,)), (np.array([3, 1, 4, 1]),))
+
+
+class Max(Extremum):
+    """NumPy's `max` over axes."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.max(xs[0], axis=self.axes)
+
+
+class Min(Extremum):
+    """NumPy's `min` over axes."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.min(xs[0], axis=self.axes)
+
+
+class Truth(Reduction, abstract=True):
+    """Base of `any` and `all`, which take and give booleans."""
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        if xs[0].dtype != BOOL:
+            raise TypeMismatchError(f"{self.name}: cast {xs[0]} to bool first")
+        return super().infer(*xs)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return None
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[True, False, True], [True, True, True]])
+        for axes in [(0,), (1,), (0, 1), ()]:
+            yield Sample(cls(axes), (x,))
+        yield Sample(cls((0,)), (np.zeros((0, 2), bool),))
+
+
+class Any_(Truth, name="any"):
+    """NumPy's `any` over axes of booleans."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.any(xs[0], axis=self.axes)
+
+
+class All(Truth):
+    """NumPy's `all` over axes of booleans."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.all(xs[0], axis=self.axes)
+
+
+class ArgExtremum(Op, abstract=True):
+    """Base of `argmax` and `argmin`: the first place of the extreme along `axis`, as int64."""
+
+    axis: int
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        (x,) = xs
+        shape = reduced_shape(self, x, (self.axis,))
+        if x.shape[self.axis] == 0:
+            raise ShapeError(f"{self.name}: {x} has no elements along axis {self.axis}")
+        return TensorType(INT64, shape)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return None
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return type(self)(self.axis + 1)(xs[0])
+
+    def flops(self, *xs: TensorType) -> int:
+        return xs[0].size
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
+        yield Sample(cls(0), (x,))
+        yield Sample(cls(1), (x.astype("f4"),))
+        yield Sample(cls(0), (np.array([3, 1, 3, 1]),))
+        yield Sample(cls(1), (np.zeros((0, 2)),))
+
+
+class Argmax(ArgExtremum):
+    """NumPy's `argmax` along an axis."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.argmax(xs[0], axis=self.axis).astype(INT64)
+
+
+class Argmin(ArgExtremum):
+    """NumPy's `argmin` along an axis."""
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.argmin(xs[0], axis=self.axis).astype(INT64)
+
+
+Any_.__name__ = "Any"
+ArgMax, ArgMin = Argmax, Argmin
+
+
+def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
+    """`log(sum(exp(x)))` over axes without overflow, for real floating `x`; `axes` are sorted and non-negative.
+
+    -inf where all elements are -inf or there are none, inf where one is inf. The derivative is the softmax of `x`,
+    and 0 where the result is infinite. The largest element is subtracted first (Blanchard, Higham, Higham, 2021).
+    """
+    from graphad.ops.custom import stop_gradient
+
+    select, less = OPS["select"], OPS["less"]
+    zero, one, inf = (np.array(number, x.dtype) for number in (0, 1, np.inf))
+    kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+    if any(x.shape[i] == 0 for i in axes):
+        shape = kept if keepdims else tuple(n for i, n in enumerate(x.shape) if i not in axes)
+        return full(shape, -np.inf, x.dtype)
+    top = stop_gradient(Max(axes)(x))
+    finite = OPS["logical_and"](less(-inf, top), less(top, inf))
+    shift = select(finite, top, zero)
+    total = Sum(axes)(OPS["exp"](OPS["subtract"](x, expand(shift, x.shape, axes))))
+    # Selecting before the logarithm keeps its infinite slope away from the elements.
+    out = select(finite, OPS["add"](OPS["log"](select(finite, total, one)), shift), top)
+    return reshape(out, kept) if keepdims else out

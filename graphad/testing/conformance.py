@@ -15,7 +15,7 @@ from graphad.executors import Executor
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.op import Sample
-from graphad.testing.checks import non_contiguous
+from graphad.testing.checks import differentiable_inputs, non_contiguous
 from graphad.testing.numeric import assert_close, precision, random_like
 from graphad.testing.samples import graph_of, label, samples
 from graphad.trace import inline, trace_flat
@@ -109,7 +109,7 @@ def _derived(graph: Graph, args: tuple[Any, ...], sample: Sample) -> Iterator[tu
     if floating and any(t.differentiable for t in graph.input_types) and "jvp" not in sample.op.exempt:
         rng = np.random.default_rng(7)
         cts = [random_like(rng, np.zeros(t.shape, t.dtype)) for t in floating]
-        yield "vjp", passes.dce(passes.vjp(graph)), (*args, *cts)
+        yield "vjp", passes.dce(passes.vjp(graph, differentiable_inputs(graph))), (*args, *cts)
     if args and sample.op.pure:
         try:
             batched = passes.vmap(graph, _BATCH)

@@ -58,9 +58,7 @@ class Field:
         for key in self.value:
             if key not in required and key not in optional:
                 known = ", ".join((*required, *optional))
-                raise WorkspaceError(
-                    f"{self.path}.{key}" if self.path else str(key), f"unknown key; known are {known}"
-                )
+                raise WorkspaceError(f"{self.path}.{key}" if self.path else str(key), f"unknown key; known are {known}")
 
     def items(self, at_least: int = 0) -> list[Field]:
         """The fields of this array."""

@@ -49,13 +49,11 @@ class Model:
 
     Attributes:
         measurement: the name of the measurement it was built for.
-        parameters: one name per parameter, in the order of every array of parameters; per-bin parameters are
-        called
-            ``name[0]``, ``name[1]``, ...
+        parameters: one name per parameter, in the order of every array of parameters; those of one modifier
+            with a parameter per bin are called ``name[0]``, ``name[1]``, ...
         init, bounds, fixed: (parameters,), (parameters, 2) and (parameters,): where a fit starts, the range
-        it may
-            explore, and what it holds at its start.
-        scale: (parameters,), how far a parameter typically moves: its constraint's standard deviation, else 1.
+            it may explore, and what it holds at its start.
+        scale: (parameters,), how far a parameter typically moves: its constraint's width, else 1.
         poi: the position of the parameter of interest, or None.
         channels: the bins of each channel, by name.
         observed: (bins,), the observed events.

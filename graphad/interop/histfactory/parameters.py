@@ -80,8 +80,7 @@ def parameter_sets(workspace: Workspace, measurement: Measurement) -> tuple[Para
     if not sets:
         raise WorkspaceError("channels", "no sample has a modifier, so there is no parameter to fit")
     configured = {
-        name: _configured(default, measurement.parameters.get(name), measurement)
-        for name, default in sets.items()
+        name: _configured(default, measurement.parameters.get(name), measurement) for name, default in sets.items()
     }
     if measurement.poi is not None:
         poi = configured.get(measurement.poi)
@@ -132,9 +131,7 @@ def _default(kind: str, name: str, uses: list[Use]) -> ParameterSet:
         return _set(kind, name, True, 1.0, (0.0, 10.0), "none", zeros, zeros, bins, path)
     if kind == "shapesys":
         if len(uses) > 1:
-            raise WorkspaceError(
-                f"{uses[1][2].path}.name", f"shapesys {name!r} cannot be shared; it is also at {path}"
-            )
+            raise WorkspaceError(f"{uses[1][2].path}.name", f"shapesys {name!r} cannot be shared; it is also at {path}")
         return _shapesys(name, sample, modifier, bins)
     return _staterror(name, uses)
 
@@ -200,15 +197,11 @@ def _staterror(name: str, uses: list[Use]) -> ParameterSet:
     known = sigma > 0
     width = np.where(known, sigma, 1.0)
     path = uses[0][2].path
-    default = _set(
-        "staterror", name, True, 1.0, (1e-10, 10.0), "normal", np.ones(len(bins)), width, bins, path
-    )
+    default = _set("staterror", name, True, 1.0, (1e-10, 10.0), "normal", np.ones(len(bins)), width, bins, path)
     return replace(default, fixed=~known)
 
 
-def _configured(
-    default: ParameterSet, config: ParameterConfig | None, measurement: Measurement
-) -> ParameterSet:
+def _configured(default: ParameterSet, config: ParameterConfig | None, measurement: Measurement) -> ParameterSet:
     """`default` with the measurement's settings in place of its own."""
     if config is None:
         if default.kind == "lumi":
@@ -221,9 +214,7 @@ def _configured(
         if value is None:
             return otherwise
         if len(value) != size:
-            raise WorkspaceError(
-                f"{config.path}.{key}", f"has {len(value)} entries; {default.name!r} needs {size}"
-            )
+            raise WorkspaceError(f"{config.path}.{key}", f"has {len(value)} entries; {default.name!r} needs {size}")
         return value
 
     # pyhf's defaults give a width only to these; a setting that would be ignored is refused instead.

@@ -78,9 +78,7 @@ def build_tables(workspace: Workspace, sets: Sequence[ParameterSet]) -> Tables:
         group[place.row, place.bins] = place.group
 
     shift_index, shifts = _shifts(places, shape, first)
-    scales = [
-        [(first[use.name], use.low[0], use.high[0]) for use in place.modifiers("normsys")] for place in places
-    ]
+    scales = [[(first[use.name], use.low[0], use.high[0]) for use in place.modifiers("normsys")] for place in places]
     filled = _filled(scales, (neutral_alpha, 1.0, 1.0))
     factors = [[(first[use.name],) for use in place.modifiers("lumi", "normfactor")] for place in places]
     return Tables(
@@ -108,15 +106,11 @@ def _places(workspace: Workspace) -> Iterator[Place]:
 def _filled(columns: Sequence[Sequence[tuple[float, ...]]], neutral: tuple[float, ...]) -> Array:
     """The columns, filled up with `neutral`, as an array of shape (longest column, columns, ...)."""
     depth = max(map(len, columns))
-    rows = [
-        [column[level] if level < len(column) else neutral for column in columns] for level in range(depth)
-    ]
+    rows = [[column[level] if level < len(column) else neutral for column in columns] for level in range(depth)]
     return np.array(rows, dtype=np.float64).reshape(depth, len(columns), len(neutral))
 
 
-def _shifts(
-    places: Sequence[Place], shape: tuple[int, int], first: Mapping[str, int]
-) -> tuple[Indices, Array]:
+def _shifts(places: Sequence[Place], shape: tuple[int, int], first: Mapping[str, int]) -> tuple[Indices, Array]:
     straight: dict[str, Array] = {}
     bent: dict[str, Array] = {}
     for place in places:

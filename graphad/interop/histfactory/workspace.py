@@ -147,9 +147,7 @@ def read_workspace(source: str | os.PathLike[str] | Mapping[str, Any]) -> Worksp
     except UnicodeDecodeError as error:
         raise WorkspaceError(str(path), f"is not UTF-8 text (byte {error.start})") from error
     except json.JSONDecodeError as error:
-        raise WorkspaceError(
-            f"{path}:{error.lineno}:{error.colno}", f"not valid JSON: {error.msg}"
-        ) from error
+        raise WorkspaceError(f"{path}:{error.lineno}:{error.colno}", f"not valid JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:
         raise WorkspaceError(str(path), f"not valid JSON: {error}") from error
     return _workspace(Field(document))
@@ -263,15 +261,10 @@ def _parameter(item: Field) -> ParameterConfig:
 
     bounds = None
     if "bounds" in item:
-        pairs = [
-            pair.numbers(length=2, owner="a bound (lower, upper)")
-            for pair in item["bounds"].items(at_least=1)
-        ]
+        pairs = [pair.numbers(length=2, owner="a bound (lower, upper)") for pair in item["bounds"].items(at_least=1)]
         for position, (lower, upper) in enumerate(pairs):
             if lower > upper:
-                raise item["bounds"][position].error(
-                    f"the lower bound {lower:g} is above the upper {upper:g}"
-                )
+                raise item["bounds"][position].error(f"the lower bound {lower:g} is above the upper {upper:g}")
         bounds = np.stack(pairs)
     sigmas = numbers("sigmas")
     if sigmas is not None and not (sigmas > 0).all():

@@ -1,0 +1,7 @@
+"""The loop program that compilers share: lowering from graphs, and the schedule of each loop."""
+
+from graphad.executors.loops.lower import lower, supports
+from graphad.executors.loops.nest import schedule
+from graphad.executors.loops.program import Program
+
+__all__ = ["Program", "lower", "schedule", "supports"]

@@ -1,0 +1,314 @@
+"""Lowering: a graph becomes a loop program. Shape ops become views; every other op has a rule, or runs on the host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphad.executors.loops.kernels import is_kernel_op, kernel_space, lower_kernel, single
+from graphad.executors.loops.program import (
+    Buffer,
+    Contract,
+    HostCall,
+    Load,
+    Loop,
+    Program,
+    Statement,
+    Store,
+    View,
+    roots,
+    walk,
+)
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.op import Op
+from graphad.ops.fused import Fused
+from graphad.ops.scalar import Const, Scalar
+from graphad.passes.lifetime import ALIGNMENT, Interval, pack
+from graphad.types import Shape
+
+Rule = Callable[["Lowering", Node], bool]
+RULES: dict[str, Rule] = {}
+"""How each op is lowered, by its name. A rule answers False where it cannot, and the op then runs on the host."""
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a lowering rule for ops of these names."""
+
+    def register(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+class Lowering:
+    """The state of one lowering: where each value of the graph stands, and the statements so far."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.env: dict[Value, View | Scalar] = {}
+        self.statements: list[Statement] = []
+        self.errors: list[str] = []
+        self.constants: list[tuple[Buffer, Any]] = []
+        self._constant_views: dict[Constant, View] = {}
+        self.inputs = [Buffer("input", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.inputs)]
+        self.outputs = [Buffer("output", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.outputs)]
+        self.results: dict[Value, int] = {}
+        for i, v in enumerate(graph.outputs):
+            self.results.setdefault(v, i)
+        for v, buffer in zip(graph.inputs, self.inputs, strict=True):
+            self.env[v] = View.whole(buffer, v.type.shape)
+
+    # -- reading ----------------------------------------------------------------------------------------------
+
+    def view(self, v: Value) -> View:
+        """Where a value stands in memory; a scalar is stored first."""
+        if isinstance(v, Constant):
+            return self.constant(v)
+        found = self.env[v]
+        if isinstance(found, View):
+            return found
+        view = self.temporary(v)
+        self.statements.append(Loop((), [Store(view, found)]))
+        self.env[v] = view
+        self.scalars[v] = found
+        return view
+
+    @property
+    def scalars(self) -> dict[Value, Scalar]:
+        """Scalars that were stored but need not be loaded."""
+        return self.__dict__.setdefault("_scalars", {})  # type: ignore[no-any-return]
+
+    def scalar(self, v: Value, space: Shape) -> Scalar:
+        """The element of a value at the position of a loop over `space`, into which the value broadcasts."""
+        if isinstance(v, Constant):
+            first = v.array.reshape(-1)[:1]
+            if v.array.size == 1 or (v.array.size and v.array.tobytes() == first.tobytes() * v.array.size):
+                return Const(v.type.dtype, first[0])
+            return Load(v.type.dtype, self.constant(v).broadcast(space))
+        found = self.scalars.get(v, self.env[v])
+        if isinstance(found, Scalar):
+            return found
+        if v.type.size == 1:
+            load = Load(v.type.dtype, View(found.buffer, found.offset, (), ()))
+            self.scalars[v] = load
+            return load
+        return Load(v.type.dtype, found.broadcast(space))
+
+    def constant(self, v: Constant) -> View:
+        """A constant's place in the block of constants."""
+        if v not in self._constant_views:
+            buffer = Buffer("constant", v.type.dtype, v.type.size, len(self.constants))
+            self.constants.append((buffer, v.array))
+            self._constant_views[v] = View.whole(buffer, v.type.shape)
+        return self._constant_views[v]
+
+    # -- writing ----------------------------------------------------------------------------------------------
+
+    def place(self, v: Value) -> View:
+        """New memory for a value in C order: the result's own where the graph returns it."""
+        if v in self.results:
+            view = View.whole(self.outputs[self.results[v]], v.type.shape)
+            self.env[v] = view
+            return view
+        view = self.temporary(v)
+        self.env[v] = view
+        return view
+
+    def temporary(self, v: Value) -> View:
+        """Memory in the arena for one value."""
+        return View.whole(Buffer("temporary", v.type.dtype, v.type.size), v.type.shape)
+
+    def copy(self, source: View, target: View, note: str = "") -> None:
+        """Write the elements of one view to another of the same shape."""
+        if 0 not in source.shape:
+            self.statements.append(Loop(source.shape, [Store(target, Load(source.dtype, source))], note=note))
+
+    def fill(self, target: View, value: Any, note: str = "") -> None:
+        """Write one number to every element of a view."""
+        if 0 not in target.shape:
+            dtype = target.dtype
+            self.statements.append(Loop(target.shape, [Store(target, Const(dtype, dtype.type(value)))], note=note))
+
+    def compact(self, view: View) -> View:
+        """The view itself where its elements stand in C order, else a copy that does."""
+        if view.contiguous:
+            return view
+        target = View.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
+        self.copy(view, target)
+        return target
+
+    def error(self, message: str) -> int:
+        """The number of a new error that the program can stop with."""
+        self.errors.append(message)
+        return len(self.errors) - 1
+
+    def note(self, node: Node) -> str:
+        """What a statement is for: the op, its result and the user's line."""
+        names = "kernel" if isinstance(node.op, Fused) else node.op.name
+        kinds = ", ".join(f"{v.name}: {v.type}" if v.name else str(v.type) for v in node.outputs)
+        return f"{names} -> {kinds}" + (f"  ({node.where})" if node.where is not None and str(node.where) else "")
+
+    # -- the whole --------------------------------------------------------------------------------------------
+
+    def lower(self, node: Node) -> None:
+        """Add one node to the program."""
+        op = node.op
+        if isinstance(op, Fused):
+            lower_kernel(self, op.kernel, node)
+            return
+        types = tuple([v.type for v in node.inputs])
+        if len(node.outputs) == 1 and is_kernel_op(op, types, node.outputs[0].type):
+            kernel = single(node)
+            lower_kernel(self, kernel, Node(op, kernel.inputs, node.outputs, node.where))
+            return
+        found = RULES.get(op.name)
+        if found is None or not found(self, node):
+            self.host(node)
+
+    def host(self, node: Node) -> None:
+        """Run a node with NumPy."""
+        operands = [self.view(v) for v in node.inputs]
+        self.statements.append(HostCall(node.op, operands, [self.place(v) for v in node.outputs], node, self.note(node)))
+
+    def finish(self) -> Program:
+        """Move results to their places and lay out the arena."""
+        for i, v in enumerate(self.graph.outputs):
+            target = View.whole(self.outputs[i], v.type.shape)
+            found = self.env.get(v)
+            if not (isinstance(found, View) and found.buffer is self.outputs[i]) and v.type.size:
+                value = self.scalar(v, v.type.shape)
+                self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
+        program = Program(
+            self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
+            self.statements, self.constants, self.errors,
+        )  # fmt: skip
+        at = 0
+        for buffer, _ in program.constants:
+            buffer.offset = at
+            at += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
+        program.constant_bytes = at
+        program.arena_bytes = _lay_out(program.statements)
+        return program
+
+
+def lower(graph: Graph) -> Program:
+    """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first."""
+    from graphad.executors.loops import contract, indexing, movement  # noqa: F401
+
+    low = Lowering(graph)
+    for node in graph.nodes:
+        if isinstance(node.op, Fused) and not _is_kernel(node.op.kernel):
+            _lower_apart(low, node)
+        else:
+            low.lower(node)
+    return low.finish()
+
+
+def supports(op: Op) -> bool:
+    """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
+    from graphad.executors.loops import contract, indexing, movement  # noqa: F401
+    from graphad.executors.loops.kernels import REDUCTIONS
+    from graphad.ops.elementwise import Cast, Elementwise
+
+    if isinstance(op, Elementwise):
+        return op.code is not None or isinstance(op, Cast)
+    return op.name in REDUCTIONS or op.name in RULES or isinstance(op, Fused)
+
+
+def _is_kernel(kernel: Graph) -> bool:
+    if not kernel.nodes:
+        return False
+    space = kernel_space(kernel)
+    reduced = {v for node in kernel.nodes if node.op.name in ("sum", "prod", "max", "min", "any", "all") for v in node.outputs}
+    for node in kernel.nodes:
+        if not is_kernel_op(node.op, tuple(v.type for v in node.inputs), node.outputs[0].type):
+            return False
+        over = node.inputs[0] if node.outputs[0] in reduced else node.outputs[0]
+        if over.type.shape != space or any(v in reduced for v in node.inputs):
+            return False
+    return True
+
+
+def _lower_apart(low: Lowering, node: Node) -> None:
+    # A kernel made by someone else's pass: its nodes one by one, the kernel's inputs standing for the node's.
+    kernel = node.op.regions["kernel"]
+    env = dict(zip(kernel.inputs, node.inputs, strict=True))
+    outputs = dict(zip(kernel.outputs, node.outputs, strict=True))
+    for inner in kernel.nodes:
+        made = tuple([outputs.get(v, v) for v in inner.outputs])
+        low.lower(Node(inner.op, tuple([env.get(v, v) for v in inner.inputs]), made, inner.where))
+        env.update(zip(inner.outputs, made, strict=True))
+    for v, out in zip(kernel.outputs, node.outputs, strict=True):
+        if out not in low.env:
+            source = env.get(v, v)
+            low.env[out] = low.view(source)
+
+
+def touched(statement: Statement, seen: set[Scalar]) -> tuple[set[Buffer], set[Buffer]]:
+    """The buffers that a statement reads and writes."""
+    if isinstance(statement, HostCall):
+        return {v.buffer for v in statement.operands}, {v.buffer for v in statement.results}
+    if isinstance(statement, Contract):
+        return {statement.x.buffer, statement.y.buffer}, {statement.out.buffer}
+    read = {x.view.buffer for x in walk(list(roots(statement)), seen) if isinstance(x, Load)}
+    written = {store.view.buffer for store in statement.stores}
+    written |= {r.target.buffer for r in statement.reductions if r.target is not None}
+    return read, written
+
+
+def _lay_out(statements: list[Statement]) -> int:
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for i, statement in enumerate(statements):
+        read, written = touched(statement, set())
+        for buffer in (*written, *read):
+            if buffer.kind == "temporary":
+                first.setdefault(buffer, i)
+                last[buffer] = i
+    host: dict[Buffer, Buffer] = {}
+    for i, statement in enumerate(statements):
+        if isinstance(statement, Loop):
+            _reuse(statement, i, first, last, host)
+    groups: dict[Buffer, list[Buffer]] = {}
+    for buffer in first:
+        root = buffer
+        while root in host:
+            root = host[root]
+        groups.setdefault(root, []).append(buffer)
+    intervals = [
+        Interval(max(b.nbytes for b in group), min(first[b] for b in group), max(last[b] for b in group))
+        for group in groups.values()
+    ]
+    offsets, peak = pack(intervals)
+    for group, offset in zip(groups.values(), offsets, strict=True):
+        for buffer in group:
+            buffer.offset = offset
+    return peak
+
+
+def _reuse(
+    loop: Loop, i: int, first: dict[Buffer, int], last: dict[Buffer, int], host: dict[Buffer, Buffer]
+) -> None:
+    # A stored result takes the place of an operand that is read for the last time here, element for element.
+    loads: dict[Buffer, list[Load]] = {}
+    for x in walk(list(roots(loop)), set()):
+        if isinstance(x, Load):
+            loads.setdefault(x.view.buffer, []).append(x)
+    taken: set[Buffer] = set()
+    for store in loop.stores:
+        target = store.view
+        if target.buffer.kind != "temporary" or first[target.buffer] != i or store.shift is not None or store.add:
+            continue
+        for buffer, reads in loads.items():
+            same = all(
+                x.shift is None and (x.view.offset, x.view.strides, x.view.shape) == (target.offset, target.strides, target.shape)
+                for x in reads
+            )
+            free = buffer.kind == "temporary" and last[buffer] == i and first[buffer] < i and buffer not in taken
+            if same and free and buffer.nbytes == target.buffer.nbytes and buffer.dtype.itemsize == target.dtype.itemsize:
+                host[target.buffer] = buffer
+                taken.add(buffer)
+                break

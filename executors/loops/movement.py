@@ -1,0 +1,143 @@
+"""Lowering of shape ops: views at no cost, and copies into parts of a larger array."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.executors.loops.lower import Lowering, rule
+from graphad.executors.loops.program import Index, Load, Loop, Store, View
+from graphad.graph import Node
+from graphad.ops.scalar import Const, Scalar, convert, operation
+from graphad.types import INT64, Shape
+
+
+def _attributes(node: Node) -> Any:
+    return node.op
+
+
+@rule("transpose", "reverse", "slice", "broadcast_to", "reshape")
+def view(low: Lowering, node: Node) -> bool:
+    (out,) = node.outputs
+    op, shape = _attributes(node), out.type.shape
+    if not out.type.size:
+        low.place(out)
+        return True
+    if out.type.size == 1 and node.inputs[0].type.size == 1:
+        low.env[out] = low.scalar(node.inputs[0], shape)
+        if not isinstance(low.env[out], Scalar) or shape:
+            low.env[out] = low.view(node.inputs[0]).slice((0,) * node.inputs[0].type.ndim, (1,) * node.inputs[0].type.ndim, (1,) * node.inputs[0].type.ndim)
+            source = low.env[out]
+            assert isinstance(source, View)
+            low.env[out] = View(source.buffer, source.offset, shape, (0,) * len(shape))
+            known = low.scalars.get(node.inputs[0])
+            if known is not None:
+                low.scalars[out] = known
+        return True
+    x = low.view(node.inputs[0])
+    match op.name:
+        case "transpose":
+            low.env[out] = x.transpose(op.axes)
+        case "reverse":
+            low.env[out] = x.reverse(op.axes)
+        case "slice":
+            low.env[out] = x.slice(op.start, op.step, shape)
+        case "broadcast_to":
+            low.env[out] = x.broadcast(shape)
+        case _:
+            reshaped = x.reshape(shape)
+            if reshaped is None:
+                reshaped = low.compact(x).reshape(shape)
+            assert reshaped is not None
+            low.env[out] = reshaped
+    return True
+
+
+@rule("concatenate")
+def concatenate(low: Lowering, node: Node) -> bool:
+    target = low.place(node.outputs[0])
+    axis, at = _attributes(node).axis, 0
+    ndim = len(target.shape)
+    for v in node.inputs:
+        start = [0] * ndim
+        start[axis] = at
+        at += v.type.shape[axis]
+        if v.type.size:
+            part = target.slice(start, (1,) * ndim, v.type.shape)
+            low.statements.append(Loop(v.type.shape, [Store(part, low.scalar(v, v.type.shape))], note=low.note(node)))
+    return True
+
+
+@rule("pad")
+def pad(low: Lowering, node: Node) -> bool:
+    op = _attributes(node)
+    (v,), (out,) = node.inputs, node.outputs
+    target = low.place(out)
+    low.fill(target, 0, low.note(node))
+    start, step, first, count = [], [], [], []
+    for n, m, a, k in zip(v.type.shape, out.type.shape, op.low, op.interior, strict=True):
+        # Element i of the operand goes to a + i * (k + 1), where that lies within the result.
+        i0 = max(0, math.ceil(-a / (k + 1)))
+        i1 = min(n - 1, (m - 1 - a) // (k + 1))
+        first.append(i0)
+        count.append(max(0, i1 - i0 + 1))
+        start.append(a + i0 * (k + 1))
+        step.append(k + 1)
+    if 0 not in count:
+        shape = tuple(count)
+        source = low.view(v).slice(first, (1,) * len(shape), shape)
+        low.copy(source, target.slice(start, step, shape), low.note(node))
+    return True
+
+
+@rule("iota")
+def iota(low: Lowering, node: Node) -> bool:
+    (out,) = node.outputs
+    if out.type.dtype.char == "e":
+        return False
+    target = low.place(out)
+    if out.type.size:
+        value = convert(Index(INT64, 0), out.type.dtype)
+        low.statements.append(Loop(out.type.shape, [Store(target, value)], note=low.note(node)))
+    return True
+
+
+@rule("dynamic_slice")
+def dynamic_slice(low: Lowering, node: Node) -> bool:
+    (out,) = node.outputs
+    target = low.place(out)
+    shape = out.type.shape
+    if out.type.size:
+        x = low.view(node.inputs[0])
+        shift = _clamped(low, node.inputs[1:], x, shape)
+        part = View(x.buffer, x.offset, shape, x.strides)
+        low.statements.append(Loop(shape, [Store(target, Load(x.dtype, part, shift))], note=low.note(node)))
+    return True
+
+
+@rule("dynamic_update_slice")
+def dynamic_update_slice(low: Lowering, node: Node) -> bool:
+    x, update, *starts = node.inputs
+    target = low.place(node.outputs[0])
+    low.copy(low.view(x), target, low.note(node))
+    shape = update.type.shape
+    if update.type.size:
+        shift = _clamped(low, starts, target, shape)
+        part = View(target.buffer, target.offset, shape, target.strides)
+        store = Store(part, low.scalar(update, shape), shift)
+        low.statements.append(Loop(shape, [store], note=low.note(node)))
+    return True
+
+
+def _clamped(low: Lowering, starts: Any, x: View, sizes: Shape) -> Scalar | None:
+    shift: Scalar | None = None
+    for v, n, m, stride in zip(starts, x.shape, sizes, x.strides, strict=True):
+        if n == m:
+            continue
+        start = convert(low.scalar(v, ()), INT64)
+        start = operation("maximum", Const(INT64, np.int64(0)), operation("minimum", start, Const(INT64, np.int64(n - m))))
+        term = operation("multiply", start, Const(INT64, np.int64(stride)))
+        shift = term if shift is None else operation("add", shift, term)
+    return shift

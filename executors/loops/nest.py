@@ -1,0 +1,111 @@
+"""The schedule of a loop: order of axes, merged axes, and the depth at which each scalar is computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from graphad.executors.loops.program import Check, Index, Load, Loop, Reduction, Result, Store, View, children, roots, walk
+from graphad.ops.scalar import Const, Scalar
+from graphad.types import Shape
+
+
+@dataclass(slots=True)
+class Level:
+    """What happens at one depth: scalars and checks first, then (around the next inner loop) the accumulators."""
+
+    scalars: list[Scalar | Check] = field(default_factory=list)
+    accumulators: list[Reduction] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Nest:
+    """A scheduled loop. `extents` run from the outermost loop in; `strides[view]` are the view's along these loops.
+
+    Level `d` stands inside `d` loops. Stores and the updates of all reductions stand in the innermost loop; those
+    of `in_memory` update their target, which `fills` initialise before the nest.
+    """
+
+    extents: Shape
+    strides: dict[View, tuple[int, ...]]
+    levels: list[Level]
+    stores: list[Store]
+    reductions: list[Reduction]
+    in_memory: list[Reduction]
+
+
+def schedule(loop: Loop, known: set[Scalar]) -> Nest:
+    """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
+    depth 0; those that this loop computes there are added to it."""
+    scalars = list(walk(roots(loop), set(known)))
+    views: dict[View, None] = {x.view: None for x in scalars if isinstance(x, Load) and x.view.shape}
+    views.update((store.view, None) for store in loop.stores)
+    views.update((r.target, None) for r in loop.reductions if r.target is not None)
+    order = _order(loop, list(views))
+    indexed = {x.axis for x in scalars if isinstance(x, Index)}
+    groups = _merge(loop, order, list(views), indexed)
+    extents = tuple(_extent(loop.space, group) for group in groups)
+    strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
+    place = {axis: d for d, group in enumerate(groups) for axis in group}
+    nest = Nest(extents, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
+
+    depth: dict[Scalar, int] = {}
+    for x in scalars:
+        d = max([depth.get(y, 0) for y in children(x)], default=0)
+        if isinstance(x, Load) and x.view in strides:
+            d = max([d, *(i + 1 for i, s in enumerate(strides[x.view]) if s)])
+        elif isinstance(x, Index):
+            d = max(d, place[x.axis] + 1 if x.axis in place else 0)
+        depth[x] = d
+        if d == 0:
+            known.add(x)
+        if not isinstance(x, (Const, Result)):
+            nest.levels[d].scalars.append(x)
+    for check in loop.checks:
+        nest.levels[depth.get(check.condition, 0)].scalars.append(check)
+    for reduction in loop.reductions:
+        kept = {place[a] for a in range(len(loop.space)) if a not in reduction.axes and a in place}
+        if kept == set(range(len(kept))):
+            nest.levels[len(kept)].accumulators.append(reduction)
+            nest.reductions.append(reduction)
+        else:
+            nest.in_memory.append(reduction)
+    return nest
+
+
+def _extent(space: Shape, group: list[int]) -> int:
+    n = 1
+    for axis in group:
+        n *= space[axis]
+    return n
+
+
+def _order(loop: Loop, views: list[View]) -> list[int]:
+    # Large strides go outside: the innermost loop then runs along memory. Reduced axes go inside where strides tie.
+    axes = [axis for axis, n in enumerate(loop.space) if n != 1]
+    reduced = {axis for reduction in loop.reductions for axis in reduction.axes}
+
+    def weight(axis: int) -> tuple[int, bool, int]:
+        return (-sum(abs(view.strides[axis]) for view in views), axis in reduced, axis)
+
+    if any(store.add for store in loop.stores):
+        return axes
+    return sorted(axes, key=weight)
+
+
+def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for axis in order:
+        n = loop.space[axis]
+        outer = groups[-1][-1] if groups else None
+        fits = (
+            outer is not None
+            and axis not in indexed
+            and outer not in indexed
+            and all(view.strides[outer] == view.strides[axis] * n for view in views)
+            and all((outer in r.axes) == (axis in r.axes) for r in loop.reductions)
+        )
+        if fits:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    return groups

@@ -1,0 +1,266 @@
+"""The loop program: what a graph becomes before a compiler prints it. Typed, flat, nothing dispatched per op.
+
+A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions, matrix products, indexed reads and
+writes, and calls of NumPy for what loops cannot express. Offsets and strides count elements, not bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from graphad.graph import Node
+from graphad.op import Op
+from graphad.ops.scalar import Const, Operation, Scalar
+from graphad.types import Array, DType, Shape, TensorType
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """Flat memory of one dtype: an argument (`input`, `output`, numbered) or a part of the arena or of the constants
+    (`temporary`, `constant`, at a byte offset)."""
+
+    kind: str
+    dtype: DType
+    size: int
+    number: int = 0
+    offset: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array laid over a buffer: element `(i, j, ...)` stands at `offset + i * strides[0] + j * strides[1] + ...`."""
+
+    buffer: Buffer
+    offset: int
+    shape: Shape
+    strides: tuple[int, ...]
+
+    @classmethod
+    def whole(cls, buffer: Buffer, shape: Shape) -> View:
+        """The buffer as an array in C order."""
+        return cls(buffer, 0, shape, c_strides(shape))
+
+    @property
+    def dtype(self) -> DType:
+        return self.buffer.dtype
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the elements stand one after another in C order."""
+        expected = c_strides(self.shape)
+        return 0 in self.shape or all(
+            n == 1 or a == b for n, a, b in zip(self.shape, self.strides, expected, strict=True)
+        )
+
+    def broadcast(self, shape: Shape) -> View:
+        """NumPy's `broadcast_to`: repeated axes have stride 0."""
+        lead = len(shape) - len(self.shape)
+        strides = [0] * lead + [
+            0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)
+        ]
+        return View(self.buffer, self.offset, shape, tuple(strides))
+
+    def transpose(self, axes: Sequence[int]) -> View:
+        return View(
+            self.buffer, self.offset, tuple(self.shape[i] for i in axes), tuple(self.strides[i] for i in axes)
+        )
+
+    def slice(self, start: Sequence[int], step: Sequence[int], shape: Shape) -> View:
+        """`shape` elements from `start` on, `step` apart (negative steps too)."""
+        offset = self.offset + sum(a * s for a, s in zip(start, self.strides, strict=True))
+        strides = tuple(k * s for k, s in zip(step, self.strides, strict=True))
+        return View(self.buffer, offset if 0 not in shape else self.offset, shape, strides)
+
+    def reverse(self, axes: Sequence[int]) -> View:
+        start = [n - 1 if i in axes and n else 0 for i, n in enumerate(self.shape)]
+        step = [-1 if i in axes else 1 for i in range(len(self.shape))]
+        return self.slice(start, step, self.shape)
+
+    def reshape(self, shape: Shape) -> View | None:
+        """The same elements in C order under another shape; None where that takes a copy."""
+        if 0 in shape:
+            return View(self.buffer, self.offset, shape, c_strides(shape))
+        old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
+        strides: list[int] = []
+        i = j = 0
+        while j < len(shape):
+            if shape[j] == 1:
+                strides.append(0)
+                j += 1
+                continue
+            # The shortest runs of old and of new axes with the same number of elements: the old run must be one stride.
+            first, have, want, stop = i, old[i][0], shape[j], j + 1
+            while have != want:
+                if have < want:
+                    i += 1
+                    have *= old[i][0]
+                else:
+                    want *= shape[stop]
+                    stop += 1
+            if any(old[k][1] != old[k + 1][0] * old[k + 1][1] for k in range(first, i)):
+                return None
+            stride = old[i][1]
+            run: list[int] = []
+            for n in reversed(shape[j:stop]):
+                run.append(stride)
+                stride *= n
+            strides += reversed(run)
+            i, j = i + 1, stop
+        return View(self.buffer, self.offset, shape, tuple(strides))
+
+
+def c_strides(shape: Shape) -> tuple[int, ...]:
+    """Strides of an array in C order, in elements."""
+    strides, step = [], 1
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    return tuple(reversed(strides))
+
+
+@dataclass(eq=False, slots=True)
+class Load(Scalar):
+    """The element of a view at the loop's position; `view.shape` is the loop's space. `shift` is added to the address."""
+
+    view: View
+    shift: Scalar | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Index(Scalar):
+    """The loop's position along an axis of its space."""
+
+    axis: int
+
+
+@dataclass(eq=False, slots=True)
+class Result(Scalar):
+    """What a reduction over the whole space came to: known after its loop."""
+
+
+@dataclass(eq=False, slots=True)
+class Store:
+    """Write a scalar at the loop's position; with `add`, add it to what stands there. `shift` as in `Load`."""
+
+    view: View
+    value: Scalar
+    shift: Scalar | None = None
+    add: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Reduction:
+    """Combine a scalar over `axes` of the space with `kind`: sum, prod, max, min, any or all.
+
+    `target` is the result's place, over the space, with stride 0 along `axes`; `result` stands for the result where
+    all axes are reduced.
+    """
+
+    kind: str
+    value: Scalar
+    axes: tuple[int, ...]
+    initial: Const
+    target: View | None = None
+    result: Result | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Check:
+    """Stop with an error unless the condition holds; `error` numbers one of the program's errors."""
+
+    condition: Scalar
+    error: int
+
+
+@dataclass(eq=False, slots=True)
+class Loop:
+    """One loop nest over `space`: reductions and stores, computed together in one pass. `ordered` keeps the order of axes."""
+
+    space: Shape
+    stores: list[Store] = field(default_factory=list)
+    reductions: list[Reduction] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    note: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Contract:
+    """`out[b, i, j] = sum over k of x[b, i, k] * y[b, k, j]`, each view of three axes, `out` in C order, by BLAS."""
+
+    x: View
+    y: View
+    out: View
+    note: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class HostCall:
+    """Run an op with NumPy: operands read from views or known arrays, results written to views."""
+
+    op: Op
+    operands: list[View]
+    results: list[View]
+    node: Node
+    note: str = ""
+
+
+Statement = Loop | Contract | HostCall
+
+
+@dataclass(eq=False, slots=True)
+class Program:
+    """Statements in order, over the buffers of the inputs and outputs, an arena and the constants.
+
+    `arena_bytes` is the size of the arena; `constants` holds each constant's array by its byte offset in one block.
+    """
+
+    name: str
+    inputs: list[Buffer]
+    outputs: list[Buffer]
+    input_types: tuple[TensorType, ...]
+    output_types: tuple[TensorType, ...]
+    statements: list[Statement]
+    constants: list[tuple[Buffer, Array]]
+    errors: list[str]
+    arena_bytes: int = 0
+    constant_bytes: int = 0
+
+
+def children(x: Scalar) -> tuple[Scalar, ...]:
+    """The scalars that a scalar is computed from."""
+    if isinstance(x, Operation):
+        return x.args
+    if isinstance(x, Load) and x.shift is not None:
+        return (x.shift,)
+    return ()
+
+
+def roots(loop: Loop) -> Iterator[Scalar]:
+    """The scalars that a loop needs."""
+    for store in loop.stores:
+        if store.shift is not None:
+            yield store.shift
+        yield store.value
+    for reduction in loop.reductions:
+        yield reduction.value
+    for check in loop.checks:
+        yield check.condition
+
+
+def walk(scalars: Iterator[Scalar] | Sequence[Scalar], seen: set[Scalar]) -> Iterator[Scalar]:
+    """Scalars and all that they are computed from, operands first, those in `seen` left out and the others added."""
+    for root in scalars:
+        stack: list[tuple[Scalar, bool]] = [(root, False)]
+        while stack:
+            x, ready = stack.pop()
+            if ready:
+                yield x
+            elif x not in seen:
+                seen.add(x)
+                stack.append((x, True))
+                stack.extend((y, False) for y in reversed(children(x)) if y not in seen)

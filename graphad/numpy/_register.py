@@ -1,0 +1,200 @@
+"""How a traced implementation takes the place of a NumPy function: in NumPy's dispatch, the namespace, the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphad.build import current_builder, describe_location, user_location
+from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError
+from graphad.graph import Constant
+from graphad.ops.shape import common_dtype, stack
+from graphad.trace import FUNCTIONS, Tracer, kind_of
+from graphad.types import DType
+
+Function = Callable[..., Any]
+
+NAMESPACE: dict[Any, Function] = {}
+"""NumPy's functions to those of `graphad.numpy`."""
+
+
+def implements(*functions: Any, method: str | None = None) -> Callable[[Function], Function]:
+    """Make the decorated function the meaning of NumPy `functions` on traced values.
+
+    It is called by NumPy's dispatch, and by the function that stands in its place in `graphad.numpy`, which leaves
+    calls without traced operands to NumPy. `method` names the tracer method that it becomes as well.
+    """
+
+    def register(handler: Function) -> Function:
+        located = _located(handler)
+        original = functions[0]
+
+        @wraps(handler)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if holds_tracer(args) or (kwargs and holds_tracer(kwargs.values())):
+                return located(*args, **kwargs)
+            return original(*args, **kwargs)
+
+        for f in functions:
+            FUNCTIONS[f] = located
+            NAMESPACE[f] = function
+        if method is not None:
+            setattr(Tracer, method, located)
+        return function
+
+    return register
+
+
+def creates(function: Any) -> Callable[[Function], Function]:
+    """Make the decorated function the one of `graphad.numpy` that makes arrays from nothing, as `function` does.
+
+    NumPy calls it for `like=` a traced value. Outside of a trace, without traced operands, NumPy's own is called.
+    """
+
+    def register(handler: Function) -> Function:
+        located = _located(handler)
+
+        @wraps(handler)
+        def create(*args: Any, **kwargs: Any) -> Any:
+            if current_builder() is None and not holds_tracer(args) and not holds_tracer(kwargs.values()):
+                return function(*args, **kwargs)
+            return located(*args, **kwargs)
+
+        FUNCTIONS[function] = located
+        NAMESPACE[function] = create
+        return create
+
+    return register
+
+
+def tracer_method(name: str) -> Callable[[Function], Function]:
+    """Make the decorated function a method of tracers."""
+
+    def register(handler: Function) -> Function:
+        setattr(Tracer, name, _located(handler))
+        return handler
+
+    return register
+
+
+def _located(handler: Function) -> Function:
+    """The handler, whose errors name the user's place."""
+
+    @wraps(handler)
+    def located(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return handler(*args, **kwargs)
+        except GraphadError as error:
+            if not getattr(error, "located", False):
+                error.located = True  # type: ignore[attr-defined]
+                place = describe_location(user_location())
+                if error.args and place not in error.args[0]:
+                    error.args = (f"{error.args[0]}{place}", *error.args[1:])
+            raise
+
+    return located
+
+
+# -- operands -----------------------------------------------------------------------------------------------------
+
+
+def holds_tracer(xs: Iterable[Any]) -> bool:
+    """Whether a tracer stands among `xs` or in lists and tuples among them."""
+    for x in xs:
+        if isinstance(x, Tracer):
+            return True
+        if isinstance(x, (list, tuple)) and holds_tracer(x):
+            return True
+    return False
+
+
+def operand(x: Any) -> Any:
+    """`x` as an array: a tracer as it is, nested lists that contain tracers stacked, the rest as NumPy's."""
+    if isinstance(x, (Tracer, np.ndarray)):
+        return x
+    if isinstance(x, (list, tuple)) and holds_tracer(x):
+        return stack([operand(item) for item in x])
+    return np.asarray(x)
+
+
+def operands(xs: Iterable[Any]) -> list[Any]:
+    """Each item as an array, of any sequence of arrays; an array is the sequence of its items."""
+    return [operand(x) for x in xs]
+
+
+def recorded(array: Any) -> Any:
+    """An array as a constant of the innermost trace; the array itself outside of one."""
+    builder = current_builder()
+    return array if builder is None or isinstance(array, Tracer) else Tracer(builder, Constant(array))
+
+
+def concrete(x: Any) -> Any:
+    """The array behind a tracer that stands for a constant; anything else as it is."""
+    return x.value.array if isinstance(x, Tracer) and isinstance(x.value, Constant) else x
+
+
+def static(x: Any, what: str) -> Any:
+    """An argument that must be known while tracing, as a NumPy array. Raises `TracerError`."""
+    x = concrete(x)
+    if isinstance(x, Tracer):
+        raise TracerError(f"{what} must be known while tracing, not a traced {x.type}: it decides the result's shape")
+    return np.asarray(x)
+
+
+def dtype_of(*xs: Any) -> DType:
+    """NumPy's common dtype of operands, Python scalars being weak."""
+    return common_dtype(kind_of(x) for x in xs)
+
+
+def float_dtype(*xs: Any) -> DType:
+    """The common dtype of operands, float64 where that is an integer or bool."""
+    dtype = dtype_of(*xs)
+    return dtype if dtype.kind in "fc" else np.dtype(float)
+
+
+# -- arguments ----------------------------------------------------------------------------------------------------
+
+
+def reject(name: str, **keywords: Any) -> None:
+    """Raise `MissingRuleError` for a keyword that has a value (neither None nor NumPy's mark of absence)."""
+    for keyword, value in keywords.items():
+        if value is not None and value is not np._NoValue:
+            raise MissingRuleError(f"{name}: the keyword {keyword}= cannot be traced; leave it out")
+
+
+def require(name: str, keyword: str, value: Any, *allowed: Any) -> None:
+    """Raise `MissingRuleError` where a keyword's value is none of those that can be traced."""
+    if value not in allowed:
+        choice = " or ".join(map(repr, allowed))
+        raise MissingRuleError(f"{name}: {keyword}={value!r} cannot be traced; use {choice}")
+
+
+def axis_of(x: Any, axis: Any, name: str) -> int:
+    """One axis counted from the start. Raises `ShapeError` naming function, axis and type."""
+    i = axis.__index__()
+    if not -x.ndim <= i < x.ndim:
+        raise ShapeError(f"{name}: axis {i} is out of bounds for {_type(x)}, which has {x.ndim} axes")
+    return int(i) % int(x.ndim)
+
+
+def axes_of(x: Any, axis: Any, name: str) -> tuple[int, ...]:
+    """The axes that NumPy's `axis` argument means, sorted; all for None. Raises `ShapeError`."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = tuple(sorted(axis_of(x, i, name) for i in given))
+    if len(set(axes)) != len(axes):
+        raise ShapeError(f"{name}: axis {axis} names an axis of {_type(x)} twice")
+    return axes
+
+
+def _type(x: Any) -> str:
+    return str(x.type) if isinstance(x, Tracer) else f"an array of shape {list(x.shape)}"
+
+
+def ints(shape: Any) -> tuple[int, ...]:
+    """A shape given as an integer or as a sequence of them."""
+    return tuple(int(n) for n in shape) if np.iterable(shape) else (int(shape),)

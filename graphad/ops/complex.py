@@ -1,0 +1,130 @@
+"""Magnitude and sign, and the parts of complex numbers.
+
+Tangents of holomorphic functions are complex-linear; those of the functions here are linear over the reals only. A
+transpose pairs without conjugation, `Re(ct * J(t)) == Re(J^T(ct) * t)`, so that the gradient of a real loss is
+`df/dx - i df/dy`, as in JAX.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.op import OPS, Sample
+from graphad.ops.elementwise import Elementwise, Ufunc, cast, elementwise, scalar
+from graphad.ops.select import select
+from graphad.trace import Tracer
+from graphad.types import DType
+
+
+class _Conjugate(Ufunc, abstract=True):
+    linear = True
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return self(tangents[0])
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        return self(ct)
+
+
+class _Absolute(Ufunc, abstract=True):
+    """The derivative at 0 is 0, for complex numbers too."""
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (z,), (dz,) = primals, tangents
+        if z.dtype.kind != "c":
+            return super().jvp(out, primals, tangents)
+        return real(conjugate(sign(z)) * dz)
+
+
+class _Sign(Ufunc, abstract=True):
+    """`z / abs(z)` for a complex `z`, as NumPy 2 has it: its tangent turns, and is 0 at 0."""
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (z,), (dz,) = primals, tangents
+        if z.dtype.kind != "c":
+            return None
+        radius = absolute(z)
+        turn = imag(conjugate(out) * dz) / select(radius == 0, scalar(1, radius.dtype), radius)
+        return out * (turn * 1j)
+
+
+conjugate = elementwise(np.conjugate, code="conj({0})", base=_Conjugate)
+absolute = elementwise(np.absolute, code="abs({0})", partials=[lambda out, x: sign(x)], base=_Absolute)
+sign = elementwise(np.sign, code="sign({0})", base=_Sign)
+
+
+class _Part(Elementwise, abstract=True):
+    """A real part of a complex operand."""
+
+    linear = True
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        (dtype,) = dtypes
+        return (dtype, np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype)
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return self(tangents[0])
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        z = np.array([[1.5 - 2j, -2.0 + 0.5j, 0.5j], [3.0, 0.25 + 1j, -1.0 - 1j]])
+        yield Sample(cls(), (z,))
+        yield Sample(cls(), (z.astype("c8"),))
+        yield Sample(cls(), (np.zeros((0, 3), "c16"),))
+
+
+class Real(_Part):
+    """The real part."""
+
+    code = "real({0})"
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.real(xs[0])
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        return cast(ct, xs[0].dtype)
+
+
+class Imag(_Part):
+    """The imaginary part; zero of a real operand."""
+
+    code = "imag({0})"
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return xp.imag(xs[0])
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        return cast(ct, xs[0].dtype) * -1j if xs[0].dtype.kind == "c" else ct * 0
+
+
+real_part = OPS["real"] = Real()
+imag_part = OPS["imag"] = Imag()
+
+
+def real(x: Any) -> Any:
+    """`numpy.real`: the real part, or `x` itself where it is real."""
+    return real_part(x) if _dtype(x).kind == "c" else x
+
+
+def imag(x: Any) -> Any:
+    """`numpy.imag`: the imaginary part, or zeros where `x` is real."""
+    return imag_part(x)
+
+
+def angle(z: Any, deg: bool = False) -> Any:
+    """`numpy.angle`: the argument of `z` in (-pi, pi], in degrees if `deg`; derivative 0 at 0."""
+    if _dtype(z).kind == "c":
+        x, y = real(z), imag(z)
+    else:
+        x = cast(z, np.float64) if _dtype(z).kind in "biu" else z
+        y = cast(0, _dtype(x))
+    phase = OPS["arctan2"](y, x)  # type: ignore[operator]
+    return phase * (180 / math.pi) if deg else phase
+
+
+def _dtype(x: Any) -> DType:
+    return x.dtype if isinstance(x, (Tracer, np.ndarray)) else np.asarray(x).dtype

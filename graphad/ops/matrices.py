@@ -1,0 +1,67 @@
+"""What the ops on stacks of square matrices share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.op import OPS, Op, Sample
+from graphad.ops.shape import transpose
+from graphad.types import Array, TensorType
+
+
+def check_square(op: Op, a: TensorType) -> None:
+    """Raise unless `a` is a stack of square matrices of floating or complex numbers."""
+    if a.dtype.kind not in "fc" or a.dtype.itemsize == 2:
+        raise TypeMismatchError(f"{op.name}: cast {a} to f32, f64, c64 or c128 first")
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ShapeError(f"{op.name}: {a} is not a square matrix, nor a stack of them")
+
+
+class MatrixOp(Op, abstract=True):
+    """Base of the ops of one operand, a stack of square matrices, that take a further leading axis as it stands."""
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return self(*xs)
+
+    def flops(self, *xs: TensorType) -> int:
+        return xs[0].size * xs[0].shape[-1] * 2 // 3
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for a in samples_of():
+            yield Sample(cls(), (a,))
+
+
+def samples_of() -> Iterable[Array]:
+    """Well-conditioned square matrices: one, stacks, single precision, complex, of extent 1 and 0."""
+    rng = np.random.default_rng(11)
+    eye = np.eye(3)
+    yield rng.uniform(-1, 1, (3, 3)) + 2 * eye
+    yield rng.uniform(-1, 1, (2, 3, 3)) + 2 * eye
+    yield (rng.uniform(-1, 1, (3, 3)) + 2 * eye).astype("f4")
+    yield rng.uniform(-1, 1, (3, 3)) + 2 * eye + 1j * rng.uniform(-1, 1, (3, 3))
+    yield rng.uniform(1, 2, (1, 1))
+    yield np.zeros((0, 2, 2))
+
+
+def matrix_transposed(a: Any) -> Any:
+    """The last two axes exchanged."""
+    n = a.ndim
+    return transpose(a, (*range(n - 2), n - 1, n - 2))
+
+
+def conjugate_transposed(a: Any) -> Any:
+    """The last two axes exchanged, complex numbers conjugated."""
+    a = matrix_transposed(a)
+    return OPS["conjugate"](a) if a.dtype.kind == "c" else a
+
+
+def keep(n: int, dtype: Any, diagonal: float = 1.0, lower: bool = True) -> Array:
+    """A mask of ones in one triangle, with `diagonal` on the diagonal."""
+    ones = np.ones((n, n))
+    inside = np.tril(ones, -1) if lower else np.triu(ones, 1)
+    return np.asarray(inside + diagonal * np.eye(n), dtype)

@@ -1,0 +1,380 @@
+"""The ufuncs of `scipy.special`, by their names there. SciPy is loaded when one of them is first used.
+
+Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): error functions 7.10, gamma
+functions 5.2 and 5.15, Bessel functions 10.6 and 10.29. Where a ratio of vanishing terms has a limit, it is that limit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import logical_and, reciprocal, square
+from graphad.ops.elementwise import Elementwise, Partial, Ufunc, elementwise, scalar
+from graphad.ops.select import select
+from graphad.ops.transcendental import exp, log, log1p
+from graphad.trace import UFUNCS, kind_of
+from graphad.types import DType
+
+_SQRT_PI = math.sqrt(math.pi)
+_INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
+
+
+def _ratio(x: Any, y: Any) -> Any:
+    """`x / y`, and 0 where both are 0."""
+    return x / select(logical_and(x == 0, y == 0), scalar(1, y.dtype), y)
+
+
+# -- error functions and the normal distribution ------------------------------------------------------------------
+
+erf = elementwise("erf", code="erf({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(-square(x))])
+erfc = elementwise("erfc", code="erfc({0})", partials=[lambda out, x: -2 / _SQRT_PI * exp(-square(x))])
+erfcx = elementwise(
+    "erfcx", code="special_erfcx({0})", partials=[lambda out, x: 2 * x * out - 2 / _SQRT_PI], singular=True
+)
+erfi = elementwise(
+    "erfi", code="special_erfi({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(square(x))], singular=True
+)
+dawsn = elementwise("dawsn", code="special_dawsn({0})", partials=[lambda out, x: 1 - 2 * x * out])
+erfinv = elementwise(
+    "erfinv",
+    code="special_erfinv({0})",
+    partials=[lambda out, x: _SQRT_PI / 2 * exp(square(out))],
+    singular=True,
+    domain=(-0.9, 0.9),
+)
+erfcinv = elementwise(
+    "erfcinv",
+    code="special_erfcinv({0})",
+    partials=[lambda out, x: -_SQRT_PI / 2 * exp(square(out))],
+    singular=True,
+    domain=(0.1, 1.9),
+)
+ndtr = elementwise(
+    "ndtr",
+    code="0.5 * erfc({0} * -0.7071067811865476)",
+    partials=[lambda out, x: _INV_SQRT_2PI * exp(-0.5 * square(x))],
+)
+# The density over the distribution function is the inverse Mills ratio; through erfcx it keeps its digits in the tail.
+log_ndtr = elementwise(
+    "log_ndtr",
+    code="special_log_ndtr({0})",
+    partials=[lambda out, x: math.sqrt(2 / math.pi) * reciprocal(erfcx(-math.sqrt(0.5) * x))],
+)
+ndtri = elementwise(
+    "ndtri",
+    code="special_ndtri({0})",
+    partials=[lambda out, x: 1 / _INV_SQRT_2PI * exp(0.5 * square(out))],
+    singular=True,
+    domain=(0.05, 0.95),
+)
+
+
+# -- the logistic function ----------------------------------------------------------------------------------------
+
+expit = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * (1 - out)])
+logit = elementwise(
+    "logit",
+    code="log({0} / (1 - {0}))",
+    partials=[lambda out, x: reciprocal(x * (1 - x))],
+    singular=True,
+    domain=(0.1, 0.9),
+)
+log_expit = elementwise(
+    "log_expit", code="min({0}, 0) - log1p(exp(-abs({0})))", partials=[lambda out, x: expit(-x)]
+)
+
+
+# -- entropies ----------------------------------------------------------------------------------------------------
+
+xlogy = elementwise(
+    "xlogy",
+    code="where(({0} == 0) & ~isnan({1}), 0, {0} * log({1}))",
+    partials=[lambda out, x, y: log(y), lambda out, x, y: _ratio(x, y)],
+    multilinear=[0],
+    singular=True,
+    domain=((-2.0, 2.0), (0.3, 3.0)),
+)
+xlog1py = elementwise(
+    "xlog1py",
+    code="where(({0} == 0) & ~isnan({1}), 0, {0} * log1p({1}))",
+    partials=[lambda out, x, y: log1p(y), lambda out, x, y: _ratio(x, 1 + y)],
+    multilinear=[0],
+    singular=True,
+    domain=((-2.0, 2.0), (-0.6, 3.0)),
+)
+entr = elementwise(
+    "entr", code="special_entr({0})", partials=[lambda out, x: -1 - log(x)], singular=True, domain=(0.2, 3.0)
+)
+rel_entr = elementwise(
+    "rel_entr",
+    code="special_rel_entr({0}, {1})",
+    partials=[lambda out, x, y: 1 + log(x / y), lambda out, x, y: -_ratio(x, y)],
+    singular=True,
+    domain=((0.2, 3.0), (0.3, 2.0)),
+)
+kl_div = elementwise(
+    "kl_div",
+    code="special_kl_div({0}, {1})",
+    partials=[lambda out, x, y: log(x / y), lambda out, x, y: 1 - _ratio(x, y)],
+    singular=True,
+    domain=((0.2, 3.0), (0.3, 2.0)),
+)
+
+
+# -- gamma functions ----------------------------------------------------------------------------------------------
+
+
+class _RealSamples(Ufunc, abstract=True):
+    """Takes complex operands, but its derivatives need `polygamma`, which SciPy has for real ones only."""
+
+    def _accepts(self, dtype: DType) -> bool:
+        return dtype.kind != "c" and super()._accepts(dtype)
+
+
+gammaln = elementwise(
+    "gammaln", code="lgamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0)
+)
+gamma = elementwise(
+    "gamma", code="special_gamma({0})",
+    partials=[lambda out, x: out * psi(x)],
+    singular=True,
+    domain=(0.3, 4.0),
+    base=_RealSamples,
+)
+rgamma = elementwise(
+    "rgamma", code="special_rgamma({0})",
+    partials=[lambda out, x: -out * psi(x)],
+    singular=True,
+    domain=(0.3, 4.0),
+    base=_RealSamples,
+)
+psi = elementwise(
+    "psi", code="special_psi({0})",
+    partials=[lambda out, x: polygamma(1, x)],
+    singular=True,
+    domain=(0.3, 5.0),
+    base=_RealSamples,
+)
+UFUNCS["digamma"] = psi
+betaln = elementwise(
+    "betaln",
+    code="special_betaln({0}, {1})",
+    partials=[lambda out, a, b: psi(a) - psi(a + b), lambda out, a, b: psi(b) - psi(a + b)],
+    singular=True,
+    domain=(0.4, 3.0),
+)
+beta = elementwise(
+    "beta",
+    code="special_beta({0}, {1})",
+    partials=[lambda out, a, b: out * (psi(a) - psi(a + b)), lambda out, a, b: out * (psi(b) - psi(a + b))],
+    singular=True,
+    domain=(0.4, 3.0),
+)
+
+
+def _no_partial(name: str, operand: str) -> Partial:
+    def missing(*operands: Any) -> Any:
+        raise MissingRuleError(
+            f"{name} has no closed derivative with respect to its parameter {operand}; hold {operand} fixed, or give "
+            "a rule with graphad.custom_jvp"
+        )
+
+    return missing
+
+
+def _gamma_density(a: Any, x: Any) -> Any:
+    return exp(xlogy(a - 1, x) - x - gammaln(a))
+
+
+gammainc = elementwise(
+    "gammainc",
+    code="special_gammainc({0}, {1})",
+    partials=[_no_partial("gammainc", "a"), lambda out, a, x: _gamma_density(a, x)],
+    singular=True,
+    domain=((0.5, 4.0), (0.2, 5.0)),
+)
+gammaincc = elementwise(
+    "gammaincc",
+    code="special_gammaincc({0}, {1})",
+    partials=[_no_partial("gammaincc", "a"), lambda out, a, x: -_gamma_density(a, x)],
+    singular=True,
+    domain=((0.5, 4.0), (0.2, 5.0)),
+)
+
+
+class _FloatFunction(Elementwise, abstract=True):
+    """A function of one floating operand with an integer order; integers are computed in float64."""
+
+    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return erf.promote(kinds)  # type: ignore[no-any-return]
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        if dtypes[0].char not in "fd":
+            raise TypeMismatchError(f"{self!r} takes float32 or float64, not {dtypes[0]}")
+        return dtypes * 2
+
+
+class Polygamma(_FloatFunction):
+    """The `n`-th derivative of the digamma function, `(-1)**(n+1) n! zeta(n+1, x)` for `n >= 1` (DLMF 5.15.1)."""
+
+    n: int
+    singular = True
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        return f"{(-1.0) ** (self.n + 1) * math.factorial(self.n)} * special_zeta({self.n + 1}.0, {{0}})"
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (lambda out, x: Polygamma(self.n + 1)(x),)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        from scipy.special import zeta
+
+        return ((-1.0) ** (self.n + 1) * math.factorial(self.n) * zeta(self.n + 1, xs[0])).astype(xs[0].dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[0.5, 1.5, 2.25], [3.0, 0.75, 1.0]])
+        for n in (1, 2, 3):
+            yield Sample(cls(n), (x,))
+        yield Sample(cls(1), (x.astype("f4"),))
+        yield Sample(cls(1), (np.ones((0, 2)),))
+
+
+def polygamma(n: int, x: Any) -> Any:
+    """`scipy.special.polygamma` for a Python integer `n >= 0`. Raises `MissingRuleError` for a complex `x`."""
+    if n and np.result_type(kind_of(x)).kind == "c":
+        raise MissingRuleError(f"polygamma({n}, x) has no complex implementation: take derivatives of gamma at real x")
+    return psi(x) if n == 0 else Polygamma(int(n))(x)
+
+
+# -- Bessel functions of integer order ----------------------------------------------------------------------------
+
+
+class Bessel(_FloatFunction):
+    """The Bessel function of order `n` of a kind: `jv` (first), `iv` (modified), or `ive` (`iv` times `exp(-abs(x))`).
+
+    Its derivative is a combination of the neighbouring orders, which has no quotient by `x` and so holds at 0.
+    """
+
+    kind: str
+    n: int
+
+    @property
+    def singular(self) -> bool:  # type: ignore[override]
+        return self.kind == "iv"
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        return f"special_{self.kind}({self.n}.0, {{0}})"
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (lambda out, x: _bessel_derivative(self.kind, self.n, out, x),)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, self.kind)(xs[0].dtype.type(self.n), xs[0])
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[0.5, -1.5, 2.25], [3.0, -0.75, 1.0]])
+        for kind in ("jv", "iv", "ive"):
+            for n in (0, 1, 2):
+                yield Sample(cls(kind, n), (x,))
+        yield Sample(cls("iv", 2), (x.astype("f4"),))
+        yield Sample(cls("jv", 2), (np.ones((0, 2)),))
+
+
+_NAMES = {
+    ("jv", 0): "j0", ("jv", 1): "j1", ("iv", 0): "i0", ("iv", 1): "i1", ("ive", 0): "i0e", ("ive", 1): "i1e",
+}  # fmt: skip
+
+
+def bessel(kind: str, n: int, x: Any) -> Any:
+    """The Bessel function `jv`, `iv` or `ive` of integer order `n`, through SciPy's faster ones for orders 0 and 1."""
+    if n < 0:
+        return bessel(kind, -n, x) * (-1.0 if kind == "jv" and n % 2 else 1.0)
+    name = _NAMES.get((kind, n))
+    return OPS[name](x) if name else Bessel(kind, n)(x)  # type: ignore[operator]
+
+
+def _bessel_derivative(kind: str, n: int, out: Any, x: Any) -> Any:
+    if n == 0:
+        neighbours = -bessel(kind, 1, x) if kind == "jv" else bessel(kind, 1, x)
+    else:
+        lower, upper = bessel(kind, n - 1, x), bessel(kind, n + 1, x)
+        neighbours = 0.5 * (lower - upper if kind == "jv" else lower + upper)
+    return neighbours - OPS["sign"](x) * out if kind == "ive" else neighbours  # type: ignore[operator]
+
+
+j0 = elementwise("j0", code="special_j0({0})", partials=[lambda out, x: _bessel_derivative("jv", 0, out, x)])
+j1 = elementwise("j1", code="special_j1({0})", partials=[lambda out, x: _bessel_derivative("jv", 1, out, x)])
+i0 = elementwise(
+    "i0", code="special_i0({0})", partials=[lambda out, x: _bessel_derivative("iv", 0, out, x)], singular=True
+)
+i1 = elementwise(
+    "i1", code="special_i1({0})", partials=[lambda out, x: _bessel_derivative("iv", 1, out, x)], singular=True
+)
+i0e = elementwise("i0e", code="special_i0e({0})", partials=[lambda out, x: _bessel_derivative("ive", 0, out, x)])
+i1e = elementwise("i1e", code="special_i1e({0})", partials=[lambda out, x: _bessel_derivative("ive", 1, out, x)])
+
+
+def _of_order(kind: str) -> Any:
+    def bessel_of_order(n: Any, x: Any) -> Any:
+        if kind_of(n) is not int or not isinstance(n, int):
+            raise MissingRuleError(
+                f"{kind} is traced for a Python integer order only, not {n!r}; write {kind}(2, x), or give a rule with "
+                "graphad.custom_jvp"
+            )
+        return bessel(kind, n, x)
+
+    return bessel_of_order
+
+
+UFUNCS.update({kind: _of_order(kind) for kind in ("jv", "iv", "ive")})
+
+
+class Sinc(_FloatFunction):
+    """NumPy's `sinc`, `sin(pi x) / (pi x)`; with `n`, its `n`-th derivative, by its series where `x` is small."""
+
+    n: int = 0
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (lambda out, x: Sinc(self.n + 1)(x),)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        x = np.pi * np.asarray(xs[0], np.float64)
+        # With f = sin(t)/t, t f = sin t gives t f^(n) + n f^(n-1) = sin(t + n pi/2), which loses digits for small t.
+        nonzero = np.where(x == 0, 1.0, x)
+        direct = np.sin(nonzero) / nonzero
+        for k in range(1, self.n + 1):
+            direct = (np.sin(nonzero + k * np.pi / 2) - k * direct) / nonzero
+        series = np.zeros_like(x)
+        for m in reversed(range((self.n + 1) // 2, self.n // 2 + 16 + self.n)):
+            power = 2 * m - self.n
+            series += (-1.0) ** m / (math.factorial(power) * (2 * m + 1)) * x**power
+        small = np.abs(x) < 1.0 + 0.5 * self.n
+        return (np.pi**self.n * np.where(small, series, direct)).astype(xs[0].dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[0.5, -1.6, 2.25], [3.3, 0.0, 0.01]])
+        for n in (0, 1, 2):
+            yield Sample(cls(n), (x,))
+        yield Sample(cls(), (x.astype("f4"),))
+        yield Sample(cls(), (np.ones((0, 2)),))
+
+
+def sinc(x: Any) -> Any:
+    """`numpy.sinc`: `sin(pi x) / (pi x)`, and 1 at 0; smooth at 0 in every derivative."""
+    return Sinc()(x)

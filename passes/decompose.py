@@ -1,0 +1,45 @@
+"""Decomposition of ops into simpler ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from graphad.errors import MissingRuleError
+from graphad.graph import Graph, Node
+from graphad.op import Op
+from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import Rule, sweep
+
+
+@graph_pass
+def decompose(graph: Graph, supports: Callable[[Op], bool] | Collection[str] | None = None) -> Graph:
+    """Replace the ops that are not supported by the simpler ones that their `decompose` method gives.
+
+    `supports` is an executor's method, or the names of the ops to keep; without it every op that can be decomposed
+    is. Ops without such a method stay. Law: the meaning is kept up to rounding.
+    """
+    keep: Callable[[Op], bool]
+    if supports is None:
+        keep = _never
+    elif callable(supports):
+        keep = supports
+    else:
+        names = frozenset([supports] if isinstance(supports, str) else supports)
+        keep = lambda op: op.name in names  # noqa: E731
+
+    def rules_of(op: Op) -> Sequence[Rule]:
+        return () if type(op).decompose is Op.decompose or keep(op) else (_expand,)
+
+    return sweep(graph, rules_of, lambda region: decompose(region, supports))
+
+
+def _never(op: Op) -> bool:
+    return False
+
+
+def _expand(node: Node, *xs: Any) -> Any:
+    try:
+        return node.op.decompose(*xs)
+    except MissingRuleError:
+        return None

@@ -1,0 +1,159 @@
+"""Lifetimes: the order of nodes that keeps few bytes alive, and places in one arena for values alive together."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.passes.base import graph_pass
+
+ALIGNMENT = 64
+"""Bytes to which every buffer is aligned: a cache line, and the widest vector register."""
+VIEWS = frozenset({"broadcast_to", "reshape", "transpose", "slice", "reverse", "expand_dims", "squeeze"})
+"""Ops whose result is their operand's memory seen in another way."""
+_READY_LIMIT = 32
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Memory needed from one step of a program to another, both included."""
+
+    nbytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where each intermediate value stands in the arena: `offsets` and `peak_bytes`, in bytes."""
+
+    offsets: dict[Value, int]
+    peak_bytes: int
+
+
+def pack(intervals: Sequence[Interval]) -> tuple[list[int], int]:
+    """Byte offsets that keep intervals alive together apart, and the bytes needed in all: first fit, large ones first."""
+    offsets = [0] * len(intervals)
+    placed: list[tuple[int, int]] = []
+    peak = 0
+    for i in sorted(range(len(intervals)), key=lambda i: (-intervals[i].nbytes, intervals[i].first)):
+        it = intervals[i]
+        size = -(-it.nbytes // ALIGNMENT) * ALIGNMENT
+        at = 0
+        for start, j in placed:
+            other = intervals[j]
+            if other.first > it.last or other.last < it.first:
+                continue
+            if start >= at + size:
+                break
+            at = max(at, start + -(-other.nbytes // ALIGNMENT) * ALIGNMENT)
+        offsets[i] = at
+        insort(placed, (at, i))
+        peak = max(peak, at + size)
+    return offsets, peak
+
+
+def owners(graph: Graph) -> dict[Value, Value]:
+    """For each value the one whose memory it is: itself, or what it is a view of."""
+    owner: dict[Value, Value] = {v: v for v in graph.inputs}
+    for node in graph.nodes:
+        for v in node.outputs:
+            source = node.inputs[0] if node.op.name in VIEWS else v
+            owner[v] = owner.get(source, source)
+    return owner
+
+
+def plan(graph: Graph) -> Plan:
+    """Places for the intermediate values by liveness. Inputs, constants and results stand outside of the arena."""
+    owner = owners(graph)
+    outside = {*graph.inputs, *(owner.get(v, v) for v in graph.outputs)}
+    first: dict[Value, int] = {}
+    last: dict[Value, int] = {}
+    for i, node in enumerate(graph.nodes):
+        for v in (*node.inputs, *node.outputs):
+            v = owner.get(v, v)
+            if not isinstance(v, Constant) and v not in outside and v.type.shape:
+                first.setdefault(v, i)
+                last[v] = i
+    values = list(first)
+    offsets, peak = pack([Interval(v.type.nbytes, first[v], last[v]) for v in values])
+    return Plan(dict(zip(values, offsets, strict=True)), peak)
+
+
+@graph_pass
+def lifetime(graph: Graph) -> Graph:
+    """Reorder nodes so that fewer bytes are alive at once; the graph itself where no better order is found.
+
+    Nodes with effects keep their order. The order is greedy: of the nodes that may run next, the one that leaves the
+    fewest bytes alive.
+    """
+    nodes = _greedy(graph)
+    better = Graph(graph.inputs, nodes, graph.outputs, graph.name)
+    return better if _peak(better) < _peak(graph) else graph
+
+
+def _peak(graph: Graph) -> int:
+    owner = owners(graph)
+    last: dict[Value, int] = {}
+    for i, node in enumerate(graph.nodes):
+        last.update((owner.get(v, v), i) for v in (*node.inputs, *node.outputs))
+    keep = {*graph.inputs, *(owner.get(v, v) for v in graph.outputs)}
+    ends: dict[int, int] = {}
+    alive = peak = 0
+    for i, node in enumerate(graph.nodes):
+        for v in node.outputs:
+            if owner[v] is v and v not in keep:
+                alive += v.type.nbytes
+                ends[last[v]] = ends.get(last[v], 0) + v.type.nbytes
+        peak = max(peak, alive)
+        alive -= ends.get(i, 0)
+    return peak
+
+
+def _greedy(graph: Graph) -> list[Node]:
+    owner = owners(graph)
+    nodes = graph.nodes
+    made = {v: i for i, node in enumerate(nodes) for v in node.outputs}
+    keep = {*graph.inputs, *(owner.get(v, v) for v in graph.outputs)}
+    readers: dict[Value, set[int]] = {}
+    followers: list[list[int]] = [[] for _ in nodes]
+    missing = [0] * len(nodes)
+    effect = -1
+    for i, node in enumerate(nodes):
+        before = {made[v] for v in node.inputs if v in made}
+        if not node.op.pure:
+            before |= {effect} - {-1}
+            effect = i
+        missing[i] = len(before)
+        for j in before:
+            followers[j].append(i)
+        for v in node.inputs:
+            readers.setdefault(owner.get(v, v), set()).add(i)
+
+    def growth(i: int) -> int:
+        node = nodes[i]
+        grown = sum(v.type.nbytes for v in node.outputs if owner[v] is v and v not in keep)
+        for v in {owner.get(v, v) for v in node.inputs}:
+            if v in made and v not in keep and readers[v] == {i}:
+                grown -= v.type.nbytes
+        return grown
+
+    ready = [i for i, n in enumerate(missing) if n == 0]
+    heapq.heapify(ready)
+    result: list[Node] = []
+    while ready:
+        window = heapq.nsmallest(_READY_LIMIT, ready) if len(ready) > 1 else ready
+        chosen = min(window, key=lambda i: (growth(i), i)) if len(window) > 1 else window[0]
+        ready.remove(chosen)
+        heapq.heapify(ready)
+        result.append(nodes[chosen])
+        for v in nodes[chosen].inputs:
+            readers[owner.get(v, v)].discard(chosen)
+        for j in followers[chosen]:
+            missing[j] -= 1
+            if missing[j] == 0:
+                heapq.heappush(ready, j)
+    return result

@@ -1,0 +1,361 @@
+"""Algebraic simplification by a table of rules, to which anyone can add with `rewrite`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from graphad.graph import Constant, Graph, Node
+from graphad.op import OPS, Op
+from graphad.ops.elementwise import Elementwise, cast
+from graphad.ops.shape import broadcast_to, reshape
+from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import Rule, sweep
+from graphad.trace import Tracer
+
+RULES: dict[str | type[Op], list[Rule]] = {}
+"""The rules by the name of the op, or the class of ops, that they look at; earlier rules go first."""
+
+_found: dict[type[Op], tuple[Rule, ...]] = {}
+R = TypeVar("R", bound=Callable[..., Any])
+
+
+@graph_pass
+def simplify(graph: Graph) -> Graph:
+    """Apply the rules of `RULES` in one forward sweep, in regions too.
+
+    Meaning is kept up to rounding and the sign of zero. A rule never turns a NaN into a number by itself: `x * 0`
+    stays for floating `x`. What no longer is read stays for `dce`.
+    """
+    return sweep(graph, _rules_of, simplify)
+
+
+def rewrite(*ops: str | type[Op]) -> Callable[[R], R]:
+    """Register a rule for the ops of these names or classes: `rule(node, *operands)`.
+
+    The operands are traced values: compute the replacement with NumPy's functions and operators. The answer is
+    what replaces the node's result, of the same type, or `None` if the rule does not apply. `number` and
+    `made_by` tell what an operand is.
+    """
+
+    def register(rule: R) -> R:
+        for op in ops:
+            RULES.setdefault(op, []).append(rule)
+        _found.clear()
+        return rule
+
+    return register
+
+
+def number(x: Tracer) -> Any:
+    """The number that fills a constant operand (through a broadcast), or `None` if there is not one known."""
+    v: Any = x.value
+    node = x.builder.producers.get(v)
+    if node is not None and node.op.name == "broadcast_to":
+        v = node.inputs[0]
+    if not isinstance(v, Constant) or not v.type.size:
+        return None
+    if v.type.size == 1:
+        return v.array.reshape(-1)[0]
+    first = v.array.flat[0]
+    return first if (v.array == first).all() else None
+
+
+def made_by(x: Tracer, *ops: str) -> Node | None:
+    """The node that computes an operand, if its op is one of these."""
+    node = x.builder.producers.get(x.value)
+    return node if node is not None and node.op.name in ops else None
+
+
+def operands(x: Tracer, node: Node) -> list[Tracer]:
+    """The operands of a node found by `made_by`."""
+    return [Tracer(x.builder, v) for v in node.inputs]
+
+
+def _rules_of(op: Op) -> tuple[Rule, ...]:
+    cls = type(op)
+    found = _found.get(cls)
+    if found is None:
+        rules = list(RULES.get(op.name, ()))
+        for base in cls.__mro__:
+            rules += RULES.get(base, ())
+        found = _found[cls] = tuple(rules)
+    return found
+
+
+def _like(node: Node, x: Any) -> Any:
+    """An operand, of the result's dtype, as the whole result."""
+    return broadcast_to(x, node.outputs[0].type.shape)
+
+
+def _filled(node: Node, value: Any) -> Any:
+    kind = node.outputs[0].type
+    scalar = np.asarray(value, kind.dtype)
+    return OPS["broadcast_to"](kind.shape)(Tracer(_builder(), Constant(scalar))) if kind.shape else scalar  # type: ignore[operator]
+
+
+def _builder() -> Any:
+    from graphad.build import current_builder
+
+    return current_builder()
+
+
+# -- arithmetic ---------------------------------------------------------------------------------------------------
+
+NEUTRAL: Sequence[tuple[str, int, Any]] = [
+    ("add", 1, 0), ("add", 0, 0), ("subtract", 1, 0), ("multiply", 1, 1), ("multiply", 0, 1), ("divide", 1, 1),
+    ("multiply_no_nan", 1, 1), ("multiply_no_nan", 0, 1), ("power", 1, 1), ("left_shift", 1, 0), ("right_shift", 1, 0),
+    ("bitwise_or", 1, 0), ("bitwise_or", 0, 0), ("bitwise_xor", 1, 0), ("bitwise_xor", 0, 0),
+]  # fmt: skip
+"""Rows (op, position, number): with that number as that operand, the op gives its other operand."""
+
+INVOLUTIONS: Sequence[str] = ["negative", "conjugate", "invert"]
+IDEMPOTENT: Sequence[str] = ["absolute", "positive", "floor", "ceil", "trunc", "rint", "sign"]
+
+
+def _neutral(position: int, value: Any) -> Rule:
+    def neutral(node: Node, *xs: Tracer) -> Any:
+        other = xs[1 - position]
+        if other.dtype != node.outputs[0].type.dtype:
+            return None
+        found = number(xs[position])
+        return _like(node, other) if found is not None and found == value else None
+
+    return neutral
+
+
+for _op, _position, _value in NEUTRAL:
+    rewrite(_op)(_neutral(_position, _value))
+
+
+@rewrite(*INVOLUTIONS)
+def involution(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, node.op.name)
+    return operands(x, inner)[0] if inner is not None else None
+
+
+@rewrite(*IDEMPOTENT)
+def idempotent(node: Node, x: Tracer) -> Any:
+    return x if made_by(x, node.op.name) is not None and x.type is node.outputs[0].type else None
+
+
+@rewrite("positive")
+def positive(node: Node, x: Tracer) -> Any:
+    return x
+
+
+@rewrite("maximum", "minimum", "fmax", "fmin", "logical_and", "logical_or", "bitwise_and", "bitwise_or")
+def same_operands(node: Node, x: Tracer, y: Tracer) -> Any:
+    return x if x.value is y.value and x.type is node.outputs[0].type else None
+
+
+@rewrite("multiply")
+def integer_times_zero(node: Node, x: Tracer, y: Tracer) -> Any:
+    if x.dtype.kind not in "iub":
+        return None
+    return _filled(node, 0) if any(n is not None and n == 0 for n in (number(x), number(y))) else None
+
+
+@rewrite("multiply_no_nan")
+def no_influence(node: Node, x: Tracer, y: Tracer) -> Any:
+    factor = number(y)
+    if factor is not None:
+        return _filled(node, 0) if factor == 0 else x * y
+    derivative = number(x)
+    return x * y if derivative is not None and np.isfinite(derivative) else None
+
+
+@rewrite("multiply")
+def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Any:
+    for a, b in ((x, y), (y, x)):
+        n = number(b) if a.dtype.kind in "if" else None
+        if n is not None and n == -1:
+            return _like(node, -a)
+    return None
+
+
+@rewrite("multiply", "divide")
+def signs_cancel(node: Node, x: Tracer, y: Tracer) -> Any:
+    a, b = made_by(x, "negative"), made_by(y, "negative")
+    if a is not None and b is not None:
+        return node.op(operands(x, a)[0], operands(y, b)[0])
+    for inner, this, other, first in ((a, x, y, True), (b, y, x, False)):
+        n = number(other) if inner is not None and other.dtype.kind in "f" else None
+        if inner is not None and n is not None:
+            factor = np.negative(n)
+            plain = operands(this, inner)[0]
+            return _like(node, node.op(plain, factor) if first else node.op(factor, plain))
+    return None
+
+
+@rewrite("add")
+def add_negative(node: Node, x: Tracer, y: Tracer) -> Any:
+    inner = made_by(y, "negative")
+    if inner is not None:
+        return x - operands(y, inner)[0]
+    inner = made_by(x, "negative")
+    return y - operands(x, inner)[0] if inner is not None else None
+
+
+@rewrite("subtract")
+def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
+    inner = made_by(y, "negative")
+    if inner is not None:
+        return x + operands(y, inner)[0]
+    n = number(x)
+    return _like(node, -y) if n is not None and n == 0 and y.dtype.kind in "ifc" else None
+
+
+@rewrite("power")
+def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
+    n = number(y)
+    if n is None or x.dtype.kind not in "fc" or isinstance(n, np.complexfloating):
+        return None
+    if n == 0.5 and x.dtype.kind == "f":
+        return _like(node, np.sqrt(x))  # type: ignore[call-overload]
+    if n == int(n) if np.isfinite(n) and abs(n) <= 16 else False:
+        return _like(node, OPS["integer_pow"](int(n))(x))  # type: ignore[operator]
+    return None
+
+
+@rewrite("integer_pow")
+def small_power(node: Node, x: Tracer) -> Any:
+    n = node.op.attributes["n"]
+    if n == 0:
+        return _filled(node, 1)
+    if n == 1:
+        return x
+    return OPS["reciprocal"](x) if n == -1 and x.dtype.kind in "fc" else None  # type: ignore[operator]
+
+
+@rewrite("select")
+def known_choice(node: Node, condition: Tracer, x: Tracer, y: Tracer) -> Any:
+    if x.value is y.value:
+        return _like(node, x)
+    chosen = number(condition)
+    return None if chosen is None else _like(node, x if chosen else y)
+
+
+# -- types and shapes ---------------------------------------------------------------------------------------------
+
+
+@rewrite("cast")
+def double_cast(node: Node, x: Tracer) -> Any:
+    target = node.outputs[0].type.dtype
+    if x.dtype == target:
+        return x
+    inner = made_by(x, "cast")
+    if inner is None:
+        return None
+    source = inner.inputs[0].type.dtype
+    exact = np.can_cast(source, x.dtype, "safe") and not (source.itemsize == 8 and source.kind in "iu" and x.dtype.kind in "fc")
+    return cast(operands(x, inner)[0], target) if exact else None
+
+
+@rewrite("reshape", "broadcast_to", "transpose", "slice", "reverse")
+def unchanged(node: Node, x: Tracer) -> Any:
+    if x.type is not node.outputs[0].type:
+        return None
+    if node.op.name == "transpose":
+        return x if node.op.attributes["axes"] == tuple(range(x.ndim)) else None
+    if node.op.name == "slice":
+        return x if all(s > 0 for s in node.op.attributes["step"]) else None
+    if node.op.name == "reverse":
+        return x if all(x.shape[i] == 1 for i in node.op.attributes["axes"]) else None
+    return x
+
+
+@rewrite("reshape")
+def reshape_of_reshape(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "reshape")
+    return reshape(operands(x, inner)[0], node.outputs[0].type.shape) if inner is not None else None
+
+
+@rewrite("reshape")
+def reshape_of_scalar(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "broadcast_to")
+    if inner is None or inner.inputs[0].type.shape:
+        return None
+    return broadcast_to(operands(x, inner)[0], node.outputs[0].type.shape)
+
+
+@rewrite("broadcast_to")
+def broadcast_of_broadcast(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "broadcast_to")
+    return _like(node, operands(x, inner)[0]) if inner is not None else None
+
+
+@rewrite("transpose")
+def transpose_of_transpose(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "transpose")
+    if inner is None:
+        return None
+    first = inner.op.attributes["axes"]
+    return type(node.op)(tuple(first[i] for i in node.op.attributes["axes"]))(operands(x, inner)[0])  # type: ignore[call-arg]
+
+
+@rewrite("sum")
+def sum_over_nothing(node: Node, x: Tracer) -> Any:
+    return x if not node.op.attributes["axes"] else None
+
+
+@rewrite("sum")
+def sum_of_broadcast(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "broadcast_to")
+    if inner is None:
+        return None
+    source, axes = inner.inputs[0].type, node.op.attributes["axes"]
+    lead = x.ndim - source.ndim
+    repeated = [i for i in axes if i < lead or (source.shape[i - lead] == 1 and x.shape[i] != 1)]
+    count = int(np.prod([x.shape[i] for i in repeated]))
+    if not repeated or not count or (x.dtype.kind == "f" and np.asarray(count, x.dtype) != count):
+        return None
+    rest = operands(x, inner)[0]
+    shape = tuple(n for i, n in enumerate(x.shape) if i not in repeated)
+    kept = tuple(n for i, n in enumerate(source.shape, lead) if i not in repeated)
+    left = [i for i in range(x.ndim) if i not in repeated]
+    rest = broadcast_to(reshape(rest, kept), shape)
+    remaining = tuple(left.index(i) for i in axes if i not in repeated)
+    return (OPS["sum"](remaining)(rest) if remaining else rest) * np.asarray(count, x.dtype)  # type: ignore[operator]
+
+
+@rewrite("sum")
+def sum_of_moved(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "transpose", "reshape")
+    if inner is None or node.outputs[0].type.shape or len(node.op.attributes["axes"]) != x.ndim:
+        return None
+    source = operands(x, inner)[0]
+    return OPS["sum"](tuple(range(source.ndim)))(source)  # type: ignore[operator]
+
+
+@rewrite("dot_general")
+def contraction_of_transpose(node: Node, x: Tracer, y: Tracer) -> Any:
+    attributes = dict(node.op.attributes)
+    sides = [x, y]
+    for i, side in enumerate(("lhs", "rhs")):
+        inner = made_by(sides[i], "transpose")
+        if inner is None:
+            continue
+        axes = inner.op.attributes["axes"]
+        contract, batch = attributes[f"{side}_contract"], attributes[f"{side}_batch"]
+        free = [axes[k] for k in range(len(axes)) if k not in contract and k not in batch]
+        if free == sorted(free):
+            attributes[f"{side}_contract"] = tuple(axes[k] for k in contract)
+            attributes[f"{side}_batch"] = tuple(axes[k] for k in batch)
+            sides[i] = operands(sides[i], inner)[0]
+    return type(node.op)(**attributes)(*sides) if sides[0] is not x or sides[1] is not y else None
+
+
+@rewrite(Elementwise)
+def implicit_broadcast(node: Node, *xs: Tracer) -> Any:
+    # Elementwise ops broadcast by themselves, so an explicit broadcast is applied to their result at most.
+    inner = [made_by(x, "broadcast_to") for x in xs]
+    if not any(n is not None for n in inner) or len(node.outputs) != 1:
+        return None
+    stripped = [x if n is None else operands(x, n)[0] for x, n in zip(xs, inner, strict=True)]
+    return _like(node, node.op(*stripped))
+
+
+__all__ = ["RULES", "made_by", "number", "operands", "rewrite", "simplify"]
