@@ -1,4 +1,4 @@
-"""Inlining of calls."""
+"""Inlining of calls and kernels."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from graphad.graph import Graph, Node, Value
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
+_FUNCTIONS = {"call": "function", "fused": "kernel"}
+"""The ops that are replaced by their own region, and its name."""
+
 
 @graph_pass
 def inline(graph: Graph) -> Graph:
-    """Replace every `call` node by the nodes of the function that it calls, in regions too."""
+    """Replace every `call` node by the nodes of the function that it calls, and `fused` by its kernel's, in regions too."""
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     nodes: list[Node] = []
@@ -21,9 +24,10 @@ def inline(graph: Graph) -> Graph:
         nonlocal changed
         for node in body.nodes:
             inputs = tuple([bound.get(v, v) for v in node.inputs])
-            if node.op.name == "call":
+            region = _FUNCTIONS.get(node.op.name)
+            if region is not None:
                 changed = True
-                callee = inline(node.op.regions["function"])
+                callee = inline(node.op.regions[region])
                 inner = dict(zip(callee.inputs, inputs, strict=True))
                 copy(callee, inner)
                 bound.update((v, inner.get(r, r)) for v, r in zip(node.outputs, callee.outputs, strict=True))

@@ -398,7 +398,7 @@ def test_jitted_methods_and_closures() -> None:
             self.scale = scale
 
         @graphad.jit
-        def unbound(x: Any) -> Any:  # noqa: N805
+        def unbound(x: Any) -> Any:
             return 2 * x
 
         def call(self, x: Any) -> Any:

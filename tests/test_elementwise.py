@@ -423,7 +423,10 @@ def test_code_means_what_the_op_means(name):
 
 
 def test_importing_and_tracing_numpy_ufuncs_leave_scipy_special_alone():
-    code = "import graphad, sys, numpy as np; graphad.grad(np.logaddexp)(1.0, 2.0); assert 'scipy.special' not in sys.modules"
+    code = (
+        "import graphad, sys, numpy as np; graphad.grad(np.logaddexp)(1.0, 2.0); "
+        "assert 'scipy.special' not in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -105,11 +105,11 @@ def test_each_pass_is_one_file() -> None:
             homes.setdefault(function.__module__.rpartition(".")[2], []).append(name)
     for file, names in homes.items():
         assert file in names, f"passes/{file}.py defines the passes {names}, none of which has its name"
-        assert len(names) <= 2, f"passes/{file}.py defines {names}; one pass, and at most a variant of it, stand in a file"
+        assert len(names) <= 2, f"passes/{file}.py defines {names}; a file holds one pass, and at most a variant of it"
 
 
 def test_import_loads_numpy_and_little_else() -> None:
-    heavy = ["numba", "llvmlite", "networkx", "graphviz", "pygraphviz", "scipy", "rich", "opt_einsum", "jax", "dask", "pytest"]
+    heavy = ["numba", "llvmlite", "networkx", "graphviz", "pygraphviz", "scipy", "rich", "opt_einsum", "jax", "dask", "pytest", "hypothesis"]
     code = f"import sys, graphad; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
     assert done.stdout.strip() == "[]", f"import graphad loads {done.stdout.strip()}"

@@ -81,6 +81,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     call = Call(fun, tuple(primals), {})
     leaves = _matching("jvp: tangents", call, tangents)
     trace = call.trace(known=True)
+    _split_aux(trace.graph, call, has_aux)
     wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
     graph = passes.jvp(trace.graph, wrt)
     results = run(graph, [*call.leaves, *trace.captures, *[leaves[i] for i in wrt]])

@@ -2,11 +2,13 @@
 
 from graphad.ops import (
     arithmetic,
+    bessel,
     complex,
     contraction,
     control,
     cumulative,
     custom,
+    determinant,
     dot_general,
     dynamic,
     einsum,
@@ -14,6 +16,8 @@ from graphad.ops import (
     fused,
     gather,
     index,
+    linalg,
+    matrices,
     reduce,
     rounding,
     scalar,
@@ -26,7 +30,7 @@ from graphad.ops import (
 )
 
 __all__ = [
-    "arithmetic", "complex", "contraction", "control", "cumulative", "custom", "dot_general", "dynamic", "einsum",
-    "elementwise", "fused", "gather", "index", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort",
-    "special", "transcendental",
+    "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "determinant",
+    "dot_general", "dynamic", "einsum", "elementwise", "fused", "gather", "index", "linalg", "matrices",
+    "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special", "transcendental",
 ]  # fmt: skip

@@ -153,7 +153,7 @@ class IntegerPow(Elementwise):
                 result = square if result is None else result * square
             n >>= 1
             if not n:
-                return 1 / result if self.n < 0 else result
+                return reciprocal(result) if self.n < 0 else result
             square = square * square
 
     @classmethod

@@ -54,7 +54,7 @@ class _Sign(Ufunc, abstract=True):
 
 conjugate = elementwise(np.conjugate, code="conj({0})", base=_Conjugate)
 absolute = elementwise(np.absolute, code="abs({0})", partials=[lambda out, x: sign(x)], base=_Absolute)
-sign = elementwise(np.sign, code="sign({0})", base=_Sign)
+sign: Any = elementwise(np.sign, code="sign({0})", base=_Sign)
 
 
 class _Part(Elementwise, abstract=True):

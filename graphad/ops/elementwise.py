@@ -185,7 +185,7 @@ class Ufunc(Elementwise, abstract=True):
 
     def _accepts(self, dtype: DType) -> bool:
         try:
-            return self.result_dtypes(*[dtype] * self.ufunc.nin)[:-1] == (dtype,) * self.ufunc.nin
+            return all(found == dtype for found in self.result_dtypes(*[dtype] * self.ufunc.nin)[:-1])
         except TypeMismatchError:
             return False
 
@@ -238,16 +238,16 @@ def elementwise(
     that the ufunc takes, and of the intrinsics below; the value is converted to the result's dtype (so that bool
     `True + True` is True, and integers wrap). None leaves the op to NumPy. The intrinsics are:
 
-    - `+ - * / ** & | ^ ~ << >>`, comparisons, as in C: `/` of integers truncates, shifts by the width or
-      more are NumPy's;
+    - `+ - * / ** & | ^ ~ << >>` and comparisons, as in C: `/` of integers truncates;
     - `where(c, a, b)`, which may evaluate both; `bool(x)`, which is `x != 0`;
-    - of one operand: `abs sign sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh tanh
-      asinh acosh atanh erf erfc lgamma floor ceil rint trunc isnan isinf isfinite signbit`; `sign` passes NaN on, `rint`
-      rounds ties to even;
+    - of one operand: `abs sign sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh`
+      `tanh asinh acosh atanh erf erfc lgamma floor ceil rint trunc isnan isinf isfinite signbit`; `sign` passes NaN
+      on, `rint` rounds ties to even;
     - of two: `atan2 hypot pow copysign nextafter fmod`, as in C's math library (`pow` of integers by squaring);
-      `max min`, which pass NaN on; `fmax fmin`, which ignore it; `floordiv mod`, rounding down as NumPy and Python do,
-      0 for a zero integer divisor; `ipow(x, n)` for an integer literal `n`, by repeated multiplication;
-    - `special_NAME(...)`, the function `NAME` of `scipy.special.cython_special` for float64 operands.
+      `max min`, which pass NaN on; `fmax fmin`, which ignore it; `floordiv mod`, rounding down as NumPy and Python
+      do, 0 for a zero integer divisor; `ipow(x, n)` for an integer literal `n`, by repeated multiplication;
+    - `special_NAME(...)`, the function `NAME` of `scipy.special.cython_special` for float64 operands; integer orders
+      are passed as floats, and `special_zeta` is Hurwitz's zeta function of two operands.
 
     For complex operands the same names mean the complex functions, `real imag conj` take them apart, and
     `max min fmax fmin` and comparisons order by the real part, then the imaginary part.

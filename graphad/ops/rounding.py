@@ -30,7 +30,7 @@ isfinite = elementwise(np.isfinite, code="isfinite({0})")
 signbit = elementwise(np.signbit, code="signbit({0})")
 spacing = elementwise(np.spacing)
 nextafter = elementwise(np.nextafter, code="nextafter({0}, {1})", partials=[1, None])
-copysign = elementwise(
+copysign: Any = elementwise(
     np.copysign,
     code="copysign({0}, {1})",
     partials=[lambda out, x, y: OPS["sign"](x) * copysign(scalar(1, x.dtype), y), None],  # type: ignore[operator]
@@ -165,7 +165,7 @@ class _Ldexp(Ufunc, abstract=True):
         yield Sample(self, (np.zeros((0, 3)), n))
 
 
-ldexp = elementwise(
+ldexp: Any = elementwise(
     np.ldexp,
     partials=[lambda out, x, n: ldexp(scalar(1, x.dtype), n), None],
     multilinear=[0],
@@ -180,7 +180,7 @@ class Frexp(Op):
         return xs[0], TensorType(np.dtype(np.int32), broadcast_shapes(self, xs))
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        return OPS["sqrt"].promote(kinds)
+        return OPS["sqrt"].promote(kinds)  # type: ignore[no-any-return]
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         mantissa, exponent = np.frexp(xs[0]) if xp is np else xp.frexp(xs[0])

@@ -1,7 +1,7 @@
 """The ufuncs of `scipy.special`, by their names there. SciPy is loaded when one of them is first used.
 
 Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): error functions 7.10, gamma
-functions 5.2 and 5.15, Bessel functions 10.6 and 10.29. Where a ratio of vanishing terms has a limit, it is that limit.
+functions 5.2 and 5.15. Where a ratio of vanishing terms has a limit, it is that limit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import OPS, Sample
+from graphad.op import Sample
 from graphad.ops.arithmetic import logical_and, reciprocal, square
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, elementwise, scalar
 from graphad.ops.select import select
@@ -154,7 +154,7 @@ rgamma = elementwise(
     domain=(0.3, 4.0),
     base=_RealSamples,
 )
-psi = elementwise(
+psi: Any = elementwise(
     "psi", code="special_psi({0})",
     partials=[lambda out, x: polygamma(1, x)],
     singular=True,
@@ -208,7 +208,7 @@ gammaincc = elementwise(
 )
 
 
-class _FloatFunction(Elementwise, abstract=True):
+class FloatFunction(Elementwise, abstract=True):
     """A function of one floating operand with an integer order; integers are computed in float64."""
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -220,7 +220,7 @@ class _FloatFunction(Elementwise, abstract=True):
         return dtypes * 2
 
 
-class Polygamma(_FloatFunction):
+class Polygamma(FloatFunction):
     """The `n`-th derivative of the digamma function, `(-1)**(n+1) n! zeta(n+1, x)` for `n >= 1` (DLMF 5.15.1)."""
 
     n: int
@@ -255,95 +255,10 @@ def polygamma(n: int, x: Any) -> Any:
     return psi(x) if n == 0 else Polygamma(int(n))(x)
 
 
-# -- Bessel functions of integer order ----------------------------------------------------------------------------
+# -- the cardinal sine --------------------------------------------------------------------------------------------
 
 
-class Bessel(_FloatFunction):
-    """The Bessel function of order `n` of a kind: `jv` (first), `iv` (modified), or `ive` (`iv` times `exp(-abs(x))`).
-
-    Its derivative is a combination of the neighbouring orders, which has no quotient by `x` and so holds at 0.
-    """
-
-    kind: str
-    n: int
-
-    @property
-    def singular(self) -> bool:  # type: ignore[override]
-        return self.kind == "iv"
-
-    @property
-    def code(self) -> str:  # type: ignore[override]
-        return f"special_{self.kind}({self.n}.0, {{0}})"
-
-    @property
-    def partials(self) -> Sequence[Partial]:
-        return (lambda out, x: _bessel_derivative(self.kind, self.n, out, x),)
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        from scipy import special
-
-        return getattr(special, self.kind)(xs[0].dtype.type(self.n), xs[0])
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        x = np.array([[0.5, -1.5, 2.25], [3.0, -0.75, 1.0]])
-        for kind in ("jv", "iv", "ive"):
-            for n in (0, 1, 2):
-                yield Sample(cls(kind, n), (x,))
-        yield Sample(cls("iv", 2), (x.astype("f4"),))
-        yield Sample(cls("jv", 2), (np.ones((0, 2)),))
-
-
-_NAMES = {
-    ("jv", 0): "j0", ("jv", 1): "j1", ("iv", 0): "i0", ("iv", 1): "i1", ("ive", 0): "i0e", ("ive", 1): "i1e",
-}  # fmt: skip
-
-
-def bessel(kind: str, n: int, x: Any) -> Any:
-    """The Bessel function `jv`, `iv` or `ive` of integer order `n`, through SciPy's faster ones for orders 0 and 1."""
-    if n < 0:
-        return bessel(kind, -n, x) * (-1.0 if kind == "jv" and n % 2 else 1.0)
-    name = _NAMES.get((kind, n))
-    return OPS[name](x) if name else Bessel(kind, n)(x)  # type: ignore[operator]
-
-
-def _bessel_derivative(kind: str, n: int, out: Any, x: Any) -> Any:
-    if n == 0:
-        neighbours = -bessel(kind, 1, x) if kind == "jv" else bessel(kind, 1, x)
-    else:
-        lower, upper = bessel(kind, n - 1, x), bessel(kind, n + 1, x)
-        neighbours = 0.5 * (lower - upper if kind == "jv" else lower + upper)
-    return neighbours - OPS["sign"](x) * out if kind == "ive" else neighbours  # type: ignore[operator]
-
-
-j0 = elementwise("j0", code="special_j0({0})", partials=[lambda out, x: _bessel_derivative("jv", 0, out, x)])
-j1 = elementwise("j1", code="special_j1({0})", partials=[lambda out, x: _bessel_derivative("jv", 1, out, x)])
-i0 = elementwise(
-    "i0", code="special_i0({0})", partials=[lambda out, x: _bessel_derivative("iv", 0, out, x)], singular=True
-)
-i1 = elementwise(
-    "i1", code="special_i1({0})", partials=[lambda out, x: _bessel_derivative("iv", 1, out, x)], singular=True
-)
-i0e = elementwise("i0e", code="special_i0e({0})", partials=[lambda out, x: _bessel_derivative("ive", 0, out, x)])
-i1e = elementwise("i1e", code="special_i1e({0})", partials=[lambda out, x: _bessel_derivative("ive", 1, out, x)])
-
-
-def _of_order(kind: str) -> Any:
-    def bessel_of_order(n: Any, x: Any) -> Any:
-        if kind_of(n) is not int or not isinstance(n, int):
-            raise MissingRuleError(
-                f"{kind} is traced for a Python integer order only, not {n!r}; write {kind}(2, x), or give a rule with "
-                "graphad.custom_jvp"
-            )
-        return bessel(kind, n, x)
-
-    return bessel_of_order
-
-
-UFUNCS.update({kind: _of_order(kind) for kind in ("jv", "iv", "ive")})
-
-
-class Sinc(_FloatFunction):
+class Sinc(FloatFunction):
     """NumPy's `sinc`, `sin(pi x) / (pi x)`; with `n`, its `n`-th derivative, by its series where `x` is small."""
 
     n: int = 0

@@ -40,7 +40,7 @@ cbrt = elementwise(
 )
 
 sin = elementwise(np.sin, code="sin({0})", partials=[lambda out, x: cos(x)])
-cos = elementwise(np.cos, code="cos({0})", partials=[lambda out, x: -sin(x)])
+cos: Any = elementwise(np.cos, code="cos({0})", partials=[lambda out, x: -sin(x)])
 tan = elementwise(np.tan, code="tan({0})", partials=[lambda out, x: 1 + square(out)], singular=True, domain=(-1.2, 1.2))
 # (1 - x)(1 + x) is exact near 1, where 1 - x**2 loses all its digits.
 arcsin = elementwise(
@@ -61,7 +61,7 @@ arctan = elementwise(
     np.arctan, code="atan({0})", partials=[lambda out, x: reciprocal(1 + square(x))], domain=(-0.9, 0.9)
 )
 sinh = elementwise(np.sinh, code="sinh({0})", partials=[lambda out, x: cosh(x)], singular=True)
-cosh = elementwise(np.cosh, code="cosh({0})", partials=[lambda out, x: sinh(x)], singular=True)
+cosh: Any = elementwise(np.cosh, code="cosh({0})", partials=[lambda out, x: sinh(x)], singular=True)
 tanh = elementwise(np.tanh, code="tanh({0})", partials=[lambda out, x: 1 - square(out)])
 arcsinh = elementwise(
     np.arcsinh, code="asinh({0})", partials=[lambda out, x: reciprocal(sqrt(1 + square(x)))], domain=(-0.9, 0.9)

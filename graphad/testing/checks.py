@@ -33,7 +33,7 @@ _LARGEST_SECOND_ORDER = 200
 def evaluated(graph: Graph, args: Sequence[Any]) -> list[Any]:
     """The graph's results by the NumPy executor, each checked to have the type that the graph declares."""
     with np.errstate(all="ignore"):
-        results = evaluate(graph, args)
+        results: list[Any] = evaluate(graph, args)
     for i, (x, kind) in enumerate(zip(results, graph.output_types, strict=True)):
         found = type_of(x)
         if found is not kind:

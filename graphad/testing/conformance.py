@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def conformance(
     _run(runner, pending, report)
     if chosen is None:
         for check in (_check_layouts, _check_plumbing, _check_repetition):
-            _attempt(report, check.__name__.removeprefix("_check_"), lambda check=check: check(runner))
+            _attempt(report, check.__name__.removeprefix("_check_"), partial(check, runner))
     if raise_ and report.failures:
         raise AssertionError(str(report))
     return report
@@ -146,7 +147,8 @@ def _side_by_side(cases: Sequence[Case]) -> Graph:
 
 def compiled(executor: Executor, graph: Graph) -> Callable[..., tuple[Any, ...]]:
     """The graph after the executor's own pipeline, compiled."""
-    return executor.compile(passes.Pipeline(executor.pipeline)(graph))
+    executable: Callable[..., tuple[Any, ...]] = executor.compile(passes.Pipeline(executor.pipeline)(graph))
+    return executable
 
 
 def _run(executor: Executor, cases: list[Case], report: Report) -> None:
@@ -158,9 +160,13 @@ def _run(executor: Executor, cases: list[Case], report: Report) -> None:
         _compare_all(cases, results)
     except Exception:
         for case in cases:
-            _attempt(report, case.name, lambda case=case: _compare(case, _apply(compiled(executor, case.graph), case.args)))
+            _attempt(report, case.name, partial(_check_case, executor, case))
     else:
         report.passed += [case.name for case in cases]
+
+
+def _check_case(executor: Executor, case: Case) -> None:
+    _compare(case, _apply(compiled(executor, case.graph), case.args))
 
 
 def _attempt(report: Report, name: str, check: Callable[[], None]) -> None:
