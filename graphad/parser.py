@@ -6,7 +6,8 @@ import ast
 import base64
 import binascii
 import re
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from graphad.literals import infer, make_op
 from graphad.op import Op
 from graphad.types import BOOL, COMPLEX128, FLOAT64, INT64, DType, TensorType, parse_dtype, parse_type
 
-_FLOAT = r"(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf\b|nan\b)"
+_FLOAT = r"(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|(?:inf|nan)(?=j|\b))"
 _TOKEN = re.compile(
     rf"""[ \t\r\n]*(?:
       (?P<value>%(?:\d+|[^\W\d]\w*(?:\.\w+)*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
@@ -40,6 +41,7 @@ _PLACE = re.compile(r"//\s*(?:(?P<file>\S.*):(?P<line>\d{1,9})(?:\s+(?P<role>\w+
 _SCALARS: dict[str, DType] = {"int": INT64, "float": FLOAT64, "complex": COMPLEX128, "name": BOOL}
 _WORDS = {"True": True, "False": False, "None": None}
 _MAX_DEPTH = 60
+T = TypeVar("T")
 
 
 def parse_graph(text: str) -> Graph:
@@ -219,8 +221,8 @@ class _Parser:
                 found = self.types[text] = parse_type(text)
             except ValueError as error:
                 self.fail(str(error), self.at - 1)
-        else:
-            self.at += 1
+            return found
+        self.at += 1
         return found
 
     def node(self, env: dict[str, Value]) -> Node:
@@ -269,29 +271,26 @@ class _Parser:
                     self.fail(f"{name}: {field} is given twice", self.at - 1)
                 self.take("=")
                 attributes[field] = self.region()
-            op = self.make(name, attributes, at)
+            op = self.checked(at, make_op, name, attributes)
         else:
             key = self.text[begin : self.starts[stop - 1] + len(self.texts[stop - 1])]
             found = self.ops.get(key)
             if found is None:
-                found = self.ops[key] = self.make(name, attributes, at)
+                found = self.ops[key] = self.checked(at, make_op, name, attributes)
             op = found
         types = tuple([v.type for v in inputs])
         inferred = self.inferred.get((op, types))
         if inferred is None:
-            try:
-                inferred = self.inferred[op, types] = infer(op, types)
-            except ParseError as error:
-                self.fail(str(error), at)
+            inferred = self.inferred[op, types] = self.checked(at, infer, op, types)
         if inferred != tuple([v.type for v in outputs]):
             self.fail(f"{name} gives {list(inferred)}, not {[v.type for v in outputs]}", start)
         env.update(defined)
         comment = self.comments.get(last)
         return Node(op, tuple(inputs), tuple(outputs), self.place(comment) if comment else None)
 
-    def make(self, name: str, attributes: dict[str, Any], at: int) -> Op:
+    def checked(self, at: int, function: Callable[..., T], *args: Any) -> T:
         try:
-            return make_op(name, attributes)
+            return function(*args)
         except ParseError as error:
             self.fail(str(error), at)
 
@@ -394,10 +393,7 @@ class _Parser:
             x = _WORDS[text] if kind == "name" else self.number(kind, text)
             dtype = _SCALARS[kind]
             if self.accept(":"):
-                try:
-                    dtype = parse_dtype(self.token("name", "a dtype such as f32"))
-                except ParseError as error:
-                    self.fail(str(error), self.at - 1)
+                dtype = self.checked(self.at, parse_dtype, self.token("name", "a dtype such as f32"))
             return self.constant(x, TensorType(dtype), at)
         if text == "[" and kind == "mark":
             self.at = at

@@ -315,7 +315,8 @@ class _Reader:
         if item is None:
             return None
         kinds = (str, int, str, (str, type(None)), str)
-        if not isinstance(item, list) or len(item) != len(kinds) or not all(map(isinstance, item, kinds)):
+        shaped = isinstance(item, list) and len(item) == len(kinds)
+        if not shaped or not all(isinstance(x, kind) for x, kind in zip(item, kinds, strict=True)):
             self.fail(key, "must be file, line, function, assigned name and role")
         return Location(*item)
 

@@ -26,16 +26,19 @@ class Cost:
 def estimate(graph: Graph) -> Cost:
     """The sum over all nodes of `op.flops` and of the bytes of operands and results.
 
-    A node that holds sub-graphs moves the bytes that they move, each counted once; its flops are what its op says.
+    A node that holds sub-graphs moves the bytes that they move, each counted once, but a fused kernel only those of
+    its operands and results; its flops are its op's own count, which can know how often they run, or their sum where
+    that is larger.
     """
     total = Cost()
     for node in graph.nodes:
+        flops = node.op.flops(*[v.type for v in node.inputs])
         regions = node.op.regions
-        if regions:
-            moved = sum(estimate(region).bytes for region in regions.values())
+        if regions and node.op.name != "fused":
+            inside = sum(map(estimate, regions.values()), Cost())
+            total += Cost(max(flops, inside.flops), inside.bytes)
         else:
-            moved = sum(v.type.nbytes for v in (*node.inputs, *node.outputs))
-        total += Cost(node.op.flops(*[v.type for v in node.inputs]), moved)
+            total += Cost(flops, sum(v.type.nbytes for v in (*node.inputs, *node.outputs)))
     return total
 
 

@@ -26,7 +26,7 @@ def decompose(graph: Graph, supports: Callable[[Op], bool] | Collection[str] | N
         keep = supports
     else:
         names = frozenset([supports] if isinstance(supports, str) else supports)
-        keep = lambda op: op.name in names  # noqa: E731
+        keep = lambda op: op.name in names
 
     def rules_of(op: Op) -> Sequence[Rule]:
         return () if type(op).decompose is Op.decompose or keep(op) else (_expand,)

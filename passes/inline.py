@@ -12,7 +12,10 @@ _FUNCTIONS = {"call": "function", "fused": "kernel"}
 
 @graph_pass
 def inline(graph: Graph) -> Graph:
-    """Replace every `call` node by the nodes of the function that it calls, and `fused` by its kernel's, in regions too."""
+    """Replace every `call` node by the nodes of the function that it calls, and `fused` by its kernel's.
+
+    Regions are inlined too.
+    """
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     nodes: list[Node] = []

@@ -97,9 +97,8 @@ def _apply(builder: Builder, node: Node, rules: Sequence[Rule], env: dict[Value,
     values = [lift(builder, x) for x in (result if isinstance(result, tuple) else (result,))]
     if [v.type for v in values] != [v.type for v in node.outputs]:
         name = getattr(rule, "__name__", str(rule))
-        raise VerifyError(
-            f"rule {name} replaces {node!r}, which gives {[v.type for v in node.outputs]}, by {[v.type for v in values]}"
-        )
+        old, new = [v.type for v in node.outputs], [v.type for v in values]
+        raise VerifyError(f"rule {name} replaces {node!r}, which gives {old}, by {new}")
     if emitted and len(values) == 1 and emitted[-1].outputs == (values[0],):
         last = emitted[-1]
         emitted[-1] = Node(last.op, last.inputs, node.outputs, last.where)

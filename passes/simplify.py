@@ -250,7 +250,8 @@ def double_cast(node: Node, x: Tracer) -> Any:
     if inner is None:
         return None
     source = inner.inputs[0].type.dtype
-    exact = np.can_cast(source, x.dtype, "safe") and not (source.itemsize == 8 and source.kind in "iu" and x.dtype.kind in "fc")
+    rounds = source.itemsize == 8 and source.kind in "iu" and x.dtype.kind in "fc"
+    exact = np.can_cast(source, x.dtype, "safe") and not rounds
     return cast(operands(x, inner)[0], target) if exact else None
 
 
@@ -285,6 +286,17 @@ def reshape_of_scalar(node: Node, x: Tracer) -> Any:
 def broadcast_of_broadcast(node: Node, x: Tracer) -> Any:
     inner = made_by(x, "broadcast_to")
     return _like(node, operands(x, inner)[0]) if inner is not None else None
+
+
+@rewrite("broadcast_to")
+def broadcast_of_unit_axes(node: Node, x: Tracer) -> Any:
+    inner = made_by(x, "reshape")
+    if inner is None:
+        return None
+    # New leading axes of extent 1 are what broadcasting adds by itself.
+    source = inner.inputs[0].type.shape
+    lead = x.ndim - len(source)
+    return _like(node, operands(x, inner)[0]) if lead >= 0 and x.shape == (1,) * lead + source else None
 
 
 @rewrite("transpose")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -317,7 +316,7 @@ def test_eval_shape_computes_nothing() -> None:
 
 
 @pytest.fixture
-def counted() -> Iterator[tuple[Any, list[int]]]:
+def counted() -> tuple[Any, list[int]]:
     """A function that counts how often Python runs it."""
     runs = [0]
 
@@ -325,7 +324,7 @@ def counted() -> Iterator[tuple[Any, list[int]]]:
         runs[0] += 1
         return x * n
 
-    yield f, runs
+    return f, runs
 
 
 def test_jit_traces_once_for_each_signature(counted: tuple[Any, list[int]]) -> None:

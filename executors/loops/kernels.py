@@ -63,19 +63,22 @@ def lower_kernel(low: Lowering, kernel: Graph, node: Node) -> None:
     for inner in kernel.nodes:
         (out,) = inner.outputs
         if isinstance(inner.op, ReductionOp):
-            results[out] = Reduction(inner.op.name, read(inner.inputs[0]), inner.op.axes, initial(inner.op.name, out.type.dtype))
+            start = initial(inner.op.name, out.type.dtype)
+            results[out] = Reduction(inner.op.name, read(inner.inputs[0]), inner.op.axes, start)
             loop.reductions.append(results[out])
         else:
             local[out] = element(inner.op, [read(v) for v in inner.inputs], out.type.dtype)
     for v, out in zip(kernel.outputs, node.outputs, strict=True):
         reduction = results.get(v)
         if reduction is None:
-            if not space:
+            if v.type.size == 1:
                 low.env[out] = read(v)
                 continue
             view = low.place(out)
             loop.stores.append(Store(view, read(v)))
-        elif not out.type.shape:
+        elif 0 in space:
+            low.env[out] = reduction.initial
+        elif out.type.size == 1:
             reduction.result = Result(out.type.dtype)
             low.env[out] = reduction.result
         else:
@@ -83,7 +86,7 @@ def lower_kernel(low: Lowering, kernel: Graph, node: Node) -> None:
             strides = iter(view.strides)
             target = tuple([0 if i in reduction.axes else next(strides) for i in range(len(space))])
             reduction.target = type(view)(view.buffer, view.offset, space, target)
-    if loop.stores or loop.reductions:
+    if 0 not in space and (loop.stores or loop.reductions):
         low.statements.append(loop)
 
 

@@ -48,7 +48,9 @@ class Lowering:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        # A scalar stands for a value that has it in every element.
         self.env: dict[Value, View | Scalar] = {}
+        self.scalars: dict[Value, Scalar] = {}
         self.statements: list[Statement] = []
         self.errors: list[str] = []
         self.constants: list[tuple[Buffer, Any]] = []
@@ -70,16 +72,11 @@ class Lowering:
         found = self.env[v]
         if isinstance(found, View):
             return found
-        view = self.temporary(v)
-        self.statements.append(Loop((), [Store(view, found)]))
-        self.env[v] = view
+        cell = View(Buffer("temporary", v.type.dtype, 1), 0, (), ())
+        self.statements.append(Loop((), [Store(cell, found)]))
+        self.env[v] = cell.broadcast(v.type.shape)
         self.scalars[v] = found
-        return view
-
-    @property
-    def scalars(self) -> dict[Value, Scalar]:
-        """Scalars that were stored but need not be loaded."""
-        return self.__dict__.setdefault("_scalars", {})  # type: ignore[no-any-return]
+        return cell.broadcast(v.type.shape)
 
     def scalar(self, v: Value, space: Shape) -> Scalar:
         """The element of a value at the position of a loop over `space`, into which the value broadcasts."""
@@ -92,9 +89,8 @@ class Lowering:
         if isinstance(found, Scalar):
             return found
         if v.type.size == 1:
-            load = Load(v.type.dtype, View(found.buffer, found.offset, (), ()))
-            self.scalars[v] = load
-            return load
+            self.scalars[v] = Load(v.type.dtype, View(found.buffer, found.offset, (), ()))
+            return self.scalars[v]
         return Load(v.type.dtype, found.broadcast(space))
 
     def constant(self, v: Constant) -> View:

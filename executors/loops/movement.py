@@ -25,18 +25,11 @@ def view(low: Lowering, node: Node) -> bool:
     if not out.type.size:
         low.place(out)
         return True
-    if out.type.size == 1 and node.inputs[0].type.size == 1:
-        low.env[out] = low.scalar(node.inputs[0], shape)
-        if not isinstance(low.env[out], Scalar) or shape:
-            low.env[out] = low.view(node.inputs[0]).slice((0,) * node.inputs[0].type.ndim, (1,) * node.inputs[0].type.ndim, (1,) * node.inputs[0].type.ndim)
-            source = low.env[out]
-            assert isinstance(source, View)
-            low.env[out] = View(source.buffer, source.offset, shape, (0,) * len(shape))
-            known = low.scalars.get(node.inputs[0])
-            if known is not None:
-                low.scalars[out] = known
+    source = node.inputs[0]
+    if source.type.size == 1 or isinstance(low.env.get(source), Scalar):
+        low.env[out] = low.scalar(source, ())
         return True
-    x = low.view(node.inputs[0])
+    x = low.view(source)
     match op.name:
         case "transpose":
             low.env[out] = x.transpose(op.axes)

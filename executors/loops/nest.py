@@ -21,11 +21,12 @@ class Level:
 class Nest:
     """A scheduled loop. `extents` run from the outermost loop in; `strides[view]` are the view's along these loops.
 
-    Level `d` stands inside `d` loops. Stores and the updates of all reductions stand in the innermost loop; those
+    `places` gives the loop of each axis. Level `d` stands inside `d` loops. Stores and the updates of all reductions stand in the innermost loop; those
     of `in_memory` update their target, which `fills` initialise before the nest.
     """
 
     extents: Shape
+    places: dict[int, int]
     strides: dict[View, tuple[int, ...]]
     levels: list[Level]
     stores: list[Store]
@@ -46,7 +47,7 @@ def schedule(loop: Loop, known: set[Scalar]) -> Nest:
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
-    nest = Nest(extents, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
+    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
 
     depth: dict[Scalar, int] = {}
     for x in scalars:

@@ -179,7 +179,7 @@ class Check:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One loop nest over `space`: reductions and stores, computed together in one pass. `ordered` keeps the order of axes."""
+    """One loop nest over `space`: reductions and stores, computed together in one pass."""
 
     space: Shape
     stores: list[Store] = field(default_factory=list)

@@ -119,7 +119,8 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         filled = [
             next(cts) if argument_type(x).differentiable else np.zeros(argument_type(x).shape)[()] for x in call.leaves
         ]
-        return tuple(tree.unflatten(t, filled[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
+        starts = zip(call.trees, call.starts, strict=False)
+        return tuple(tree.unflatten(t, filled[s : s + t.num_leaves]) for t, s in starts)
 
     value = tree.unflatten(out_tree, results[:n_out])
     if has_aux:
@@ -155,7 +156,8 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
     """The transpose of a linear function: `linear_transpose(f, x)(ct)` gives a tuple of cotangents of the primals.
 
-    Only the primals' shapes and dtypes matter (`ShapeDtype` will do). Raises `MissingRuleError` where `fun` is not linear.
+    Only the primals' shapes and dtypes matter (`ShapeDtype` will do). Raises `MissingRuleError` where `fun` is not
+    linear.
     """
     call = Call(fun, primals, {})
     trace = call.trace(known=False)
@@ -166,7 +168,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
         """Cotangents of the primals."""
         leaves = _check_tree("linear_transpose: the cotangent", ct, call.out_tree, graph.output_types)
         cts = run(transposed, [*trace.captures, *leaves])
-        return tuple(tree.unflatten(t, cts[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
+        starts = zip(call.trees, call.starts, strict=False)
+        return tuple(tree.unflatten(t, cts[s : s + t.num_leaves]) for t, s in starts)
 
     return transposed_fun
 

@@ -20,7 +20,7 @@ from graphad.ops.control import Call as CallOp
 from graphad.passes import Pipeline, Stage
 from graphad.trace import Trace, innermost
 
-OPTIMISE = "inline, cse, dce"
+OPTIMISE = "inline, simplify, cse, fold, dce"
 """The pipeline that `jit` runs before the executor's own."""
 
 
@@ -64,7 +64,7 @@ class Compiled:
         self.stages.append(Stage(f"compile[{executor.name}]", self.graph, time.perf_counter() - start))
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
-        return self.executable(*[np.asarray(x) for x in args])
+        return self.executable(*[as_array(x) for x in args])
 
     def source(self) -> str:
         """The code that the executor generated, or the graph's text where it generates none."""

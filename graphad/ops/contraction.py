@@ -22,7 +22,7 @@ def dot(x: Any, y: Any) -> Any:
     """NumPy's `dot`: sums the last axis of `x` with the second to last of `y` (the only one of a vector)."""
     if not _traced(x, y):
         return np.dot(x, y)
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
+    if as_operand(x).ndim == 0 or as_operand(y).ndim == 0:
         return OPS["multiply"](x, y)
     x, y = as_operand(x), as_operand(y)
     return _product("dot", x, y, (x.ndim - 1,), (max(y.ndim - 2, 0),))
@@ -82,7 +82,7 @@ def inner(x: Any, y: Any) -> Any:
     """NumPy's `inner`: sums the last axes of both."""
     if not _traced(x, y):
         return np.inner(x, y)
-    if np.ndim(x) == 0 or np.ndim(y) == 0:
+    if as_operand(x).ndim == 0 or as_operand(y).ndim == 0:
         return OPS["multiply"](x, y)
     x, y = as_operand(x), as_operand(y)
     return _product("inner", x, y, (x.ndim - 1,), (y.ndim - 1,))

@@ -71,11 +71,6 @@ class Cofactor(MatrixOp):
     def flops(self, *xs: TensorType) -> int:
         return 20 * xs[0].size * xs[0].shape[-1]
 
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        yield from super().samples()
-        yield from _singular_samples(cls())
-
 
 class CofactorDerivative(Op):
     """The change of `cofactor(a)` along `da`; operands are `a, da`, linear in `da`, and right for a singular `a`.

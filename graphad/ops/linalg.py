@@ -125,7 +125,8 @@ class TriangularSolve(_Solver):
 class Solve(_Solver):
     """NumPy's `linalg.solve` with a matrix on the right-hand side: `x` with `a @ x == b`.
 
-    Raises `numpy.linalg.LinAlgError` for a singular `a`. The derivative solves with the same matrix: `a dx = db - da x`.
+    Raises `numpy.linalg.LinAlgError` for a singular `a`. The derivative solves with the same matrix:
+    `a dx = db - da x`.
     """
 
     def eval(self, xp: Any, *xs: Any) -> Any:

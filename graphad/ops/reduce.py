@@ -233,7 +233,6 @@ class Argmin(ArgExtremum):
         return xp.argmin(xs[0], axis=self.axis).astype(INT64)
 
 
-Any_.__name__ = "Any"
 ArgMax, ArgMin = Argmax, Argmin
 
 

@@ -77,7 +77,6 @@ INTRINSICS: Final[dict[str, Intrinsic]] = {
     "real": Intrinsic(1, "biufc", "real"),
     "imag": Intrinsic(1, "c", "real"),
     "conj": Intrinsic(1, "biufc"),
-    "fma": Intrinsic(3, "f"),
 }
 """Every function of scalar code but `where(c, x, y)`, casts, `ipow(x, n)` with a literal `n`, and `special_NAME`
 (the function `NAME` of `scipy.special.cython_special`), which `translate` handles by rules of their own."""

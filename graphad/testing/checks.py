@@ -48,7 +48,7 @@ def _differentiable(types: Sequence[TensorType]) -> list[int]:
 def differentiable_inputs(graph: Graph) -> tuple[int, ...]:
     """The floating inputs that the graph can be differentiated in.
 
-    An op may refuse a derivative in one operand, with an error of its own; one that merely lacks a rule is an error here.
+    An op may refuse a derivative in one operand, with an error of its own; raises `MissingRuleError` if it lacks one.
     """
     found = []
     for i in _differentiable(graph.input_types):
@@ -158,7 +158,10 @@ def _variants(graph: Graph, args: Sequence[Any]) -> list[Any]:
         x = np.asarray(x)
         copies = [x, x, x]
         for k in (1, 2):
-            changed = x * x.dtype.type(1 - k / 64) if x.dtype.kind in "fc" else np.flip(x, 0) if x.ndim and k == 1 else x
+            if x.dtype.kind in "fc":
+                changed = x * x.dtype.type(1 - k / 64)
+            else:
+                changed = np.flip(x, 0) if x.ndim and k == 1 else x
             try:
                 with np.errstate(all="ignore"):
                     evaluate(graph, [*args[:i], changed, *args[i + 1 :]])
@@ -256,7 +259,8 @@ def check_dtype(sample: Sample) -> None:
         for node in derived.walk():
             for v in node.outputs:
                 if v.type.dtype in (np.float64, np.complex128):
-                    raise AssertionError(f"{sample.op!r} of {list(single.types)}: {node.op!r} in its {what} gives {v.type}")
+                    name = f"{sample.op!r} of {list(single.types)}"
+                    raise AssertionError(f"{name}: {node.op!r} in its {what} gives {v.type}")
 
 
 def check_text(sample: Sample) -> None:
@@ -291,7 +295,7 @@ def check_executor(executor: str | Executor, sample: Sample) -> None:
     """An executor gives what NumPy gives for the op and for its derivative, on any memory layout."""
     from graphad.testing.conformance import conformance
 
-    conformance(executor, [sample])
+    conformance(executor, [sample], plumbing=False)
 
 
 Law = Callable[[Sample], None]

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad import executors, passes
 from graphad.build import Builder, building
-from graphad.errors import MissingRuleError
+from graphad.errors import GraphadError, MissingRuleError
 from graphad.executors import Executor
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
@@ -58,12 +58,14 @@ def conformance(
     *,
     raise_: bool = True,
     group: int = _GROUP,
+    plumbing: bool = True,
 ) -> Report:
     """Run an executor on every op's samples and compare with NumPy: values, dtypes and shapes.
 
     Each sample gives its graph, its reverse-mode graph, its graph over a batch, and its graph within a called function.
     Then come arrays of other memory layouts, results that are inputs or constants, and repeated calls. To spare compile
-    time, `group` cases run side by side in one graph; where that fails, each runs alone. `chosen` restricts the samples.
+    time, `group` cases run side by side in one graph; where that fails, each runs alone. `chosen` restricts the
+    samples, and `plumbing=False` leaves out what does not come from samples.
 
     Raises `AssertionError` listing every failure, unless `raise_` is false.
     """
@@ -76,8 +78,8 @@ def conformance(
             _run(runner, pending, report)
             pending = []
     _run(runner, pending, report)
-    if chosen is None:
-        for check in (_check_layouts, _check_plumbing, _check_repetition):
+    if plumbing:
+        for check in (_check_layouts, _check_byte_order, _check_plumbing, _check_repetition):
             _attempt(report, check.__name__.removeprefix("_check_"), partial(check, runner))
     if raise_ and report.failures:
         raise AssertionError(str(report))
@@ -183,7 +185,7 @@ def _apply(executable: Callable[..., tuple[Any, ...]], args: Sequence[Any]) -> t
     with np.errstate(all="ignore"):
         results = executable(*args)
     if not isinstance(results, tuple):
-        raise AssertionError(f"an executable gives a tuple with one entry for each output, not {type(results).__name__}")
+        raise AssertionError(f"an executable gives a tuple, one entry for each output, not {type(results).__name__}")
     for i, (a, b) in enumerate(zip(args, before, strict=True)):
         assert_close(a, b, 0.0, f"argument {i} was changed")
     return results
@@ -224,7 +226,7 @@ def _mixture() -> Graph:
 
 
 def _check_layouts(executor: Executor) -> None:
-    """Strided, reversed, transposed, read-only, unaligned and zero-stride arrays are read as the arrays that they are."""
+    """Strided, reversed, transposed, read-only, unaligned and zero-stride arrays are read as what they are."""
     graph = _mixture()
     executable = compiled(executor, graph)
     rng = np.random.default_rng(3)
@@ -234,7 +236,8 @@ def _check_layouts(executor: Executor) -> None:
     unaligned[...] = x
     layouts = {
         "strided": non_contiguous(x), "Fortran order": np.asfortranarray(x), "reversed": x[::-1, ::-1],
-        "transposed": rng.standard_normal((3, 4)).T, "broadcast": np.broadcast_to(x[0], x.shape), "unaligned": unaligned,
+        "transposed": rng.standard_normal((3, 4)).T, "broadcast": np.broadcast_to(x[0], x.shape),
+        "unaligned": unaligned,
     }  # fmt: skip
     for name, array in layouts.items():
         for args in ((array, x, s), (x, array, s), (array, array, s)):
@@ -243,6 +246,19 @@ def _check_layouts(executor: Executor) -> None:
                 _compare(Case(name, graph, args, expected), _apply(executable, args))
             except AssertionError as error:
                 raise AssertionError(f"{name} input: {error}") from None
+
+
+def _check_byte_order(executor: Executor) -> None:
+    """Arrays of foreign byte order are refused with an error, or read as what they are; never misread."""
+    graph = _mixture()
+    x, s = np.random.default_rng(4).standard_normal((4, 3)), np.array(0.5)
+    foreign = x.astype(x.dtype.newbyteorder())
+    try:
+        results = _apply(compiled(executor, graph), (foreign, x, s))
+    except (GraphadError, TypeError, ValueError):
+        return
+    for i, (a, b) in enumerate(zip(results, evaluate(graph, (x, x, s)), strict=True)):
+        assert_close(a, b, 1e-12, f"foreign byte order: result {i}")
 
 
 def _check_plumbing(executor: Executor) -> None:

@@ -59,7 +59,8 @@ class _Check:
             self.forward(f, args, name)
             if order > 1:
                 n = len(args)
-                self(lambda *xs: jvp(f, xs[:n], xs[n:])[1], (*args, *self._direction(args)), order - 1, f"jvp of {name}")
+                extended = (*args, *self._direction(args))
+                self(lambda *xs: jvp(f, xs[:n], xs[n:])[1], extended, order - 1, f"jvp of {name}")
         if "rev" in self.modes:
             self.reverse(f, args, name)
             if order > 1:

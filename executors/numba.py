@@ -1,0 +1,234 @@
+"""The numba executor: the whole graph as one compiled function, printed as Python that can be read."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types as nb
+
+from graphad.errors import IndexOutOfBoundsError, MissingRuleError, ShapeError, TypeMismatchError
+from graphad.executors import numba_runtime as runtime
+from graphad.executors.loops import lower, supports
+from graphad.executors.loops.program import Buffer, HostCall, Program, View
+from graphad.executors.numba_printer import MISMATCH, Printer
+from graphad.graph import Graph
+from graphad.op import Op
+from graphad.types import DType, TensorType
+
+_DTYPES: dict[str, Any] = {
+    "bool": nb.boolean, "i8": nb.int8, "i16": nb.int16, "i32": nb.int32, "i64": nb.int64, "u8": nb.uint8,
+    "u16": nb.uint16, "u32": nb.uint32, "u64": nb.uint64, "f32": nb.float32, "f64": nb.float64,
+    "c64": nb.complex64, "c128": nb.complex128,
+}  # fmt: skip
+_ALIGNMENT = 64
+
+
+def aligned(nbytes: int) -> Any:
+    """Uninitialised bytes that begin at a cache line."""
+    block = np.empty(nbytes + _ALIGNMENT, np.uint8)
+    start = -block.ctypes.data % _ALIGNMENT
+    return block[start : start + nbytes]
+
+
+class NumbaExecutable:
+    """A compiled graph: call it with one array for each input. Calls may overlap in many threads.
+
+    Raises `ShapeError` or `TypeMismatchError` for arguments of other types than it was compiled for, and what an op
+    raises while it runs (`IndexError` for an index out of bounds).
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._failures: dict[int, BaseException] = {}
+        self._free: list[Any] = []
+        printer = Printer(program)
+        self._source = printer.text()
+        self._host_calls = printer.host_calls
+        self._arena_bytes = program.arena_bytes + printer.table_bytes
+        self._constants = self._block(printer.parameters)
+        self._callbacks = [_callback(call, program, self._failures) for call in printer.host_calls]
+        namespace = self._namespace(printer)
+        exec(compile(self._source, f"<graphad {program.name}>", "exec"), namespace)
+        function = namespace[self._source[4 : self._source.index("(")]]
+        signature = nb.int64(
+            nb.Array(nb.uint8, 1, "C"),
+            nb.Array(nb.uint8, 1, "C"),
+            *[nb.Array(_element(t.dtype), t.ndim, "C", readonly=True) for t in program.input_types],
+            *[nb.Array(_element(t.dtype), max(t.ndim, 1), "C") for t in program.output_types],
+        )
+        compiled = numba.njit(signature, nogil=True, error_model="numpy")(function)
+        compiled.disable_compile()
+        self._entry = compiled
+        self._half = any(t.dtype.char == "e" for t in (*program.input_types, *program.output_types))
+        self._call = self._caller()
+
+    def _block(self, parameters: Sequence[Any]) -> Any:
+        start = self.program.constant_bytes
+        block = aligned(start + _ALIGNMENT * len(parameters))
+        for buffer, array in self.program.constants:
+            block[buffer.offset : buffer.offset + buffer.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+        for i, array in enumerate(parameters):
+            at = start + _ALIGNMENT * i
+            block[at : at + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+        return block
+
+    def _namespace(self, printer: Printer) -> dict[str, Any]:
+        helpers = (
+            "flat address plus times maximum minimum fmax fmin float_mod float_floordiv int_floordiv int_mod int_fmod"
+        ).split()
+        namespace: dict[str, Any] = {name: getattr(runtime, name) for name in helpers}
+        namespace.update(_DTYPES, math=math, np=np, inf=math.inf, nan=math.nan)
+        namespace.update({f"gemm_{char}": runtime.gemm(char) for char in printer.products})
+        namespace.update({f"host{i}": callback for i, callback in enumerate(self._callbacks)})
+        for name, arity in printer.specials.items():
+            namespace[f"special_{name}"] = special_function(name, arity)
+        return namespace
+
+    def _caller(self) -> Callable[..., tuple[Any, ...]]:
+        # Written out for this number of arguments: a loop over results would cost more than the results.
+        program = self.program
+        args = [f"x{i}" for i in range(len(program.inputs))]
+        outs = [f"r{i}" for i in range(len(program.outputs))]
+        made = [
+            f"    r{i} = empty({t.shape or 1}, {'u16' if t.dtype.char == 'e' else f'd{i}'})"
+            for i, t in enumerate(program.output_types)
+        ]
+        given = ", ".join(
+            [
+                f"r{i}" + ("" if t.dtype.char != "e" else f".view(d{i})") + ("" if t.shape else "[0]")
+                for i, t in enumerate(program.output_types)
+            ]
+        )
+        passed = ", ".join(["arena", "constants", *args, *outs])
+        text = "\n".join(
+            [
+                f"def call({', '.join(args)}):",
+                *made,
+                "    try:",
+                "        arena = pop()",
+                "    except IndexError:",
+                "        arena = aligned(nbytes)",
+                "    try:",
+                f"        status = entry({passed})",
+                "    except TypeError:",
+                f"        {', '.join(args) or 'nothing'}{',' if args else ''} = prepare({', '.join(args)})",
+                f"        status = entry({passed})",
+                "    push(arena)",
+                "    if status:",
+                f"        fail(status, ({', '.join(args)}{',' if args else ''}))",
+                f"    return ({given}{',' if given else ''})",
+            ]
+        )
+        namespace: dict[str, Any] = {
+            "empty": np.empty, "aligned": aligned, "nbytes": self._arena_bytes, "entry": self._entry, "u16": np.uint16,
+            "constants": self._constants, "pop": self._free.pop, "push": self._free.append, "fail": self._fail,
+            "prepare": self._prepare,
+        }  # fmt: skip
+        namespace.update((f"d{i}", t.dtype) for i, t in enumerate(program.output_types))
+        exec(text, namespace)
+        return namespace["call"]  # type: ignore[no-any-return]
+
+    def __call__(self, *args: Any) -> tuple[Any, ...]:
+        return self._call(*args)
+
+    def source(self) -> str:
+        """The printed program."""
+        return self._source
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of the arena (all intermediate values), of the results and of the constants."""
+        return {
+            "arena": self._arena_bytes,
+            "results": sum(t.nbytes for t in self.program.output_types),
+            "constants": int(self._constants.nbytes),
+        }
+
+    def _prepare(self, *args: Any) -> list[Any]:
+        # The slow way in: scalars, strided or misaligned arrays, half precision.
+        prepared = []
+        for i, (x, kind) in enumerate(zip(args, self.program.input_types, strict=True)):
+            array = np.asarray(x)
+            if array.dtype != kind.dtype and isinstance(x, (bool, int, float, complex)):
+                array = array.astype(kind.dtype)
+            if array.dtype != kind.dtype or array.shape != kind.shape:
+                self._reject(i, array, kind)
+            array = np.require(array, kind.dtype, ["C", "A"])
+            prepared.append(array.view(np.uint16) if kind.dtype.char == "e" else array)
+        return prepared
+
+    def _reject(self, i: int, array: Any, kind: TensorType) -> None:
+        error = ShapeError if array.dtype == kind.dtype else TypeMismatchError
+        raise error(
+            f"{self.program.name}: argument {i} is an array of {array.dtype} with shape {list(array.shape)}, but the graph "
+            f"was compiled for {kind}; compile it for these types"
+        )
+
+    def _fail(self, status: int, args: tuple[Any, ...]) -> None:
+        if status == MISMATCH:
+            self._prepare(*args)
+        if status <= len(self.program.errors):
+            raise IndexOutOfBoundsError(self.program.errors[status - 1])
+        raise self._failures.pop(threading.get_ident())
+
+
+def special_function(name: str, arity: int) -> Any:
+    """A SciPy function as a compiled function of doubles."""
+    function, skip = runtime.special(name, arity)
+    names = ", ".join(f"x{i}" for i in range(arity))
+    namespace: dict[str, Any] = {"function": function}
+    exec(f"def special({names}):\n    return function({names}{', 0' if skip else ''})", namespace)
+    return numba.njit(namespace["special"])
+
+
+def _element(dtype: DType) -> Any:
+    return nb.uint16 if dtype.char == "e" else numba.from_dtype(dtype)
+
+
+def _callback(call: HostCall, program: Program, failures: dict[int, BaseException]) -> Any:
+    arrays = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
+    count = 2 + len(arrays)
+
+    def array(view: View, addresses: Any) -> Any:
+        buffer: Buffer = view.buffer
+        base = addresses[{"temporary": 0, "constant": 1}.get(buffer.kind, arrays.get(id(buffer), 0))]
+        if not all(view.shape):
+            return np.empty(view.shape, view.dtype)
+        memory = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
+        item = view.dtype.itemsize
+        strides = tuple(s * item for s in view.strides)
+        return np.ndarray(view.shape, view.dtype, memory, view.offset * item, strides)
+
+    def run(table: int) -> int:
+        try:
+            addresses = (ctypes.c_int64 * count).from_address(table)
+            results = call.op.eval(np, *[array(view, addresses) for view in call.operands])
+            for view, result in zip(call.results, (results,) if len(call.results) == 1 else results, strict=True):
+                array(view, addresses)[...] = result
+        except BaseException as error:
+            failures[threading.get_ident()] = error
+            return 1
+        return 0
+
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(run)
+
+
+class NumbaExecutor:
+    """Compiles the whole graph to one native function through numba; what loops cannot express runs with NumPy in it."""
+
+    name = "numba"
+    pipeline = "decompose, fuse, lifetime"
+
+    def supports(self, op: Op) -> bool:
+        return supports(op)
+
+    def compile(self, graph: Graph) -> NumbaExecutable:
+        return NumbaExecutable(lower(graph))
+
+
+__all__ = ["MissingRuleError", "NumbaExecutable", "NumbaExecutor"]

@@ -1,0 +1,172 @@
+"""What printed programs call: typed views, accumulation, division as NumPy's, SciPy's functions and BLAS by address."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import get_cython_function_address, intrinsic
+
+from graphad.errors import MissingRuleError
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def flat(context: Any, array: Any, dtype: Any) -> Any:
+    """The memory of an array as a one-dimensional array of `dtype`; it holds no reference."""
+    result = types.Array(dtype.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        view = context.make_array(result)(context, builder)
+        itemsize = context.get_abi_sizeof(context.get_data_type(dtype.dtype))
+        size = ir.Constant(ir.IntType(64), itemsize)
+        nbytes = builder.mul(source.nitems, source.itemsize)
+        count = builder.udiv(nbytes, size)
+        view.data = builder.bitcast(source.data, context.get_data_type(dtype.dtype).as_pointer())
+        view.nitems, view.itemsize = count, size
+        view.shape = cgutils.pack_array(builder, [count])
+        view.strides = cgutils.pack_array(builder, [size])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return result(array, dtype), codegen
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def address(context: Any, array: Any, index: Any) -> Any:
+    """The address of an element of a one-dimensional array."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        return builder.ptrtoint(builder.gep(source.data, [args[1]]), ir.IntType(64))
+
+    return types.int64(array, types.int64), codegen
+
+
+def _reassociating(instruction: str) -> Any:
+    # Only the accumulator's own operation may be reordered, so that sums run on all lanes of vector registers and
+    # everything else rounds as written.
+    def function(context: Any, total: Any, x: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return getattr(builder, instruction)(*args, flags=("reassoc",))
+
+        return total(total, total), codegen
+
+    return intrinsic(function)
+
+
+def _llvm_binary(name: str) -> Any:
+    def function(context: Any, x: Any, y: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            kind = args[0].type
+            suffix = "f32" if isinstance(kind, ir.FloatType) else "f64"
+            declared = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind, kind]), f"llvm.{name}.{suffix}"
+            )
+            return builder.call(declared, args)
+
+        return x(x, x), codegen
+
+    return intrinsic(function)
+
+
+plus = _reassociating("fadd")
+times = _reassociating("fmul")
+maximum = _llvm_binary("maximum")
+minimum = _llvm_binary("minimum")
+fmax = _llvm_binary("maxnum")
+fmin = _llvm_binary("minnum")
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def float_mod(x, y):  # type: ignore[no-untyped-def]
+    """NumPy's remainder: it has the sign of `y`."""
+    r = math.fmod(x, y)
+    if y == 0 or r != r:
+        return r
+    if r == 0:
+        return math.copysign(r, y)
+    return r + y if (y < 0) != (r < 0) else r
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def float_floordiv(x, y):  # type: ignore[no-untyped-def]
+    """NumPy's floor division: the quotient that goes with its remainder."""
+    if y == 0:
+        return x / y
+    r = math.fmod(x, y)
+    q = (x - r) / y
+    if r != 0 and (y < 0) != (r < 0):
+        q -= 1
+    if q == 0:
+        return math.copysign(q, x / y)
+    f = np.floor(q)
+    return f + 1 if q - f > 0.5 else f
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def int_floordiv(x, y):  # type: ignore[no-untyped-def]
+    """NumPy's integer floor division: zero for a zero divisor, wrapping for the one overflow."""
+    if y == 0:
+        return x - x
+    if y + 1 == 0 and y < 0:
+        return -x
+    return x // y
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def int_mod(x, y):  # type: ignore[no-untyped-def]
+    """NumPy's integer remainder, with the sign of `y`; zero for a zero divisor."""
+    if y == 0 or (y + 1 == 0 and y < 0):
+        return x - x
+    return x % y
+
+
+@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def int_fmod(x, y):  # type: ignore[no-untyped-def]
+    """C's integer remainder, with the sign of `x`; zero for a zero divisor."""
+    if y == 0 or (y + 1 == 0 and y < 0):
+        return x - x
+    r = x % y
+    return r - y if r != 0 and (x < 0) != (y < 0) else r
+
+
+@lru_cache(maxsize=None)
+def special(name: str, arity: int) -> Any:
+    """The double precision function `name` of `scipy.special.cython_special`, as numba calls it.
+
+    Raises `MissingRuleError` where SciPy has none.
+    """
+    from scipy.special import cython_special
+
+    get_name = ctypes.pythonapi.PyCapsule_GetName
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    for symbol, capsule in cython_special.__pyx_capi__.items():
+        if re.sub(r"^__pyx_fuse_(\d+_?)*", "", symbol) != name:
+            continue
+        signature = get_name(capsule).decode()
+        result, _, arguments = signature.partition(" (")
+        kinds = [a.split()[0] for a in arguments.rstrip(")").split(", ")]
+        skip = kinds[-1] == "int"
+        if result == "double" and kinds[: len(kinds) - skip] == ["double"] * arity:
+            pointer = get_cython_function_address("scipy.special.cython_special", symbol)
+            kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity, *[ctypes.c_int] * skip)
+            return kind(pointer), skip
+    raise MissingRuleError(f"scipy.special.cython_special has no function {name} of {arity} doubles")
+
+
+@lru_cache(maxsize=None)
+def gemm(char: str) -> Any:
+    """BLAS's matrix product for a dtype (`f`, `d`, `F`, `D`), from SciPy; every argument is an address."""
+    name = {"f": "sgemm", "d": "dgemm", "F": "cgemm", "D": "zgemm"}[char]
+    pointer = get_cython_function_address("scipy.linalg.cython_blas", name)
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 13)(pointer)

@@ -1,0 +1,237 @@
+"""`x[index]` with NumPy's meaning, lowered to at most one slice, one reversal, one reshape and one gather."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
+from graphad.numpy._register import concrete, holds_tracer, operand, tracer_method
+from graphad.ops.elementwise import cast
+from graphad.ops.index import Gather
+from graphad.ops.select import select
+from graphad.ops.shape import Reverse, Slice, broadcast_to, reshape, transpose
+from graphad.trace import Tracer
+from graphad.types import INT64, TensorType
+
+
+class Plan(NamedTuple):
+    """An index read entry by entry.
+
+    `slices` holds for each axis its (start, stop, step), with unit extent where an integer picks from it. `kept`
+    is the shape after slicing, integers' axes dropped and new axes inserted. `arrays` maps axes of that shape to the
+    index arrays, and `place` is where their common axes stand in the result.
+    """
+
+    slices: list[tuple[int, int, int]]
+    kept: tuple[int, ...]
+    arrays: dict[int, Any]
+    place: int
+
+
+@tracer_method("__getitem__")
+def getitem(x: Any, index: Any) -> Any:
+    """`x[index]` for integers, slices, Ellipsis, None, integer arrays (traced or not) and known boolean masks.
+
+    Raises `IndexOutOfBoundsError` for a known index outside its axis, `TracerError` for a traced mask.
+    """
+    plan = read_index(x, index)
+    out = _sliced(x, plan.slices)
+    out = reshape(out, plan.kept)
+    return _gathered(out, plan) if plan.arrays else out
+
+
+def _sliced(x: Any, slices: list[tuple[int, int, int]]) -> Any:
+    starts, stops, steps, reversed_axes = [], [], [], []
+    for axis, (start, stop, step) in enumerate(slices):
+        count = len(range(start, stop, step))
+        if count == 0:
+            start, stop, step = 0, 0, 1
+        elif step < 0:
+            start, stop, step = start + (count - 1) * step, start + 1, -step
+            if count > 1:
+                reversed_axes.append(axis)
+        starts.append(start)
+        stops.append(max(stop, start))
+        steps.append(step if count > 1 else 1)
+        if count == 1:
+            stops[-1] = start + 1
+    if any(a != 0 or b != n or s != 1 for a, b, s, n in zip(starts, stops, steps, x.shape, strict=True)):
+        x = Slice(tuple(starts), tuple(stops), tuple(steps))(x)
+    return Reverse(tuple(reversed_axes))(x) if reversed_axes else x
+
+
+def _gathered(x: Any, plan: Plan) -> Any:
+    axes = tuple(plan.arrays)
+    indices = broadcast_indices(list(plan.arrays.values()))
+    out = Gather(axes)(x, *indices)
+    rank = indices[0].ndim
+    if plan.place == 0 or rank == 0:
+        return out
+    others = range(rank, rank + plan.place)
+    return transpose(out, (*others, *range(rank), *range(rank + plan.place, out.ndim)))
+
+
+def broadcast_indices(indices: list[Any]) -> list[Any]:
+    """Index arrays in their common shape. Raises `ShapeError`."""
+    shapes = [i.shape for i in indices]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        names = " and ".join(str(list(s)) for s in shapes)
+        raise ShapeError(f"indexing: index arrays of shapes {names} do not broadcast") from None
+    return [
+        broadcast_to(i, shape) if isinstance(i, Tracer) else np.broadcast_to(i, shape).astype(INT64) for i in indices
+    ]
+
+
+# -- reading an index ---------------------------------------------------------------------------------------------
+
+
+def read_index(x: Any, index: Any) -> Plan:
+    """What an index means for the axes of `x`. Raises `IndexOutOfBoundsError`, `ShapeError`, `TracerError`."""
+    entries, fancy = _entries(x, index)
+    slices: list[tuple[int, int, int]] = []
+    kept: list[int] = []
+    arrays: dict[int, Any] = {}
+    # As NumPy has it: integers join the index arrays, and their axes stand together where they were, in front if
+    # anything stands between them.
+    place, run_ended, split = -1, False, False
+    for entry in entries:
+        advanced = isinstance(entry, (int, np.ndarray, Tracer))
+        if fancy and advanced:
+            if place < 0:
+                place = len(kept) - len(arrays)
+            elif run_ended:
+                split = True
+        elif place >= 0:
+            run_ended = True
+        axis = len(slices)
+        if entry is None:
+            kept.append(1)
+        elif entry is Ellipsis:
+            pass
+        elif isinstance(entry, slice):
+            bounds = entry.indices(x.shape[axis])
+            slices.append(bounds)
+            kept.append(len(range(*bounds)))
+        elif isinstance(entry, int):
+            i = bounded(entry, x, axis)
+            slices.append((i, i + 1, 1))
+        elif isinstance(entry, _Flag):
+            arrays[len(kept)] = entry.index
+            kept.append(1)
+        else:
+            arrays[len(kept)] = wrapped(entry, x, axis)
+            slices.append((0, x.shape[axis], 1))
+            kept.append(x.shape[axis])
+    return Plan(slices, tuple(kept), arrays, 0 if split or place < 0 else place)
+
+
+class _Flag(np.ndarray[Any, Any]):
+    """A single True or False as an index: an array index of one entry or none into a new axis."""
+
+    @property
+    def index(self) -> Any:
+        return np.asarray(self)
+
+
+def _entries(x: Any, index: Any) -> tuple[list[Any], bool]:
+    """The index entry by entry, Ellipsis spelled out; and whether index arrays are among them."""
+    given = index if isinstance(index, tuple) else (index,)
+    entries: list[Any] = []
+    fancy = False
+    for item in given:
+        if item is None or item is Ellipsis or isinstance(item, slice):
+            entries.append(item)
+            continue
+        if isinstance(item, (bool, np.bool_)):
+            item = np.asarray(item)
+        elif isinstance(item, (int, np.integer)):
+            entries.append(int(item))
+            continue
+        item = concrete(_as_index(item))
+        if item.dtype.kind == "b":
+            entries.extend(_mask(x, item, _consumed(entries)))
+            fancy = True
+        elif isinstance(item, Tracer):
+            entries.append(item)
+            fancy = fancy or item.ndim > 0
+        elif item.ndim == 0:
+            entries.append(operator.index(item[()]))
+        else:
+            entries.append(item.astype(INT64))
+            fancy = True
+    if sum(item is Ellipsis for item in entries) > 1:
+        raise IndexOutOfBoundsError("an index can only have a single ellipsis ('...')")
+    missing = x.ndim - _consumed(entries)
+    if missing < 0:
+        raise IndexOutOfBoundsError(
+            f"too many indices: {_type(x)} has {x.ndim} axes, but {x.ndim - missing} were indexed"
+        )
+    at = next((i for i, item in enumerate(entries) if item is Ellipsis), None)
+    if at is None:
+        return entries + [slice(None)] * missing, fancy
+    return entries[: at + 1] + [slice(None)] * missing + entries[at + 1 :], fancy
+
+
+def _consumed(entries: list[Any]) -> int:
+    return sum(e is not None and e is not Ellipsis and not isinstance(e, _Flag) for e in entries)
+
+
+def _as_index(item: Any) -> Any:
+    if isinstance(item, list) and not item:
+        return np.zeros(0, INT64)
+    item = operand(item)
+    if item.dtype.kind not in "iub":
+        raise TypeMismatchError(
+            f"an index must be integers, slices (':'), ellipsis ('...'), numpy.newaxis (None) or an array of "
+            f"integers or booleans, not {item!r}"
+        )
+    return item
+
+
+def _mask(x: Any, mask: Any, axis: int) -> list[Any]:
+    if isinstance(mask, Tracer):
+        raise TracerError(
+            f"a traced mask {mask.type} cannot index {_type(x)}: the result's shape would depend on its values; use "
+            "numpy.where(mask, x, 0) to keep the shape, or index with a mask that is known while tracing"
+        )
+    if mask.ndim == 0:
+        return [np.zeros(1 if mask else 0, INT64).view(_Flag)]
+    expected = x.shape[axis : axis + mask.ndim]
+    if mask.shape != expected:
+        raise IndexOutOfBoundsError(
+            f"a boolean index of shape {list(mask.shape)} does not match axes {axis} to {axis + mask.ndim - 1} of {_type(x)}"
+        )
+    return list(np.nonzero(mask))
+
+
+def bounded(i: int, x: Any, axis: int) -> int:
+    """A known index counted from the start of its axis. Raises `IndexOutOfBoundsError`."""
+    n = x.shape[axis]
+    if not -n <= i < n:
+        raise IndexOutOfBoundsError(f"index {i} is out of bounds for axis {axis} with size {n} of {_type(x)}")
+    return i + n if i < 0 else i
+
+
+def wrapped(index: Any, x: Any, axis: int) -> Any:
+    """An index array counted from the start of its axis. Known ones out of bounds raise `IndexOutOfBoundsError`."""
+    n = x.shape[axis]
+    if isinstance(index, Tracer):
+        index64 = cast(index, INT64)
+        return index64 if index.dtype.kind == "u" else select(index64 < 0, index64 + n, index64)
+    for i in (index.min(), index.max()) if index.size else ():
+        bounded(int(i), x, axis)
+    return np.where(index < 0, index + n, index)
+
+
+def _type(x: Any) -> str:
+    return str(x.type) if isinstance(x, Tracer) else repr(TensorType(x.dtype, x.shape))
+
+
+def is_static(index: Any) -> bool:
+    """Whether no traced value stands in an index."""
+    return not holds_tracer(index if isinstance(index, tuple) else (index,))

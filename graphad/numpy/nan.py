@@ -1,0 +1,167 @@
+"""Reductions that leave NaN out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.numpy import reductions
+from graphad.numpy._register import axes_of, implements, operand, reject
+from graphad.ops.select import select
+
+
+def _filled(x: Any, fill: float) -> Any:
+    """`x` with a number in place of NaN, and where NaN stood; None for dtypes without NaN."""
+    if x.dtype.kind not in "fc":
+        return x, None
+    missing = np.isnan(x)
+    return select(missing, np.asarray(fill, x.dtype), x), missing
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = np._NoValue,
+    where: Any = True,
+) -> Any:
+    return reductions.sum_(_filled(operand(a), 0)[0], axis, dtype, out, keepdims, initial, where)
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = np._NoValue,
+    where: Any = True,
+) -> Any:
+    return reductions.prod(_filled(operand(a), 1)[0], axis, dtype, out, keepdims, initial, where)
+
+
+def _nan_extremum(reduce: Any, a: Any, fill: float, axis: Any, keepdims: Any, **options: Any) -> Any:
+    x = operand(a)
+    filled, missing = _filled(x, fill)
+    out = reduce(filled, axis, keepdims=keepdims, **options)
+    if missing is None:
+        return out
+    return select(reductions.all_(missing, axis, keepdims=keepdims), np.asarray(math.nan, x.dtype), out)
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Any:
+    """NumPy's `nanmax`: NaN where every element is."""
+    reject("nanmax", out=out, initial=initial, where=where)
+    return _nan_extremum(reductions.max_, a, -math.inf, axis, keepdims)
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any,
+    axis: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = np._NoValue,
+    where: Any = np._NoValue,
+) -> Any:
+    """NumPy's `nanmin`: NaN where every element is."""
+    reject("nanmin", out=out, initial=initial, where=where)
+    return _nan_extremum(reductions.min_, a, math.inf, axis, keepdims)
+
+
+def _present(a: Any, where: Any) -> Any:
+    if a.dtype.kind not in "fc":
+        return where
+    present = np.logical_not(np.isnan(a))
+    return present if where is True or where is np._NoValue else np.logical_and(present, where)
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Any:
+    a = operand(a)
+    return reductions.mean(_filled(a, 0)[0], axis, dtype, out, keepdims, where=_present(a, where))
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = np._NoValue,
+    correction: Any = np._NoValue,
+) -> Any:
+    """NumPy's `nanvar`: NaN where no more than `ddof` elements are left."""
+    a = operand(a)
+    ddof = ddof if correction is np._NoValue else correction
+    present = _present(a, where)
+    value = reductions.var(_filled(a, 0)[0], axis, dtype, out, ddof, keepdims, where=present, mean=mean)
+    if present is True or present is np._NoValue:
+        return value
+    axes = axes_of(a, axis, "nanvar")
+    count = reductions.count_nonzero(np.broadcast_to(present, a.shape), axes, keepdims=bool(keepdims))
+    return select(count <= ddof, np.asarray(math.nan, value.dtype), value)
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    ddof: Any = 0,
+    keepdims: Any = False,
+    *,
+    where: Any = True,
+    mean: Any = np._NoValue,
+    correction: Any = np._NoValue,
+) -> Any:
+    """NumPy's `nanstd`: NaN where no more than `ddof` elements are left."""
+    options = {"where": where, "mean": mean, "correction": correction}
+    return np.sqrt(nanvar(a, axis, dtype, out, ddof, keepdims, **options))
+
+
+@implements(np.nancumsum)
+def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    return np.cumsum(_filled(operand(a), 0)[0], axis, dtype, out)
+
+
+@implements(np.nancumprod)
+def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    return np.cumprod(_filled(operand(a), 1)[0], axis, dtype, out)
+
+
+def _nan_place(place: Any, a: Any, fill: float, axis: int | None, out: Any, keepdims: Any) -> Any:
+    return place(_filled(operand(a), fill)[0], axis, out, keepdims=bool(keepdims))
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    """NumPy's `nanargmax`; 0 where every element is NaN, which cannot raise while tracing."""
+    return _nan_place(reductions.argmax, a, -math.inf, axis, out, keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    """NumPy's `nanargmin`; 0 where every element is NaN, which cannot raise while tracing."""
+    return _nan_place(reductions.argmin, a, math.inf, axis, out, keepdims)

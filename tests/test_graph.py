@@ -1,0 +1,68 @@
+"""Graphs as values: verifier, digest, networkx, pickling."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.errors import VerifyError
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.op import OPS
+from graphad.types import TensorType
+
+F3 = TensorType("f8", (3,))
+SIN = OPS["sin"]
+
+
+def broken() -> dict[str, Graph]:
+    x, y, z = Value(F3, "x"), Value(F3), Value(F3)
+    good, wrong = Node(SIN, (x,), (y,)), Value(TensorType("f4", (3,)))
+    return {
+        "twice among the inputs": Graph([x, x], [], [x]),
+        "nothing before it defines": Graph([x], [Node(SIN, (z,), (y,))], [y]),
+        "return reads": Graph([x], [], [y]),
+        "assigned twice": Graph([x], [good, good], [y]),
+        "infers": Graph([x], [Node(SIN, (x,), (wrong,))], [wrong]),
+    }
+
+
+@pytest.mark.parametrize("message", broken())
+def test_verifier(message: str) -> None:
+    with pytest.raises(VerifyError, match=message):
+        broken()[message].verify()
+
+
+def test_digest_ignores_names_and_sees_structure() -> None:
+    a = graphad.trace(lambda x: np.sin(x) + 1.0)(np.ones(3))
+    b = graphad.trace(lambda other: np.sin(other) + 1.0)(np.ones(3))
+    c = graphad.trace(lambda x: np.sin(x) + 2.0)(np.ones(3))
+    assert a.digest == b.digest != c.digest
+
+
+def test_networkx() -> None:
+    graph = graphad.trace(lambda x: np.sin(x) * x + 1.0)(np.ones(3))
+    kinds = [kind for _, kind in graph.to_networkx().nodes(data="kind")]
+    assert kinds.count("op") == 3
+    assert (kinds.count("input"), kinds.count("constant"), kinds.count("output")) == (1, 1, 1)
+
+
+def test_deep_graphs_copy_and_pickle() -> None:
+    def deep(x):
+        for _ in range(2500):
+            x = np.sin(x) + 1.0
+        return x
+
+    graph = graphad.trace(deep)(np.ones(3))
+    assert len(graph.nodes) == 5000
+    for again in (pickle.loads(pickle.dumps(graph)), copy.copy(graph), copy.deepcopy(graph), graphad.parse(str(graph))):
+        assert again.digest == graph.digest
+        assert str(again) == str(graph)
+
+
+def test_equal_constants_are_one_after_pickling() -> None:
+    c = Constant(np.arange(3.0))
+    assert pickle.loads(pickle.dumps(c)) is c
