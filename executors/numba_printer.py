@@ -18,7 +18,6 @@ from graphad.executors.loops.program import (
     Loop,
     Program,
     Reduction,
-    Result,
     Store,
     View,
 )
@@ -150,7 +149,8 @@ class Printer:
         for reduction in nest.in_memory:
             assert reduction.target is not None
             place = self.element(reduction.target, nest, index, None)
-            self.line(f"{place} = {_combined(reduction.kind, place, self.use(reduction.value), reduction.target.dtype, strict=True)}")
+            value = self.use(reduction.value)
+            self.line(f"{place} = {_combined(reduction.kind, place, value, reduction.target.dtype, strict=True)}")
         for reduction, name in accumulators.items():
             self.line(f"{name} = {_combined(reduction.kind, name, self.use(reduction.value), reduction.value.dtype)}")
         for d in reversed(range(len(nest.levels))):
@@ -188,12 +188,13 @@ class Printer:
             index = "b"
         size = out.dtype.itemsize
         addresses = [
-            f"address({self.array(v.buffer)}, {self.flat_index(v, (v.strides[0],), [index], None) if index else self.origin(v)})"
+            f"address({self.array(v.buffer)}, {self.flat_index(v, v.strides[:1] if index else (), [index], None)})"
             for v in (y, x, out)
         ]
         arguments = [
-            at(letters, 0, 1), at(letters, 1, 1), at(sizes, 0, 4), at(sizes, 1, 4), at(sizes, 2, 4), at(factors, 0, size),
-            addresses[0], at(sizes, 3, 4), addresses[1], at(sizes, 4, 4), at(factors, 1, size), addresses[2], at(sizes, 5, 4),
+            at(letters, 0, 1), at(letters, 1, 1), at(sizes, 0, 4), at(sizes, 1, 4), at(sizes, 2, 4),
+            at(factors, 0, size), addresses[0], at(sizes, 3, 4), addresses[1], at(sizes, 4, 4),
+            at(factors, 1, size), addresses[2], at(sizes, 5, 4),
         ]  # fmt: skip
         self.line(f"gemm_{char}({', '.join(arguments)})")
         if batch > 1:
@@ -255,7 +256,7 @@ class Printer:
         return f"{self.array(view.buffer)}[{self.flat_index(view, strides, index, shift)}]"
 
     def flat_index(self, view: View, strides: tuple[int, ...], index: list[str], shift: Scalar | None) -> str:
-        terms = [i if s == 1 else f"{i} * {s}" for i, s in zip(index, strides, strict=True) if s]
+        terms = [i if s == 1 else f"{i} * {s}" for i, s in zip(index, strides, strict=False) if s]
         start = self.origin(view)
         if start or not terms:
             terms.insert(0, str(start))
@@ -299,7 +300,6 @@ def _memory(dtype: DType) -> str:
 
 
 def _identifier(name: str) -> str:
-    return name if name.isidentifier() else "compiled"
+    # The prefix keeps a graph named as a keyword or as a helper apart from those.
+    return f"run_{name}" if name.isidentifier() else "run"
 
-
-__all__ = ["MISMATCH", "Printer", "Result"]

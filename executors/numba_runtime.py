@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-import re
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numba
@@ -16,9 +15,10 @@ from numba.core import cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
 from graphad.errors import MissingRuleError
+from graphad.executors.loops.specials import symbol
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def flat(context: Any, array: Any, dtype: Any) -> Any:
     """The memory of an array as a one-dimensional array of `dtype`; it holds no reference."""
     result = types.Array(dtype.dtype, 1, "C")
@@ -41,7 +41,7 @@ def flat(context: Any, array: Any, dtype: Any) -> Any:
     return result(array, dtype), codegen
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def address(context: Any, array: Any, index: Any) -> Any:
     """The address of an element of a one-dimensional array."""
 
@@ -64,33 +64,38 @@ def _reassociating(instruction: str) -> Any:
     return intrinsic(function)
 
 
-def _llvm_binary(name: str) -> Any:
-    def function(context: Any, x: Any, y: Any) -> Any:
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            kind = args[0].type
-            suffix = "f32" if isinstance(kind, ir.FloatType) else "f64"
-            declared = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(kind, [kind, kind]), f"llvm.{name}.{suffix}"
-            )
-            return builder.call(declared, args)
+def _llvm(name: str, arity: int) -> Any:
+    # Numba's own versions of these are slow to compile, or mix up the precisions.
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = args[0].type
+        suffix = "f32" if isinstance(kind, ir.FloatType) else "f64"
+        declared = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(kind, [kind] * arity), f"llvm.{name}.{suffix}"
+        )
+        return builder.call(declared, args)
 
+    def unary(context: Any, x: Any) -> Any:
+        return x(x), codegen
+
+    def binary(context: Any, x: Any, y: Any) -> Any:
         return x(x, x), codegen
 
-    return intrinsic(function)
+    return intrinsic(unary if arity == 1 else binary)
 
 
 plus = _reassociating("fadd")
 times = _reassociating("fmul")
-maximum = _llvm_binary("maximum")
-minimum = _llvm_binary("minimum")
-fmax = _llvm_binary("maxnum")
-fmin = _llvm_binary("minnum")
+maximum = _llvm("maximum", 2)
+minimum = _llvm("minimum", 2)
+fmax = _llvm("maxnum", 2)
+fmin = _llvm("minnum", 2)
+floor, ceil, trunc, rint, exp2, log2 = (_llvm(n, 1) for n in ("floor", "ceil", "trunc", "rint", "exp2", "log2"))
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")
 def float_mod(x, y):  # type: ignore[no-untyped-def]
     """NumPy's remainder: it has the sign of `y`."""
-    r = math.fmod(x, y)
+    r = np.fmod(x, y)
     if y == 0 or r != r:
         return r
     if r == 0:
@@ -98,12 +103,12 @@ def float_mod(x, y):  # type: ignore[no-untyped-def]
     return r + y if (y < 0) != (r < 0) else r
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")
 def float_floordiv(x, y):  # type: ignore[no-untyped-def]
     """NumPy's floor division: the quotient that goes with its remainder."""
     if y == 0:
         return x / y
-    r = math.fmod(x, y)
+    r = np.fmod(x, y)
     q = (x - r) / y
     if r != 0 and (y < 0) != (r < 0):
         q -= 1
@@ -113,7 +118,7 @@ def float_floordiv(x, y):  # type: ignore[no-untyped-def]
     return f + 1 if q - f > 0.5 else f
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")
 def int_floordiv(x, y):  # type: ignore[no-untyped-def]
     """NumPy's integer floor division: zero for a zero divisor, wrapping for the one overflow."""
     if y == 0:
@@ -123,7 +128,7 @@ def int_floordiv(x, y):  # type: ignore[no-untyped-def]
     return x // y
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")
 def int_mod(x, y):  # type: ignore[no-untyped-def]
     """NumPy's integer remainder, with the sign of `y`; zero for a zero divisor."""
     if y == 0 or (y + 1 == 0 and y < 0):
@@ -131,7 +136,7 @@ def int_mod(x, y):  # type: ignore[no-untyped-def]
     return x % y
 
 
-@numba.njit(error_model="numpy")  # type: ignore[untyped-decorator]
+@numba.njit(error_model="numpy")
 def int_fmod(x, y):  # type: ignore[no-untyped-def]
     """C's integer remainder, with the sign of `x`; zero for a zero divisor."""
     if y == 0 or (y + 1 == 0 and y < 0):
@@ -140,33 +145,33 @@ def int_fmod(x, y):  # type: ignore[no-untyped-def]
     return r - y if r != 0 and (x < 0) != (y < 0) else r
 
 
-@lru_cache(maxsize=None)
+@cache
 def special(name: str, arity: int) -> Any:
-    """The double precision function `name` of `scipy.special.cython_special`, as numba calls it.
+    """The double precision function `name` of `scipy.special`, as a compiled function of doubles.
 
-    Raises `MissingRuleError` where SciPy has none.
+    Raises `MissingRuleError` where SciPy exports none.
     """
-    from scipy.special import cython_special
-
-    get_name = ctypes.pythonapi.PyCapsule_GetName
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    for symbol, capsule in cython_special.__pyx_capi__.items():
-        if re.sub(r"^__pyx_fuse_(\d+_?)*", "", symbol) != name:
-            continue
-        signature = get_name(capsule).decode()
-        result, _, arguments = signature.partition(" (")
-        kinds = [a.split()[0] for a in arguments.rstrip(")").split(", ")]
-        skip = kinds[-1] == "int"
-        if result == "double" and kinds[: len(kinds) - skip] == ["double"] * arity:
-            pointer = get_cython_function_address("scipy.special.cython_special", symbol)
-            kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity, *[ctypes.c_int] * skip)
-            return kind(pointer), skip
-    raise MissingRuleError(f"scipy.special.cython_special has no function {name} of {arity} doubles")
+    found = symbol(name, arity)
+    if found is None:
+        raise MissingRuleError(f"scipy.special.cython_special has no function {name} of {arity} doubles")
+    exported, skip = found
+    pointer = get_cython_function_address("scipy.special.cython_special", exported)
+    kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity, *[ctypes.c_int] * skip)
+    names = ", ".join(f"x{i}" for i in range(arity))
+    namespace: dict[str, Any] = {"function": kind(pointer)}
+    exec(f"def special({names}):\n    return function({names}{', 0' if skip else ''})", namespace)
+    return numba.njit(namespace["special"])
 
 
-@lru_cache(maxsize=None)
+@cache
 def gemm(char: str) -> Any:
     """BLAS's matrix product for a dtype (`f`, `d`, `F`, `D`), from SciPy; every argument is an address."""
     name = {"f": "sgemm", "d": "dgemm", "F": "cgemm", "D": "zgemm"}[char]
     pointer = get_cython_function_address("scipy.linalg.cython_blas", name)
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 13)(pointer)
+
+
+__all__ = [
+    "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv", "int_fmod",
+    "int_mod", "log2", "maximum", "minimum", "plus", "rint", "times", "trunc",
+]  # fmt: skip

@@ -16,10 +16,10 @@ _MATH: Final[dict[str, str]] = {
     "arccos": "math.acos", "arctan": "math.atan", "sinh": "math.sinh", "cosh": "math.cosh", "tanh": "math.tanh",
     "arcsinh": "math.asinh", "arccosh": "math.acosh", "arctanh": "math.atanh", "erf": "math.erf", "erfc": "math.erfc",
     "lgamma": "math.lgamma", "gamma": "math.gamma", "copysign": "math.copysign", "hypot": "math.hypot",
-    "arctan2": "math.atan2", "pow": "math.pow", "exp2": "np.exp2", "log2": "np.log2", "cbrt": "np.cbrt",
-    "floor": "np.floor", "ceil": "np.ceil", "trunc": "np.trunc", "rint": "np.rint", "nextafter": "np.nextafter",
+    "arctan2": "math.atan2", "pow": "math.pow", "exp2": "exp2", "log2": "log2", "cbrt": "np.cbrt",
+    "floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "rint", "nextafter": "np.nextafter",
     "signbit": "np.signbit", "sign": "np.sign", "maximum": "maximum", "minimum": "minimum", "fmax": "fmax",
-    "fmin": "fmin", "fmod": "math.fmod", "mod": "float_mod", "floordiv": "float_floordiv",
+    "fmin": "fmin", "fmod": "np.fmod", "mod": "float_mod", "floordiv": "float_floordiv",
 }  # fmt: skip
 _OPERATORS: Final[dict[str, str]] = {
     "add": "{0} + {1}", "subtract": "{0} - {1}", "multiply": "{0} * {1}", "divide": "{0} / {1}", "negative": "-{0}",

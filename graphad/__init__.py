@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphad import errors, executors, ops, passes, tree, types
+from graphad import errors, executors, numpy, ops, passes, tree, types
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
 from graphad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
@@ -59,6 +59,6 @@ def __dir__() -> list[str]:
 __all__ = [
     "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "check_grads", "compile",
     "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape", "executors", "grad", "graph_pass", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "ops", "parse", "passes",
+    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "numpy", "ops", "parse", "passes",
     "pure_callback", "scipy", "stop_gradient", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ def _progress(steps: int, quiet: bool) -> Iterator[Callable[[str], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=steps)
         begun = 0
@@ -141,15 +142,16 @@ def _print_report(model: Model, pairs: Sequence[tuple[FitResult, FitResult]], ar
     console = Console()
     console.print(
         f"{args.workspace}, measurement {model.measurement!r}: {len(model.parameters)} parameters "
-        f"({int((~model.fixed).sum())} free), {len(model.observed)} bins in {len(model.channels)} channels",
+        f"({int((~model.fixed).sum())} free), {len(model.observed)} bins, channels: {', '.join(model.channels)}",
         highlight=False,
+        markup=False,
     )
     for exact, _ in pairs:
         console.print(stage_table(exact.executor, exact.stages))
     console.print(best_fit_table(model, [exact for exact, _ in pairs]))
     console.print(comparison_table(pairs))
     what = "Results" if args.no_draw else "Results and drawings"
-    console.print(f"{what} are in {args.out}/", highlight=False)
+    console.print(f"{what} are in {args.out}{os.sep}", highlight=False, markup=False)
 
 
 def _draw_stages(stages: Sequence[Any], folder: Path, format: str) -> list[str]:
@@ -166,9 +168,7 @@ def _draw_stages(stages: Sequence[Any], folder: Path, format: str) -> list[str]:
 
 
 def _draw(args: argparse.Namespace) -> int:
-    from graphad import load
-    from graphad.text import parse
-    from graphad.viz import draw
+    from graphad import draw, load, parse
 
     if args.graph.suffix == ".json":
         graph = load(args.graph)

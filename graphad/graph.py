@@ -113,7 +113,11 @@ class Location:
         if self._fields is None:
             code = self._code
             assert code is not None
-            line, target = _places(code).get(self._lasti, (0, None))
+            places, at = _places(code), self._lasti
+            # A frame that called a Python function stands at one of the cache entries after its call instruction.
+            while at not in places and at > 0:
+                at -= 2
+            line, target = places.get(at, (0, None))
             self._fields = code.co_filename, line, code.co_name, target
         return self._fields
 
@@ -377,6 +381,16 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<Graph @{self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
+
+    def _repr_svg_(self) -> str | None:
+        from graphad.viz import draw
+
+        return draw(self)._repr_svg_()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from graphad.viz import draw
+
+        return {**draw(self)._repr_mimebundle_(), "text/plain": repr(self)}
 
     def to_networkx(self) -> networkx.MultiDiGraph[Any]:
         """The graph as a `networkx.MultiDiGraph`.

@@ -5,8 +5,10 @@ from graphad.passes.cse import cse
 from graphad.passes.dce import dce
 from graphad.passes.decompose import decompose
 from graphad.passes.fold import fold
+from graphad.passes.fuse import fuse
 from graphad.passes.inline import inline
 from graphad.passes.jvp import jvp
+from graphad.passes.lifetime import lifetime
 from graphad.passes.linearize import linearize, split
 from graphad.passes.simplify import rewrite, simplify
 from graphad.passes.transpose import transpose
@@ -14,6 +16,6 @@ from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "grad", "graph_pass", "inline",
-    "jvp", "linearize", "rewrite", "simplify", "split", "transpose", "vjp", "vmap",
+    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad", "graph_pass", "inline",
+    "jvp", "lifetime", "linearize", "rewrite", "simplify", "split", "transpose", "vjp", "vmap",
 ]  # fmt: skip

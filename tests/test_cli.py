@@ -27,14 +27,12 @@ def _wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
 
 
-def test_fit_prints_its_tables_and_draws_every_stage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fit_prints_its_tables_and_draws_every_stage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", WORKSPACE, "--out", str(tmp_path)]) == 0
     printed = capsys.readouterr()
     model = load(WORKSPACE)
     for text in (
-        "3 parameters (3 free), 2 bins in 1 channels",
+        "3 parameters (3 free), 2 bins, channels: singlechannel",
         "Likelihood and gradient on numpy, stage by stage",
         "Likelihood and gradient on numba, stage by stage",
         "Best fit",
@@ -50,12 +48,7 @@ def test_fit_prints_its_tables_and_draws_every_stage(
 
 
 def test_fit_writes_its_results(tmp_path: Path) -> None:
-    assert (
-        main(
-            ["fit", THREE, "--executor", "numba", "--no-draw", "--quiet", "--out", str(tmp_path / "a" / "b")]
-        )
-        == 0
-    )
+    assert main(["fit", THREE, "--executor", "numba", "--no-draw", "--quiet", "--out", str(tmp_path / "a" / "b")]) == 0
     results = json.loads((tmp_path / "a" / "b" / "fit.json").read_text())
     model = load(THREE)
     exact, differences = results["fits"]
@@ -82,16 +75,11 @@ def test_measurement_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_drawings_in_dot(tmp_path: Path) -> None:
-    assert (
-        main(["fit", WORKSPACE, "--executor", "numpy", "--format", "dot", "--quiet", "--out", str(tmp_path)])
-        == 0
-    )
+    assert main(["fit", WORKSPACE, "--executor", "numpy", "--format", "dot", "--quiet", "--out", str(tmp_path)]) == 0
     assert any("digraph" in drawing.read_text() for drawing in (tmp_path / "numpy").glob("*.dot"))
 
 
-def test_a_broken_workspace_exits_with_2_and_names_the_key(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_broken_workspace_exits_with_2_and_names_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(Path(THREE).read_text())
     del document["channels"][0]["samples"][0]["modifiers"][3]["data"]["hi"]
     broken = tmp_path / "broken.json"
@@ -121,26 +109,20 @@ def test_a_missing_file_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None
     assert "no-such-file.json: cannot be read" in capsys.readouterr().err
 
 
-def test_unknown_measurement_or_executor_exits_with_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_measurement_or_executor_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", THREE, "--measurement", "x", "--out", str(tmp_path)]) == 2
     assert "no measurement is called 'x'" in capsys.readouterr().err
     assert main(["fit", THREE, "--executor", "abacus", "--out", str(tmp_path)]) == 2
     assert "abacus" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_made_exits_with_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_made_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert main(["fit", WORKSPACE, "--out", str(tmp_path / "file" / "out")]) == 2
     assert "graphad: error:" in capsys.readouterr().err
 
 
-def test_a_likelihood_that_cannot_start_exits_with_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_likelihood_that_cannot_start_exits_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(Path(WORKSPACE).read_text())
     for sample in document["channels"][0]["samples"]:
         sample["data"][0] = 0.0
@@ -160,9 +142,7 @@ def test_wrong_usage_exits_with_2(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_python_dash_m_is_the_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "graphad", "fit", WORKSPACE, "--executor", "numpy", "--no-draw"]
-    done = subprocess.run(
-        [*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "Best fit" in done.stdout
 
@@ -170,9 +150,7 @@ def test_python_dash_m_is_the_command(tmp_path: Path) -> None:
 def test_the_installed_command() -> None:
     command = shutil.which("graphad", path=str(Path(sys.executable).parent))
     assert command is not None
-    done = subprocess.run(
-        [command, "fit", "none.json"], capture_output=True, text=True, check=False, timeout=120
-    )
+    done = subprocess.run([command, "fit", "none.json"], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("graphad: error: none.json: cannot be read")
 
@@ -194,9 +172,7 @@ def test_draw_a_saved_graph(tmp_path: Path) -> None:
     assert "cos" in (tmp_path / "f.dot").read_text()
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("f.graph", b"graph @f("), ("f.graph", b"\xff\xfe"), ("f.json", b"{}")]
-)
+@pytest.mark.parametrize(("name", "content"), [("f.graph", b"graph @f("), ("f.graph", b"\xff\xfe"), ("f.json", b"{}")])
 def test_draw_of_what_is_no_graph_exits_with_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, content: bytes
 ) -> None:

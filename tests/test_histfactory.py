@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pyhf
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import graphad
 from graphad.interop.fit import FitError, fit
@@ -239,14 +241,12 @@ def test_gradient_where_a_factor_is_zero() -> None:
 
 
 def test_at_zero_a_kink_has_the_mean_of_its_two_slopes() -> None:
-    model = load(
-        SMALL["variations of one sign, and a large one"], interpolation=Interpolation("code0", "code1")
-    )
+    spec = copy.deepcopy(SMALL["variations of one sign, and a large one"])
+    spec["observations"][0]["data"] = [90.0, 40.0]
+    model = load(spec, interpolation=Interpolation("code0", "code1"))
     one = model.parameters.index("one")
     step = 1e-7 * (np.arange(len(model.init)) == one)
-    sides = [
-        (model.nll(model.init + sign * step) - model.nll(model.init)) / (sign * 1e-7) for sign in (1, -1)
-    ]
+    sides = [(model.nll(model.init + sign * step) - model.nll(model.init)) / (sign * 1e-7) for sign in (1, -1)]
     np.testing.assert_allclose(graphad.grad(model.nll)(model.init)[one], np.mean(sides), rtol=1e-4)
 
 
@@ -531,15 +531,44 @@ def test_a_broken_workspace_names_its_key(change: Any, message: str) -> None:
     assert isinstance(caught.value, graphad.errors.GraphadError)
 
 
+def paths(value: Any, prefix: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where everything inside a JSON value is."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [prefix] if prefix else []
+    for key, each in inside:
+        found += paths(each, (*prefix, key))
+    return found
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 10)
+    | st.floats()
+    | st.sampled_from(["", "mu", "lumi", "top", "histosys"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["name", "data"]), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(paths(read("three-channel.json"))), JSON_VALUES | st.just("remove"))
+@settings(max_examples=300, deadline=None)
+def test_any_damage_gives_a_model_or_a_workspace_error(path: tuple[Any, ...], value: Any) -> None:
+    change = edit(*path, remove=True) if value == "remove" else edit(*path, to=value)
+    try:
+        model = load(change(read("three-channel.json")))
+    except WorkspaceError:
+        return
+    assert model.expected(model.init).shape == model.observed.shape
+
+
 def test_no_modifier_at_all() -> None:
     with pytest.raises(WorkspaceError, match="channels: no sample has a modifier"):
         load(workspace(channel("c", sample("s", [1.0]))))
 
 
 def test_unknown_measurement() -> None:
-    with pytest.raises(
-        WorkspaceError, match=r"no measurement is called 'x'; there are 'discovery', 'background_only'"
-    ):
+    with pytest.raises(WorkspaceError, match=r"no measurement is called 'x'; there are 'discovery', 'background_only'"):
         load(EXAMPLES / "three-channel.json", measurement="x")
 
 

@@ -49,8 +49,8 @@ def dot_general(low: Lowering, node: Node) -> bool:
     # One nest over batch, rows, columns and summed axes; the schedule puts them in the order that suits memory.
     space = (*batch, *m, *n, *x.shape[len(x.shape) - nk :])
     zeros_m, zeros_n = (0,) * len(m), (0,) * len(n)
-    split_x, split_y = len(x.shape) - nk, len(y.shape) - nk
-    left = View(x.buffer, x.offset, space, (*x.strides[:split_x], *zeros_n, *x.strides[split_x:]))
+    split = len(x.shape) - nk
+    left = View(x.buffer, x.offset, space, (*x.strides[:split], *zeros_n, *x.strides[split:]))
     right = View(y.buffer, y.offset, space, (*y.strides[:nb], *zeros_m, *y.strides[nb:]))
     product = operation("multiply", Load(dtype, left), Load(dtype, right))
     loop = Loop(space, note=low.note(node))

@@ -11,27 +11,11 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction as ReductionOp
-from graphad.ops.scalar import Const, Scalar, convert, expressible, translate
-from graphad.types import DType, TensorType
+from graphad.ops.scalar import Const, Scalar, convert, translate
+from graphad.types import DType
 
 if TYPE_CHECKING:
     from graphad.executors.loops.lower import Lowering
-
-REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
-"""The reductions that loops compute, and the dtype kinds that each takes."""
-
-
-def is_kernel_op(op: Op, inputs: tuple[TensorType, ...], output: TensorType) -> bool:
-    """Whether loops can compute an op of these types element by element, or as a reduction."""
-    if isinstance(op, ReductionOp):
-        (x,) = inputs
-        kinds = REDUCTIONS.get(op.name, "")
-        empty = x.size == 0 and op.name in ("max", "min")
-        return x.dtype.kind in kinds and x.dtype.char != "e" and x.dtype == output.dtype and not empty
-    if isinstance(op, Cast):
-        return "e" not in (inputs[0].dtype.char, output.dtype.char)
-    return isinstance(op, Elementwise) and expressible(op.code, tuple(x.dtype for x in inputs), output.dtype)
-
 
 def initial(kind: str, dtype: DType) -> Const:
     """What a reduction starts from: the value that changes nothing."""

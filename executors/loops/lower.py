@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.kernels import is_kernel_op, kernel_space, lower_kernel, single
+from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
 from graphad.executors.loops.program import (
     Buffer,
     Contract,
@@ -21,10 +21,12 @@ from graphad.executors.loops.program import (
     roots,
     walk,
 )
+from graphad.executors.loops.specials import exported
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
+from graphad.passes.fuse import REDUCTIONS, is_kernel_op
 from graphad.passes.lifetime import ALIGNMENT, Interval, pack
 from graphad.types import Shape
 
@@ -156,7 +158,7 @@ class Lowering:
             lower_kernel(self, op.kernel, node)
             return
         types = tuple([v.type for v in node.inputs])
-        if len(node.outputs) == 1 and is_kernel_op(op, types, node.outputs[0].type):
+        if len(node.outputs) == 1 and is_kernel_op(op, types, node.outputs[0].type) and exported(op, len(types)):
             kernel = single(node)
             lower_kernel(self, kernel, Node(op, kernel.inputs, node.outputs, node.where))
             return
@@ -206,7 +208,6 @@ def lower(graph: Graph) -> Program:
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
     from graphad.executors.loops import contract, indexing, movement  # noqa: F401
-    from graphad.executors.loops.kernels import REDUCTIONS
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):
@@ -218,9 +219,10 @@ def _is_kernel(kernel: Graph) -> bool:
     if not kernel.nodes:
         return False
     space = kernel_space(kernel)
-    reduced = {v for node in kernel.nodes if node.op.name in ("sum", "prod", "max", "min", "any", "all") for v in node.outputs}
+    reduced = {node.outputs[0] for node in kernel.nodes if node.op.name in REDUCTIONS}
     for node in kernel.nodes:
-        if not is_kernel_op(node.op, tuple(v.type for v in node.inputs), node.outputs[0].type):
+        types = tuple(v.type for v in node.inputs)
+        if not is_kernel_op(node.op, types, node.outputs[0].type) or not exported(node.op, len(types)):
             return False
         over = node.inputs[0] if node.outputs[0] in reduced else node.outputs[0]
         if over.type.shape != space or any(v in reduced for v in node.inputs):
@@ -300,11 +302,13 @@ def _reuse(
             continue
         for buffer, reads in loads.items():
             same = all(
-                x.shift is None and (x.view.offset, x.view.strides, x.view.shape) == (target.offset, target.strides, target.shape)
+                x.shift is None
+                and (x.view.offset, x.view.strides, x.view.shape) == (target.offset, target.strides, target.shape)
+                and x.dtype.itemsize == target.dtype.itemsize
                 for x in reads
             )
             free = buffer.kind == "temporary" and last[buffer] == i and first[buffer] < i and buffer not in taken
-            if same and free and buffer.nbytes == target.buffer.nbytes and buffer.dtype.itemsize == target.dtype.itemsize:
+            if same and free and buffer.nbytes == target.buffer.nbytes:
                 host[target.buffer] = buffer
                 taken.add(buffer)
                 break

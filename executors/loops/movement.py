@@ -130,7 +130,8 @@ def _clamped(low: Lowering, starts: Any, x: View, sizes: Shape) -> Scalar | None
         if n == m:
             continue
         start = convert(low.scalar(v, ()), INT64)
-        start = operation("maximum", Const(INT64, np.int64(0)), operation("minimum", start, Const(INT64, np.int64(n - m))))
+        start = operation("minimum", start, Const(INT64, np.int64(n - m)))
+        start = operation("maximum", Const(INT64, np.int64(0)), start)
         term = operation("multiply", start, Const(INT64, np.int64(stride)))
         shift = term if shift is None else operation("add", shift, term)
     return shift

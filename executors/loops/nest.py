@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from graphad.executors.loops.program import Check, Index, Load, Loop, Reduction, Result, Store, View, children, roots, walk
+from graphad.executors.loops.program import (
+    Check,
+    Index,
+    Load,
+    Loop,
+    Reduction,
+    Result,
+    Store,
+    View,
+    children,
+    roots,
+    walk,
+)
 from graphad.ops.scalar import Const, Scalar
 from graphad.types import Shape
 
@@ -21,8 +33,8 @@ class Level:
 class Nest:
     """A scheduled loop. `extents` run from the outermost loop in; `strides[view]` are the view's along these loops.
 
-    `places` gives the loop of each axis. Level `d` stands inside `d` loops. Stores and the updates of all reductions stand in the innermost loop; those
-    of `in_memory` update their target, which `fills` initialise before the nest.
+    `places` gives the loop of each axis. Level `d` stands inside `d` loops. Stores and the updates of all reductions
+    stand in the innermost loop; those of `in_memory` update their target, which must hold their initial value first.
     """
 
     extents: Shape

@@ -101,6 +101,8 @@ class Call:
         parameters = getattr(self.function, "__graphad_names__", None)
         if parameters is None:
             parameters = code.co_varnames[: code.co_argcount] if code else ()
+            if hasattr(function, "__func__"):
+                parameters = parameters[1:]  # a bound method's own object is no argument of the call
         found: list[str | None] = []
         for i, treedef in enumerate(self.trees):
             name = parameters[i] if i < len(parameters) else None

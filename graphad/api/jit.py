@@ -71,6 +71,17 @@ class Compiled:
         source = getattr(self.executable, "source", None)
         return source() if source is not None else str(self.graph)
 
+    def memory(self) -> dict[str, int]:
+        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`.
+
+        An executor that plans no arena tells only the last two.
+        """
+        memory = getattr(self.executable, "memory", None)
+        if memory is not None:
+            return memory()  # type: ignore[no-any-return]
+        results = sum(t.nbytes for t in self.graph.output_types)
+        return {"results": results, "constants": sum(c.type.nbytes for c in self.graph.constants())}
+
     def __repr__(self) -> str:
         return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"
 

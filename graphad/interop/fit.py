@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import Bounds, minimize
 
 from graphad.errors import GraphadError
 
@@ -26,6 +27,8 @@ Mask = NDArray[np.bool_]
 TOLERANCE = 1e-10
 MAX_ITERATIONS = 1000
 NEWTON_STEPS = 8
+# The Hessian is needed a few times in a fit, so compiling it costs more than it saves.
+HESSIAN_EXECUTOR = "numpy"
 # How far from the minimum, in units of the likelihood, a fit counts as converged.
 CONVERGED = 1e-8
 # How far beyond a bound, in standard deviations, the minimum has to lie for the bound to hold a parameter.
@@ -153,8 +156,6 @@ class Objective:
 
 def _minimize(objective: Objective, function: Callable[[Array], Any], *, exact: bool) -> Any:
     """SciPy's result in the parameters' own units; an `exact` function gives its gradient beside its value."""
-    from scipy.optimize import Bounds, minimize
-
     scale = objective.scale
 
     def scaled(point: Array) -> Any:
@@ -192,7 +193,7 @@ def _exact(objective: Objective, executor: str, progress: Callable[[str], None])
     # The gradient is a pass here rather than `graphad.value_and_grad`, so that the likelihood itself is a stage.
     pipeline = f"grad(wrt=0), {OPTIMISE}"
     value_and_grad = graphad.jit(objective.nll, executor=executor, pipeline=pipeline).compile(objective.start)
-    hessian = graphad.jit(graphad.hessian(objective.nll), executor=executor).compile(objective.start)
+    hessian = graphad.jit(graphad.hessian(objective.nll), executor=HESSIAN_EXECUTOR).compile(objective.start)
     compile_seconds = time.perf_counter() - began
     _check_start(float(value_and_grad(objective.start)[0]))
 

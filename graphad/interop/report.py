@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -16,20 +16,29 @@ if TYPE_CHECKING:
 __all__ = ["best_fit_table", "comparison_table", "plain", "stage_table"]
 
 
+def _table(title: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True
+    )
+
+
 def stage_table(executor: str, stages: Iterable[Any]) -> Table:
     """Each stage of the compiled likelihood and gradient: its size, its estimated work, the time it took."""
-    from rich.table import Table
+    from rich.markup import escape
 
     from graphad.passes.cost import estimate
 
-    table = Table(title=f"Likelihood and gradient on {executor}, stage by stage", title_justify="left")
+    table = _table(escape(f"Likelihood and gradient on {executor}, stage by stage"))
     table.add_column("stage")
     for title in ("nodes", "flops", "bytes", "seconds"):
         table.add_column(title, justify="right")
     for stage in stages:
         cost = estimate(stage.graph)
         table.add_row(
-            str(stage.name),
+            escape(stage.name),
             str(len(stage.graph.nodes)),
             quantity(cost.flops),
             quantity(cost.bytes),
@@ -40,19 +49,19 @@ def stage_table(executor: str, stages: Iterable[Any]) -> Table:
 
 def best_fit_table(model: Likelihood, results: Sequence[FitResult]) -> Table:
     """Every parameter: where it started and, for each result, where it ended and how well it is known."""
-    from rich.table import Table
+    from rich.markup import escape
 
-    table = Table(title="Best fit", title_justify="left")
+    table = _table("Best fit")
     table.add_column("parameter", overflow="fold")
     table.add_column("init", justify="right")
     for result in results:
-        table.add_column(f"best fit, {result.executor}", justify="right")
+        table.add_column(escape(f"best fit\n{result.executor}"), justify="right")
         table.add_column("uncertainty", justify="right")
     for position, name in enumerate(model.parameters):
         cells = []
         for result in results:
             cells += [f"{result.params[position]:.6g}", _uncertainty(model, result, position)]
-        table.add_row(name, f"{model.init[position]:.6g}", *cells)
+        table.add_row(escape(name), f"{model.init[position]:.6g}", *cells)
     cells = []
     for result in results:
         cells += [f"{result.nll:.10g}", ""]
@@ -70,27 +79,35 @@ def _uncertainty(model: Likelihood, result: FitResult, position: int) -> str:
     return f"{value:.6g}" if math.isfinite(value) else "none"
 
 
-def comparison_table(pairs: Sequence[tuple[FitResult, FitResult]]) -> Table:
-    """Each executor's fit with exact gradients, and the same fit by finite differences below it."""
-    from rich.table import Table
+# The columns of `comparison_table`: their titles and how they align.
+COMPARED: dict[str, Literal["left", "right"]] = {
+    "executor": "left",
+    "gradient": "left",
+    "-log L\nover best": "right",
+    "parameters\noff by": "right",
+    "evaluations": "right",
+    "fit\nseconds": "right",
+    "compile\nseconds": "right",
+}
 
-    table = Table(title="Exact gradients against finite differences", title_justify="left")
-    for title, side in (
-        ("executor", "left"),
-        ("gradient", "left"),
-        ("-log likelihood above best", "right"),
-        ("largest parameter difference", "right"),
-        ("likelihood evaluations", "right"),
-        ("seconds", "right"),
-        ("compile seconds", "right"),
-    ):
-        table.add_column(title, justify="right" if side == "right" else "left", overflow="fold")
+
+def comparison_table(pairs: Sequence[tuple[FitResult, FitResult]]) -> Table:
+    """Each executor's fit with exact gradients, and the same fit by finite differences below it.
+
+    Its columns say how far each ends above the lowest negative log-likelihood found, and how far its parameters are
+    from the exact fit's.
+    """
+    from rich.markup import escape
+
+    table = _table("Exact gradients against finite differences (2-point)")
+    for title, justify in COMPARED.items():
+        table.add_column(title, justify=justify)
     best = min((result for pair in pairs for result in pair), key=lambda result: result.nll)
     for pair in pairs:
         for result in pair:
             table.add_row(
-                result.executor,
-                result.gradient if result.gradient == "exact" else "finite differences",
+                escape(result.executor),
+                result.gradient,
                 f"{result.nll - best.nll:.1e}",
                 f"{np.max(np.abs(result.params - pair[0].params)):.1e}",
                 str(result.evaluations),

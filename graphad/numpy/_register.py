@@ -136,12 +136,20 @@ def concrete(x: Any) -> Any:
     return x.value.array if isinstance(x, Tracer) and isinstance(x.value, Constant) else x
 
 
+def known(x: Any) -> Any:
+    """The array that a tracer stands for where the running transformation knows its inputs; None elsewhere."""
+    try:
+        return x.builder.evaluate(x.value) if isinstance(x, Tracer) else np.asarray(x)
+    except TracerError:
+        return None
+
+
 def static(x: Any, what: str) -> Any:
     """An argument that must be known while tracing, as a NumPy array. Raises `TracerError`."""
-    x = concrete(x)
-    if isinstance(x, Tracer):
+    array = known(x)
+    if array is None:
         raise TracerError(f"{what} must be known while tracing, not a traced {x.type}: it decides the result's shape")
-    return np.asarray(x)
+    return array
 
 
 def dtype_of(*xs: Any) -> DType:

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from graphad.numpy._register import (
-    axis_of, creates, dtype_of, holds_tracer, implements, ints, operand, recorded,
+    axis_of,
+    creates,
+    dtype_of,
+    holds_tracer,
+    implements,
+    ints,
+    operand,
+    recorded,
 )  # fmt: skip
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
@@ -76,9 +83,7 @@ def full_like(
 
 
 @creates(np.eye)
-def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None
-) -> Any:
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None) -> Any:
     return recorded(np.eye(N, M, k, dtype))
 
 
@@ -100,7 +105,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, de
     if not holds_tracer((first, last, step)):
         if type(last) is int and first == 0 and step == 1 and np.dtype(dtype or int).kind in "iuf":
             return shapes.iota(max(last, 0), np.dtype(dtype or int))
-        return recorded(np.arange(first, last, step, dtype))
+        return recorded(np.arange(first, last, step, dtype=dtype))
     size = max(0, math.ceil((float(last) - float(first)) / float(step)))
     dtype = np.dtype(dtype) if dtype is not None else dtype_of(first, last, step)
     return cast(first + step * shapes.iota(size), dtype)
@@ -155,9 +160,7 @@ def logspace(
 
 
 @implements(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Any:
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
     """Numbers in geometric progression from `start` to `stop`, which must be real and of one sign."""
     sign = np.sign(start)
     out = np.exp(_linspace(np.log(start * sign), np.log(stop * sign), num, endpoint, axis=axis)) * sign

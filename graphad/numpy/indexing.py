@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import operator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import concrete, holds_tracer, operand, tracer_method
+from graphad.numpy._register import concrete, known, operand, tracer_method
+from graphad.op import Op
 from graphad.ops.elementwise import cast
 from graphad.ops.index import Gather
 from graphad.ops.select import select
-from graphad.ops.shape import Reverse, Slice, broadcast_to, reshape, transpose
+from graphad.ops.shape import Reshape, Reverse, Slice, broadcast_to, transpose
 from graphad.trace import Tracer
-from graphad.types import INT64, TensorType
+from graphad.types import INT64, Shape, TensorType
 
 
 class Plan(NamedTuple):
@@ -37,14 +39,44 @@ def getitem(x: Any, index: Any) -> Any:
 
     Raises `IndexOutOfBoundsError` for a known index outside its axis, `TracerError` for a traced mask.
     """
+    key = _basic_key(index)
+    if key is not None:
+        for op in _basic_ops(x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape), key):
+            x = op(x)
+        return x
     plan = read_index(x, index)
-    out = _sliced(x, plan.slices)
-    out = reshape(out, plan.kept)
-    return _gathered(out, plan) if plan.arrays else out
+    for op in _slicing_ops(x.shape, plan):
+        x = op(x)
+    return _gathered(x, plan) if plan.arrays else x
 
 
-def _sliced(x: Any, slices: list[tuple[int, int, int]]) -> Any:
+def _basic_key(index: Any) -> Any:
+    """A hashable form of an index of known integers, slices, Ellipsis and None; None for other indices."""
+    entries: list[Any] = []
+    for item in index if type(index) is tuple else (index,):
+        if type(item) is slice:
+            bounds = (item.start, item.stop, item.step)
+            if not all(b is None or type(b) is int for b in bounds):
+                return None
+            entries.append(bounds)
+        elif type(item) is int or item is None or item is Ellipsis:
+            entries.append(item)
+        else:
+            return None
+    return tuple(entries)
+
+
+@lru_cache(maxsize=10_000)
+def _basic_ops(type: TensorType, key: tuple[Any, ...]) -> tuple[Op, ...]:
+    index = tuple([slice(*item) if isinstance(item, tuple) else item for item in key])
+    return _slicing_ops(type.shape, read_index(type, index))
+
+
+def _slicing_ops(shape: Shape, plan: Plan) -> tuple[Op, ...]:
+    """What slices, reverses and reshapes an array as far as needed: at most one op each."""
+    ops: list[Op] = []
     starts, stops, steps, reversed_axes = [], [], [], []
+    slices = plan.slices
     for axis, (start, stop, step) in enumerate(slices):
         count = len(range(start, stop, step))
         if count == 0:
@@ -53,14 +85,18 @@ def _sliced(x: Any, slices: list[tuple[int, int, int]]) -> Any:
             start, stop, step = start + (count - 1) * step, start + 1, -step
             if count > 1:
                 reversed_axes.append(axis)
-        starts.append(start)
-        stops.append(max(stop, start))
-        steps.append(step if count > 1 else 1)
         if count == 1:
-            stops[-1] = start + 1
-    if any(a != 0 or b != n or s != 1 for a, b, s, n in zip(starts, stops, steps, x.shape, strict=True)):
-        x = Slice(tuple(starts), tuple(stops), tuple(steps))(x)
-    return Reverse(tuple(reversed_axes))(x) if reversed_axes else x
+            stop, step = start + 1, 1
+        starts.append(start)
+        stops.append(stop)
+        steps.append(step)
+    if any(a != 0 or b != n or s != 1 for a, b, s, n in zip(starts, stops, steps, shape, strict=True)):
+        ops.append(Slice(tuple(starts), tuple(stops), tuple(steps)))
+    if reversed_axes:
+        ops.append(Reverse(tuple(reversed_axes)))
+    if plan.kept != tuple([len(range(*bounds)) for bounds in slices]):
+        ops.append(Reshape(plan.kept))
+    return tuple(ops)
 
 
 def _gathered(x: Any, plan: Plan) -> Any:
@@ -154,7 +190,7 @@ def _entries(x: Any, index: Any) -> tuple[list[Any], bool]:
             continue
         item = concrete(_as_index(item))
         if item.dtype.kind == "b":
-            entries.extend(_mask(x, item, _consumed(entries)))
+            entries.append(_known_mask(x, item))
             fancy = True
         elif isinstance(item, Tracer):
             entries.append(item)
@@ -172,13 +208,28 @@ def _entries(x: Any, index: Any) -> tuple[list[Any], bool]:
             f"too many indices: {_type(x)} has {x.ndim} axes, but {x.ndim - missing} were indexed"
         )
     at = next((i for i, item in enumerate(entries) if item is Ellipsis), None)
-    if at is None:
-        return entries + [slice(None)] * missing, fancy
-    return entries[: at + 1] + [slice(None)] * missing + entries[at + 1 :], fancy
+    at = len(entries) if at is None else at + 1
+    filled = entries[:at] + [slice(None)] * missing + entries[at:]
+    return _spelled(x, filled), fancy
+
+
+def _spelled(x: Any, entries: list[Any]) -> list[Any]:
+    """The entries with each mask as the index arrays of its true elements."""
+    found: list[Any] = []
+    axis = 0
+    for entry in entries:
+        if isinstance(entry, np.ndarray) and entry.dtype.kind == "b":
+            found.extend(_places(x, entry, axis))
+        else:
+            found.append(entry)
+        axis += _consumed([entry])
+    return found
 
 
 def _consumed(entries: list[Any]) -> int:
-    return sum(e is not None and e is not Ellipsis and not isinstance(e, _Flag) for e in entries)
+    """How many axes the entries index."""
+    masks = [e.ndim for e in entries if isinstance(e, np.ndarray) and e.dtype.kind == "b"]
+    return sum(masks) + sum(e is not None and e is not Ellipsis for e in entries) - len(masks)
 
 
 def _as_index(item: Any) -> Any:
@@ -193,18 +244,24 @@ def _as_index(item: Any) -> Any:
     return item
 
 
-def _mask(x: Any, mask: Any, axis: int) -> list[Any]:
-    if isinstance(mask, Tracer):
+def _known_mask(x: Any, mask: Any) -> Any:
+    array = known(mask)
+    if array is None:
         raise TracerError(
             f"a traced mask {mask.type} cannot index {_type(x)}: the result's shape would depend on its values; use "
             "numpy.where(mask, x, 0) to keep the shape, or index with a mask that is known while tracing"
         )
+    return array
+
+
+def _places(x: Any, mask: Any, axis: int) -> list[Any]:
     if mask.ndim == 0:
         return [np.zeros(1 if mask else 0, INT64).view(_Flag)]
     expected = x.shape[axis : axis + mask.ndim]
     if mask.shape != expected:
         raise IndexOutOfBoundsError(
-            f"a boolean index of shape {list(mask.shape)} does not match axes {axis} to {axis + mask.ndim - 1} of {_type(x)}"
+            f"a boolean index of shape {list(mask.shape)} does not match axes {axis} to {axis + mask.ndim - 1} "
+            f"of {_type(x)}"
         )
     return list(np.nonzero(mask))
 
@@ -221,7 +278,7 @@ def wrapped(index: Any, x: Any, axis: int) -> Any:
     """An index array counted from the start of its axis. Known ones out of bounds raise `IndexOutOfBoundsError`."""
     n = x.shape[axis]
     if isinstance(index, Tracer):
-        index64 = cast(index, INT64)
+        index64: Any = index if index.dtype == INT64 else cast(index, INT64)
         return index64 if index.dtype.kind == "u" else select(index64 < 0, index64 + n, index64)
     for i in (index.min(), index.max()) if index.size else ():
         bounded(int(i), x, axis)
@@ -229,9 +286,4 @@ def wrapped(index: Any, x: Any, axis: int) -> Any:
 
 
 def _type(x: Any) -> str:
-    return str(x.type) if isinstance(x, Tracer) else repr(TensorType(x.dtype, x.shape))
-
-
-def is_static(index: Any) -> bool:
-    """Whether no traced value stands in an index."""
-    return not holds_tracer(index if isinstance(index, tuple) else (index,))
+    return str(x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape))

@@ -120,7 +120,7 @@ def any_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, wh
     reject("any", out=out)
     x = _masked(_truth(a), where, False)
     axes = axes_of(x, axis, "any")
-    return keep(ops.Any(axes)(x) if axes else x, x, axes, keepdims)
+    return keep(ops.Any_(axes)(x) if axes else x, x, axes, keepdims)
 
 
 @implements(np.all, method="all")
@@ -146,8 +146,8 @@ def _place(name: str, op: Any) -> Callable[..., Any]:
     return place
 
 
-argmax = implements(np.argmax, method="argmax")(_place("argmax", ops.ArgMax))
-argmin = implements(np.argmin, method="argmin")(_place("argmin", ops.ArgMin))
+argmax = implements(np.argmax, method="argmax")(_place("argmax", ops.Argmax))
+argmin = implements(np.argmin, method="argmin")(_place("argmin", ops.Argmin))
 
 
 @implements(np.count_nonzero)
@@ -166,12 +166,12 @@ def _working(x: Any, dtype: Any) -> tuple[DType, DType]:
     return (np.dtype(np.float32) if result == np.float16 else result), result
 
 
-def _count(x: Any, axes: tuple[int, ...], where: Any) -> Any:
+def _count(x: Any, axes: tuple[int, ...], where: Any, keepdims: bool) -> Any:
     """How many elements a reduction reads: a Python integer, or an array where a mask decides."""
     if where is True or where is np._NoValue:
         return math.prod(x.shape[i] for i in axes)
     mask = np.broadcast_to(_truth(where), x.shape)
-    return sum_(mask, axes, np.int64, keepdims=True)
+    return sum_(mask, axes, np.int64, keepdims=keepdims)
 
 
 @implements(np.mean, method="mean")
@@ -182,13 +182,9 @@ def mean(
     a = operand(a)
     axes = axes_of(a, axis, "mean")
     working, result = _working(a, dtype)
-    total = sum_(cast(a, working), axes, working, keepdims=True, where=where)
-    average_ = cast(total / _count(a, axes, where), result)
-    return average_ if keepdims is not np._NoValue and keepdims else _drop(average_, axes)
-
-
-def _drop(x: Any, axes: tuple[int, ...]) -> Any:
-    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    kept = keepdims is not np._NoValue and bool(keepdims)
+    total = sum_(cast(a, working), axes, working, keepdims=kept, where=where)
+    return cast(total / _count(a, axes, where, kept), result)
 
 
 @implements(np.var, method="var")
@@ -211,14 +207,15 @@ def var(
     working, result = _working(a, dtype)
     x = cast(a, working)
     ddof = ddof if correction is np._NoValue else correction
-    count = _count(a, axes, where)
-    center = sum_(x, axes, working, keepdims=True, where=where) / count if mean is np._NoValue else mean
-    deviation = x - center
+    if mean is np._NoValue:
+        mean = sum_(x, axes, working, keepdims=True, where=where) / _count(a, axes, where, True)
+    deviation = x - mean
     squares = np.real(deviation * np.conj(deviation)) if working.kind == "c" else np.square(deviation)
-    total = sum_(squares, axes, squares.dtype, keepdims=True, where=where)
-    divisor = np.maximum(count - ddof, 0) if hasattr(count, "shape") else max(count - ddof, 0)
-    value = cast(total / divisor, result if result.kind != "c" else squares.dtype)
-    return value if keepdims is not np._NoValue and keepdims else _drop(value, axes)
+    kept = keepdims is not np._NoValue and bool(keepdims)
+    total = sum_(squares, axes, squares.dtype, keepdims=kept, where=where)
+    count = _count(a, axes, where, kept)
+    divisor = max(count - ddof, 0) if isinstance(count, int) else np.maximum(count - ddof, 0)
+    return cast(total / divisor, result if result.kind != "c" else squares.dtype)
 
 
 @implements(np.std, method="std")
@@ -236,13 +233,17 @@ def std(
 ) -> Any:
     """NumPy's `std`. Its derivative is 0 where all elements are equal."""
     options = {"where": where, "mean": mean, "correction": correction}
-    return np.sqrt(var(a, axis, dtype, out, ddof, keepdims, **options))
+    return root(var(a, axis, dtype, out, ddof, keepdims, **options))
+
+
+def root(x: Any) -> Any:
+    """`sqrt(x)` of a sum of squares: its derivative is 0 where all of them are 0, a subgradient of the norm."""
+    zero = x == 0
+    return np.where(zero, x, np.sqrt(np.where(zero, np.ones((), x.dtype), x)))
 
 
 @implements(np.average)
-def average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False
-) -> Any:
+def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     """NumPy's `average`: the mean, weighted if `weights` are given (of the shape of `a`, or along `axis`)."""
     a = operand(a)
     axes = axes_of(a, axis, "average")

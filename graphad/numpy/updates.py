@@ -101,9 +101,7 @@ def _located_add(x: Any, index: Any, values: Any) -> Any:
             return x + block
         low = tuple(a for a, _, _ in plan.slices)
         inner = tuple(s - 1 for _, _, s in plan.slices)
-        high = tuple(
-            n - a - (m - 1) * s - 1 for n, m, (a, _, s) in zip(x.shape, counts, plan.slices, strict=True)
-        )
+        high = tuple(n - a - (m - 1) * s - 1 for n, m, (a, _, s) in zip(x.shape, counts, plan.slices, strict=True))
         return x + Pad(low, high, inner)(block)
     return _scattered(ScatterAdd, x, index, plan, values)
 
@@ -144,7 +142,8 @@ def _combine(x: Any, index: Any, values: Any, combine: Any, reduce: Any, neutral
 @tracer_method("__setitem__")
 def _setitem(x: Any, index: Any, value: Any) -> None:
     raise TracerError(
-        f"a traced {x.type} cannot be changed in place; write x = x.at[i].set(value), or x = numpy.where(mask, value, x)"
+        f"a traced {x.type} cannot be changed in place; write x = x.at[i].set(value), or "
+        "x = numpy.where(mask, value, x)"
     )
 
 

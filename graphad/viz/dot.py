@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from graphad.viz.label import clean
 from graphad.viz.layered import Placement
 from graphad.viz.picture import Box, Cluster, Edge, Picture
@@ -51,7 +49,7 @@ def _cluster(picture: Picture, cluster: Cluster, placement: Placement | None, li
     for inner in cluster.clusters:
         lines.append(f"{indent}subgraph cluster_{inner.id} {{")
         found = {
-            "label": inner.label, "tooltip": _tooltip(inner.tooltip or inner.label), "style": "rounded,filled",
+            "label": inner.label.replace("&", "&amp;"), "tooltip": _tooltip(inner.tooltip or inner.label), "style": "rounded,filled",
             "fillcolor": CLUSTER_FILLS[depth % 2], "color": "#B4BCC5", "fontsize": "10", "fontcolor": FAINT,
             "fontname": FONT, "labeljust": "l", "margin": "10",
         }  # fmt: skip
@@ -128,28 +126,19 @@ def caption_label(picture: Picture, legend: bool) -> str:
 
 
 def attributes(found: dict[str, str]) -> str:
-    """An attribute list. A value in angle brackets is an HTML-like label and goes in as it is."""
-    return ", ".join(f"{name}={_value(name, text)}" for name, text in found.items())
-
-
-def _value(name: str, text: str) -> str:
-    if name == "label" and text.startswith("<<"):
-        return text
-    return quote(text) if name != "tooltip" else f'"{text}"'
+    """An attribute list. A value in doubled angle brackets is an HTML-like label and goes in as it is."""
+    html = {name for name, text in found.items() if name == "label" and text.startswith("<<")}
+    return ", ".join(f"{name}={text if name in html else quote(text)}" for name, text in found.items())
 
 
 def quote(text: str) -> str:
     """A DOT string that means exactly the text."""
-    return '"' + clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    return '"' + clean(text, 8000).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _tooltip(text: str) -> str:
     # Graphviz lets entities through as they are, so a literal & has to be one.
-    return quote("".join(_joined(clean(text, 6000)))).strip('"') if text else " "
-
-
-def _joined(text: str) -> Iterable[str]:
-    return (("&amp;" if c == "&" else c) for c in text)
+    return clean(text, 6000).replace("&", "&amp;") or " "
 
 
 def escape(text: str) -> str:

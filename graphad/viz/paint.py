@@ -6,30 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.viz import label
-from graphad.viz.collapse import Collapse, Group, choose, grouped
-from graphad.viz.heat import Heat, Scale
+from graphad.viz.collapse import Collapse, Group, grouped
+from graphad.viz.heat import Scale
 from graphad.viz.picture import Box, Cluster, Edge, Picture
 
 KERNELS = ("fused",)
 """Ops whose region `collapse="kernel"` closes."""
 
 _Sources = dict[Value, Box]
-
-
-def paint(graph: Graph, *, collapse: Collapse = "auto", heat: Heat = None, title: str | None = None) -> Picture:
-    """The picture of a graph."""
-    chosen = choose(graph, collapse)
-    painter = Painter(Scale((graph,), heat), chosen)
-    painter.picture.prefix = f"g{graph.digest[:8]}"
-    painter.picture.title = label.clean(title or f"@{graph.name}", 80)
-    painter.graph(graph)
-    count = label.region_size(graph)
-    painter.picture.notes.append(f"{count} op{'s' if count != 1 else ''}")
-    if collapse == "auto" and chosen is not None:
-        painter.picture.notes.append(f"collapsed by {chosen} (collapse=None draws every op)")
-    if heat is not None:
-        painter.picture.notes.append(f"heat: up to {painter.scale.format(painter.scale.top)}")
-    return painter.picture
 
 
 class Painter:
@@ -44,6 +28,7 @@ class Painter:
         self.collapse = collapse
         self.status = status or {}
         self.members: dict[str, tuple[Node, ...]] = {}
+        self.placed: dict[Value, str] = {}
         self.names = label.Names()
 
     def graph(self, graph: Graph) -> None:
@@ -68,7 +53,9 @@ class Painter:
         found: _Sources = {}
         for v in values:
             name = prefix + self.names.of(v, None)[0]
-            found[v] = self.add("input", "input", name, cluster, detail=str(v.type), tooltip=f"{name}: {v.type}", ref=name)
+            found[v] = self.add(
+                "input", "input", name, cluster, detail=str(v.type), tooltip=f"{name}: {v.type}", ref=name
+            )
         return found
 
     def outputs(self, values: Sequence[Value], sources: _Sources, cluster: Cluster) -> None:
@@ -153,6 +140,7 @@ class Painter:
             if not label.is_scalar(v) or v in sources:
                 self.read(v, box, sources, cluster, self.edge_category(sources.get(v), role_of(node)))
         sources.update(dict.fromkeys(node.outputs, box))
+        self.placed.update(dict.fromkeys(node.outputs, box.id))
         return box
 
     def group(self, group: Group, sources: _Sources, cluster: Cluster) -> None:
@@ -184,7 +172,9 @@ class Painter:
         text = label.op_text(node)
         heading = "  ·  ".join(filter(None, [text, label.types_text(node.outputs), label.place(node.where)]))
         category = self.status.get(node, "")
-        frame = Cluster(f"cluster{len(self.picture.boxes)}_{len(cluster.clusters)}", heading, label.op_tooltip(node, category))
+        frame = Cluster(
+            f"cluster{len(self.picture.boxes)}_{len(cluster.clusters)}", heading, label.op_tooltip(node, category)
+        )
         cluster.clusters.append(frame)
         only = next(iter(regions.values()))
         types = tuple(v.type for v in node.inputs)
@@ -202,7 +192,9 @@ class Painter:
                 if result in inner:
                     sources[v] = inner[result]
                 elif isinstance(result, Constant):
-                    sources[v] = self.add("constant", "constant", label.constant_text(result), frame, detail=str(result.type))
+                    sources[v] = self.add(
+                        "constant", "constant", label.constant_text(result), frame, detail=str(result.type)
+                    )
             return
         box = self.node(node, sources, frame, set(), title=text)
         for name, region in regions.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 
@@ -79,22 +79,19 @@ class Picture:
         return {box: cluster for cluster in self.root.walk() for box in cluster.boxes}
 
     def levels(self) -> dict[str, int]:
-        """Longest-path level of each box; a box that reads nothing stands just above its first reader."""
-        order = ordered(self.boxes, [(e.tail, e.head) for e in self.edges] + self.links)
+        """Longest-path level of each box, with the boxes that read little pulled down to their readers."""
+        edges = [(e.tail, e.head) for e in self.edges] + self.links
+        order = ordered(self.boxes, edges)
         position = {id: i for i, id in enumerate(order)}
         level = dict.fromkeys(order, 0)
-        heads: dict[str, list[str]] = {id: [] for id in order}
-        reads: set[str] = set()
-        for tail, head in [(e.tail, e.head) for e in self.edges] + self.links:
-            if position[tail] < position[head]:
-                heads[tail].append(head)
-                reads.add(head)
+        forward = [(tail, head) for tail, head in edges if position[tail] < position[head]]
+        heads: dict[str, list[str]] = {}
+        for tail, head in forward:
+            heads.setdefault(tail, []).append(head)
         for id in order:
-            for head in heads[id]:
+            for head in heads.get(id, ()):
                 level[head] = max(level[head], level[id] + 1)
-        for id in order:
-            if id not in reads and heads[id]:
-                level[id] = min(level[head] for head in heads[id]) - 1
+        pull_down(level, order, forward, heads, self.boxes)
         return level
 
     def cut(self, edges: Collection[int]) -> Picture:
@@ -104,7 +101,12 @@ class Picture:
         at the tail: it is repeated where it is used.
         """
         result = replace(
-            self, boxes=dict(self.boxes), edges=[], root=self.root.copy(), links=list(self.links), notes=list(self.notes)
+            self,
+            boxes=dict(self.boxes),
+            edges=[],
+            root=self.root.copy(),
+            links=list(self.links),
+            notes=list(self.notes),
         )
         homes = result.homes()
         readers: dict[str, list[str]] = {}
@@ -115,23 +117,26 @@ class Picture:
             result.links.append((edge.tail, edge.head))
             tail = result.boxes[edge.tail]
             known = readers.setdefault(edge.tail, [])
-            if not known and tail.kind != "input":
+            if not known and tail.kind != "input" and f"{tail.id}_out" not in result.boxes:
                 _name(result, tail)
                 out = _stub(result, homes, f"{tail.id}_out", edge.category, f"{tail.ref} ▸", tail.id)
                 out.href = edge.head
                 result.edges.append(Edge(tail.id, out.id, edge.category))
-            if edge.head not in known:
+            stub_id = f"{tail.id}_to_{edge.head}"
+            if stub_id not in result.boxes:
                 use = tail.kind == "input"
                 label = tail.ref if use else f"▸ {tail.ref}"
                 category = "input" if use else edge.category
-                stub = _stub(result, homes, f"{tail.id}_in{len(known)}_{edge.head}", category, label, edge.head)
+                stub = _stub(result, homes, stub_id, category, label, edge.head)
                 stub.kind, stub.href, stub.tooltip = "use" if use else "stub", tail.id, tail.tooltip
                 result.edges.append(Edge(stub.id, edge.head, edge.category))
-                known.append(edge.head)
+            known.append(edge.head)
         for id, heads in readers.items():
             if (out_id := f"{id}_out") in result.boxes:
                 titles = [result.boxes[head].title for head in heads]
-                result.boxes[out_id].tooltip = "read by " + ", ".join(titles[:12]) + (" ..." if len(titles) > 12 else "")
+                result.boxes[out_id].tooltip = (
+                    "read by " + ", ".join(titles[:12]) + (" ..." if len(titles) > 12 else "")
+                )
         return result
 
 
@@ -145,6 +150,27 @@ def _stub(picture: Picture, homes: dict[str, Cluster], id: str, category: str, l
     box = picture.boxes[id] = Box(id, "stub", category, label)
     homes[beside].boxes.append(id)
     return box
+
+
+def pull_down(
+    level: dict[str, int],
+    order: Sequence[str],
+    edges: Iterable[tuple[str, str]],
+    heads: Mapping[str, Sequence[str]],
+    boxes: Mapping[str, Box],
+) -> None:
+    """Move each item that reads at most one other op down to just above its first reader, the last items first."""
+    reads = dict.fromkeys(order, 0)
+    for tail, head in edges:
+        box = boxes.get(tail)
+        if box is None or not (box.satellite or box.kind == "input"):
+            reads[head] += 1
+    for id in reversed(order):
+        if reads[id] <= 1 and heads.get(id) and (id not in boxes or boxes[id].kind != "stub"):
+            level[id] = max(level[id], min(level[head] for head in heads[id]) - 1)
+    for id in order:
+        if id in boxes and boxes[id].satellite and heads.get(id):
+            level[id] = max(min(level[head] for head in heads[id]) - 1, 0)
 
 
 def ordered(items: Collection[str], edges: Collection[tuple[str, str]]) -> list[str]:

@@ -138,7 +138,7 @@ def nanstd(
 ) -> Any:
     """NumPy's `nanstd`: NaN where no more than `ddof` elements are left."""
     options = {"where": where, "mean": mean, "correction": correction}
-    return np.sqrt(nanvar(a, axis, dtype, out, ddof, keepdims, **options))
+    return reductions.root(nanvar(a, axis, dtype, out, ddof, keepdims, **options))
 
 
 @implements(np.nancumsum)

@@ -1,0 +1,48 @@
+"""`graphad.numpy`: NumPy's namespace, with functions that record on traced values.
+
+    import graphad.numpy as np
+
+A plain `import numpy as np` traces as well, through NumPy's dispatch protocols; this namespace adds what those leave
+out: creation functions that make traced arrays (`zeros`, `arange`), `asarray` of lists that contain traced values.
+Without traced values every function is NumPy's own. Names that need no tracing (dtypes, constants) are NumPy's.
+"""
+
+from typing import Any
+
+import numpy as _np
+
+# Imported for what they register.
+from graphad.numpy import (  # noqa: F401
+    creation,
+    indexing,
+    joining,
+    linalg,
+    manipulation,
+    methods,
+    misc,
+    nan_reductions,
+    padding,
+    products,
+    reductions,
+    scans,
+    selecting,
+    sorting,
+    ufuncs,
+    updates,
+)
+from graphad.numpy._register import NAMESPACE
+
+
+def __getattr__(name: str) -> Any:
+    found = getattr(_np, name)
+    if callable(found):
+        found = NAMESPACE.get(found, found)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return dir(_np)
+
+
+__all__ = ["linalg"]

@@ -1,0 +1,191 @@
+"""The namespace `graphad.numpy.linalg`: NumPy's `linalg` on traced values."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import MissingRuleError, ShapeError
+from graphad.numpy._register import NAMESPACE, axis_of, float_dtype, implements, operand, require
+from graphad.numpy.reductions import root
+from graphad.ops import linalg as ops
+from graphad.ops import shape as shapes
+from graphad.ops.determinant import Det, Slogdet
+from graphad.ops.elementwise import cast
+
+SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
+
+
+def _square(name: str, a: Any) -> Any:
+    a = operand(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ShapeError(f"{name}: needs square matrices, not shape {list(a.shape)}")
+    return cast(a, float_dtype(a))
+
+
+@implements(np.linalg.inv)
+def inv(a: Any) -> Any:
+    return ops.Inv()(_square("inv", a))
+
+
+@implements(np.linalg.det)
+def det(a: Any) -> Any:
+    return Det()(_square("det", a))
+
+
+@implements(np.linalg.slogdet)
+def slogdet(a: Any) -> Any:
+    """NumPy's `slogdet`: a pair `(sign, logabsdet)`."""
+    return SlogdetResult(*Slogdet()(_square("slogdet", a)))
+
+
+@implements(np.linalg.cholesky)
+def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+    lower = ops.Cholesky()(_square("cholesky", a))
+    return np.conj(np.matrix_transpose(lower)) if upper else lower
+
+
+@implements(np.linalg.solve)
+def solve(a: Any, b: Any) -> Any:
+    """NumPy's `solve`: `b` is one vector if it has one axis, else a stack of matrices."""
+    a, b = operand(a), operand(b)
+    dtype = float_dtype(a, b)
+    a, b = cast(_square("solve", a), dtype), cast(b, dtype)
+    columns = shapes.expand_dims(b, 1) if b.ndim == 1 else b
+    if columns.ndim < 1 or columns.shape[-2] != a.shape[-1]:
+        raise ShapeError(f"solve: shapes {list(a.shape)} and {list(b.shape)} do not fit")
+    stacks = np.broadcast_shapes(a.shape[:-2], columns.shape[:-2])
+    a = shapes.broadcast_to(a, (*stacks, *a.shape[-2:]))
+    columns = shapes.broadcast_to(columns, (*stacks, *columns.shape[-2:]))
+    x = ops.Solve()(a, columns)
+    return x[..., 0] if b.ndim == 1 else x
+
+
+# -- norms --------------------------------------------------------------------------------------------------------
+
+
+def _root_of_squares(x: Any, axes: Any, keepdims: bool) -> Any:
+    squares = np.real(x * np.conj(x)) if x.dtype.kind == "c" else np.square(x)
+    return root(np.sum(squares, axis=axes, keepdims=keepdims))
+
+
+def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
+    if order is None or order == 2:
+        return _root_of_squares(x, axis, keepdims)
+    if order == math.inf:
+        return np.max(np.abs(x), axis=axis, keepdims=keepdims)
+    if order == -math.inf:
+        return np.min(np.abs(x), axis=axis, keepdims=keepdims)
+    if order == 1:
+        return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
+    if order == 0:
+        return np.sum(cast(x != 0, np.real(x).dtype), axis=axis, keepdims=keepdims)
+    size = np.sum(np.abs(x) ** order, axis=axis, keepdims=keepdims)
+    return size ** (1.0 / order)
+
+
+def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:
+    row, column = axes
+    if order is None or order == "fro":
+        return _root_of_squares(x, axes, keepdims)
+    if order in (1, -1, math.inf, -math.inf):
+        along, across = (row, column) if abs(order) == 1 else (column, row)
+        sums = np.sum(np.abs(x), axis=along, keepdims=True)
+        out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True)
+        return out if keepdims else shapes.squeeze(out, axes)
+    raise MissingRuleError(f"norm: ord={order!r} of a matrix cannot be traced; use 'fro', 1, -1, inf or -inf")
+
+
+@implements(np.linalg.norm)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    """NumPy's `norm` of vectors or matrices. The Euclidean norm's derivative at 0 is 0, one of its subgradients."""
+    x = operand(x)
+    x = cast(x, float_dtype(x))
+    if axis is None:
+        if ord is None or (ord in ("f", "fro") and x.ndim == 2) or (ord == 2 and x.ndim == 1):
+            return _root_of_squares(x, None, keepdims)
+        axis = tuple(range(x.ndim))
+    axes = tuple(axis_of(x, i, "norm") for i in (axis if isinstance(axis, (tuple, list)) else (axis,)))
+    if len(axes) == 1:
+        if isinstance(ord, str):
+            raise ShapeError(f"norm: ord={ord!r} is for matrices, not for vectors")
+        return _vector_norm(x, ord, axes[0], keepdims)
+    if len(axes) != 2 or axes[0] == axes[1]:
+        raise ShapeError(f"norm: axis {axis} is neither one axis nor two different ones")
+    return _matrix_norm(x, "fro" if ord == "f" else ord, (axes[0], axes[1]), keepdims)
+
+
+@implements(np.linalg.vector_norm)
+def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    x = operand(x)
+    x = cast(x, float_dtype(x))
+    if axis is None:
+        out = _vector_norm(shapes.reshape(x, (-1,)), ord, 0, False)
+        return shapes.reshape(out, (1,) * x.ndim) if keepdims else out
+    axes = axis if isinstance(axis, tuple) else axis_of(x, axis, "vector_norm")
+    return _vector_norm(x, ord, axes, keepdims)
+
+
+@implements(np.linalg.matrix_norm)
+def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    x = operand(x)
+    return norm(x, ord, (-2, -1), keepdims)
+
+
+# -- powers and chains --------------------------------------------------------------------------------------------
+
+
+@implements(np.linalg.matrix_power)
+def matrix_power(a: Any, n: int) -> Any:
+    """The `n`-th power of square matrices, by repeated squaring."""
+    a = operand(a)
+    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
+        raise ShapeError(f"matrix_power: needs square matrices, not shape {list(a.shape)}")
+    if n == 0:
+        return shapes.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+    base = inv(a) if n < 0 else a
+    n = abs(n)
+    out = None
+    while n:
+        if n % 2:
+            out = base if out is None else np.matmul(out, base)
+        n //= 2
+        base = np.matmul(base, base) if n else base
+    return out
+
+
+@implements(np.linalg.multi_dot)
+def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+    """A chain of matrix products in the order of fewest operations, as `einsum` finds it."""
+    require("multi_dot", "out", out, None)
+    xs = [operand(x) for x in arrays]
+    if len(xs) < 2:
+        raise ShapeError("multi_dot: needs at least two arrays")
+    args: list[Any] = []
+    for i, x in enumerate(xs):
+        args += [x, [i + 1] if i == 0 and x.ndim == 1 else [i, i + 1][: x.ndim]]
+    ends = ([0] if xs[0].ndim == 2 else []) + ([len(xs)] if xs[-1].ndim == 2 else [])
+    return np.einsum(*args, ends)
+
+
+@implements(np.linalg.cond)
+def cond(x: Any, p: Any = None) -> Any:
+    """The condition number `norm(x, p) norm(inv(x), p)` for the norms that can be traced."""
+    x = operand(x)
+    if p in (None, 2, -2):
+        raise MissingRuleError("cond: p=2 cannot be traced; use p='fro', 1, -1, inf or -inf")
+    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+
+
+def __getattr__(name: str) -> Any:
+    found = getattr(np.linalg, name)
+    return NAMESPACE.get(found, found) if callable(found) else found
+
+
+def __dir__() -> list[str]:
+    return dir(np.linalg)
+
+
+__all__ = ["cholesky", "det", "inv", "norm", "slogdet", "solve"]

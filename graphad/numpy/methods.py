@@ -1,0 +1,88 @@
+"""The methods and properties that arrays have and whose arguments differ from those of NumPy's functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.numpy._register import operand, tracer_method
+from graphad.numpy.manipulation import matrix_transpose, ravel, reshape, transpose
+from graphad.numpy.misc import imag, real, round_
+from graphad.ops.elementwise import cast
+from graphad.trace import Tracer
+
+
+@tracer_method("reshape")
+def _reshape(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+    return reshape(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+@tracer_method("transpose")
+def _transpose(x: Any, *axes: Any) -> Any:
+    given = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes or None
+    return transpose(x, given)
+
+
+@tracer_method("flatten")
+def _flatten(x: Any, order: str = "C") -> Any:
+    return ravel(x, order)
+
+
+@tracer_method("astype")
+def _astype(
+    x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
+    return cast(x, dtype)
+
+
+@tracer_method("copy")
+def _copy(x: Any, order: str = "C") -> Any:
+    return x
+
+
+@tracer_method("clip")
+def _clip(x: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
+    return np.clip(x, min, max, out)
+
+
+@tracer_method("conj")
+def _conj(x: Any) -> Any:
+    return np.conjugate(x)
+
+
+@tracer_method("__round__")
+def _round(x: Any, ndigits: int | None = None) -> Any:
+    return round_(x, ndigits or 0)
+
+
+@tracer_method("compress")
+def _compress(x: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
+    return np.compress(operand(condition), x, axis, out)
+
+
+@tracer_method("to_device")
+def _to_device(x: Any, device: Any, /, *, stream: Any = None) -> Any:
+    return x
+
+
+def _bind() -> None:
+    properties = {
+        "T": transpose,
+        "mT": matrix_transpose,
+        "real": real,
+        "imag": imag,
+        "flat": ravel,
+        "device": lambda x: "cpu",
+    }
+    methods = {
+        "conjugate": _conj,
+        "__abs__": lambda x: np.absolute(x),
+    }
+    for name, getter in properties.items():
+        setattr(Tracer, name, property(getter))
+    for name, method in methods.items():
+        setattr(Tracer, name, method)
+
+
+_bind()

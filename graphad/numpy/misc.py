@@ -1,0 +1,208 @@
+"""Rounding, complex parts, comparisons within tolerance, and questions about types."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.numpy._register import axis_of, implements, operand, reject, static
+from graphad.ops import complex as parts
+from graphad.ops import shape as shapes
+from graphad.ops import special
+from graphad.ops.elementwise import cast
+from graphad.ops.index import ScatterAdd
+from graphad.ops.select import select
+from graphad.trace import PYTHON_SCALARS, Tracer, kind_of
+
+
+@implements(np.real)
+def real(val: Any) -> Any:
+    return parts.real(operand(val))
+
+
+@implements(np.imag)
+def imag(val: Any) -> Any:
+    return parts.imag(operand(val))
+
+
+@implements(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    return parts.angle(operand(z), deg)
+
+
+@implements(np.round, np.around, method="round")
+def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
+    """NumPy's `round`: to the nearest even at ties; its derivative is 0."""
+    reject("round", out=out)
+    x = operand(a)
+    if x.dtype.kind == "b":
+        return cast(x, np.float16)
+    if x.dtype.kind in "iu":
+        scale = 10**-decimals
+        return x if decimals >= 0 else cast(np.rint(x / scale), x.dtype) * scale
+    if decimals == 0:
+        return np.rint(x)
+    scale = 10.0 ** abs(decimals)
+    return np.rint(x * scale) / scale if decimals > 0 else np.rint(x / scale) * scale
+
+
+@implements(np.fix)
+def fix(x: Any, out: Any = None) -> Any:
+    reject("fix", out=out)
+    return np.trunc(operand(x))
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """NumPy's `nan_to_num`; where an element is replaced, no derivative passes."""
+    x = operand(x)
+    if x.dtype.kind not in "fc":
+        return x
+    if x.dtype.kind == "c":
+        return nan_to_num(real(x), copy, nan, posinf, neginf) + 1j * nan_to_num(imag(x), copy, nan, posinf, neginf)
+    largest = float(np.finfo(x.dtype).max)
+    out = select(np.isnan(x), cast(operand(nan), x.dtype), x)
+    out = select(x == math.inf, cast(operand(largest if posinf is None else posinf), x.dtype), out)
+    return select(x == -math.inf, cast(operand(-largest if neginf is None else neginf), x.dtype), out)
+
+
+@implements(np.sinc)
+def sinc(x: Any) -> Any:
+    return special.sinc(operand(x))
+
+
+@implements(np.unwrap)
+def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
+    """NumPy's `unwrap`: multiples of the period added so that neighbours differ by half of it at most."""
+    p = operand(p)
+    p = p if p.dtype.kind == "f" else cast(p, float)
+    axis = axis_of(p, axis, "unwrap")
+    step = np.diff(p, axis=axis)
+    half = period / 2
+    wrapped = np.mod(step + half, period) - half
+    wrapped = np.where(np.logical_and(wrapped == -half, step > 0), half, wrapped)
+    correction = np.where(np.abs(step) < (half if discont is None else discont), 0.0, wrapped - step)
+    first = shapes.zeros((*p.shape[:axis], 1, *p.shape[axis + 1 :]), p.dtype)
+    return p + shapes.concatenate([first, np.cumsum(correction, axis)], axis)
+
+
+# -- comparisons --------------------------------------------------------------------------------------------------
+
+
+@implements(np.isclose)
+def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+    x, y = (v if type(v) in PYTHON_SCALARS else operand(v) for v in (a, b))
+    close = np.logical_and(np.abs(x - y) <= atol + rtol * np.abs(y), np.isfinite(y))
+    close = np.logical_or(close, np.equal(x, y))
+    return np.logical_or(close, np.logical_and(np.isnan(x), np.isnan(y))) if equal_nan else close
+
+
+@implements(np.allclose)
+def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+    return np.all(isclose(a, b, rtol, atol, equal_nan))
+
+
+@implements(np.array_equal)
+def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+    x, y = operand(a1), operand(a2)
+    if x.shape != y.shape:
+        return False
+    same = np.equal(x, y)
+    return np.all(np.logical_or(same, np.logical_and(np.isnan(x), np.isnan(y))) if equal_nan else same)
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Any:
+    x, y = operand(a1), operand(a2)
+    try:
+        np.broadcast_shapes(x.shape, y.shape)
+    except ValueError:
+        return False
+    return np.all(np.equal(x, y))
+
+
+@implements(np.isposinf)
+def isposinf(x: Any, out: Any = None) -> Any:
+    reject("isposinf", out=out)
+    return operand(x) == math.inf
+
+
+@implements(np.isneginf)
+def isneginf(x: Any, out: Any = None) -> Any:
+    reject("isneginf", out=out)
+    return operand(x) == -math.inf
+
+
+@implements(np.isreal)
+def isreal(x: Any) -> Any:
+    return imag(x) == 0
+
+
+@implements(np.iscomplex)
+def iscomplex(x: Any) -> Any:
+    return imag(x) != 0
+
+
+# -- types and shapes ---------------------------------------------------------------------------------------------
+
+
+@implements(np.iscomplexobj)
+def iscomplexobj(x: Any) -> bool:
+    return bool(operand(x).dtype.kind == "c")
+
+
+@implements(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    return not iscomplexobj(x)
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    return tuple(operand(a).shape)
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    return int(operand(a).ndim)
+
+
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> int:
+    extents = operand(a).shape
+    if axis is None:
+        return math.prod(extents)
+    return math.prod(extents[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
+
+
+@implements(np.result_type)
+def result_type(*arrays_and_dtypes: Any) -> Any:
+    kinds = [kind_of(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes]
+    return np.result_type(*[k(0) if k in PYTHON_SCALARS else k for k in kinds])
+
+
+@implements(np.can_cast)
+def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
+    return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
+
+
+@implements(np.common_type)
+def common_type(*arrays: Any) -> Any:
+    return np.common_type(*[np.empty(0, operand(x).dtype) for x in arrays])
+
+
+@implements(np.may_share_memory, np.shares_memory)
+def may_share_memory(a: Any, b: Any, max_work: Any = None) -> bool:
+    """False: traced values are never views of one another."""
+    return False
+
+
+@implements(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
+    """NumPy's `bincount` for known `x`; the weights may be traced, and are added up by bin."""
+
+    bins = static(x, "bincount: x").astype(np.int64)
+    extent = max(minlength, int(bins.max()) + 1 if bins.size else 0)
+    values = cast(operand(weights), np.float64)
+    return ScatterAdd((0,))(shapes.zeros((extent,), np.float64), values, bins)

@@ -1,0 +1,129 @@
+"""Products of vectors, matrices and tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError
+from graphad.numpy._register import axis_of, implements, operand, reject
+from graphad.ops import contraction as ops
+from graphad.ops import shape as shapes
+from graphad.ops.elementwise import cast
+from graphad.trace import UFUNCS, Tracer
+
+
+@implements(np.dot, method="dot")
+def dot(a: Any, b: Any, out: Any = None) -> Any:
+    reject("dot", out=out)
+    return ops.dot(operand(a), operand(b))
+
+
+def matmul(a: Any, b: Any) -> Any:
+    """NumPy's `matmul`, which is what `a @ b` means."""
+    return ops.matmul(operand(a), operand(b))
+
+
+UFUNCS[np.matmul] = matmul
+setattr(Tracer, "__matmul__", matmul)  # noqa: B010
+setattr(Tracer, "__rmatmul__", lambda self, other: matmul(other, self))  # noqa: B010
+
+
+@implements(np.linalg.matmul)
+def linalg_matmul(x1: Any, x2: Any, /) -> Any:
+    return matmul(x1, x2)
+
+
+def vecdot(x1: Any, x2: Any) -> Any:
+    """NumPy's `vecdot`: inner products along the last axis, the first operand conjugated."""
+    return np.sum(np.conj(operand(x1)) * operand(x2), axis=-1)
+
+
+def matvec(x1: Any, x2: Any) -> Any:
+    """NumPy's `matvec`: matrices times vectors."""
+    return matmul(x1, operand(x2)[..., None])[..., 0]
+
+
+def vecmat(x1: Any, x2: Any) -> Any:
+    """NumPy's `vecmat`: conjugated vectors times matrices."""
+    return matmul(np.conj(operand(x1))[..., None, :], x2)[..., 0, :]
+
+
+for _name in ("vecdot", "matvec", "vecmat"):
+    if hasattr(np, _name):
+        UFUNCS[getattr(np, _name)] = globals()[_name]
+
+
+@implements(np.linalg.vecdot)
+def linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return vecdot(np.moveaxis(operand(x1), axis, -1), np.moveaxis(operand(x2), axis, -1))
+
+
+@implements(np.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    return ops.tensordot(operand(a), operand(b), axes)
+
+
+@implements(np.linalg.tensordot)
+def linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
+    return tensordot(x1, x2, axes)
+
+
+@implements(np.einsum)
+def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any) -> Any:
+    """NumPy's `einsum` in any form, contracted pair by pair in an order of few operations."""
+    reject("einsum", out=out, **{k: v for k, v in kwargs.items() if k in ("dtype", "order")})
+    return ops.einsum(*operands, optimize=True if optimize is False else optimize)
+
+
+@implements(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    return ops.inner(operand(a), operand(b))
+
+
+@implements(np.outer)
+def outer(a: Any, b: Any, out: Any = None) -> Any:
+    reject("outer", out=out)
+    return ops.outer(operand(a), operand(b))
+
+
+@implements(np.linalg.outer)
+def linalg_outer(x1: Any, x2: Any, /) -> Any:
+    return outer(x1, x2)
+
+
+@implements(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    return ops.vdot(operand(a), operand(b))
+
+
+@implements(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    a, b = operand(a), operand(b)
+    rank = max(a.ndim, b.ndim)
+    m, n = ((1,) * (rank - x.ndim) + x.shape for x in (a, b))
+    left = shapes.reshape(a, tuple(k for extent in m for k in (extent, 1)))
+    right = shapes.reshape(b, tuple(k for extent in n for k in (1, extent)))
+    return shapes.reshape(left * right, tuple(i * j for i, j in zip(m, n, strict=True)))
+
+
+@implements(np.cross)
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """NumPy's `cross`: products of vectors of 3 components. Raises `ShapeError` for others."""
+    a, b = operand(a), operand(b)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a = shapes.moveaxis(a, axis_of(a, axisa, "cross"), -1)
+    b = shapes.moveaxis(b, axis_of(b, axisb, "cross"), -1)
+    if a.shape[-1] != 3 or b.shape[-1] != 3:
+        raise ShapeError(f"cross: vectors have 3 components, not {a.shape[-1]} and {b.shape[-1]}")
+    dtype = np.result_type(a.dtype, b.dtype)
+    x, y = (tuple(cast(v[..., i], dtype) for i in range(3)) for v in (a, b))
+    parts = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+    return shapes.stack(parts, axisc if axisc >= 0 else axisc + parts[0].ndim + 1)
+
+
+@implements(np.linalg.cross)
+def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    return cross(x1, x2, axis=axis)

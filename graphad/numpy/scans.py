@@ -1,0 +1,186 @@
+"""Along an axis: cumulative sums and products, differences, gradients, integrals, convolutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError
+from graphad.numpy._register import axes_of, axis_of, dtype_of, implements, operand, reject, require
+from graphad.numpy.manipulation import reverse, slice_axis
+from graphad.numpy.reductions import accumulator
+from graphad.ops import shape as shapes
+from graphad.ops.cumulative import Cumprod, Cumsum
+from graphad.ops.elementwise import cast
+from graphad.trace import PYTHON_SCALARS
+
+
+def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:
+    """An op of `graphad.ops.cumulative` along an axis, or over all elements in order for None."""
+    reject(name, out=out)
+    a = operand(a)
+    x = cast(a, dtype or accumulator(a.dtype))
+    return op(0)(shapes.reshape(x, (-1,))) if axis is None else op(axis_of(x, axis, name))(x)
+
+
+@implements(np.cumsum, method="cumsum")
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    return scanned("cumsum", Cumsum, a, axis, dtype, out)
+
+
+@implements(np.cumprod, method="cumprod")
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+    return scanned("cumprod", Cumprod, a, axis, dtype, out)
+
+
+def _standard(name: str, op: Any, x: Any, axis: int | None, dtype: Any, out: Any, initial: bool, start: int) -> Any:
+    x = operand(x)
+    if axis is None and x.ndim != 1:
+        raise ShapeError(f"{name}: an array of {x.ndim} axes needs axis=")
+    result = scanned(name, op, x, axis or 0, dtype, out)
+    if not initial:
+        return result
+    i = axis_of(x, axis or 0, name)
+    first = shapes.full((*x.shape[:i], 1, *x.shape[i + 1 :]), start, result.dtype)
+    return shapes.concatenate([first, result], i)
+
+
+@implements(np.cumulative_sum)
+def cumulative_sum(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    return _standard("cumulative_sum", Cumsum, x, axis, dtype, out, include_initial, 0)
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(
+    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Any:
+    return _standard("cumulative_prod", Cumprod, x, axis, dtype, out, include_initial, 1)
+
+
+# -- differences and integrals ------------------------------------------------------------------------------------
+
+
+@implements(np.diff)
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:
+    x = operand(a)
+    if n < 0:
+        raise ShapeError(f"diff: the order must be non-negative, not {n}")
+    if n == 0:
+        return x
+    axis = axis_of(x, axis, "diff")
+    ends = []
+    for end in (prepend, append):
+        if end is not np._NoValue:
+            end = operand(end)
+            unit = (*x.shape[:axis], 1, *x.shape[axis + 1 :])
+            ends.append([shapes.broadcast_to(end, unit) if end.ndim == 0 else end])
+        else:
+            ends.append([])
+    if ends[0] or ends[1]:
+        x = shapes.concatenate([*ends[0], x, *ends[1]], axis)
+    subtract = np.not_equal if x.dtype.kind == "b" else np.subtract
+    for _ in range(n):
+        size = x.shape[axis]
+        x = subtract(slice_axis(x, axis, min(1, size), size), slice_axis(x, axis, 0, max(size - 1, 0)))
+    return x
+
+
+@implements(np.ediff1d)
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    middle = diff(shapes.reshape(operand(ary), (-1,)))
+    parts = [to_begin, middle, to_end]
+    flat = [cast(shapes.reshape(operand(x), (-1,)), middle.dtype) for x in parts if x is not None]
+    return shapes.concatenate(flat, 0) if len(flat) > 1 else middle
+
+
+@implements(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """NumPy's `gradient`: second-order differences inside, of `edge_order` (1 or 2) at the ends."""
+    require("gradient", "edge_order", edge_order, 1, 2)
+    f = operand(f)
+    f = f if f.dtype.kind in "fc" else cast(f, float)
+    axes = axes_of(f, axis, "gradient") if axis is None or np.iterable(axis) else (axis_of(f, axis, "gradient"),)
+    steps = list(varargs) * len(axes) if len(varargs) == 1 else list(varargs) or [1.0] * len(axes)
+    if len(steps) != len(axes):
+        raise ShapeError(f"gradient: {len(steps)} spacings for {len(axes)} axes")
+    results = tuple(_gradient(f, operand(h), i, edge_order) for h, i in zip(steps, axes, strict=True))
+    return results[0] if len(results) == 1 else results
+
+
+def _gradient(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+    f = shapes.moveaxis(f, axis, 0)
+    n = f.shape[0]
+    if n < edge_order + 1:
+        raise ShapeError(f"gradient: needs at least {edge_order + 1} elements along axis {axis}, not {n}")
+    steps = diff(h) if h.ndim else shapes.broadcast_to(h, (n - 1,))
+    d = shapes.reshape(steps, (-1,) + (1,) * (f.ndim - 1))
+    slopes = (f[1:] - f[:-1]) / d
+    before, after = d[:-1], d[1:]
+    inner = (before * slopes[1:] + after * slopes[:-1]) / (before + after)
+    first, last = slopes[:1], slopes[-1:]
+    if edge_order == 2:
+        # The parabola through the three points at each end, differentiated at the end.
+        first = first - (slopes[1:2] - first) * d[:1] / (d[:1] + d[1:2])
+        last = last + (last - slopes[-2:-1]) * d[-1:] / (d[-1:] + d[-2:-1])
+    return shapes.moveaxis(shapes.concatenate([first, inner, last], 0), 0, axis)
+
+
+@implements(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    y = operand(y)
+    axis = axis_of(y, axis, "trapezoid")
+    n = y.shape[axis]
+    steps = dx
+    if x is not None:
+        x = operand(x)
+        steps = diff(x, axis=0 if x.ndim == 1 else axis)
+        if x.ndim == 1:
+            steps = shapes.reshape(steps, tuple(-1 if i == axis else 1 for i in range(y.ndim)))
+    sums = slice_axis(y, axis, min(1, n), n) + slice_axis(y, axis, 0, max(n - 1, 0))
+    return np.sum(steps * sums / 2.0, axis=axis)
+
+
+# -- polynomials and filters --------------------------------------------------------------------------------------
+
+
+@implements(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """NumPy's `polyval`, by Horner's scheme: coefficients from the highest power to the constant."""
+    p = operand(p)
+    x = x if type(x) in PYTHON_SCALARS else operand(x)
+    out = p[0] + 0 * x if p.shape[0] else 0 * x
+    for i in range(1, p.shape[0]):
+        out = out * x + p[i]
+    return out
+
+
+@implements(np.convolve)
+def convolve(a: Any, v: Any, mode: str = "full") -> Any:
+    """NumPy's `convolve` of two vectors: a matrix of shifted copies of the longer times the shorter."""
+    require("convolve", "mode", mode, "full", "same", "valid")
+    a, v = (shapes.reshape(operand(x), (-1,)) if operand(x).ndim == 0 else operand(x) for x in (a, v))
+    if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
+        raise ShapeError("convolve: needs two vectors that are not empty")
+    dtype = dtype_of(a, v)
+    if v.size > a.size:
+        a, v = v, a
+    n, m = a.size, v.size
+    padded = shapes.Pad((m - 1,), (m - 1,), (0,))(cast(a, dtype)) if m > 1 else cast(a, dtype)
+    first, count = {"full": (0, n + m - 1), "same": ((m - 1) // 2, n), "valid": (m - 1, n - m + 1)}[mode]
+    windows = np.take(padded, np.arange(first, first + count)[:, None] + np.arange(m)[None, :])
+    return np.dot(windows, reverse(cast(v, dtype), (0,)))
+
+
+@implements(np.correlate)
+def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
+    """NumPy's `correlate` of two vectors, `sum_n a[n + k] conj(v[n])`."""
+    a, v = operand(a), operand(v)
+    out = convolve(a, np.conj(reverse(v, (0,))), mode)
+    if mode == "same" and v.size > a.size and a.size % 2 == 0:
+        # The two orders of the operands center a kernel of even length one element apart.
+        whole = convolve(a, np.conj(reverse(v, (0,))), "full")
+        return slice_axis(whole, 0, a.size // 2, a.size // 2 + v.size)
+    return out

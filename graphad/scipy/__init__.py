@@ -1,0 +1,5 @@
+"""`graphad.scipy`: the parts of SciPy's namespace that are traced. SciPy itself is loaded when one is first used."""
+
+from graphad.scipy import special
+
+__all__ = ["special"]

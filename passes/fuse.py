@@ -1,0 +1,252 @@
+"""Fusion: nodes that share an iteration space become one kernel, so that each array is read and written once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.op import Op
+from graphad.ops.elementwise import Cast, Elementwise
+from graphad.ops.fused import Fused
+from graphad.ops.reduce import Reduction
+from graphad.ops.scalar import expressible
+from graphad.passes.base import graph_pass
+from graphad.types import Shape, TensorType
+
+LIMIT = 256
+"""Nodes in one kernel: beyond it registers spill and compile time grows faster than the kernel."""
+REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
+"""The reductions that a kernel may end in, and the dtype kinds that each takes."""
+_CHEAP = frozenset(
+    "add subtract negative positive multiply square cast select equal not_equal less less_equal greater greater_equal "
+    "logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate real imag".split()
+)
+
+
+def is_kernel_op(op: Op, inputs: Sequence[TensorType], output: TensorType) -> bool:
+    """Whether an op of these types can be part of a kernel: an elementwise op with scalar code, or a reduction."""
+    if isinstance(op, Reduction):
+        (x,) = inputs
+        empty = x.size == 0 and op.name in ("max", "min")
+        return x.dtype.kind in REDUCTIONS.get(op.name, "") and x.dtype.char != "e" and x.dtype == output.dtype and not empty
+    if isinstance(op, Cast):
+        return "e" not in (inputs[0].dtype.char, output.dtype.char)
+    return isinstance(op, Elementwise) and expressible(op.code, tuple([x.dtype for x in inputs]), output.dtype)
+
+
+def recompute_pays(flops: int, extra_loads: int, readers: int) -> bool:
+    """Whether computing a value again in each of its readers' kernels costs less than one store and a load in each.
+
+    Counted in arithmetic operations per element; a load or a store costs about as much as four of them.
+    """
+    return readers * flops + 4 * extra_loads < 4 * (1 + readers)
+
+
+class _Group:
+    """Nodes that run together, at a position in the order of groups."""
+
+    __slots__ = ("kernel", "needs", "nodes", "reads", "space", "users")
+
+    def __init__(self, space: Shape, kernel: bool) -> None:
+        self.space = space
+        self.kernel = kernel
+        self.nodes: list[Node] = []
+        self.reads: set[Value] = set()
+        self.needs: set[int] = set()
+        self.users: set[int] = set()
+
+
+class _Fusion:
+    """Groups in an order that keeps every group after those that it reads.
+
+    `home[v]` is the group that computes `v`; `inside[v]` says that the group's other nodes may read it.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.groups: list[_Group] = []
+        self.home: dict[Value, int] = {}
+        self.inside: set[Value] = set()
+        self.merged: dict[int, int] = {}
+        self.effect = -1
+        for node in graph.nodes:
+            self.add(node)
+
+    def group(self, v: Value) -> int:
+        """The group that computes a value; -1 for inputs and constants."""
+        return self.root(self.home.get(v, -1))
+
+    def root(self, i: int) -> int:
+        while i in self.merged:
+            i = self.merged[i]
+        return i
+
+    def add(self, node: Node) -> None:
+        out = node.outputs[0]
+        kernel = len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], out.type)
+        reduction = isinstance(node.op, Reduction)
+        space = node.inputs[0].type.shape if kernel and reduction else out.type.shape
+        sources = {self.group(v) for v in node.inputs} - {-1}
+        chosen = -1
+        if kernel:
+            inputs = [(v, self.group(v)) for v in node.inputs if v in self.home]
+            joinable = {i for v, i in inputs if v in self.inside and self.accepts(i, space)}
+            after = max([i if v in self.inside and i in joinable else i + 1 for v, i in inputs], default=0)
+            ready = [i for i in joinable if i >= after]
+            if ready:
+                chosen = max(ready)
+        if chosen < 0:
+            chosen = len(self.groups)
+            self.groups.append(_Group(space, kernel))
+            if not node.op.pure:
+                if self.effect >= 0:
+                    sources.add(self.root(self.effect))
+                self.effect = chosen
+        group = self.groups[chosen]
+        group.nodes.append(node)
+        group.reads.update(v for v in node.inputs if not isinstance(v, Constant))
+        for i in sources - {chosen}:
+            group.needs.add(i)
+            self.groups[i].users.add(chosen)
+        for v in node.outputs:
+            self.home[v] = chosen
+            if kernel and not reduction:
+                self.inside.add(v)
+        if kernel:
+            for v in node.inputs:
+                if v in self.inside:
+                    self.merge(self.group(v), self.root(chosen))
+
+    def accepts(self, i: int, space: Shape) -> bool:
+        return i >= 0 and self.groups[i].kernel and self.groups[i].space == space and len(self.groups[i].nodes) < LIMIT
+
+    def merge(self, i: int, j: int) -> None:
+        """Make one group of two of one space, unless something must run between them."""
+        i, j = min(i, j), max(i, j)
+        first, second = self.groups[i], self.groups[j]
+        if i == j or i < 0 or not (first.kernel and second.kernel) or first.space != second.space:
+            return
+        if len(first.nodes) + len(second.nodes) > LIMIT or any(
+            self.home[v] == i and v not in self.inside for v in self.read_by(second, i)
+        ):
+            return
+        users = {self.root(k) for k in first.users}
+        needs = {self.root(k) for k in second.needs}
+        if not any(i < k < j for k in users):
+            place, gone = j, i
+        elif not any(i < k < j for k in needs):
+            place, gone = i, j
+        else:
+            return
+        kept, lost = self.groups[place], self.groups[gone]
+        kept.nodes = first.nodes + second.nodes
+        kept.reads = first.reads | second.reads
+        kept.needs = {self.root(k) for k in first.needs | second.needs} - {i, j}
+        kept.users = {self.root(k) for k in first.users | second.users} - {i, j}
+        lost.nodes = []
+        for node in kept.nodes:
+            for v in node.outputs:
+                self.home[v] = place
+        self.merged[gone] = place
+
+    def read_by(self, group: _Group, i: int) -> Iterable[Value]:
+        return [v for v in group.reads if self.group(v) == i]
+
+    def join_siblings(self) -> None:
+        """Merge kernels that read the same array over the same space: one pass over memory for all of them."""
+        readers: dict[tuple[Value, Shape], list[int]] = {}
+        for i, group in enumerate(self.groups):
+            if group.kernel and group.nodes and group.space:
+                for v in group.reads:
+                    if v.type.size > 1:
+                        readers.setdefault((v, group.space), []).append(i)
+        for found in readers.values():
+            for a, b in zip(found, found[1:], strict=False):
+                self.merge(self.root(a), self.root(b))
+
+
+@graph_pass
+def fuse(graph: Graph) -> Graph:
+    """Group elementwise nodes and reductions that share an iteration space into `fused` nodes.
+
+    The region of a `fused` node is its kernel: elementwise nodes over one shape, and reductions of it whose results
+    the kernel itself does not read. Reshapes, transposes, slices and broadcasts stay between kernels: they cost
+    nothing, since kernels read strided views.
+    """
+    fusion = _Fusion(graph)
+    fusion.join_siblings()
+    groups = [group for group in fusion.groups if group.nodes]
+    recomputed = _recompute(groups, graph.outputs, fusion.home, fusion.inside)
+    needed: set[Value] = set(graph.outputs)
+    parts: list[list[Node]] = []
+    for group, nodes in zip(reversed(groups), reversed(recomputed), strict=True):
+        if not group.kernel:
+            parts.append(nodes)
+            for node in nodes:
+                needed.update(node.inputs)
+            continue
+        results = {v for node in group.nodes for v in node.outputs if v in needed}
+        live = _live(nodes, results)
+        if live:
+            parts.append(_kernel(live, results))
+            for node in parts[-1]:
+                needed.update(node.inputs)
+    return Graph(graph.inputs, [node for part in reversed(parts) for node in part], graph.outputs, graph.name)
+
+
+def _recompute(
+    groups: list[_Group], outputs: Sequence[Value], home: dict[Value, int], inside: set[Value]
+) -> list[list[Node]]:
+    # A cheap value that several kernels read is computed in each of them instead of being stored and loaded.
+    extra: list[list[Node]] = [[] for _ in groups]
+    made = {v: (i, node) for i, group in enumerate(groups) if group.kernel for node in group.nodes for v in node.outputs}
+    readers: dict[Value, set[int]] = {}
+    for i, group in enumerate(groups):
+        for node in group.nodes:
+            for v in node.inputs:
+                if v in made and made[v][0] != i:
+                    readers.setdefault(v, set()).add(i)
+    stored = set(outputs) | set(readers)
+    for v, used in readers.items():
+        i, node = made[v]
+        if v not in inside or v in outputs or node.op.name not in _CHEAP or v.type.size <= 1:
+            continue
+        if any(not groups[k].kernel or groups[k].space != groups[i].space for k in used):
+            continue
+        local = [u for u in node.inputs if u in made and made[u][0] == i and u in inside and u not in stored]
+        if local:
+            continue
+        loads = sum(u not in groups[k].reads for k in used for u in node.inputs if u.type.size > 1 and type(u) is Value)
+        if recompute_pays(1, loads, len(used)):
+            for k in used:
+                extra[k].append(node)
+    order = {node: n for n, node in enumerate(node for group in groups for node in group.nodes)}
+    return [[*sorted(more, key=order.__getitem__), *group.nodes] for more, group in zip(extra, groups, strict=True)]
+
+
+def _live(nodes: list[Node], results: set[Value]) -> list[Node]:
+    live, wanted = [], set(results)
+    for node in reversed(nodes):
+        if any(v in wanted for v in node.outputs):
+            live.append(node)
+            wanted.update(node.inputs)
+    live.reverse()
+    return live
+
+
+def _kernel(nodes: list[Node], wanted: set[Value]) -> list[Node]:
+    if len(nodes) == 1:
+        return nodes
+    outer: dict[Value, Value] = {}
+    inner: dict[Value, Value] = {}
+    body: list[Node] = []
+    for node in nodes:
+        for v in node.inputs:
+            if v not in inner:
+                inner[v] = v if isinstance(v, Constant) else outer.setdefault(v, Value(v.type, v.name))
+        inner.update((v, Value(v.type, v.name)) for v in node.outputs)
+        made = tuple([inner[v] for v in node.outputs])
+        body.append(Node(node.op, tuple([inner[v] for v in node.inputs]), made, node.where))
+    results = [v for node in nodes for v in node.outputs if v in wanted]
+    kernel = Graph(outer.values(), body, [inner[v] for v in results], "kernel")
+    return [Node(Fused(kernel), tuple(outer), tuple(results), nodes[-1].where)]
+

@@ -1,0 +1,100 @@
+"""Fusion and lifetimes: meaning kept, one kernel where one pass is enough, no cycles, small arenas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.graph import Graph
+from graphad.passes import Pipeline
+from graphad.passes.fuse import LIMIT
+from graphad.passes.lifetime import Interval, pack, plan
+
+X = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
+
+
+def fused(fun: Any, *args: Any) -> Graph:
+    graph = graphad.trace(fun)(*args)
+    stages = Pipeline("inline, cse, dce, fuse, lifetime").stages(graph, verify=True)
+    for found, expected in zip(stages[-1].graph.eval(*args), graph.eval(*args), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+    return stages[-1].graph
+
+
+def names(graph: Graph) -> list[str]:
+    return [node.op.name for node in graph.nodes]
+
+
+def test_chain_with_reductions_is_one_kernel() -> None:
+    def f(x: Any, y: Any) -> Any:
+        a = np.exp(-x * x) * np.sin(y) + x / y
+        return np.sum(a), np.max(a, axis=0), a
+
+    assert names(fused(f, X, X + 3.0)) == ["fused"]
+
+
+def test_reductions_of_the_same_array_share_a_kernel() -> None:
+    assert names(fused(lambda x: (np.sum(x), np.max(x), np.sum(x * x)), X)) == ["fused"]
+
+
+def test_reader_of_a_reduction_runs_after_it() -> None:
+    graph = fused(lambda x: np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x))), X)
+    kernels = [node for node in graph.nodes if node.op.name in ("fused", "max", "divide")]
+    assert len(kernels) == 3
+
+
+def test_independent_producers_join_their_reader() -> None:
+    assert names(fused(lambda x, y: np.exp(x) * np.sin(y), X, X)) == ["fused"]
+
+
+def test_what_runs_between_keeps_kernels_apart() -> None:
+    graph = fused(lambda x: np.sin(x) * np.cumsum(np.sin(x) * 2.0, axis=0), X)
+    assert names(graph).count("cumsum") == 1
+
+
+def test_cheap_values_are_computed_again_rather_than_stored() -> None:
+    graph = fused(lambda x: (np.sum(2.0 * x), np.sum((2.0 * x) * np.cumsum(x, axis=0))), X)
+    big = [v for node in graph.nodes if node.op.name != "cumsum" for v in node.outputs if v.type.size > 1]
+    assert not big
+
+
+def test_kernels_stay_small_enough_to_compile() -> None:
+    def f(x: Any) -> Any:
+        for i in range(2 * LIMIT):
+            x = x * 0.5 + float(i)
+        return x
+
+    graph = fused(f, X)
+    assert all(len(node.op.kernel.nodes) <= LIMIT for node in graph.nodes if node.op.name == "fused")  # type: ignore[attr-defined]
+
+
+def test_effects_keep_their_order() -> None:
+    graph = fused(lambda x: np.sort(np.exp(x)) + np.sort(np.sin(x)), X)
+    assert names(graph).count("sort") == 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pack_keeps_live_intervals_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    first = rng.integers(0, 30, 40)
+    intervals = [Interval(int(n), int(a), int(a + k)) for n, a, k in zip(rng.integers(1, 500, 40), first, rng.integers(0, 9, 40), strict=True)]
+    offsets, peak = pack(intervals)
+    for i, a in enumerate(intervals):
+        assert offsets[i] % 64 == 0
+        assert offsets[i] + a.nbytes <= peak
+        for j, b in enumerate(intervals[:i]):
+            if a.first <= b.last and b.first <= a.last:
+                assert offsets[i] + a.nbytes <= offsets[j] or offsets[j] + b.nbytes <= offsets[i]
+
+
+def test_lifetime_lowers_the_peak() -> None:
+    def f(x: Any) -> Any:
+        parts = [np.cumsum(x * float(i), axis=0) for i in range(6)]
+        return [np.sum(part) for part in parts]
+
+    graph = graphad.trace(f)(X)
+    before, after = plan(graph).peak_bytes, plan(Pipeline("lifetime")(graph)).peak_bytes
+    assert after < before

@@ -1,0 +1,119 @@
+"""Plain NumPy calls on traced values: value, shape, dtype and derivative, one line for each case."""
+
+import warnings
+
+import numpy as np
+import pytest
+from numpy_cases import CASES, POSITIVE, Case, M, V, W
+
+import graphad
+import graphad.numpy as gnp
+
+
+def flat(results):
+    return list(results) if isinstance(results, (tuple, list)) else [results]
+
+
+def difference(case, floats, directions, step=1e-6):
+    """Central differences of the call along a direction of its floating arguments."""
+
+    def at(h):
+        moved = list(case.arrays)
+        for i, d in zip(floats, directions, strict=True):
+            moved[i] = moved[i] + h * d
+        return flat(case.call(*moved))
+
+    ahead, behind = at(step), at(-step)
+    return [(np.multiply(a, 1.0) - np.multiply(b, 1.0)) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_traced_call_is_numpys(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = flat(case.call(*case.arrays))
+        graph = graphad.trace(lambda *xs: flat(case.call(*xs)))(*case.arrays)
+        found = graph.verify().eval(*case.arrays)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert (np.shape(a), np.asarray(a).dtype) == (np.shape(b), np.asarray(b).dtype)
+        tolerance = 1e-4 if np.asarray(b).dtype.itemsize <= 4 else 1e-10
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.derivative], ids=repr)
+def test_derivative_is_the_slope(case):
+    floats = [i for i, x in enumerate(case.arrays) if np.asarray(x).dtype in (np.float64, np.complex128)]
+    if not floats:
+        pytest.skip("no floating argument")
+    directions = [np.cos(np.arange(np.size(case.arrays[i])) + 1.0).reshape(np.shape(case.arrays[i])) for i in floats]
+
+    def function(*xs):
+        arrays = list(case.arrays)
+        for i, x in zip(floats, xs, strict=True):
+            arrays[i] = x
+        return [gnp.asarray(r) for r in flat(case.call(*arrays))]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = difference(case, floats, directions)
+        primals = [case.arrays[i] for i in floats]
+        tangents = [d.astype(x.dtype) for d, x in zip(directions, primals, strict=True)]
+        _, slopes = graphad.jvp(function, primals, tangents)
+    for a, b in zip(slopes, expected, strict=True):
+        if np.issubdtype(np.asarray(a).dtype, np.inexact):
+            np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
+
+
+SPECIAL = [
+    Case("logsumexp", M),
+    Case("logsumexp", M, axis=1, keepdims=True),
+    Case("logsumexp", M, axis=0, b=POSITIVE),
+    Case("logsumexp", V, b=[1.0, -0.2, 0.0, 0.3, 1.0], return_sign=True),
+    Case("logsumexp", np.array([-np.inf, -np.inf])),
+    Case("softmax", M, axis=1),
+    Case("log_softmax", M),
+    Case("log_softmax", 1000 * M, axis=0),
+    Case("polygamma", 2, POSITIVE),
+    Case("multigammaln", np.float64(4.2), 3),
+    Case("erf", M),
+    Case("gammaln", POSITIVE),
+    Case("xlogy", POSITIVE, W[:4]),
+    Case("expit", M),
+    Case("sinc", M),
+]
+
+
+@pytest.mark.parametrize("case", SPECIAL, ids=repr)
+def test_special_functions_are_scipys(case):
+    import scipy.special
+
+    import graphad.scipy.special as special
+
+    name = case.function
+    expected = flat(getattr(scipy.special, name)(*case.args, **case.kwargs))
+    case = Case(getattr(special, name), *case.args, **case.kwargs)
+    found = graphad.trace(lambda *xs: flat(case.call(*xs)))(*case.arrays).verify().eval(*case.arrays)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+        assert np.shape(a) == np.shape(b)
+    for a, b in zip(flat(case.call(*case.arrays)), expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_namespace_without_tracers_is_numpys():
+    np.testing.assert_array_equal(gnp.sum(M, axis=0), np.sum(M, axis=0))
+    np.testing.assert_array_equal(gnp.linalg.norm(M), np.linalg.norm(M))
+    assert gnp.pi == np.pi
+    with pytest.raises(AttributeError):
+        gnp.no_such_function  # noqa: B018
+
+
+def test_array_api_namespace():
+    def standardize(x):
+        xp = x.__array_namespace__()
+        centered = x - xp.mean(x, axis=0, keepdims=True)
+        return xp.matmul(xp.matrix_transpose(centered), centered) / xp.asarray(x.shape[0], dtype=x.dtype)
+
+    (found,) = graphad.trace(standardize)(M).eval(M)
+    np.testing.assert_allclose(found, np.cov(M.T, ddof=0))
