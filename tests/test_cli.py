@@ -33,8 +33,8 @@ def test_fit_prints_its_tables_and_draws_every_stage(tmp_path: Path, capsys: pyt
     model = load(WORKSPACE)
     for text in (
         "3 parameters (3 free), 2 bins, channels: singlechannel",
-        "Likelihood and gradient on numpy, stage by stage",
-        "Likelihood and gradient on numba, stage by stage",
+        "Likelihood and gradient, numpy",
+        "Likelihood and gradient, numba",
         "Best fit",
         "Exact gradients against finite differences",
         *model.parameters,
@@ -77,6 +77,19 @@ def test_measurement_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureFix
 def test_drawings_in_dot(tmp_path: Path) -> None:
     assert main(["fit", WORKSPACE, "--executor", "numpy", "--format", "dot", "--quiet", "--out", str(tmp_path)]) == 0
     assert any("digraph" in drawing.read_text() for drawing in (tmp_path / "numpy").glob("*.dot"))
+
+
+def test_without_a_layout_engine_the_drawings_are_dot_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(engine: str) -> list[str]:
+        raise graphad.errors.MissingExtraError("pygraphviz", "viz", "drawing")
+
+    monkeypatch.setattr("graphad.viz.engine.engines", none)
+    assert main(["fit", WORKSPACE, "--executor", "numpy", "--quiet", "--out", str(tmp_path)]) == 0
+    assert 'pip install "graphad[viz]"' in capsys.readouterr().err
+    assert list((tmp_path / "numpy").glob("*.dot"))
+    assert not list((tmp_path / "numpy").glob("*.svg"))
 
 
 def test_a_broken_workspace_exits_with_2_and_names_the_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,8 @@ NEWTON_STEPS = 8
 HESSIAN_EXECUTOR = "numpy"
 # How far from the minimum, in units of the likelihood, a fit counts as converged.
 CONVERGED = 1e-8
+# How far from it, in the same units, another Newton step is no longer worth a Hessian: 1e-8 standard deviations.
+FINISHED = 1e-16
 # How far beyond a bound, in standard deviations, the minimum has to lie for the bound to hold a parameter.
 PUSHED = 1e-6
 
@@ -264,6 +266,8 @@ def _newton(
             break
         step = np.zeros_like(free)
         step[inner] = np.linalg.solve(block, slope[inner])
+        if 0.5 * slope @ step < FINISHED:
+            break
         moved = np.clip(free - step, objective.lower, objective.upper)
         new_value, new_slope = evaluate(moved)
         # Near the minimum the value no longer resolves a step, but the gradient does.

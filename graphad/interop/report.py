@@ -31,7 +31,7 @@ def stage_table(executor: str, stages: Iterable[Any]) -> Table:
 
     from graphad.passes.cost import estimate
 
-    table = _table(escape(f"Likelihood and gradient on {executor}, stage by stage"))
+    table = _table(escape(f"Likelihood and gradient, {executor}"))
     table.add_column("stage")
     for title in ("nodes", "flops", "bytes", "seconds"):
         table.add_column(title, justify="right")

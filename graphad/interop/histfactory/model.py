@@ -105,7 +105,8 @@ class Model:
         """
         rates = np.concatenate([self.expected(params), self.poisson.width * params[self.poisson.index]])
         counts = np.concatenate([self.observed, self.poisson.auxdata])
-        poisson = np.sum(rates - xlogy(counts, rates)) + np.sum(gammaln(counts + 1.0))
+        # Term by term, because the parts of a large count cancel.
+        poisson = np.sum(rates - xlogy(counts, rates) + gammaln(counts + 1.0))
         if not len(self.normal.index):
             return poisson
         pull = (self.normal.auxdata - params[self.normal.index]) / self.normal.width
