@@ -189,7 +189,7 @@ def _callback(call: HostCall, program: Program, failures: dict[int, BaseExceptio
         base = addresses[{"temporary": 0, "constant": 1}.get(buffer.kind, arrays.get(id(buffer), 0))]
         if not all(view.shape):
             return np.empty(view.shape, view.dtype)
-        memory = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
+        memory: Any = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
         item = view.dtype.itemsize
         strides = tuple(s * item for s in view.strides)
         return np.ndarray(view.shape, view.dtype, memory, view.offset * item, strides)

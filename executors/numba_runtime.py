@@ -11,11 +11,13 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as _cgutils
 from numba.extending import get_cython_function_address, intrinsic
 
 from graphad.errors import MissingRuleError
 from graphad.executors.loops.specials import symbol
+
+cgutils: Any = _cgutils  # Numba's helpers carry no annotations.
 
 
 @intrinsic
@@ -172,6 +174,6 @@ def gemm(char: str) -> Any:
 
 
 __all__ = [
-    "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv", "int_fmod",
-    "int_mod", "log2", "maximum", "minimum", "plus", "rint", "times", "trunc",
+    "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
+    "int_fmod", "int_mod", "log2", "maximum", "minimum", "plus", "rint", "times", "trunc",
 ]  # fmt: skip

@@ -57,8 +57,9 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "check_grads", "compile",
-    "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape", "executors", "grad", "graph_pass", "hessian", "hvp",
-    "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "numpy", "ops", "parse", "passes",
-    "pure_callback", "scipy", "stop_gradient", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",
+    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "check_grads",
+    "compile", "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape", "executors", "grad", "graph_pass",
+    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "numpy",
+    "ops", "parse", "passes", "pure_callback", "scipy", "stop_gradient", "testing", "trace", "tree", "types",
+    "value_and_grad", "viz", "vjp", "vmap",
 ]  # fmt: skip

@@ -33,7 +33,9 @@ class Builder:
     reads values of enclosing traces that it was not given.
     """
 
-    __slots__ = ("bound", "captured", "captures", "closed", "inputs", "known", "name", "nodes", "producers", "serial", "where")
+    __slots__ = (
+        "bound", "captured", "captures", "closed", "inputs", "known", "name", "nodes", "producers", "serial", "where",
+    )  # fmt: skip
 
     def __init__(self, name: str = "f") -> None:
         self.name = name
@@ -153,7 +155,7 @@ _internal: list[str] = [
     _own,
     *(os.path.join(os.path.dirname(_own.rstrip(os.sep)), name) + os.sep for name in ("passes", "executors")),
     _package_folder("numpy"),
-    *(os.path.join(os.path.dirname(_package_folder("numpy").rstrip(os.sep)), n) + os.sep for n in ("scipy", "opt_einsum")),
+    *(os.path.join(os.path.dirname(_package_folder("numpy")[:-1]), name) + os.sep for name in ("scipy", "opt_einsum")),
 ]
 _user_like = _own + "interop" + os.sep
 _is_internal: dict[CodeType, bool] = {}

@@ -405,7 +405,7 @@ class Graph:
         source: dict[Value, int] = {}
 
         def add(**attributes: Any) -> int:
-            index = g.number_of_nodes()
+            index = int(g.number_of_nodes())
             g.add_node(index, **attributes)
             return index
 

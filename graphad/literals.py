@@ -77,7 +77,7 @@ def make_op(name: str, attributes: Mapping[str, Any]) -> Op:
         if not conforms(value, hints.get(key, Any)):
             raise ParseError(f"{name}: attribute {key} must be {_hint_name(hints[key])}, not {spell(value)}")
     try:
-        op = found(**attributes)
+        op: Op = found(**attributes)
         hash(op)
     except Exception as error:
         raise ParseError(f"{name}: {error}") from None

@@ -276,17 +276,20 @@ class _Reader:
             if not 0 <= number < len(values) or number in known:
                 self.fail(place, f"value {number} does not exist, or is defined twice")
             known.add(number)
-            return values[number]
+            found: Value = values[number]
+            return found
 
         def read(ref: Any, place: str) -> Value:
             if isinstance(ref, dict):
                 number = self.get(ref, "constant", int, place)
                 if not 0 <= number < len(self.constants):
                     self.fail(place, f"constant {number} does not exist")
-                return self.constants[number]
+                constant: Value = self.constants[number]
+                return constant
             if self.check(ref, int, place) not in known:
                 self.fail(place, f"value {ref} is not defined before this")
-            return values[ref]
+            found: Value = values[ref]
+            return found
 
         inputs = [define(n, f"{key}.inputs") for n in self.get(item, "inputs", list, key)]
         nodes = []
@@ -314,7 +317,7 @@ class _Reader:
     def where(self, item: Any, key: str) -> Location | None:
         if item is None:
             return None
-        kinds = (str, int, str, (str, type(None)), str)
+        kinds: tuple[Any, ...] = (str, int, str, (str, type(None)), str)
         shaped = isinstance(item, list) and len(item) == len(kinds)
         if not shaped or not all(isinstance(x, kind) for x, kind in zip(item, kinds, strict=True)):
             self.fail(key, "must be file, line, function, assigned name and role")

@@ -16,6 +16,6 @@ from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad", "graph_pass", "inline",
-    "jvp", "lifetime", "linearize", "rewrite", "simplify", "split", "transpose", "vjp", "vmap",
+    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad", "graph_pass",
+    "inline", "jvp", "lifetime", "linearize", "rewrite", "simplify", "split", "transpose", "vjp", "vmap",
 ]  # fmt: skip

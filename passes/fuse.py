@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
@@ -18,8 +19,11 @@ LIMIT = 256
 REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
 """The reductions that a kernel may end in, and the dtype kinds that each takes."""
 _CHEAP = frozenset(
-    "add subtract negative positive multiply square cast select equal not_equal less less_equal greater greater_equal "
-    "logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate real imag".split()
+    str.split(
+        "add subtract negative positive multiply square cast select "
+        "equal not_equal less less_equal greater greater_equal "
+        "logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate real imag"
+    )
 )
 
 
@@ -28,7 +32,8 @@ def is_kernel_op(op: Op, inputs: Sequence[TensorType], output: TensorType) -> bo
     if isinstance(op, Reduction):
         (x,) = inputs
         empty = x.size == 0 and op.name in ("max", "min")
-        return x.dtype.kind in REDUCTIONS.get(op.name, "") and x.dtype.char != "e" and x.dtype == output.dtype and not empty
+        known = x.dtype.kind in REDUCTIONS.get(op.name, "") and x.dtype.char != "e"
+        return known and x.dtype == output.dtype and not empty
     if isinstance(op, Cast):
         return "e" not in (inputs[0].dtype.char, output.dtype.char)
     return isinstance(op, Elementwise) and expressible(op.code, tuple([x.dtype for x in inputs]), output.dtype)
@@ -160,7 +165,7 @@ class _Fusion:
                     if v.type.size > 1:
                         readers.setdefault((v, group.space), []).append(i)
         for found in readers.values():
-            for a, b in zip(found, found[1:], strict=False):
+            for a, b in pairwise(found):
                 self.merge(self.root(a), self.root(b))
 
 
@@ -198,7 +203,8 @@ def _recompute(
 ) -> list[list[Node]]:
     # A cheap value that several kernels read is computed in each of them instead of being stored and loaded.
     extra: list[list[Node]] = [[] for _ in groups]
-    made = {v: (i, node) for i, group in enumerate(groups) if group.kernel for node in group.nodes for v in node.outputs}
+    kernels = [(i, group) for i, group in enumerate(groups) if group.kernel]
+    made = {v: (i, node) for i, group in kernels for node in group.nodes for v in node.outputs}
     readers: dict[Value, set[int]] = {}
     for i, group in enumerate(groups):
         for node in group.nodes:

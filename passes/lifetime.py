@@ -35,7 +35,7 @@ class Plan:
 
 
 def pack(intervals: Sequence[Interval]) -> tuple[list[int], int]:
-    """Byte offsets that keep intervals alive together apart, and the bytes needed in all: first fit, large ones first."""
+    """Byte offsets that keep intervals alive at one time apart, and the bytes needed in all: first fit by size."""
     offsets = [0] * len(intervals)
     placed: list[tuple[int, int]] = []
     peak = 0

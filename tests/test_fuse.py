@@ -80,7 +80,8 @@ def test_effects_keep_their_order() -> None:
 def test_pack_keeps_live_intervals_apart(seed: int) -> None:
     rng = np.random.default_rng(seed)
     first = rng.integers(0, 30, 40)
-    intervals = [Interval(int(n), int(a), int(a + k)) for n, a, k in zip(rng.integers(1, 500, 40), first, rng.integers(0, 9, 40), strict=True)]
+    sizes, steps = rng.integers(1, 500, 40), rng.integers(0, 9, 40)
+    intervals = [Interval(int(n), int(a), int(a + k)) for n, a, k in zip(sizes, first, steps, strict=True)]
     offsets, peak = pack(intervals)
     for i, a in enumerate(intervals):
         assert offsets[i] % 64 == 0

@@ -169,7 +169,8 @@ class Lowering:
     def host(self, node: Node) -> None:
         """Run a node with NumPy."""
         operands = [self.view(v) for v in node.inputs]
-        self.statements.append(HostCall(node.op, operands, [self.place(v) for v in node.outputs], node, self.note(node)))
+        results = [self.place(v) for v in node.outputs]
+        self.statements.append(HostCall(node.op, operands, results, node, self.note(node)))
 
     def finish(self) -> Program:
         """Move results to their places and lay out the arena."""
@@ -245,13 +246,13 @@ def _lower_apart(low: Lowering, node: Node) -> None:
             low.env[out] = low.view(source)
 
 
-def touched(statement: Statement, seen: set[Scalar]) -> tuple[set[Buffer], set[Buffer]]:
+def touched(statement: Statement, known: set[Scalar]) -> tuple[set[Buffer], set[Buffer]]:
     """The buffers that a statement reads and writes."""
     if isinstance(statement, HostCall):
         return {v.buffer for v in statement.operands}, {v.buffer for v in statement.results}
     if isinstance(statement, Contract):
         return {statement.x.buffer, statement.y.buffer}, {statement.out.buffer}
-    read = {x.view.buffer for x in walk(list(roots(statement)), seen) if isinstance(x, Load)}
+    read = {x.view.buffer for x in walk(roots(statement), known) if isinstance(x, Load)}
     written = {store.view.buffer for store in statement.stores}
     written |= {r.target.buffer for r in statement.reductions if r.target is not None}
     return read, written
@@ -292,7 +293,7 @@ def _reuse(
 ) -> None:
     # A stored result takes the place of an operand that is read for the last time here, element for element.
     loads: dict[Buffer, list[Load]] = {}
-    for x in walk(list(roots(loop)), set()):
+    for x in walk(roots(loop)):
         if isinstance(x, Load):
             loads.setdefault(x.view.buffer, []).append(x)
     taken: set[Buffer] = set()

@@ -49,7 +49,7 @@ class Nest:
 def schedule(loop: Loop, known: set[Scalar]) -> Nest:
     """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
     depth 0; those that this loop computes there are added to it."""
-    scalars = list(walk(roots(loop), set(known)))
+    scalars = list(walk(roots(loop), known))
     views: dict[View, None] = {x.view: None for x in scalars if isinstance(x, Load) and x.view.shape}
     views.update((store.view, None) for store in loop.stores)
     views.update((r.target, None) for r in loop.reductions if r.target is not None)

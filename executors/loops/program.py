@@ -1,12 +1,13 @@
 """The loop program: what a graph becomes before a compiler prints it. Typed, flat, nothing dispatched per op.
 
-A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions, matrix products, indexed reads and
-writes, and calls of NumPy for what loops cannot express. Offsets and strides count elements, not bytes.
+A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions (with computed addresses for
+gathers and scatters), matrix products, and calls of NumPy for what loops cannot express. Offsets and strides count
+elements, not bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 from graphad.graph import Node
@@ -125,7 +126,7 @@ def c_strides(shape: Shape) -> tuple[int, ...]:
 
 @dataclass(eq=False, slots=True)
 class Load(Scalar):
-    """The element of a view at the loop's position; `view.shape` is the loop's space. `shift` is added to the address."""
+    """The element of a view, which spans the loop's space, at the loop's position; `shift` is added to the address."""
 
     view: View
     shift: Scalar | None = None
@@ -252,15 +253,16 @@ def roots(loop: Loop) -> Iterator[Scalar]:
         yield check.condition
 
 
-def walk(scalars: Iterator[Scalar] | Sequence[Scalar], seen: set[Scalar]) -> Iterator[Scalar]:
-    """Scalars and all that they are computed from, operands first, those in `seen` left out and the others added."""
+def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterator[Scalar]:
+    """Scalars and all that they are computed from, each once and operands first; nothing behind those in `known`."""
+    seen: set[Scalar] = set()
     for root in scalars:
         stack: list[tuple[Scalar, bool]] = [(root, False)]
         while stack:
             x, ready = stack.pop()
             if ready:
                 yield x
-            elif x not in seen:
+            elif x not in seen and x not in known:
                 seen.add(x)
                 stack.append((x, True))
                 stack.extend((y, False) for y in reversed(children(x)) if y not in seen)

@@ -116,8 +116,8 @@ class Call:
     def apply(self, leaves: Sequence[Any]) -> list[Any]:
         """Call the function with other leaves and flatten its result."""
         args = [
-            leaves[start] if treedef is tree.LEAF else tree.unflatten(treedef, leaves[start : start + treedef.num_leaves])
-            for treedef, start in zip(self.trees, self.starts, strict=False)
+            leaves[start] if t is tree.LEAF else tree.unflatten(t, leaves[start : start + t.num_leaves])
+            for t, start in zip(self.trees, self.starts, strict=False)
         ]
         kwargs = tree.unflatten(self.treedef, leaves[self.starts[-1] :]) if self.treedef else {}
         results: list[Any] = []

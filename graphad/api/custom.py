@@ -86,7 +86,8 @@ class custom_jvp(_Custom):
         if not any(isinstance(x, Tracer) for x in call.leaves):
             return fun(*dynamic)
         if self.rule is None:
-            raise MissingRuleError(f"custom_jvp: {self._name()} has no rule yet; give it one with {self._name()}.defjvp")
+            name = self._name()
+            raise MissingRuleError(f"custom_jvp: {name} has no rule yet; give it one with {name}.defjvp")
         rule = self.rule
         types = [argument_type(x) for x in call.leaves]
         inputs = [as_array(x) for x in call.leaves]

@@ -10,7 +10,7 @@ import ast
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -50,10 +50,10 @@ class Intrinsic:
     result: str = "same"
 
 
-_REAL_FUNCTIONS = (
+_REAL_FUNCTIONS = str.split(
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
     "arctanh floor ceil trunc rint erf erfc lgamma gamma"
-).split()
+)
 _COMPLEX_TOO = {"exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"}
 
 INTRINSICS: Final[dict[str, Intrinsic]] = {
@@ -93,7 +93,7 @@ _ALIASES: Final[dict[str, str]] = {
     "atanh": "arctanh", "fabs": "abs", "absolute": "abs", "power": "pow", "gammaln": "lgamma", "round": "rint",
     "conjugate": "conj", "min": "minimum", "max": "maximum", "floor_divide": "floordiv", "remainder": "mod",
 }  # fmt: skip
-_NAMES: Final[dict[str, Any]] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "True": True, "False": False}
+_NAMES: Final[dict[str, Any]] = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 _COMPLEX_PART: Final[dict[DType, DType]] = {np.dtype("c8"): np.dtype("f4"), np.dtype("c16"): np.dtype("f8")}
 
 
@@ -101,7 +101,7 @@ class _Unknown(Exception):
     pass
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parse(code: str) -> ast.expr:
     operands = [f"_{i}" for i in range(8)]
     return ast.parse(code.format(*operands), mode="eval").body
@@ -121,7 +121,7 @@ def translate(code: str, operands: Sequence[Scalar], dtype: DType) -> Scalar:
         raise MissingRuleError(f"scalar code {code!r} cannot be compiled for {types}: {error}") from None
 
 
-@lru_cache(maxsize=None)
+@cache
 def expressible(code: str | None, operands: tuple[DType, ...], dtype: DType) -> bool:
     """Whether `translate` reads this code for these types."""
     if code is None:
@@ -158,7 +158,8 @@ def convert(x: Scalar, dtype: DType) -> Scalar:
     if isinstance(x, Const):
         with np.errstate(all="ignore"):
             value = np.asarray(x.value, x.dtype)
-            return Const(dtype, (value.real if value.dtype.kind == "c" and dtype.kind in "iuf" else value).astype(dtype)[()])
+            value = value.real if value.dtype.kind == "c" and dtype.kind in "iuf" else value
+            return Const(dtype, value.astype(dtype)[()])
     return Operation(dtype, "cast", (x,))
 
 

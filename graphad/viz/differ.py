@@ -12,7 +12,7 @@ CONTEXT_LIMIT = 120
 
 
 def difference(before: Graph, after: Graph) -> Picture:
-    """The picture of both graphs together, its nodes told apart as kept, added, removed, merged, replaced or changed."""
+    """The picture of both graphs together, nodes told apart as kept, added, removed, merged, replaced, changed."""
     old = {v: node for node in before.nodes for v in node.outputs}
     new = {v: node for node in after.nodes for v in node.outputs}
     inside = {v for node in after.walk() for v in node.outputs}

@@ -49,7 +49,8 @@ def _cluster(picture: Picture, cluster: Cluster, placement: Placement | None, li
     for inner in cluster.clusters:
         lines.append(f"{indent}subgraph cluster_{inner.id} {{")
         found = {
-            "label": inner.label.replace("&", "&amp;"), "tooltip": _tooltip(inner.tooltip or inner.label), "style": "rounded,filled",
+            "label": inner.label.replace("&", "&amp;"),
+            "tooltip": _tooltip(inner.tooltip or inner.label), "style": "rounded,filled",
             "fillcolor": CLUSTER_FILLS[depth % 2], "color": "#B4BCC5", "fontsize": "10", "fontcolor": FAINT,
             "fontname": FONT, "labeljust": "l", "margin": "10",
         }  # fmt: skip
@@ -117,7 +118,8 @@ def caption_label(picture: Picture, legend: bool) -> str:
     cells = []
     for name, look in LOOKS.items():
         if legend and name in used and name not in ("constant",):
-            swatch = f'<td width="14" height="10" fixedsize="true" bgcolor="{look.fill}" color="{look.border}" border="1"></td>'
+            colours = f'bgcolor="{look.fill}" color="{look.border}"'
+            swatch = f'<td width="14" height="10" fixedsize="true" {colours} border="1"></td>'
             cells.append(f'{swatch}<td align="left"><font point-size="9">{escape(look.legend)}</font></td>')
     if cells:
         inner = f'<table border="0" cellborder="0" cellspacing="4" cellpadding="1"><tr>{"".join(cells)}</tr></table>'

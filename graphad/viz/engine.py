@@ -1,4 +1,4 @@
-"""Running Graphviz: the `dot` program where it is installed, else the engine within pygraphviz, always with a timeout."""
+"""Running Graphviz: the `dot` program where it is installed, else pygraphviz's own engine, always with a timeout."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ adjacent violators). A picture much taller than wide is folded into columns; edg
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from graphad.viz.picture import Box, Cluster, Picture, ordered, pull_down
 
@@ -254,7 +255,7 @@ def _spline(points: list[tuple[float, float]]) -> str:
     tip = points[-1]
     points = [*points[:-1], (tip[0], tip[1] + 7)]
     words = [f"e,{tip[0]:.1f},{tip[1]:.1f}", "{:.1f},{:.1f}".format(*points[0])]
-    for (ax, ay), (bx, by) in zip(points, points[1:], strict=False):
+    for (ax, ay), (bx, by) in pairwise(points):
         bend = (ay - by) * 0.45
         words.append(f"{ax:.1f},{ay - bend:.1f} {bx:.1f},{by + bend:.1f} {bx:.1f},{by:.1f}")
     return " ".join(words)
@@ -303,7 +304,7 @@ def _coordinates(
 def _separate(wish: list[float], widths: list[float]) -> list[float]:
     """The places nearest to the wished ones (least squares) that keep the order and do not overlap."""
     steps = [0.0]
-    for a, b in zip(widths, widths[1:], strict=False):
+    for a, b in pairwise(widths):
         steps.append(steps[-1] + (a + b) / 2 + GAP_X)
     blocks: list[list[float]] = []
     for value, step in zip(wish, steps, strict=True):

@@ -134,7 +134,8 @@ class Painter:
         details = [label.types_text(node.outputs), self.scale.text(node), label.place(node.where)]
         box = self.add(
             "op", category, f"{name} = {text}" if own else text, cluster, ref=name, tooltip=tooltip,
-            detail="  ·  ".join(filter(None, details)), share=self.scale.share(node), closed=bool(regions) and not title,
+            detail="  ·  ".join(filter(None, details)), share=self.scale.share(node),
+            closed=bool(regions) and not title,
         )  # fmt: skip
         for v in node.inputs:
             if not label.is_scalar(v) or v in sources:

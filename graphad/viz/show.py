@@ -123,7 +123,8 @@ def draw_stages(
         "img{max-width:100%}summary{cursor:pointer;color:#2F6FA3;margin:.5em 0}h2{font-size:1.1em;margin-top:2em}"
     )
     page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Stages</title><style>{style}</style></head>'
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>Stages</title>'
+        f"<style>{style}</style></head>"
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
     index = folder / "index.html"

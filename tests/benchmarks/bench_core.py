@@ -61,7 +61,9 @@ def main() -> None:
 
     def import_time(first: str, module: str) -> float:
         script = f"import {first}; " + code.format(module)
-        return min(float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout) for _ in range(5))
+        command = [sys.executable, "-c", script]
+        runs = [subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(5)]
+        return min(map(float, runs))
 
     report("import graphad, over numpy", import_time("numpy", "graphad") * 1e3, "ms", "< 60")
     peers(v)

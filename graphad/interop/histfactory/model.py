@@ -103,8 +103,10 @@ class Model:
         It is minus pyhf's ``Model.logpdf``. A Poisson term of 0 expected events is 0 if none were observed,
         else the result is inf.
         """
-        rates = np.concatenate([self.expected(params), self.poisson.width * params[self.poisson.index]])
-        counts = np.concatenate([self.observed, self.poisson.auxdata])
+        rates, counts = self.expected(params), self.observed
+        if len(self.poisson.index):
+            rates = np.concatenate([rates, self.poisson.width * params[self.poisson.index]])
+            counts = np.concatenate([counts, self.poisson.auxdata])
         # Term by term, because the parts of a large count cancel.
         poisson = np.sum(rates - xlogy(counts, rates) + gammaln(counts + 1.0))
         if not len(self.normal.index):
