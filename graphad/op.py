@@ -71,7 +71,9 @@ class Op:
 
     def __init_subclass__(cls, name: str | None = None, abstract: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
+        # A class without fields of its own inherits all that `dataclass` would generate, which takes time at import.
+        if "__annotations__" in cls.__dict__ or not hasattr(cls, "__dataclass_fields__"):
+            dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         fields: Sequence[dataclasses.Field[Any]] = dataclasses.fields(cls)  # type: ignore[arg-type]
         cls._fields = tuple(f.name for f in fields if f.init)
         cls._region_fields = tuple(f.name for f in fields if "Graph" in str(f.type))

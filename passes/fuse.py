@@ -21,8 +21,8 @@ REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "an
 _CHEAP = frozenset(
     str.split(
         "add subtract negative positive multiply square cast select "
-        "equal not_equal less less_equal greater greater_equal "
-        "logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate real imag"
+        "equal not_equal less less_equal greater "
+        "greater greater_equal logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate real imag"
     )
 )
 

@@ -12,12 +12,15 @@ from graphad.executors.loops.program import (
     Buffer,
     Contract,
     HostCall,
+    Index,
     Load,
     Loop,
     Program,
+    Result,
     Statement,
     Store,
     View,
+    children,
     roots,
     walk,
 )
@@ -246,31 +249,43 @@ def _lower_apart(low: Lowering, node: Node) -> None:
             low.env[out] = low.view(source)
 
 
-def touched(statement: Statement, known: set[Scalar]) -> tuple[set[Buffer], set[Buffer]]:
-    """The buffers that a statement reads and writes."""
+def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:
+    """What a loop reads, but for the scalars in `known`, read before; the scalars that no loop changes are added."""
+    found = []
+    for x in walk(roots(loop), known):
+        if isinstance(x, Load):
+            found.append(x)
+        constant = not x.view.shape if isinstance(x, Load) else not isinstance(x, Index)
+        if constant and all(y in known or isinstance(y, (Const, Result)) for y in children(x)):
+            known.add(x)
+    return found
+
+
+def touched(statement: Statement, loads: list[Load]) -> set[Buffer]:
+    """The buffers that a statement reads or writes."""
     if isinstance(statement, HostCall):
-        return {v.buffer for v in statement.operands}, {v.buffer for v in statement.results}
+        return {v.buffer for v in (*statement.operands, *statement.results)}
     if isinstance(statement, Contract):
-        return {statement.x.buffer, statement.y.buffer}, {statement.out.buffer}
-    read = {x.view.buffer for x in walk(roots(statement), known) if isinstance(x, Load)}
+        return {statement.x.buffer, statement.y.buffer, statement.out.buffer}
     written = {store.view.buffer for store in statement.stores}
     written |= {r.target.buffer for r in statement.reductions if r.target is not None}
-    return read, written
+    return written | {x.view.buffer for x in loads}
 
 
 def _lay_out(statements: list[Statement]) -> int:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
+    known: set[Scalar] = set()
+    loads = [loads_of(s, known) if isinstance(s, Loop) else [] for s in statements]
     for i, statement in enumerate(statements):
-        read, written = touched(statement, set())
-        for buffer in (*written, *read):
+        for buffer in touched(statement, loads[i]):
             if buffer.kind == "temporary":
                 first.setdefault(buffer, i)
                 last[buffer] = i
     host: dict[Buffer, Buffer] = {}
     for i, statement in enumerate(statements):
         if isinstance(statement, Loop):
-            _reuse(statement, i, first, last, host)
+            _reuse(statement, loads[i], i, first, last, host)
     groups: dict[Buffer, list[Buffer]] = {}
     for buffer in first:
         root = buffer
@@ -289,13 +304,12 @@ def _lay_out(statements: list[Statement]) -> int:
 
 
 def _reuse(
-    loop: Loop, i: int, first: dict[Buffer, int], last: dict[Buffer, int], host: dict[Buffer, Buffer]
+    loop: Loop, found: list[Load], i: int, first: dict[Buffer, int], last: dict[Buffer, int], host: dict[Buffer, Buffer]
 ) -> None:
     # A stored result takes the place of an operand that is read for the last time here, element for element.
     loads: dict[Buffer, list[Load]] = {}
-    for x in walk(roots(loop)):
-        if isinstance(x, Load):
-            loads.setdefault(x.view.buffer, []).append(x)
+    for x in found:
+        loads.setdefault(x.view.buffer, []).append(x)
     taken: set[Buffer] = set()
     for store in loop.stores:
         target = store.view
