@@ -64,9 +64,8 @@ def main() -> None:
         script = f"import {first}; " + code.format(module)
         command = [sys.executable, "-c", script]
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-        runs = [
-            subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout for _ in range(5)
-        ]
+        options: dict[str, Any] = {"capture_output": True, "text": True, "check": True, "env": environment}
+        runs = [subprocess.run(command, **options).stdout for _ in range(5)]
         return min(map(float, runs))
 
     report("import graphad, over numpy", import_time("numpy", "graphad") * 1e3, "ms", "< 60")
