@@ -114,8 +114,11 @@ class NumbaExecutable:
                 "    except IndexError:",
                 "        arena = aligned(nbytes)",
                 "    try:",
+                # Numba's dispatcher does not tell byte orders apart.
+                f"        if not ({' and '.join(f'{x}.dtype.isnative' for x in args) or True}):",
+                "            raise TypeError",
                 f"        status = entry({passed})",
-                "    except TypeError:",
+                "    except (AttributeError, TypeError):",
                 f"        {', '.join(args) or 'nothing'}{',' if args else ''} = prepare({', '.join(args)})",
                 f"        status = entry({passed})",
                 "    push(arena)",
@@ -155,6 +158,8 @@ class NumbaExecutable:
             array = np.asarray(x)
             if array.dtype != kind.dtype and isinstance(x, (bool, int, float, complex)):
                 array = array.astype(kind.dtype)
+            if not array.dtype.isnative:
+                array = array.astype(array.dtype.newbyteorder("="))
             if array.dtype != kind.dtype or array.shape != kind.shape:
                 self._reject(i, array, kind)
             array = np.require(array, kind.dtype, ["C", "A"])

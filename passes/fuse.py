@@ -19,11 +19,11 @@ LIMIT = 256
 REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
 """The reductions that a kernel may end in, and the dtype kinds that each takes."""
 _CHEAP = frozenset(
-    (
-        "add subtract negative positive multiply square cast select equal not_equal less less_equal greater "
-        "greater_equal logical_and logical_or logical_not maximum minimum absolute multiply_no_nan sign conjugate "
-        "real imag"
-    ).split()
+    {
+        "add", "subtract", "negative", "positive", "multiply", "square", "cast", "select", "equal", "not_equal",
+        "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_not", "maximum",
+        "minimum", "absolute", "multiply_no_nan", "sign", "conjugate", "real", "imag",
+    }
 )
 
 
