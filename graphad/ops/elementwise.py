@@ -42,7 +42,7 @@ class Elementwise(Op, abstract=True):
     """An op that acts on each element, after broadcasting."""
 
     code: ClassVar[str | None] = None
-    """Scalar code: a Python expression in `{0}`, `{1}`, ... over the functions of `graphad.executors.loops`."""
+    """Scalar code: a Python expression in `{0}`, `{1}`, ... over the functions of `graphad.ops.scalar`."""
     singular: ClassVar[bool] = False
     """Whether a partial derivative can be infinite or NaN where the op is defined or overflows; its product with
     a zero tangent is then zero, so that a branch not taken by `where` passes nothing back."""
