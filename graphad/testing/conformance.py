@@ -22,7 +22,7 @@ from graphad.testing.samples import graph_of, label, samples
 from graphad.trace import inline, trace_flat
 from graphad.types import type_of
 
-_GROUP = 24
+_GROUP = 4
 _BATCH = 3
 
 
