@@ -32,8 +32,8 @@ def evaluate_region(region: Graph, xp: Any, xs: Sequence[Any]) -> Any:
     return results[0] if len(results) == 1 else tuple(results)
 
 
-class Call(Op):
-    """A call of a function that was jitted; passes that differentiate or batch inline it."""
+class Applied(Op, abstract=True):
+    """Base of the ops that apply a function to their operands."""
 
     function: Graph
 
@@ -45,12 +45,17 @@ class Call(Op):
         return evaluate_region(self.function, xp, xs)
 
     def decompose(self, *xs: Any) -> Any:
+        """The function's own nodes: what executors run."""
         builder = innermost(xs) or current_builder()
         results = inline(self.function, xs, builder) if builder is not None else self.function.eval(*xs)
         return results[0] if len(results) == 1 else tuple(results)
 
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)
+
+
+class Call(Applied):
+    """A call of a function that was jitted; passes that differentiate or batch inline it."""
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -9,9 +9,8 @@ import numpy as np
 
 from graphad.build import Builder
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.graph import Graph
 from graphad.op import OPS, Op, Sample, Types, zeros_like
-from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.ops.control import Applied
 from graphad.ops.elementwise import Elementwise, Partial
 from graphad.ops.shape import broadcast_to
 from graphad.trace import Tracer, inline, trace_flat
@@ -77,7 +76,7 @@ def _batched_rule(rule: Flat, recur: Any, flags: Sequence[bool]) -> Flat:
     return batched
 
 
-class CustomJvp(Op):
+class CustomJvp(Applied):
     """A function with its own forward rule.
 
     Operands: `args` arguments, then the values that `function` captured. `rule` maps (arguments, their tangents) to
@@ -85,16 +84,8 @@ class CustomJvp(Op):
     """
 
     exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")
-    function: Graph
     rule: Flat
     args: int
-
-    def infer(self, *xs: TensorType) -> Types:
-        check_operands(self, self.function, xs)
-        return result_types(self.function)
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return evaluate_region(self.function, xp, xs)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         n = self.args
@@ -107,10 +98,6 @@ class CustomJvp(Op):
         rule = _batched_rule(self.rule, recur, [*flags, *flags])
         return CustomJvp(recur(self.function, batched), rule, self.args)(*xs)
 
-    def decompose(self, *xs: Any) -> Any:
-        """The function's own nodes: what executors run."""
-        return _one_or_all(inline(self.function, xs, _builder(xs)))
-
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         from graphad.ops.arithmetic import multiply
@@ -121,7 +108,7 @@ class CustomJvp(Op):
         yield Sample(cls(function, lambda args: [multiply(cos(args[0]), args[1])], 1), (x,))
 
 
-class CustomVjp(Op):
+class CustomVjp(Applied):
     """A function with its own reverse rule.
 
     Operands: `args` arguments, then what `function` captured. `forward` maps the arguments to (residuals, a function
@@ -132,16 +119,8 @@ class CustomVjp(Op):
         **dict.fromkeys(("pickle", "text"), "it holds a Python function"),
         **dict.fromkeys(("jvp", "transpose", "second"), "it has a reverse-mode derivative only"),
     }
-    function: Graph
     forward: Callable[[Sequence[Any]], tuple[list[Any], Flat]]
     args: int
-
-    def infer(self, *xs: TensorType) -> Types:
-        check_operands(self, self.function, xs)
-        return result_types(self.function)
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return evaluate_region(self.function, xp, xs)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         n = self.args
@@ -174,10 +153,6 @@ class CustomVjp(Op):
 
         function = recur(self.function, [True] * n + list(batched[n:]))
         return CustomVjp(function, forward, n)(*operands)
-
-    def decompose(self, *xs: Any) -> Any:
-        """The function's own nodes: what executors run."""
-        return _one_or_all(inline(self.function, xs, _builder(xs)))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.graph import Graph
 from graphad.op import Op, Sample, Types
-from graphad.ops.control import check_operands, result_types
+from graphad.ops.control import check_operands, evaluate_region, result_types
 from graphad.types import TensorType
 
 
@@ -27,8 +27,7 @@ class Fused(Op):
         return result_types(self.kernel)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        results = self.kernel.replay(xs, lambda node, *ys: node.op.eval(xp, *ys), constant=lambda c: c.array)
-        return results[0] if len(results) == 1 else tuple(results)
+        return evaluate_region(self.kernel, xp, xs)
 
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.kernel.nodes)
