@@ -35,8 +35,8 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     if writer.arrays:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **writer.arrays)
-        _replace(f"{path}.npz", buffer.getvalue())
-    _replace(path, json.dumps(document, allow_nan=False, indent=1).encode())
+        write_file(f"{path}.npz", buffer.getvalue())
+    write_file(path, json.dumps(document, allow_nan=False, indent=1).encode())
 
 
 def load(path: str | os.PathLike[str]) -> Graph:
@@ -51,7 +51,8 @@ def load(path: str | os.PathLike[str]) -> Graph:
     return _Reader(path).document(data)
 
 
-def _replace(path: str, content: bytes) -> None:
+def write_file(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write a file in one step, so that no reader ever sees a part of it and a failure leaves the old one."""
     folder, name = os.path.split(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:

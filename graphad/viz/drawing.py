@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from graphad.errors import GraphadError, MissingExtraError, TypeMismatchError
 from graphad.graph import Graph, Node
+from graphad.serial import write_file
 from graphad.viz.collapse import subgraph
 from graphad.viz.dot import to_dot
 from graphad.viz.engine import FORMATS, DrawingError, Engine, render
@@ -103,7 +103,7 @@ class Drawing:
         """
         path = Path(path)
         data = self.render(format or path.suffix[1:].lower())
-        replace_file(path, data)
+        write_file(path, data)
         return path
 
     def open(self, group: str) -> Drawing:
@@ -152,18 +152,3 @@ def _cut(picture: Picture) -> Picture:
         if often or level[edge.head] - level[edge.tail] > reach:
             far.add(i)
     return picture.cut(far) if far else picture
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file in one step, so that no reader ever sees a part of it and a failure leaves the old one."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -11,9 +11,10 @@ from typing import Any
 
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph
+from graphad.serial import write_file
 from graphad.viz.collapse import CHOICES, Collapse, choose
 from graphad.viz.differ import difference
-from graphad.viz.drawing import Drawing, Layout, replace_file
+from graphad.viz.drawing import Drawing, Layout
 from graphad.viz.engine import FORMATS, DrawingError, Engine
 from graphad.viz.heat import Heat, Scale
 from graphad.viz.label import clean, region_size
@@ -128,7 +129,7 @@ def draw_stages(
         "<body>\n" + "\n".join(parts) + "\n</body></html>\n"
     )
     index = folder / "index.html"
-    replace_file(index, page.encode("utf-8", "replace"))
+    write_file(index, page.encode("utf-8", "replace"))
     return [*paths, index]
 
 
