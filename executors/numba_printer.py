@@ -20,6 +20,7 @@ from graphad.executors.loops.program import (
     Reduction,
     Store,
     View,
+    is_identity,
 )
 from graphad.executors.numba_scalars import literal, spell
 from graphad.ops.scalar import Const, Operation, Scalar
@@ -94,7 +95,7 @@ class Printer:
 
     def statement(self, statement: Any) -> None:
         if isinstance(statement, Loop):
-            if not self.is_identity(statement):
+            if not is_identity(statement):
                 self.comment(statement.note)
                 self.nest(schedule(statement, self.known))
         elif isinstance(statement, Contract):
@@ -107,17 +108,6 @@ class Printer:
             self.host_calls.append(statement)
             self.line(f"if host{number}(address(table, {at})) != 0:")
             self.line(f"    return {1 + len(self.program.errors) + number}")
-
-    def is_identity(self, loop: Loop) -> bool:
-        """Whether a loop copies memory onto itself."""
-        if loop.reductions or loop.checks or len(loop.stores) != 1:
-            return False
-        store, load = loop.stores[0], loop.stores[0].value
-        if not isinstance(load, Load) or load.shift is not None or store.shift is not None or store.add:
-            return False
-        a, b = store.view, load.view
-        same = a.buffer.kind == b.buffer.kind == "temporary" and a.buffer.offset == b.buffer.offset
-        return same and (a.offset, a.strides) == (b.offset, b.strides)
 
     def nest(self, nest: Nest) -> None:
         for reduction in nest.in_memory:

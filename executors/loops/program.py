@@ -266,3 +266,15 @@ def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterato
                 seen.add(x)
                 stack.append((x, True))
                 stack.extend((y, False) for y in reversed(children(x)) if y not in seen)
+
+
+def is_identity(loop: Loop) -> bool:
+    """Whether a loop copies memory onto itself."""
+    if loop.reductions or loop.checks or len(loop.stores) != 1:
+        return False
+    store, load = loop.stores[0], loop.stores[0].value
+    if not isinstance(load, Load) or load.shift is not None or store.shift is not None or store.add:
+        return False
+    a, b = store.view, load.view
+    same = a.buffer.kind == b.buffer.kind == "temporary" and a.buffer.offset == b.buffer.offset
+    return same and (a.offset, a.strides) == (b.offset, b.strides)

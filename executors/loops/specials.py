@@ -28,6 +28,17 @@ def symbol(name: str, arity: int) -> tuple[str, bool] | None:
     return None
 
 
+def address(exported: str) -> int:
+    """The address of the function behind one of the symbols that `symbol` gives."""
+    from scipy.special import cython_special
+
+    capsule = cython_special.__pyx_capi__[exported]
+    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return int(get_pointer(capsule, get_name(capsule)))
+
+
 def exported(op: Op, arity: int) -> bool:
     """Whether SciPy exports every function that an op's scalar code names, so that loops can call it."""
     code = getattr(op, "code", None)

@@ -178,11 +178,10 @@ def _strong(x: Any, dtype: DType) -> Scalar:
     return Const(dtype, dtype.type(x))
 
 
-def _same(xs: list[Any]) -> list[Scalar]:
-    typed = [x for x in xs if isinstance(x, Scalar)]
-    if not typed:
-        return [_strong(x, np.dtype(float)) for x in xs]
-    return [_strong(x, typed[0].dtype) for x in xs]
+def _same(xs: list[Any], operands: Sequence[Scalar]) -> list[Scalar]:
+    # Literals alone take the type of the op's first real operand.
+    typed = [x.dtype for x in xs if isinstance(x, Scalar)] or [x.dtype for x in operands if x.dtype.kind == "f"]
+    return [_strong(x, typed[0] if typed else np.dtype(float)) for x in xs]
 
 
 def _build(node: ast.expr, operands: Sequence[Scalar]) -> Any:
@@ -209,20 +208,20 @@ def _build(node: ast.expr, operands: Sequence[Scalar]) -> Any:
                 return eval(compile(ast.Expression(node), "code", "eval"), {"__builtins__": {}}, dict(_NAMES))
             if isinstance(op, ast.Pow) and type(pair[1]) is int:
                 return _integer_power(pair[0], pair[1])
-            return operation(_OPERATORS[type(op)], *_same(pair))
+            return operation(_OPERATORS[type(op)], *_same(pair, operands))
         case ast.Compare(left=left, ops=ops, comparators=rest):
             sides = [build(x) for x in (left, *rest)]
             terms = [
-                operation(_OPERATORS[type(op)], *_same([a, b]))
+                operation(_OPERATORS[type(op)], *_same([a, b], operands))
                 for op, a, b in zip(ops, sides, sides[1:], strict=False)
             ]
             return _fold("bitwise_and", terms)
         case ast.BoolOp(op=op, values=values):
             return _fold(_OPERATORS[type(op)], [_truth(build(x)) for x in values])
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return where(_truth(build(test)), *_same([build(body), build(orelse)]))
+            return where(_truth(build(test)), *_same([build(body), build(orelse)], operands))
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _call(name, [build(x) for x in args])
+            return _call(name, [build(x) for x in args], operands)
     raise _Unknown(ast.unparse(node))
 
 
@@ -255,19 +254,19 @@ def _integer_power(x: Scalar, n: int) -> Scalar:
     return operation("divide", one, result) if n < 0 else result
 
 
-def _call(name: str, args: list[Any]) -> Any:
+def _call(name: str, args: list[Any], operands: Sequence[Scalar]) -> Any:
     name = _ALIASES.get(name, name)
     if name == "bool":
         return _truth(args[0])
     if name == "where":
-        return where(_truth(args[0]), *_same(args[1:]))
+        return where(_truth(args[0]), *_same(args[1:], operands))
     if name == "ipow":
         return _integer_power(args[0], int(args[1]))
     if name.startswith("special_"):
-        scalars = _same(args)
+        scalars = _same(args, operands)
         if any(x.dtype.char not in "fd" for x in scalars):
             raise _Unknown(f"{name} of {scalars[0].dtype}")
         return Operation(scalars[0].dtype, name, tuple(scalars))
     if name not in INTRINSICS:
         raise _Unknown(f"no intrinsic is named {name}")
-    return operation(name, *_same(args))
+    return operation(name, *_same(args, operands))

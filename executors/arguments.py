@@ -1,0 +1,63 @@
+"""What compiled executors share at their borders: arguments made fit for native code, and calls back into Python."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.executors.loops.program import HostCall
+from graphad.types import Array, TensorType
+
+
+def prepare(name: str, types: Sequence[TensorType], args: Sequence[Any]) -> list[Array]:
+    """Arguments as aligned arrays of native byte order in C order. `name` stands in the errors.
+
+    Raises `ShapeError` or `TypeMismatchError` for an argument of another type; numbers of Python take any dtype.
+    """
+    if len(args) != len(types):
+        raise ShapeError(f"{name}: {len(args)} arguments were given to a graph of {len(types)} inputs")
+    return [_prepared(name, i, x, kind) for i, (x, kind) in enumerate(zip(args, types, strict=True))]
+
+
+def _prepared(name: str, i: int, x: Any, kind: TensorType) -> Array:
+    array = np.asarray(x)
+    if array.dtype != kind.dtype and isinstance(x, (bool, int, float, complex)):
+        array = array.astype(kind.dtype)
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype != kind.dtype or array.shape != kind.shape:
+        error = ShapeError if array.dtype == kind.dtype else TypeMismatchError
+        raise error(
+            f"{name}: argument {i} is an array of {array.dtype} with shape {list(array.shape)}, but the graph was "
+            f"compiled for {kind}; compile it for these types"
+        )
+    flags = array.flags
+    if flags.c_contiguous and flags.aligned and array.dtype is np.dtype(kind.dtype.char):
+        return array
+    copied = np.empty(kind.shape, kind.dtype.char)
+    copied[...] = array
+    return copied
+
+
+def host_call(call: HostCall, array: Callable[[Any, int], Array], failures: dict[int, BaseException]) -> Any:
+    """A C function of one table of addresses that runs an op with NumPy; `array` finds a view's elements by the table.
+
+    It answers 0, or 1 after it has put the exception into `failures` under the thread's number.
+    """
+
+    def run(table: int) -> int:
+        try:
+            results = call.op.eval(np, *[array(view, table) for view in call.operands])
+            for view, result in zip(call.results, (results,) if len(call.results) == 1 else results, strict=True):
+                array(view, table)[...] = result
+        except BaseException as error:
+            failures[threading.get_ident()] = error
+            return 1
+        return 0
+
+    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(run)

@@ -1,0 +1,191 @@
+"""A loop program as one LLVM module: `run`, a function of one table of addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphad.executors.llvm.nests import NestEmitter
+from graphad.executors.llvm.scalars import Register, Scalars
+from graphad.executors.llvm.text import Code, Module
+from graphad.executors.loops.nest import schedule
+from graphad.executors.loops.program import (
+    Buffer,
+    Foreign,
+    HostCall,
+    Loop,
+    Program,
+    Reduction,
+    Store,
+    View,
+    is_identity,
+)
+from graphad.ops.scalar import Scalar
+
+ATTRIBUTES = 'nounwind "no-trapping-math"="true"'
+
+
+@dataclass(frozen=True)
+class Target:
+    """The machine that code is made for: its features by LLVM's names, and `vector_bytes` of one register."""
+
+    cpu: str
+    features: frozenset[str]
+    vector_bytes: int
+    precise: bool = False
+
+    def scalars(self, code: Code, lanes: int) -> Scalars:
+        """The emission of scalar operations into a function."""
+        return Scalars(code, self.features, self.precise, lanes)
+
+
+class Emitter:
+    """Writes a program into a module.
+
+    The table holds the addresses of the arena, the constants, the inputs, the outputs and the host calls. The function
+    answers 0, or 1 plus the number of an error (the program's own first, then one for each host call).
+    """
+
+    def __init__(self, program: Program, target: Target) -> None:
+        self.program = program
+        self.target = target
+        self.module = Module()
+        self.code = Code(self.module)
+        self.env: dict[Scalar, Register] = {}
+        self.known: set[Scalar] = set()
+        self.host_calls: list[HostCall] = []
+        self._bases: dict[tuple[str, int], str] = {}
+        self._failures: dict[int, str] = {}
+        self._numbers: dict[Any, str] = {}
+        self._entry = self.code.hole()
+
+    def text(self) -> str:
+        """The whole module."""
+        for statement in self.program.statements:
+            self.statement(statement)
+        self.code.do("ret i64 0")
+        for error, label in self._failures.items():
+            self.code.begin(label)
+            self.code.do(f"ret i64 {1 + error}")
+        attributes = f'{ATTRIBUTES} "prefer-vector-width"="{8 * self.target.vector_bytes}"'
+        attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
+        body = self.code.string()
+        return f"{self.module.text()}\ndefine i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{body}\n}}\n"
+
+    def statement(self, statement: Any) -> None:
+        """Write one statement."""
+        if statement.note:
+            self.code.do(f"; {statement.note}")
+        if isinstance(statement, Loop):
+            self.loop(statement)
+        elif isinstance(statement, Foreign):
+            self.foreign(statement)
+        else:
+            self.host(statement)
+
+    def loop(self, loop: Loop) -> None:
+        """Write a loop nest, after what it updates in memory has its initial value."""
+        if is_identity(loop):
+            return
+        nest = schedule(loop, self.known)
+        for reduction in nest.in_memory:
+            target = kept_target(reduction)
+            self.loop(Loop(target.shape, [Store(target, reduction.initial)]))
+        NestEmitter(self.code, self.target, nest, self.env, self.pointer, self.fail).emit()
+
+    def fail(self, error: int) -> str:
+        """The label of the block that ends the function with an error."""
+        return self._failures.setdefault(error, f"fail{error}")
+
+    # -- memory ------------------------------------------------------------------------------------------------
+
+    def pointer(self, buffer: Buffer, offset: int) -> str:
+        """The address of a byte of a buffer's block; `offset` counts from the beginning of the block."""
+        base = self._base(buffer)
+        return base if offset == 0 else self.code(f"getelementptr i8, ptr {base}, i64 {offset}")
+
+    def _base(self, buffer: Buffer) -> str:
+        key = (buffer.kind, buffer.number if buffer.kind in ("input", "output") else 0)
+        if key not in self._bases:
+            with self.code.within(self._entry):
+                self._bases[key] = self._slot(self.slot(buffer))
+        return self._bases[key]
+
+    def slot(self, buffer: Buffer) -> int:
+        """Which entry of the table holds the address of a buffer's block."""
+        if buffer.kind == "input":
+            return 2 + buffer.number
+        if buffer.kind == "output":
+            return 2 + len(self.program.inputs) + buffer.number
+        return 0 if buffer.kind == "temporary" else 1
+
+    def _slot(self, i: int) -> str:
+        place = self.code(f"getelementptr ptr, ptr %table, i64 {i}")
+        return self.code(f"load ptr, ptr {place}, align 8, !invariant.load !{{}}")
+
+    # -- calls -------------------------------------------------------------------------------------------------
+
+    def host(self, call: HostCall) -> None:
+        """Call back into Python."""
+        number = len(self.host_calls)
+        self.host_calls.append(call)
+        function = self._slot(2 + len(self.program.inputs) + len(self.program.outputs) + number)
+        status = self.code(f"call i64 {function}(ptr %table)")
+        failed = self.code(f"icmp eq i64 {status}, 0")
+        after = self.code.name()
+        self.code.do(f"br i1 {failed}, label %{after}, label %{self.fail(len(self.program.errors) + number)}")
+        self.code.begin(after)
+
+    def foreign(self, call: Foreign) -> None:
+        """Call a routine of BLAS or LAPACK once for each of its batch elements."""
+        from graphad.executors.loops.foreign import address
+
+        code = self.code
+        symbol = f"graphad.{call.routine}"
+        self.module.symbols[symbol] = address(call.routine)
+        head, after, before = code.name(), code.name(), code.block
+        if call.count > 1:
+            index, following = f"%{code.name()}", f"%{code.name()}"
+            code.do(f"br label %{head}")
+            code.begin(head)
+            code.do(f"{index} = phi i64 [ 0, %{before} ], [ {following}, %{head} ]")
+        arguments = []
+        for argument in call.arguments:
+            if not isinstance(argument, View):
+                arguments.append(("ptr", self.number(argument)))
+                continue
+            item = argument.dtype.itemsize
+            place = self.pointer(argument.buffer, argument.buffer.offset + argument.offset * item)
+            if call.count > 1 and argument.strides[0]:
+                step = code(f"mul i64 {index}, {argument.strides[0] * item}")
+                place = code(f"getelementptr i8, ptr {place}, i64 {step}")
+            arguments.append(("ptr", place))
+        code.call("void", symbol, *arguments)
+        if call.count > 1:
+            code.do(f"{following} = add i64 {index}, 1")
+            again = code(f"icmp ult i64 {following}, {call.count}")
+            code.do(f"br i1 {again}, label %{head}, label %{after}")
+            code.begin(after)
+
+    def number(self, value: Any) -> str:
+        """The address of a constant that a routine reads."""
+        if isinstance(value, str):
+            data = value.encode()
+        else:
+            data = np.asarray(value, np.int32 if isinstance(value, int) else None).tobytes()
+        if data not in self._numbers:
+            name = f"@number{len(self._numbers)}"
+            content = "".join(f"\\{byte:02X}" for byte in data)
+            # Routines declare their arguments without `const`; a variable is safe to hand to them.
+            self.module.definitions[name] = f'{name} = private global [{len(data)} x i8] c"{content}", align 16'
+            self._numbers[data] = name
+        return self._numbers[data]
+
+
+def kept_target(reduction: Reduction) -> View:
+    """The target of a reduction over its kept axes only."""
+    target = reduction.target
+    assert target is not None
+    return target.transpose([i for i in range(len(target.shape)) if i not in reduction.axes])
