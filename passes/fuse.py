@@ -12,12 +12,11 @@ from graphad.ops.fused import Fused
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
 from graphad.passes.base import graph_pass
+from graphad.passes.unroll import REDUCTIONS, WORK, leads, work
 from graphad.types import Shape, TensorType
 
 LIMIT = 256
 """Nodes in one kernel: beyond it registers spill and compile time grows faster than the kernel."""
-REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
-"""The reductions that a kernel may end in, and the dtype kinds that each takes."""
 _CHEAP = frozenset(
     {
         "add", "subtract", "negative", "positive", "multiply", "square", "cast", "select", "equal", "not_equal",
@@ -50,11 +49,13 @@ def recompute_pays(flops: int, extra_loads: int, readers: int) -> bool:
 class _Group:
     """Nodes that run together, at a position in the order of groups."""
 
-    __slots__ = ("kernel", "needs", "nodes", "reads", "space", "users")
+    __slots__ = ("depth", "kernel", "needs", "nodes", "reads", "space", "users", "work")
 
-    def __init__(self, space: Shape, kernel: bool) -> None:
+    def __init__(self, space: Shape, kernel: bool, depth: int) -> None:
         self.space = space
         self.kernel = kernel
+        self.depth = depth
+        self.work = 0
         self.nodes: list[Node] = []
         self.reads: set[Value] = set()
         self.needs: set[int] = set()
@@ -73,6 +74,7 @@ class _Fusion:
         self.inside: set[Value] = set()
         self.merged: dict[int, int] = {}
         self.effect = -1
+        self.leads = leads(graph)
         for node in graph.nodes:
             self.add(node)
 
@@ -87,27 +89,33 @@ class _Fusion:
 
     def add(self, node: Node) -> None:
         out = node.outputs[0]
-        kernel = len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], out.type)
-        reduction = isinstance(node.op, Reduction)
-        space = node.inputs[0].type.shape if kernel and reduction else out.type.shape
+        lead = self.leads.get(node)
+        depth = -1 if lead is None else len(lead)
+        size = 1 if lead is None else work(node, depth)
+        kernel = lead is not None or (
+            len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], out.type)
+        )
+        reduction = isinstance(node.op, Reduction) and (depth < 0 or any(axis < depth for axis in node.op.axes))
+        space = lead if lead is not None else node.inputs[0].type.shape if kernel and reduction else out.type.shape
         sources = {self.group(v) for v in node.inputs} - {-1}
         chosen = -1
         if kernel:
             inputs = [(v, self.group(v)) for v in node.inputs if v in self.home]
-            joinable = {i for v, i in inputs if v in self.inside and self.accepts(i, space)}
+            joinable = {i for v, i in inputs if v in self.inside and self.accepts(i, space, depth, size)}
             after = max([i if v in self.inside and i in joinable else i + 1 for v, i in inputs], default=0)
             ready = [i for i in joinable if i >= after]
             if ready:
                 chosen = max(ready)
         if chosen < 0:
             chosen = len(self.groups)
-            self.groups.append(_Group(space, kernel))
+            self.groups.append(_Group(space, kernel, depth))
             if not node.op.pure:
                 if self.effect >= 0:
                     sources.add(self.root(self.effect))
                 self.effect = chosen
         group = self.groups[chosen]
         group.nodes.append(node)
+        group.work += size
         group.reads.update(v for v in node.inputs if not isinstance(v, Constant))
         for i in sources - {chosen}:
             group.needs.add(i)
@@ -121,16 +129,19 @@ class _Fusion:
                 if v in self.inside:
                     self.merge(self.group(v), self.root(chosen))
 
-    def accepts(self, i: int, space: Shape) -> bool:
-        return i >= 0 and self.groups[i].kernel and self.groups[i].space == space and len(self.groups[i].nodes) < LIMIT
+    def accepts(self, i: int, space: Shape, depth: int, size: int) -> bool:
+        if i < 0 or not self.groups[i].kernel:
+            return False
+        group = self.groups[i]
+        return (group.space, group.depth) == (space, depth) and group.work + size <= (LIMIT if depth < 0 else WORK)
 
     def merge(self, i: int, j: int) -> None:
         """Make one group of two of one space, unless something must run between them."""
         i, j = min(i, j), max(i, j)
         first, second = self.groups[i], self.groups[j]
-        if i == j or i < 0 or not (first.kernel and second.kernel) or first.space != second.space:
+        if i == j or i < 0 or not first.kernel or not self.accepts(i, second.space, second.depth, second.work):
             return
-        if len(first.nodes) + len(second.nodes) > LIMIT or any(
+        if not second.kernel or any(
             self.home[v] == i and v not in self.inside for v in self.read_by(second, i)
         ):
             return
@@ -144,6 +155,7 @@ class _Fusion:
             return
         kept, lost = self.groups[place], self.groups[gone]
         kept.nodes = first.nodes + second.nodes
+        kept.work = first.work + second.work
         kept.reads = first.reads | second.reads
         kept.needs = {self.root(k) for k in first.needs | second.needs} - {i, j}
         kept.users = {self.root(k) for k in first.users | second.users} - {i, j}
@@ -160,7 +172,7 @@ class _Fusion:
         """Merge kernels that read the same array over the same space: one pass over memory for all of them."""
         readers: dict[tuple[Value, Shape], list[int]] = {}
         for i, group in enumerate(self.groups):
-            if group.kernel and group.nodes and group.space:
+            if group.kernel and group.nodes and (group.space or group.depth == 0):
                 for v in group.reads:
                     if v.type.size > 1:
                         readers.setdefault((v, group.space), []).append(i)
@@ -192,7 +204,7 @@ def fuse(graph: Graph) -> Graph:
         results = {v for node in group.nodes for v in node.outputs if v in needed}
         live = _live(nodes, results)
         if live:
-            parts.append(_kernel(live, results))
+            parts.append(_kernel(live, results, group.depth))
             for node in parts[-1]:
                 needed.update(node.inputs)
     return Graph(graph.inputs, [node for part in reversed(parts) for node in part], graph.outputs, graph.name)
@@ -203,7 +215,7 @@ def _recompute(
 ) -> list[list[Node]]:
     # A cheap value that several kernels read is computed in each of them instead of being stored and loaded.
     extra: list[list[Node]] = [[] for _ in groups]
-    kernels = [(i, group) for i, group in enumerate(groups) if group.kernel]
+    kernels = [(i, group) for i, group in enumerate(groups) if group.kernel and group.depth < 0]
     made = {v: (i, node) for i, group in kernels for node in group.nodes for v in node.outputs}
     readers: dict[Value, set[int]] = {}
     for i, group in enumerate(groups):
@@ -216,7 +228,7 @@ def _recompute(
         i, node = made[v]
         if v not in inside or v in outputs or node.op.name not in _CHEAP or v.type.size <= 1:
             continue
-        if any(not groups[k].kernel or groups[k].space != groups[i].space for k in used):
+        if any(not groups[k].kernel or groups[k].depth >= 0 or groups[k].space != groups[i].space for k in used):
             continue
         local = [u for u in node.inputs if u in made and made[u][0] == i and u in inside and u not in stored]
         if local:
@@ -239,8 +251,8 @@ def _live(nodes: list[Node], results: set[Value]) -> list[Node]:
     return live
 
 
-def _kernel(nodes: list[Node], wanted: set[Value]) -> list[Node]:
-    if len(nodes) == 1:
+def _kernel(nodes: list[Node], wanted: set[Value], depth: int) -> list[Node]:
+    if len(nodes) == 1 and depth < 0:
         return nodes
     outer: dict[Value, Value] = {}
     inner: dict[Value, Value] = {}
@@ -254,5 +266,5 @@ def _kernel(nodes: list[Node], wanted: set[Value]) -> list[Node]:
         body.append(Node(node.op, tuple([inner[v] for v in node.inputs]), made, node.where))
     results = [v for node in nodes for v in node.outputs if v in wanted]
     kernel = Graph(outer.values(), body, [inner[v] for v in results], "kernel")
-    return [Node(Fused(kernel), tuple(outer), tuple(results), nodes[-1].where)]
+    return [Node(Fused(kernel, depth), tuple(outer), tuple(results), nodes[-1].where)]
 

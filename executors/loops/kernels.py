@@ -11,7 +11,7 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction as ReductionOp
-from graphad.ops.scalar import Const, Scalar, convert, translate
+from graphad.ops.scalar import Const, Scalar, convert, operation, translate
 from graphad.types import DType
 
 if TYPE_CHECKING:
@@ -87,7 +87,22 @@ def element(op: Op, xs: list[Scalar], dtype: DType) -> Scalar:
         return convert(xs[0], dtype)
     assert isinstance(op, Elementwise)
     assert op.code is not None
+    if xs and all([isinstance(x, Const) for x in xs]):
+        with np.errstate(all="ignore"):
+            return Const(dtype, dtype.type(op.eval(np, *[np.asarray(x.value, x.dtype) for x in xs])))  # type: ignore[attr-defined]
     return translate(op.code, xs, dtype)
+
+
+def combine(kind: str, x: Scalar, y: Scalar) -> Scalar:
+    """Two terms of a reduction as one."""
+    name = {"sum": "add", "prod": "multiply", "max": "maximum", "min": "minimum"}.get(kind)
+    if name is None:
+        name = "bitwise_or" if kind == "any" else "bitwise_and"
+    unit = initial(kind, x.dtype)
+    for a, b in ((x, y), (y, x)):
+        if isinstance(a, Const) and a.value == unit.value:
+            return b
+    return operation(name, x, y)
 
 
 def single(node: Node) -> Graph:

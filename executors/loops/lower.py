@@ -25,12 +25,14 @@ from graphad.executors.loops.program import (
     walk,
 )
 from graphad.executors.loops.specials import exported
+from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.fuse import REDUCTIONS, is_kernel_op
 from graphad.passes.lifetime import ALIGNMENT, Interval, pack
+from graphad.passes.unroll import fits
 from graphad.types import Shape
 
 Rule = Callable[["Lowering", Node], bool]
@@ -60,6 +62,7 @@ class Lowering:
         self.errors: list[str] = []
         self.constants: list[tuple[Buffer, Any]] = []
         self._constant_views: dict[Constant, View] = {}
+        self._loads: dict[Any, Load] = {}
         self.inputs = [Buffer("input", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.inputs)]
         self.outputs = [Buffer("output", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.outputs)]
         self.results: dict[Value, int] = {}
@@ -105,6 +108,13 @@ class Lowering:
             self.constants.append((buffer, v.array))
             self._constant_views[v] = View.whole(buffer, v.type.shape)
         return self._constant_views[v]
+
+    def load(self, view: View) -> Load:
+        """The element of a view over a loop's space: one scalar for each view."""
+        key = (view.buffer, view.offset, view.shape, view.strides)
+        if key not in self._loads:
+            self._loads[key] = Load(view.dtype, view)
+        return self._loads[key]
 
     # -- writing ----------------------------------------------------------------------------------------------
 
@@ -158,7 +168,10 @@ class Lowering:
         """Add one node to the program."""
         op = node.op
         if isinstance(op, Fused):
-            lower_kernel(self, op.kernel, node)
+            if op.depth < 0:
+                lower_kernel(self, op.kernel, node)
+            else:
+                lower_unrolled(self, op.kernel, node, op.depth)
             return
         types = tuple([v.type for v in node.inputs])
         if len(node.outputs) == 1 and is_kernel_op(op, types, node.outputs[0].type) and exported(op, len(types)):
@@ -202,7 +215,7 @@ def lower(graph: Graph) -> Program:
 
     low = Lowering(graph)
     for node in graph.nodes:
-        if isinstance(node.op, Fused) and not _is_kernel(node.op.kernel):
+        if isinstance(node.op, Fused) and not _is_kernel(node.op):
             _lower_apart(low, node)
         else:
             low.lower(node)
@@ -219,14 +232,26 @@ def supports(op: Op) -> bool:
     return op.name in REDUCTIONS or op.name in RULES or isinstance(op, Fused)
 
 
-def _is_kernel(kernel: Graph) -> bool:
+def _is_kernel(fused: Fused) -> bool:
+    kernel = fused.kernel
     if not kernel.nodes:
         return False
+    if any(not exported(node.op, len(node.inputs)) for node in kernel.nodes):
+        return False
+    reduced: set[Value] = set()
+    if fused.depth >= 0:
+        lead = kernel_lead(kernel, fused.depth)
+        for node in kernel.nodes:
+            if not fits(node, lead) or any(v in reduced for v in node.inputs):
+                return False
+            if node.op.name in REDUCTIONS and any(axis < fused.depth for axis in getattr(node.op, "axes", ())):
+                reduced.update(node.outputs)
+        return True
     space = kernel_space(kernel)
     reduced = {node.outputs[0] for node in kernel.nodes if node.op.name in REDUCTIONS}
     for node in kernel.nodes:
         types = tuple(v.type for v in node.inputs)
-        if not is_kernel_op(node.op, types, node.outputs[0].type) or not exported(node.op, len(types)):
+        if not is_kernel_op(node.op, types, node.outputs[0].type):
             return False
         over = node.inputs[0] if node.outputs[0] in reduced else node.outputs[0]
         if over.type.shape != space or any(v in reduced for v in node.inputs):

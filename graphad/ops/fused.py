@@ -17,10 +17,13 @@ class Fused(Op):
     """The nodes of `kernel`, which share an iteration space, run as one loop nest: each pass over memory once.
 
     The kernel holds elementwise ops, whose operands broadcast into the space, and reductions from the space, whose
-    results no node of the kernel reads.
+    results no node of the kernel reads. With a `depth` of 0 or more the space is only the so many leading axes that all
+    values share; along the others every element is computed by itself, and shape ops, reductions and small products
+    along them are part of the kernel.
     """
 
     kernel: Graph
+    depth: int = -1
 
     def infer(self, *xs: TensorType) -> Types:
         check_operands(self, self.kernel, xs)

@@ -1,0 +1,258 @@
+"""Lowering of unrolled kernels: the leading axes become one loop nest, and within it every element is a scalar.
+
+A value of the kernel is an array of scalars over its remaining axes, so shape ops only move scalars about, and
+reductions and small products become straight-line code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphad.executors.loops.kernels import combine, element, initial
+from graphad.executors.loops.program import Loop, Reduction, Result, Store, View
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.scalar import Const, Scalar
+from graphad.passes.unroll import REDUCTIONS
+from graphad.types import DType, Shape
+
+if TYPE_CHECKING:
+    from graphad.executors.loops.lower import Lowering
+
+Cells = Any
+"""A NumPy array of scalars."""
+
+
+def lower_unrolled(low: Lowering, kernel: Graph, node: Node, depth: int) -> None:
+    """One loop over the `depth` leading axes of a kernel, every element along the others computed by itself."""
+    _Unrolling(low, kernel, node, depth).lower()
+
+
+class _Unrolling:
+    def __init__(self, low: Lowering, kernel: Graph, node: Node, depth: int) -> None:
+        self.low = low
+        self.kernel = kernel
+        self.node = node
+        self.depth = depth
+        self.outer = dict(zip(kernel.inputs, node.inputs, strict=True))
+        self.space = kernel_lead(kernel, depth)
+        self.loop = Loop(self.space, note=low.note(node))
+        self.cells: dict[Value, Cells] = {}
+        self.operands: dict[tuple[Value, bool], Cells] = {}
+        self.reductions: dict[Value, Node] = {}
+
+    def lower(self) -> None:
+        for node in self.kernel.nodes:
+            (out,) = node.outputs
+            if node.op.name in REDUCTIONS and any(axis < self.depth for axis in getattr(node.op, "axes", ())):
+                self.reductions[out] = node
+            else:
+                self.cells[out] = self.compute(node)
+        for v, out in zip(self.kernel.outputs, self.node.outputs, strict=True):
+            if v in self.reductions:
+                self.reduce(self.reductions[v], out)
+            else:
+                self.write(self.read(v), out)
+        if 0 not in self.space and (self.loop.stores or self.loop.reductions):
+            self.low.statements.append(self.loop)
+
+    # -- operands ----------------------------------------------------------------------------------------------
+
+    def read(self, v: Value, looped: bool = True) -> Cells:
+        """The scalars of a value at the loop's position. An operand from outside may be the same at every position;
+        else it is `looped`, and its leading axes go along with the loop's."""
+        if v in self.cells:
+            return self.cells[v]
+        if (v, looped) not in self.operands:
+            self.operands[v, looped] = self.loads(v, self.depth if looped else 0)
+        return self.operands[v, looped]
+
+    def loads(self, v: Value, lead: int) -> Cells:
+        """The scalars of an operand, of whose axes the first `lead` go along with the loop's."""
+        low = self.low
+        inner = v.type.shape[lead:]
+        cells = np.empty(inner, object)
+        source = self.outer.get(v, v)
+        constant = isinstance(source, Constant)
+        if v.type.size == 1 or (not constant and isinstance(low.env[source], Scalar)):
+            cells[...] = low.scalar(source, ())
+            return cells
+        if isinstance(source, Constant) and all(n == 1 for n in v.type.shape[:lead]):
+            values = source.array.reshape(inner)
+            for i in np.ndindex(inner):
+                cells[i] = Const(v.type.dtype, values[i])
+            return cells
+        view = low.view(source)
+        strides = tuple([0 if n == 1 else s for n, s in zip(view.shape[:lead], view.strides[:lead], strict=True)])
+        moves = any(strides)
+        for i in np.ndindex(inner):
+            offset = view.offset + sum(a * s for a, s in zip(i, view.strides[lead:], strict=True))
+            cells[i] = low.load(View(view.buffer, offset, self.space if moves else (), strides if moves else ()))
+        return cells
+
+    # -- nodes -------------------------------------------------------------------------------------------------
+
+    def compute(self, node: Node) -> Cells:
+        """The scalars of a node's result."""
+        (out,) = node.outputs
+        op: Any = node.op
+        d = self.depth
+        inner = out.type.shape[d:]
+        rule = _RULES.get(op.name)
+        if rule is not None:
+            whole = op.name == "dot_general" and not op.rhs_batch
+            xs = [self.read(v, not (whole and i == 1)) for i, v in enumerate(node.inputs)]
+            return rule(op, d, inner, xs, out.type.dtype)
+        if op.name in REDUCTIONS:
+            x = self.read(node.inputs[0])
+            return _reduced(op.name, x, tuple(axis - d for axis in op.axes), out.type.dtype)
+        xs = [self.read(v, v.type.ndim == out.type.ndim) for v in node.inputs]
+        cells = np.empty(inner, object)
+        aligned = np.broadcast_arrays(*[*xs, np.empty(inner)])[:-1] if xs else []
+        memo: dict[Any, Scalar] = {}
+        for i in np.ndindex(inner):
+            args = [x[i] for x in aligned]
+            key = tuple(map(id, args))
+            if key not in memo:
+                memo[key] = element(op, args, out.type.dtype)
+            cells[i] = memo[key]
+        return cells
+
+    # -- results -----------------------------------------------------------------------------------------------
+
+    def write(self, cells: Cells, out: Value) -> None:
+        if out.type.size == 1:
+            self.low.env[out] = cells.reshape(-1)[0]
+            return
+        target = self.low.place(out)
+        for i, view in self.spots(target, range(self.depth)):
+            self.loop.stores.append(Store(view, cells[i]))
+
+    def spots(self, target: View, kept: Any) -> Any:
+        """For each position along the remaining axes of a result, the view of its elements over the loop's space.
+        `kept` are the loop's axes that the result has."""
+        kept = list(kept)
+        lead = len(kept)
+        strides = [0] * len(self.space)
+        for axis, stride in zip(kept, target.strides[:lead], strict=True):
+            strides[axis] = stride
+        for i in np.ndindex(target.shape[lead:]):
+            offset = target.offset + sum(a * s for a, s in zip(i, target.strides[lead:], strict=True))
+            yield i, View(target.buffer, offset, self.space, tuple(strides))
+
+    def reduce(self, node: Node, out: Value) -> None:
+        """A result that sums (or otherwise combines) over axes of the loop."""
+        op: Any = node.op
+        d, dtype = self.depth, out.type.dtype
+        looped = tuple([axis for axis in op.axes if axis < d])
+        cells = _reduced(op.name, self.read(node.inputs[0]), tuple(a - d for a in op.axes if a >= d), dtype)
+        kept = [axis for axis in range(d) if axis not in looped]
+        if 0 in self.space:
+            self.low.fill(self.low.place(out), initial(op.name, dtype).value)
+            return
+        if out.type.size == 1:
+            reduction = Reduction(op.name, cells.reshape(-1)[0], looped, initial(op.name, dtype), result=Result(dtype))
+            self.loop.reductions.append(reduction)
+            self.low.env[out] = reduction.result
+            return
+        target = self.low.place(out)
+        for i, view in self.spots(target, kept):
+            reduction = Reduction(op.name, cells[i], looped, initial(op.name, dtype), view)
+            self.loop.reductions.append(reduction)
+
+
+def kernel_lead(kernel: Graph, depth: int) -> Shape:
+    """The shape over which an unrolled kernel loops."""
+    for node in kernel.nodes:
+        v = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
+        return v.type.shape[:depth]
+    return ()
+
+
+def _reduced(kind: str, x: Cells, axes: tuple[int, ...], dtype: DType) -> Cells:
+    # Halves are combined with halves: short chains, and the error of a pairwise sum.
+    if not axes:
+        return x
+    kept = [a for a in range(x.ndim) if a not in axes]
+    flat = x.transpose(*kept, *axes).reshape(*[x.shape[a] for a in kept], -1)
+    result = np.empty(flat.shape[:-1], object)
+    for i in np.ndindex(result.shape):
+        terms = list(flat[i])
+        while len(terms) > 1:
+            pairs = [combine(kind, a, b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            terms = pairs + terms[len(pairs) * 2 :]
+        result[i] = terms[0] if terms else initial(kind, dtype)
+    return result
+
+
+def _dot(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+    a, b = xs
+    lc, rc = [i - d for i in op.lhs_contract], [i - d for i in op.rhs_contract]
+    # Batch axes beyond the loop's are walked here.
+    lb, rb = [i - d for i in op.lhs_batch if i >= d], [i - d for i in op.rhs_batch if i >= d]
+    if not op.rhs_batch:
+        rc = list(op.rhs_contract)
+    la = [i for i in range(a.ndim) if i not in lb and i not in lc]
+    ra = [i for i in range(b.ndim) if i not in rb and i not in rc]
+    batch = tuple(a.shape[i] for i in lb)
+    k = tuple(a.shape[i] for i in lc)
+    left = a.transpose(*lb, *la, *lc).reshape(*batch, -1, int(np.prod(k, dtype=int)))
+    right = b.transpose(*rb, *ra, *rc).reshape(*batch, -1, int(np.prod(k, dtype=int)))
+    result = np.empty((*batch, left.shape[-2], right.shape[-2]), object)
+    for i in np.ndindex(result.shape):
+        *at, row, column = i
+        pairs = zip(left[(*at, row)], right[(*at, column)], strict=True)
+        terms = np.empty(left.shape[-1], object)
+        for j, (x, y) in enumerate(pairs):
+            terms[j] = combine("prod", x, y)
+        result[i] = _reduced("sum" if dtype.kind != "b" else "any", terms, (0,), dtype)[()]
+    return result.reshape(inner)
+
+
+def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+    result = np.empty(inner, object)
+    result[...] = Const(dtype, dtype.type(0))
+    x = xs[0]
+    for i in np.ndindex(x.shape):
+        at = tuple(a + n * (k + 1) for n, a, k in zip(i, op.low[d:], op.interior[d:], strict=True))
+        if all(0 <= n < m for n, m in zip(at, inner, strict=True)):
+            result[at] = x[i]
+    return result
+
+
+def _cumulative(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+    x = np.moveaxis(xs[0], op.axis - d, 0)
+    x = x[::-1] if op.reverse else x
+    kind = "sum" if op.name == "cumsum" else "prod"
+    result = x.copy()
+    for i in np.ndindex(x.shape):
+        if i[0]:
+            result[i] = combine(kind, result[(i[0] - 1, *i[1:])], x[i])
+    return np.moveaxis(result[::-1] if op.reverse else result, 0, op.axis - d)
+
+
+def _iota(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+    cells = np.empty(inner, object)
+    for i in range(op.size):
+        cells[i] = Const(dtype, dtype.type(i))
+    return cells
+
+
+_Rule = Callable[[Any, int, Shape, list[Cells], DType], Cells]
+_RULES: dict[str, _Rule] = {
+    "transpose": lambda op, d, inner, xs, dtype: xs[0].transpose([a - d for a in op.axes[d:]]),
+    "reshape": lambda op, d, inner, xs, dtype: xs[0].reshape(inner),
+    "broadcast_to": lambda op, d, inner, xs, dtype: np.broadcast_to(xs[0], inner),
+    "slice": lambda op, d, inner, xs, dtype: xs[0][
+        tuple([slice(a, b, k) for a, b, k in zip(op.start[d:], op.stop[d:], op.step[d:], strict=True)])
+    ],
+    "reverse": lambda op, d, inner, xs, dtype: np.flip(xs[0], [a - d for a in op.axes]),
+    "concatenate": lambda op, d, inner, xs, dtype: np.concatenate(xs, op.axis - d),
+    "pad": _pad,
+    "iota": _iota,
+    "cumsum": _cumulative,
+    "cumprod": _cumulative,
+    "dot_general": _dot,
+}

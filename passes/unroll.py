@@ -1,0 +1,204 @@
+"""Which nodes run unrolled: within a loop over their leading axes, each element along the others is a scalar.
+
+Small axes (the coordinates of a point, the parameters of a camera) are mixed by sums, products, slices and
+concatenations. Unrolled, a whole chain of such nodes is one pass over memory with its intermediate values in registers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from graphad.graph import Graph, Node, Value
+from graphad.ops.elementwise import Cast, Elementwise
+from graphad.ops.scalar import expressible
+from graphad.types import Shape, TensorType
+
+CELLS = 64
+"""Elements along the unrolled axes of one value, at most."""
+NEIGHBOURS = 4
+"""Elements that an unrolled reduction within a loop combines, at most: for more, vectors along them are faster."""
+WORK = 4096
+"""Scalar operations in one unrolled kernel, at most."""
+TOTAL = 24576
+"""Scalar operations in all unrolled kernels without a loop, at most: beyond it compiling takes longer than it saves."""
+REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
+"""The reductions that kernels can hold, and the dtype kinds that each takes."""
+_VIEWS = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape"})
+
+
+def is_elementwise(node: Node) -> bool:
+    """Whether a node is an elementwise op that has scalar code for its types."""
+    op, types = node.op, [v.type for v in node.inputs]
+    if isinstance(op, Cast):
+        return "e" not in (types[0].dtype.char, node.outputs[0].type.dtype.char)
+    dtypes = tuple([x.dtype for x in types])
+    return isinstance(op, Elementwise) and expressible(op.code, dtypes, node.outputs[0].type.dtype)
+
+
+def fits(node: Node, lead: Shape) -> bool:
+    """Whether a node can run within a loop over `lead`, its leading axes, element by element along the others."""
+    if len(node.outputs) != 1:
+        return False
+    out, d, op = node.outputs[0].type, len(lead), node.op
+    if isinstance(op, (Elementwise, Cast)):
+        return _leads(out, lead) and all(_broadcasts(v.type, out, d) for v in node.inputs) and is_elementwise(node)
+    rule = _FITS.get(op.name)
+    return rule is not None and "e" not in [v.type.dtype.char for v in node.inputs] and rule(op, node, lead)
+
+
+def _leads(x: TensorType, lead: Shape) -> bool:
+    d = len(lead)
+    return x.shape[:d] == lead and 0 < math.prod(x.shape[d:]) <= CELLS
+
+
+def _broadcasts(x: TensorType, out: TensorType, d: int) -> bool:
+    if x.ndim == out.ndim:
+        return math.prod(x.shape[d:]) <= CELLS
+    return x.ndim <= out.ndim - d or x.size == 1
+
+
+def _reduction(op: Any, node: Node, lead: Shape) -> bool:
+    x, out = node.inputs[0].type, node.outputs[0].type
+    return _leads(x, lead) and x.dtype == out.dtype and x.dtype.kind in REDUCTIONS[op.name]
+
+
+def _inner(op: Any, node: Node, lead: Shape) -> bool:
+    """A shape op that leaves the leading axes alone."""
+    d = len(lead)
+    if not all(_leads(v.type, lead) for v in (*node.inputs, *node.outputs)):
+        return False
+    match op.name:
+        case "transpose":
+            return tuple(op.axes[:d]) == tuple(range(d))
+        case "slice":
+            return all(a == 0 and b == n and s == 1 for a, b, s, n in zip(op.start, op.stop, op.step, lead, strict=False))
+        case "pad":
+            return not any((*op.low[:d], *op.high[:d], *op.interior[:d]))
+        case "reverse":
+            return all(axis >= d for axis in op.axes)
+        case "concatenate" | "cumsum" | "cumprod":
+            return bool(op.axis >= d)
+    return True
+
+
+def _iota(op: Any, node: Node, lead: Shape) -> bool:
+    return not lead and node.outputs[0].type.size <= CELLS
+
+
+def _dot(op: Any, node: Node, lead: Shape) -> bool:
+    d = len(lead)
+    a, b, out = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
+    batch = tuple(range(d))
+    if not _leads(out, lead) or not _leads(a, lead) or dot_work(node, d) > 2 * CELLS:
+        return False
+    if op.lhs_batch or op.rhs_batch:
+        return tuple(op.lhs_batch[:d]) == tuple(op.rhs_batch[:d]) == batch and _leads(b, lead)
+    return all(axis >= d for axis in op.lhs_contract) and b.size <= CELLS
+
+
+def dot_work(node: Node, d: int) -> int:
+    """Products that a dot product takes within `d` leading axes of its result."""
+    op: Any = node.op
+    terms = math.prod(node.inputs[0].type.shape[i] for i in op.lhs_contract)
+    return math.prod(node.outputs[0].type.shape[d:]) * terms
+
+
+_FITS: dict[str, Any] = {
+    **dict.fromkeys(REDUCTIONS, _reduction),
+    **dict.fromkeys(("transpose", "slice", "pad", "reverse", "concatenate", "cumsum", "cumprod", "reshape",
+                     "broadcast_to"), _inner),
+    "iota": _iota,
+    "dot_general": _dot,
+}  # fmt: skip
+
+
+def work(node: Node, d: int) -> int:
+    """Scalar operations of a node within `d` leading axes."""
+    if node.op.name in _VIEWS or node.op.name in ("concatenate", "pad", "iota"):
+        return 0
+    if node.op.name == "dot_general":
+        return 2 * dot_work(node, d)
+    x = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
+    return math.prod(x.type.shape[d:])
+
+
+def seed(node: Node) -> Shape | None:
+    """The leading axes within which a node is worth unrolling: it mixes few elements along the others."""
+    if len(node.outputs) != 1:
+        return None
+    op: Any = node.op
+    name = op.name
+    x = node.inputs[0].type if node.inputs else node.outputs[0].type
+    if name in REDUCTIONS:
+        d = min(op.axes, default=0)
+        small = math.prod(x.shape[d:]) <= (NEIGHBOURS if math.prod(x.shape[:d]) > 1 else CELLS)
+        found = x.shape[:d] if small else None
+    elif name == "dot_general":
+        found = _dot_seed(node)
+    elif name in ("concatenate", "pad", "cumsum", "cumprod") and node.outputs[0].type.size <= CELLS // 4:
+        found = ()
+    else:
+        return None
+    if found is not None and math.prod(found) <= 1:
+        found = ()
+    return found if found is not None and fits(node, found) else None
+
+
+def _dot_seed(node: Node) -> Shape | None:
+    op: Any = node.op
+    a = node.inputs[0].type
+    depths: Sequence[int] = [len(op.lhs_batch)] if op.lhs_batch else range(a.ndim - len(op.lhs_contract) + 1)
+    for d in depths:
+        if fits(node, node.outputs[0].type.shape[:d]):
+            return node.outputs[0].type.shape[:d]
+    return None
+
+
+def leads(graph: Graph) -> dict[Node, Shape]:
+    """For each node that is to run unrolled, the leading axes of the loop that it runs in."""
+    found: dict[Node, Shape] = {}
+    frontier: list[Node] = []
+    for node in graph.nodes:
+        lead = seed(node)
+        if lead is not None:
+            found[node] = lead
+            frontier.append(node)
+    if not frontier:
+        return found
+    maker = {v: node for node in graph.nodes for v in node.outputs}
+    readers: dict[Value, list[Node]] = {}
+    for node in graph.nodes:
+        for v in node.inputs:
+            readers.setdefault(v, []).append(node)
+    while frontier:
+        node = frontier.pop()
+        for other in _neighbours(node, found[node], maker, readers):
+            if other not in found and fits(other, found[node]):
+                found[other] = found[node]
+                frontier.append(other)
+    made: set[Value] = set()
+    for node in graph.nodes:
+        # What only looks at memory in another way is better left outside.
+        if node in found and node.op.name in _VIEWS and node.inputs[0] not in made:
+            del found[node]
+        elif node in found:
+            made.update(node.outputs)
+    if sum(work(node, 0) for node, lead in found.items() if not lead) > TOTAL:
+        found = {node: lead for node, lead in found.items() if lead}
+    return found
+
+
+def _neighbours(
+    node: Node, lead: Shape, maker: dict[Value, Node], readers: dict[Value, list[Node]]
+) -> Iterator[Node]:
+    for v in node.inputs:
+        if v in maker:
+            yield maker[v]
+    for v in node.outputs:
+        if v.type.shape[: len(lead)] == lead:
+            yield from readers.get(v, ())
+
+
+__all__ = ["fits", "leads", "work"]
