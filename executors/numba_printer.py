@@ -201,6 +201,8 @@ class Printer:
     def define(self, x: Scalar, nest: Nest, index: list[str]) -> None:
         if isinstance(x, Load):
             text = self.element(x.view, nest, index, x.shift)
+            if x.mask is not None:
+                text = f"{text} if {self.use(x.mask)} else {literal(Const(x.dtype, x.dtype.type(0)))}"
         elif isinstance(x, Index):
             self.names[x] = self.position(x, nest, index)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
@@ -15,8 +16,12 @@ from graphad.passes.base import graph_pass
 from graphad.passes.unroll import REDUCTIONS, WORK, leads, work
 from graphad.types import Shape, TensorType
 
+PIECES = 4
+"""Operands of a concatenation that a kernel chooses among, at most."""
 LIMIT = 256
 """Nodes in one kernel: beyond it registers spill and compile time grows faster than the kernel."""
+MOVEMENT = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape", "pad", "concatenate", "iota"})
+"""Shape ops that a kernel can hold: they only say which element is read."""
 _CHEAP = frozenset(
     {
         "add", "subtract", "negative", "positive", "multiply", "square", "cast", "select", "equal", "not_equal",
@@ -36,6 +41,25 @@ def is_kernel_op(op: Op, inputs: Sequence[TensorType], output: TensorType) -> bo
     if isinstance(op, Cast):
         return "e" not in (inputs[0].dtype.char, output.dtype.char)
     return isinstance(op, Elementwise) and expressible(op.code, tuple([x.dtype for x in inputs]), output.dtype)
+
+
+def is_movement(node: Node) -> bool:
+    """Whether a kernel can hold a shape op: one whose element at each position is one element of one operand, or zero."""
+    op: Any = node.op
+    if op.name not in MOVEMENT or node.outputs[0].type.dtype.char == "e":
+        return False
+    if op.name == "reshape":
+        old, new = ([n for n in v.type.shape if n != 1] for v in (node.inputs[0], node.outputs[0]))
+        return old == new
+    if op.name == "pad":
+        return not any(op.interior)
+    return op.name != "concatenate" or len(node.inputs) <= PIECES
+
+
+def evaluations_pay(work: int, times: int) -> bool:
+    """Whether computing the nodes of a kernel at several positions in another one costs less than their arrays' way
+    through memory. `work` counts arithmetic operations per element."""
+    return times == 1 or work * (times - 1) <= 24
 
 
 def recompute_pays(flops: int, extra_loads: int, readers: int) -> bool:
@@ -181,6 +205,72 @@ class _Fusion:
                 self.merge(self.root(a), self.root(b))
 
 
+    def absorb(self, outputs: Sequence[Value]) -> None:
+        """Move shape ops, and the kernels before them, into the one kernel that reads them."""
+        readers: dict[Value, set[int]] = {}
+        for i, group in enumerate(self.groups):
+            for node in group.nodes:
+                for v in node.inputs:
+                    readers.setdefault(v, set()).add(i)
+        for i in reversed(range(len(self.groups))):
+            group = self.groups[i]
+            if not group.nodes or not group.kernel or group.depth >= 0:
+                continue
+            queue = [v for node in group.nodes for v in node.inputs]
+            while queue:
+                j = self.group(queue.pop())
+                if j >= 0 and j != i and self.absorbs(i, j, readers, outputs):
+                    queue += self.take(i, j, readers)
+
+    def absorbs(self, i: int, j: int, readers: dict[Value, set[int]], outputs: Sequence[Value]) -> bool:
+        """Whether group `i` can compute by itself all that is read of group `j`."""
+        group, other = self.groups[i], self.groups[j]
+        results = [v for node in other.nodes for v in node.outputs]
+        if any(v in outputs or not readers.get(v, set()) <= {i, j} for v in results):
+            return False
+        if group.work + other.work > LIMIT:
+            return False
+        if not other.kernel:
+            (node,) = other.nodes
+            if not is_movement(node) or node.outputs[0].type.size <= 1:
+                return False
+            # What only looks at memory in another way is better left outside.
+            source = self.group(node.inputs[0]) if node.inputs else -1
+            computed = source >= 0 and self.groups[source].kernel and self.groups[source].depth < 0
+            return node.op.name in ("pad", "concatenate", "iota") or (computed and self.only_moved(source, readers, outputs))
+        if other.depth >= 0 or any(v not in self.inside for v in results):
+            return False
+        moves = [node for node in group.nodes if node.op.name in MOVEMENT and self.group(node.inputs[0]) == j] if group.nodes else []
+        grown = max([node.outputs[0].type.size / max(1, node.inputs[0].type.size) for node in moves], default=1)
+        total = sum(_weight(node) for node in other.nodes)
+        return evaluations_pay(total, len(moves) if grown <= 1.5 else max(len(moves), 1) * 64)
+
+    def only_moved(self, j: int, readers: dict[Value, set[int]], outputs: Sequence[Value]) -> bool:
+        """Whether all that is read of a group is read by one shape op."""
+        users = {k for node in self.groups[j].nodes for v in node.outputs for k in readers.get(v, set())} - {j}
+        made = {v for node in self.groups[j].nodes for v in node.outputs}
+        return len(users) == 1 and made <= self.inside and not any(v in made for v in outputs)
+
+    def take(self, i: int, j: int, readers: dict[Value, set[int]]) -> list[Value]:
+        """Move the nodes of group `j` into group `i`; answers what they read."""
+        group, other = self.groups[i], self.groups[j]
+        group.nodes = other.nodes + group.nodes
+        group.work += other.work
+        group.reads |= other.reads
+        other.nodes = []
+        for node in group.nodes:
+            for v in node.outputs:
+                self.home[v] = i
+            for v in node.inputs:
+                readers[v] = {i if k == j else k for k in readers.get(v, set())}
+        self.inside.update(v for node in group.nodes for v in node.outputs if node.op.name in MOVEMENT)
+        return [v for node in group.nodes for v in node.inputs]
+
+
+def _weight(node: Node) -> int:
+    return 1 if node.op.name in _CHEAP or node.op.name in MOVEMENT else 4 if node.op.name in ("divide", "sqrt") else 20
+
+
 @graph_pass
 def fuse(graph: Graph) -> Graph:
     """Group elementwise nodes and reductions that share an iteration space into `fused` nodes.
@@ -191,6 +281,7 @@ def fuse(graph: Graph) -> Graph:
     """
     fusion = _Fusion(graph)
     fusion.join_siblings()
+    fusion.absorb(graph.outputs)
     groups = [group for group in fusion.groups if group.nodes]
     recomputed = _recompute(groups, graph.outputs, fusion.home, fusion.inside)
     needed: set[Value] = set(graph.outputs)

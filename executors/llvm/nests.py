@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.memory import Memory, Place, broadcast, lanes_of
@@ -265,6 +265,8 @@ class NestEmitter:
             self._check(x, body)
         elif isinstance(x, Load):
             place = self._place(x.view, x.shift, body, d)
+            if x.mask is not None:
+                place = self._masked_place(place, str(self._use(x.mask, body)), x.view)
             body.values[x] = Memory(self.code, self.at(body.lanes)).load(place)
         elif isinstance(x, Index):
             body.values[x] = self._position(x, body, d)
@@ -340,6 +342,15 @@ class NestEmitter:
             offset = self.code(f"shl {many} {offset}, splat (i64 1)")
         pointers = self.code(f"getelementptr {element}, ptr {pointer}, {many} {offset}")
         return Place(dtype, pointer, inner, lanes, body.mask, pointers)
+
+    def _masked_place(self, place: Place, mask: str, view: View) -> Place:
+        """A place of which only the lanes where `mask` holds may be touched."""
+        if place.lanes == 1:
+            safe = self.pointer(view.buffer, view.buffer.offset)
+            return replace(place, pointer=self.code(f"select i1 {mask}, ptr {place.pointer}, ptr {safe}"))
+        if place.mask is not None:
+            mask = self.code(f"and {vector('i1', place.lanes)} {mask}, {place.mask}")
+        return replace(place, mask=mask)
 
     def _use_narrow(self, x: Scalar, body: Body) -> str | None:
         """The one value of a scalar that all lanes share; None where they differ."""

@@ -6,16 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from graphad.executors.loops.program import Loop, Reduction, Result, Store
+from graphad.executors.loops.positions import (
+    Position,
+    broadcast,
+    condition,
+    identity,
+    inside,
+    operands,
+    scalar_index,
+)
+from graphad.executors.loops.program import Load, Loop, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction as ReductionOp
-from graphad.ops.scalar import Const, Scalar, convert, operation, translate
-from graphad.types import DType
+from graphad.ops.scalar import Const, Scalar, convert, operation, translate, where
+from graphad.types import DType, Shape
 
 if TYPE_CHECKING:
     from graphad.executors.loops.lower import Lowering
+
 
 def initial(kind: str, dtype: DType) -> Const:
     """What a reduction starts from: the value that changes nothing."""
@@ -33,52 +43,121 @@ def initial(kind: str, dtype: DType) -> Const:
 
 def lower_kernel(low: Lowering, kernel: Graph, node: Node) -> None:
     """One loop for all nodes of a kernel, stores for those of its results that something reads."""
-    outer = dict(zip(kernel.inputs, node.inputs, strict=True))
-    space = kernel_space(kernel)
-    local: dict[Value, Scalar] = {}
-    loop = Loop(space, note=low.note(node))
-    results: dict[Value, Reduction] = {}
+    _Kernel(low, kernel, node).lower()
 
-    def read(v: Value) -> Scalar:
-        if v not in local:
-            local[v] = low.scalar(outer.get(v, v), space)
-        return local[v]
 
-    for inner in kernel.nodes:
-        (out,) = inner.outputs
-        if isinstance(inner.op, ReductionOp):
-            start = initial(inner.op.name, out.type.dtype)
-            results[out] = Reduction(inner.op.name, read(inner.inputs[0]), inner.op.axes, start)
-            loop.reductions.append(results[out])
-        else:
-            local[out] = element(inner.op, [read(v) for v in inner.inputs], out.type.dtype)
-    for v, out in zip(kernel.outputs, node.outputs, strict=True):
-        reduction = results.get(v)
-        if reduction is None:
-            if v.type.size == 1:
-                low.env[out] = read(v)
-                continue
-            view = low.place(out)
-            loop.stores.append(Store(view, read(v)))
-        elif 0 in space:
+class _Kernel:
+    """The lowering of one kernel. What is needed is found from the results backwards, and then computed forwards."""
+
+    def __init__(self, low: Lowering, kernel: Graph, node: Node) -> None:
+        self.low = low
+        self.kernel = kernel
+        self.node = node
+        self.space = kernel_space(kernel)
+        self.outer = dict(zip(kernel.inputs, node.inputs, strict=True))
+        self.maker = {v: inner for inner in kernel.nodes for v in inner.outputs}
+        self.wanted: dict[Value, dict[Position, None]] = {}
+        self.scalars: dict[tuple[Value, Position], Scalar] = {}
+        self.loop = Loop(self.space, note=low.note(node))
+
+    def lower(self) -> None:
+        here = identity(self.space)
+        reduced = {v: self.maker[v] for v in self.kernel.outputs if _is_reduction(self.maker.get(v))}
+        for v in self.kernel.outputs:
+            self.want(reduced[v].inputs[0] if v in reduced else v, here)
+        for inner in reversed(self.kernel.nodes):
+            for at in self.wanted.get(inner.outputs[0], ()):
+                for v, there in self.reads(inner, at):
+                    self.want(v, there)
+        for inner in self.kernel.nodes:
+            for at in self.wanted.get(inner.outputs[0], ()):
+                self.scalars[inner.outputs[0], at] = self.compute(inner, at)
+        for v, out in zip(self.kernel.outputs, self.node.outputs, strict=True):
+            if v in reduced:
+                self.reduce(reduced[v], self.read(reduced[v].inputs[0], here), out)
+            elif v.type.size == 1:
+                self.low.env[out] = self.read(v, here)
+            else:
+                self.loop.stores.append(Store(self.low.place(out), self.read(v, here)))
+        if 0 not in self.space and (self.loop.stores or self.loop.reductions):
+            self.low.statements.append(self.loop)
+
+    def want(self, v: Value, at: Position) -> None:
+        if v in self.maker:
+            self.wanted.setdefault(v, {})[at] = None
+
+    def reads(self, inner: Node, at: Position) -> list[tuple[Value, Position]]:
+        """The elements that a node reads for one element of its result."""
+        if isinstance(inner.op, (Elementwise, Cast)):
+            return [(v, Position(broadcast(at.index, v.type.shape), at.guards)) for v in inner.inputs]
+        found = operands(inner, at, self.space)
+        assert found is not None
+        return [(inner.inputs[i], there) for i, there in found]
+
+    def compute(self, inner: Node, at: Position) -> Scalar:
+        """One element of a node's result."""
+        dtype = inner.outputs[0].type.dtype
+        if inner.op.name == "iota":
+            return convert(scalar_index(at.index[0]), dtype)
+        found = [self.read(v, there) for v, there in self.reads(inner, at)]
+        if isinstance(inner.op, (Elementwise, Cast)):
+            return element(inner.op, found, dtype)
+        result: Scalar = Const(dtype, dtype.type(0))
+        for (_, there), x in reversed(list(zip(self.reads(inner, at), found, strict=True))):
+            holds = condition(tuple([g for g in there.guards if g not in at.guards]), self.space)
+            result = x if holds is None else where(holds, x, result)
+        return result
+
+    def read(self, v: Value, at: Position) -> Scalar:
+        """One element of a value: of the kernel, of memory, or a number."""
+        if (v, at) not in self.scalars:
+            self.scalars[v, at] = self.fetch(v, at)
+        return self.scalars[v, at]
+
+    def fetch(self, v: Value, at: Position) -> Scalar:
+        low, space = self.low, self.space
+        source = self.outer.get(v, v)
+        single = low.single(source)
+        if single is not None:
+            return single
+        view = low.view(source)
+        offset = view.offset + sum(a[0] * s for a, s in zip(at.index, view.strides, strict=True))
+        strides = [
+            sum(a[1 + axis] * s for a, s in zip(at.index, view.strides, strict=True)) for axis in range(len(space))
+        ]
+        part = View(view.buffer, offset, space, tuple(strides))
+        if inside(at, view.shape, space):
+            return Load(view.dtype, part)
+        return Load(view.dtype, part, None, condition(at.guards, space))
+
+    def reduce(self, inner: Node, x: Scalar, out: Value) -> None:
+        """A result that combines over axes of the space."""
+        low, op = self.low, inner.op
+        assert isinstance(op, ReductionOp)
+        reduction = Reduction(op.name, x, op.axes, initial(op.name, out.type.dtype))
+        if 0 in self.space:
             low.env[out] = reduction.initial
-        elif out.type.size == 1:
+            return
+        if out.type.size == 1:
             reduction.result = Result(out.type.dtype)
             low.env[out] = reduction.result
         else:
             view = low.place(out)
             strides = iter(view.strides)
-            target = tuple([0 if i in reduction.axes else next(strides) for i in range(len(space))])
-            reduction.target = type(view)(view.buffer, view.offset, space, target)
-    if 0 not in space and (loop.stores or loop.reductions):
-        low.statements.append(loop)
+            target = tuple([0 if i in op.axes else next(strides) for i in range(len(self.space))])
+            reduction.target = View(view.buffer, view.offset, self.space, target)
+        self.loop.reductions.append(reduction)
 
 
-def kernel_space(kernel: Graph) -> tuple[int, ...]:
-    """The shape over which all nodes of a kernel run."""
-    node = kernel.nodes[0]
-    v = node.inputs[0] if isinstance(node.op, ReductionOp) else node.outputs[0]
-    return v.type.shape
+def _is_reduction(node: Node | None) -> bool:
+    return node is not None and isinstance(node.op, ReductionOp)
+
+
+def kernel_space(kernel: Graph) -> Shape:
+    """The shape over which a kernel runs: that of its results, or of what they reduce."""
+    maker = {v: inner for inner in kernel.nodes for v in inner.outputs}
+    node = maker[kernel.outputs[0]]
+    return (node.inputs[0] if _is_reduction(node) else node.outputs[0]).type.shape
 
 
 def element(op: Op, xs: list[Scalar], dtype: DType) -> Scalar:

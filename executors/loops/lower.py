@@ -30,7 +30,7 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.fuse import REDUCTIONS, is_kernel_op
+from graphad.passes.fuse import REDUCTIONS, is_kernel_op, is_movement
 from graphad.passes.lifetime import ALIGNMENT, Interval, pack
 from graphad.passes.unroll import fits
 from graphad.types import Shape
@@ -88,18 +88,23 @@ class Lowering:
 
     def scalar(self, v: Value, space: Shape) -> Scalar:
         """The element of a value at the position of a loop over `space`, into which the value broadcasts."""
+        single = self.single(v)
+        return single if single is not None else Load(v.type.dtype, self.view(v).broadcast(space))
+
+    def single(self, v: Value) -> Scalar | None:
+        """The scalar that stands for a value of one element, or for a value that has it in every element."""
         if isinstance(v, Constant):
             first = v.array.reshape(-1)[:1]
             if v.array.size == 1 or (v.array.size and v.array.tobytes() == first.tobytes() * v.array.size):
                 return Const(v.type.dtype, first[0])
-            return Load(v.type.dtype, self.constant(v).broadcast(space))
+            return None
         found = self.scalars.get(v, self.env[v])
         if isinstance(found, Scalar):
             return found
         if v.type.size == 1:
             self.scalars[v] = Load(v.type.dtype, View(found.buffer, found.offset, (), ()))
             return self.scalars[v]
-        return Load(v.type.dtype, found.broadcast(space))
+        return None
 
     def constant(self, v: Constant) -> View:
         """A constant's place in the block of constants."""
@@ -247,16 +252,23 @@ def _is_kernel(fused: Fused) -> bool:
             if node.op.name in REDUCTIONS and any(axis < fused.depth for axis in getattr(node.op, "axes", ())):
                 reduced.update(node.outputs)
         return True
+    return _is_loop(kernel)
+
+
+def _is_loop(kernel: Graph) -> bool:
+    maker = {v: node for node in kernel.nodes for v in node.outputs}
+    if any(v not in maker for v in kernel.outputs):
+        return False
     space = kernel_space(kernel)
     reduced = {node.outputs[0] for node in kernel.nodes if node.op.name in REDUCTIONS}
     for node in kernel.nodes:
         types = tuple(v.type for v in node.inputs)
-        if not is_kernel_op(node.op, types, node.outputs[0].type):
+        if any(v in reduced for v in node.inputs):
             return False
-        over = node.inputs[0] if node.outputs[0] in reduced else node.outputs[0]
-        if over.type.shape != space or any(v in reduced for v in node.inputs):
+        if not is_kernel_op(node.op, types, node.outputs[0].type) and not is_movement(node):
             return False
-    return True
+    over = [maker[v].inputs[0] if v in reduced else v for v in kernel.outputs]
+    return all(v.type.shape == space for v in over) and all(v in kernel.outputs for v in reduced)
 
 
 def _lower_apart(low: Lowering, node: Node) -> None:

@@ -126,10 +126,14 @@ def c_strides(shape: Shape) -> tuple[int, ...]:
 
 @dataclass(eq=False, slots=True)
 class Load(Scalar):
-    """The element of a view, which spans the loop's space, at the loop's position; `shift` is added to the address."""
+    """The element of a view, which spans the loop's space, at the loop's position; `shift` is added to the address.
+
+    Where `mask` does not hold, nothing is read, and the number is any.
+    """
 
     view: View
     shift: Scalar | None = None
+    mask: Scalar | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -236,8 +240,8 @@ def children(x: Scalar) -> tuple[Scalar, ...]:
     """The scalars that a scalar is computed from."""
     if isinstance(x, Operation):
         return x.args
-    if isinstance(x, Load) and x.shift is not None:
-        return (x.shift,)
+    if isinstance(x, Load):
+        return tuple([y for y in (x.shift, x.mask) if y is not None])
     return ()
 
 
