@@ -158,26 +158,24 @@ def _dot_seed(node: Node) -> Shape | None:
 
 def leads(graph: Graph) -> dict[Node, Shape]:
     """For each node that is to run unrolled, the leading axes of the loop that it runs in."""
+    seeds = [(node, lead) for node in graph.nodes if (lead := seed(node)) is not None]
     found: dict[Node, Shape] = {}
-    frontier: list[Node] = []
-    for node in graph.nodes:
-        lead = seed(node)
-        if lead is not None:
-            found[node] = lead
-            frontier.append(node)
-    if not frontier:
+    if not seeds:
         return found
     maker = {v: node for node in graph.nodes for v in node.outputs}
     readers: dict[Value, list[Node]] = {}
     for node in graph.nodes:
         for v in node.inputs:
             readers.setdefault(v, []).append(node)
-    while frontier:
-        node = frontier.pop()
-        for other in _neighbours(node, found[node], maker, readers):
-            if other not in found and fits(other, found[node]):
-                found[other] = found[node]
-                frontier.append(other)
+    # Fewer leading axes first: what fits within them takes in the nodes that would do with more.
+    for start, lead in sorted(seeds, key=lambda pair: len(pair[1])):
+        frontier = [] if start in found else [start]
+        found.setdefault(start, lead)
+        while frontier:
+            for other in _neighbours(frontier.pop(), lead, maker, readers):
+                if other not in found and fits(other, lead):
+                    found[other] = lead
+                    frontier.append(other)
     made: set[Value] = set()
     for node in graph.nodes:
         # What only looks at memory in another way is better left outside.
