@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -212,6 +213,7 @@ class _Fusion:
             for node in group.nodes:
                 for v in node.inputs:
                     readers.setdefault(v, set()).add(i)
+        kept = set(outputs)
         for i in reversed(range(len(self.groups))):
             group = self.groups[i]
             if not group.nodes or not group.kernel or group.depth >= 0:
@@ -219,52 +221,73 @@ class _Fusion:
             queue = [v for node in group.nodes for v in node.inputs]
             while queue:
                 j = self.group(queue.pop())
-                if j >= 0 and j != i and self.absorbs(i, j, readers, outputs):
-                    queue += self.take(i, j, readers)
+                if j >= 0 and j != i:
+                    for k in self.absorbed(i, j, readers, kept):
+                        queue += self.take(i, k, readers)
 
-    def absorbs(self, i: int, j: int, readers: dict[Value, set[int]], outputs: Sequence[Value]) -> bool:
-        """Whether group `i` can compute by itself all that is read of group `j`."""
-        group, other = self.groups[i], self.groups[j]
+    def absorbed(self, i: int, j: int, readers: dict[Value, set[int]], kept: set[Value]) -> list[int]:
+        """The groups that group `i` computes by itself if it takes in group `j`, which it reads; none if it cannot."""
+        other = self.groups[j]
+        movement = not other.kernel and len(other.nodes) == 1 and is_movement(other.nodes[0])
+        if movement and other.nodes[0].op.name not in ("pad", "concatenate", "iota"):
+            # What only looks at memory in another way is better left outside, unless its source comes along.
+            source = self.group(other.nodes[0].inputs[0])
+            return self.absorbed(i, source, readers, kept) if source >= 0 and source != i else []
+        if not (movement or (other.kernel and other.depth < 0)):
+            return []
         results = [v for node in other.nodes for v in node.outputs]
-        if any(v in outputs or not readers.get(v, set()) <= {i, j} for v in results):
-            return False
-        if group.work + other.work > LIMIT:
-            return False
-        if not other.kernel:
-            (node,) = other.nodes
-            if not is_movement(node) or node.outputs[0].type.size <= 1:
-                return False
-            # What only looks at memory in another way is better left outside.
-            source = self.group(node.inputs[0]) if node.inputs else -1
-            computed = source >= 0 and self.groups[source].kernel and self.groups[source].depth < 0
-            return node.op.name in ("pad", "concatenate", "iota") or (computed and self.only_moved(source, readers, outputs))
-        if other.depth >= 0 or any(v not in self.inside for v in results):
-            return False
-        moves = [node for node in group.nodes if node.op.name in MOVEMENT and self.group(node.inputs[0]) == j] if group.nodes else []
-        grown = max([node.outputs[0].type.size / max(1, node.inputs[0].type.size) for node in moves], default=1)
+        paths: list[tuple[int, ...]] = []
+        if any(v in kept or (not movement and v not in self.inside) for v in results):
+            return []
+        if not all(self.paths(v, i, j, (), readers, kept, paths) for v in results):
+            return []
+        taken = dict.fromkeys(k for path in paths for k in path)
+        size = max(v.type.size for v in results)
+        grown = any(self.groups[k].nodes[0].outputs[0].type.size > 2 * size for k in taken)
+        # Read as it is, by a larger space: computed again along the axes that it lacks, but for the innermost ones.
+        space = self.groups[i].space
+        grown |= () in paths and any(_repeats(v.type.shape, space) for v in results if i in readers.get(v, set()))
         total = sum(_weight(node) for node in other.nodes)
-        return evaluations_pay(total, len(moves) if grown <= 1.5 else max(len(moves), 1) * 64)
+        if self.groups[i].work + other.work + len(taken) > LIMIT:
+            return []
+        return [*taken, j] if evaluations_pay(total, 64 if grown else len(set(paths))) else []
 
-    def only_moved(self, j: int, readers: dict[Value, set[int]], outputs: Sequence[Value]) -> bool:
-        """Whether all that is read of a group is read by one shape op."""
-        users = {k for node in self.groups[j].nodes for v in node.outputs for k in readers.get(v, set())} - {j}
-        made = {v for node in self.groups[j].nodes for v in node.outputs}
-        return len(users) == 1 and made <= self.inside and not any(v in made for v in outputs)
+    def paths(
+        self, v: Value, i: int, j: int, path: tuple[int, ...], readers: dict[Value, set[int]], kept: set[Value],
+        found: list[tuple[int, ...]],
+    ) -> bool:
+        """Whether a value of group `j` is read by group `i` only, through shape ops or not; adds the ways it is."""
+        for k in readers.get(v, set()) - {j}:
+            if k == i:
+                found.append(path)
+                continue
+            (node, *more) = self.groups[k].nodes
+            if self.groups[k].kernel or more or not is_movement(node) or node.outputs[0] in kept:
+                return False
+            if not self.paths(node.outputs[0], i, k, (*path, k), readers, kept, found):
+                return False
+        return True
 
     def take(self, i: int, j: int, readers: dict[Value, set[int]]) -> list[Value]:
         """Move the nodes of group `j` into group `i`; answers what they read."""
         group, other = self.groups[i], self.groups[j]
-        group.nodes = other.nodes + group.nodes
+        moved, other.nodes = other.nodes, []
+        group.nodes = moved + group.nodes
         group.work += other.work
         group.reads |= other.reads
-        other.nodes = []
-        for node in group.nodes:
+        for node in moved:
             for v in node.outputs:
                 self.home[v] = i
+                self.inside.add(v)
             for v in node.inputs:
                 readers[v] = {i if k == j else k for k in readers.get(v, set())}
-        self.inside.update(v for node in group.nodes for v in node.outputs if node.op.name in MOVEMENT)
-        return [v for node in group.nodes for v in node.inputs]
+        return [v for node in moved for v in node.inputs]
+
+
+def _repeats(shape: Shape, space: Shape) -> bool:
+    outer = len(space) - len(shape)
+    varies = [i for i, n in enumerate(shape) if n > 1]
+    return bool(varies) and (math.prod(space[:outer]) > 1 or any(n == 1 != space[outer + i] for i, n in enumerate(shape[: varies[-1]])))
 
 
 def _weight(node: Node) -> int:
@@ -285,6 +308,7 @@ def fuse(graph: Graph) -> Graph:
     groups = [group for group in fusion.groups if group.nodes]
     recomputed = _recompute(groups, graph.outputs, fusion.home, fusion.inside)
     needed: set[Value] = set(graph.outputs)
+    position = {node: i for i, node in enumerate(graph.nodes)}
     parts: list[list[Node]] = []
     for group, nodes in zip(reversed(groups), reversed(recomputed), strict=True):
         if not group.kernel:
@@ -293,7 +317,7 @@ def fuse(graph: Graph) -> Graph:
                 needed.update(node.inputs)
             continue
         results = {v for node in group.nodes for v in node.outputs if v in needed}
-        live = _live(nodes, results)
+        live = _live(sorted(nodes, key=position.__getitem__), results)
         if live:
             parts.append(_kernel(live, results, group.depth))
             for node in parts[-1]:

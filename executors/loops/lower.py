@@ -70,6 +70,7 @@ class Lowering:
             self.results.setdefault(v, i)
         for v, buffer in zip(graph.inputs, self.inputs, strict=True):
             self.env[v] = View.whole(buffer, v.type.shape)
+        self.homes = self._homes()
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -125,13 +126,29 @@ class Lowering:
 
     def place(self, v: Value) -> View:
         """New memory for a value in C order: the result's own where the graph returns it."""
-        if v in self.results:
-            view = View.whole(self.outputs[self.results[v]], v.type.shape)
-            self.env[v] = view
-            return view
-        view = self.temporary(v)
+        view = self.homes.get(v) or self.temporary(v)
         self.env[v] = view
         return view
+
+    def _homes(self) -> dict[Value, View]:
+        """Where values stand that are results, or of which a result is another view."""
+        maker = {v: node for node in self.graph.nodes for v in node.outputs}
+        homes: dict[Value, View] = {}
+        for v, i in self.results.items():
+            view = View.whole(self.outputs[i], v.type.shape)
+            homes[v] = view
+            while v in maker and maker[v].op.name in ("transpose", "reshape", "reverse") and v.type.size:
+                op: Any = maker[v].op
+                (v,) = maker[v].inputs
+                back: View | None
+                if op.name == "transpose":
+                    back = view.transpose(tuple(np.argsort(op.axes)))
+                else:
+                    back = view.reverse(op.axes) if op.name == "reverse" else view.reshape(v.type.shape)
+                if back is None or v in homes or v in self.results or isinstance(v, Constant):
+                    break
+                view = homes[v] = back
+        return homes
 
     def temporary(self, v: Value) -> View:
         """Memory in the arena for one value."""
@@ -198,7 +215,8 @@ class Lowering:
         for i, v in enumerate(self.graph.outputs):
             target = View.whole(self.outputs[i], v.type.shape)
             found = self.env.get(v)
-            if not (isinstance(found, View) and found.buffer is self.outputs[i]) and v.type.size:
+            there = isinstance(found, View) and found.buffer is self.outputs[i] and _same(found, target)
+            if not there and v.type.size:
                 value = self.scalar(v, v.type.shape)
                 self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
         program = Program(
@@ -284,6 +302,12 @@ def _lower_apart(low: Lowering, node: Node) -> None:
         if out not in low.env:
             source = env.get(v, v)
             low.env[out] = low.view(source)
+
+
+def _same(a: View, b: View) -> bool:
+    return a.offset == b.offset and all(
+        n == 1 or s == t for n, s, t in zip(a.shape, a.strides, b.strides, strict=True)
+    )
 
 
 def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:

@@ -73,6 +73,8 @@ def operands(node: Node, at: Position, space: Shape) -> list[tuple[int, Position
     x = node.inputs[0].type if node.inputs else None
     index = at.index
     match op.name:
+        case "iota":
+            return []
         case "transpose":
             moved: list[Affine] = [index[0]] * len(index) if index else []
             for i, axis in enumerate(op.axes):

@@ -14,6 +14,11 @@ from graphad.api.derivatives import Argnums, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
 from graphad.api.vectorize import vmap
 from graphad.errors import TypeMismatchError
+from graphad.trace import innermost
+from graphad.types import TensorType
+
+_SMALL = 64
+"""Rows up to which the identity matrix stands in a graph as a constant."""
 
 
 def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -111,8 +116,20 @@ def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:
         kind = argument_type(x)
         if not kind.differentiable:
             raise TypeMismatchError(f"{what}: {kind} has no derivatives; only floating-point values have")
-        bases.append((np.eye(kind.size, dtype=kind.dtype).reshape(kind.size, *kind.shape), position))
+        bases.append((_identity(kind, leaves), position))
     return bases
+
+
+def _identity(kind: TensorType, leaves: list[Any]) -> Any:
+    """The basis of a type: an array, or in a graph the comparison of two ranges, which takes no memory."""
+    n = kind.size
+    if innermost(leaves) is None or n <= _SMALL:
+        return np.eye(n, dtype=kind.dtype).reshape(n, *kind.shape)
+    from graphad.ops.elementwise import cast
+    from graphad.ops.shape import iota
+
+    numbers = iota(n)
+    return _reshape(cast(_reshape(numbers, (n, 1)) == numbers, kind.dtype), (n, *kind.shape))
 
 
 def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
