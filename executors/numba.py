@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numba import types as nb
 
-from graphad.errors import IndexOutOfBoundsError, ShapeError, TypeMismatchError
+from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors import numba_runtime as runtime
 from graphad.executors.loops import lower, supports
 from graphad.executors.loops.program import Buffer, HostCall, Program, View
@@ -83,7 +83,7 @@ class NumbaExecutable:
     def _namespace(self, printer: Printer) -> dict[str, Any]:
         namespace: dict[str, Any] = {name: getattr(runtime, name) for name in runtime.__all__}
         namespace.update(_DTYPES, math=math, np=np, inf=math.inf, nan=math.nan)
-        namespace.update({f"gemm_{char}": runtime.gemm(char) for char in printer.products})
+        namespace.update({name: runtime.foreign(name, count) for name, count in printer.routines.items()})
         namespace.update({f"host{i}": callback for i, callback in enumerate(self._callbacks)})
         for name, arity in printer.specials.items():
             namespace[f"special_{name}"] = runtime.special(name, arity)
@@ -177,7 +177,8 @@ class NumbaExecutable:
         if status == MISMATCH:
             self._prepare(*args)
         if status <= len(self.program.errors):
-            raise IndexOutOfBoundsError(self.program.errors[status - 1])
+            kind, message = self.program.errors[status - 1]
+            raise kind(message)
         raise self._failures.pop(threading.get_ident())
 
 

@@ -11,7 +11,7 @@ from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Buffer,
     Check,
-    Contract,
+    Foreign,
     HostCall,
     Index,
     Load,
@@ -42,7 +42,7 @@ class Printer:
     lines: list[str] = field(default_factory=list)
     specials: dict[str, int] = field(default_factory=dict)
     parameters: list[Any] = field(default_factory=list)
-    products: set[str] = field(default_factory=set)
+    routines: dict[str, int] = field(default_factory=dict)
     host_calls: list[HostCall] = field(default_factory=list)
     names: dict[Scalar, str] = field(default_factory=dict)
     known: set[Scalar] = field(default_factory=set)
@@ -98,9 +98,9 @@ class Printer:
             if not is_identity(statement):
                 self.comment(statement.note)
                 self.nest(schedule(statement, self.known))
-        elif isinstance(statement, Contract):
+        elif isinstance(statement, Foreign):
             self.comment(statement.note)
-            self.contract(statement)
+            self.foreign(statement)
         else:
             self.comment(statement.note)
             at = self.program.arena_bytes // 8
@@ -152,46 +152,29 @@ class Printer:
                     self.line(f"{self.element(reduction.target, nest, index, None)} = {accumulators[reduction]}")
         self.depth = outer
 
-    def contract(self, product: Contract) -> None:
-        x, y, out = product.x, product.y, product.out
-        batch, m, k = x.shape
-        n = y.shape[2]
-        char = out.dtype.char
-        self.products.add(char)
-        # A C-order product is the Fortran-order product of the transposed operands in the other order.
-        sides, leading = "", []
-        for view, rows, columns in ((y, k, n), (x, m, k)):
-            row_major = (view.strides[2] == 1 or columns == 1) and (view.strides[1] >= columns or rows == 1)
-            sides += "N" if row_major else "T"
-            leading.append(max(view.strides[1] if row_major else view.strides[2], columns if row_major else rows, 1))
-        sizes = self.parameter(np.array([n, m, k, *leading, n], np.int32))
-        letters = self.parameter(np.frombuffer(sides.encode(), np.int8))
-        factors = self.parameter(np.array([1, 0], out.dtype))
-
-        def at(start: int, i: int, itemsize: int) -> str:
-            return f"address(constants, {start + i * itemsize})"
-
+    def foreign(self, call: Foreign) -> None:
+        self.routines[call.routine] = len(call.arguments)
         index = ""
-        if batch > 1:
-            self.line(f"for b in range({batch}):")
+        if call.count > 1:
+            self.line(f"for b in range({call.count}):")
             self.depth += 1
             index = "b"
-        size = out.dtype.itemsize
-        addresses = [
-            f"address({self.array(v.buffer)}, {self.flat_index(v, v.strides[:1] if index else (), [index], None)})"
-            for v in (y, x, out)
-        ]
-        arguments = [
-            at(letters, 0, 1), at(letters, 1, 1), at(sizes, 0, 4), at(sizes, 1, 4), at(sizes, 2, 4),
-            at(factors, 0, size), addresses[0], at(sizes, 3, 4), addresses[1], at(sizes, 4, 4),
-            at(factors, 1, size), addresses[2], at(sizes, 5, 4),
-        ]  # fmt: skip
-        self.line(f"gemm_{char}({', '.join(arguments)})")
-        if batch > 1:
+        arguments = []
+        for x in call.arguments:
+            if isinstance(x, View):
+                place = self.flat_index(x, x.strides[:1] if index else (), [index], None)
+                arguments.append(f"address({self.array(x.buffer)}, {place})")
+            else:
+                arguments.append(f"address(constants, {self.parameter(x)})")
+        self.line(f"{call.routine}({', '.join(arguments)})")
+        if index:
             self.depth -= 1
 
-    def parameter(self, array: Any) -> int:
-        """The byte offset of numbers put behind the program's constants."""
+    def parameter(self, x: Any) -> int:
+        """The byte offset of a number or a letter put behind the program's constants."""
+        array = np.frombuffer(x.encode(), np.int8) if isinstance(x, str) else np.asarray(x)
+        if isinstance(x, int):
+            array = array.astype(np.int32)
         at = self.program.constant_bytes + 64 * len(self.parameters)
         self.parameters.append(array)
         return at

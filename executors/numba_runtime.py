@@ -12,9 +12,11 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
-from numba.extending import get_cython_function_address, intrinsic
+from numba.extending import intrinsic
 
 from graphad.errors import MissingRuleError
+from graphad.executors.loops.foreign import address as routine_address
+from graphad.executors.loops.specials import address as special_address
 from graphad.executors.loops.specials import symbol
 
 cgutils: Any = _cgutils  # Numba's helpers carry no annotations.
@@ -157,7 +159,7 @@ def special(name: str, arity: int) -> Any:
     if found is None:
         raise MissingRuleError(f"scipy.special.cython_special has no function {name} of {arity} doubles")
     exported, skip = found
-    pointer = get_cython_function_address("scipy.special.cython_special", exported)
+    pointer = special_address(exported)
     kind = ctypes.CFUNCTYPE(ctypes.c_double, *[ctypes.c_double] * arity, *[ctypes.c_int] * skip)
     names = ", ".join(f"x{i}" for i in range(arity))
     namespace: dict[str, Any] = {"function": kind(pointer)}
@@ -166,11 +168,9 @@ def special(name: str, arity: int) -> Any:
 
 
 @cache
-def gemm(char: str) -> Any:
-    """BLAS's matrix product for a dtype (`f`, `d`, `F`, `D`), from SciPy; every argument is an address."""
-    name = {"f": "sgemm", "d": "dgemm", "F": "cgemm", "D": "zgemm"}[char]
-    pointer = get_cython_function_address("scipy.linalg.cython_blas", name)
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 13)(pointer)
+def foreign(routine: str, count: int) -> Any:
+    """A routine of BLAS or LAPACK with so many arguments, each of which is an address."""
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(routine_address(routine))
 
 
 __all__ = [

@@ -6,6 +6,7 @@ from graphad.executors.llvm import engine
 from graphad.executors.llvm.emit import Emitter
 from graphad.executors.llvm.entry import entry
 from graphad.executors.llvm.executable import Executable
+from graphad.executors.llvm.vectormath import libmvec_symbols
 from graphad.executors.loops import lower, supports
 from graphad.graph import Graph
 from graphad.op import Op
@@ -29,7 +30,8 @@ class LLVMExecutor:
         program = lower(graph)
         emitter = Emitter(program, engine.host(self.precise))
         text = emitter.text() + entry(program, len(emitter.host_calls), True)
-        return Executable(program, emitter.host_calls, engine.object_code(text), emitter.module.symbols)
+        symbols = {**emitter.module.symbols, **libmvec_symbols(text)}
+        return Executable(program, emitter.host_calls, engine.object_code(text), symbols)
 
 
 __all__ = ["LLVMExecutor"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Contract, Load, Loop, Reduction, Result, Store, View
+from graphad.executors.loops.program import Foreign, Load, Loop, Reduction, Result, Store, View
 from graphad.graph import Node
 from graphad.ops.scalar import operation
 
@@ -35,16 +35,15 @@ def dot_general(low: Lowering, node: Node) -> bool:
     nb, nk = len(op.lhs_batch), len(op.lhs_contract)
     batch, m, n = x.shape[:nb], x.shape[nb : len(x.shape) - nk], y.shape[nb : len(y.shape) - nk]
     if nk and dtype.kind in "fc" and math.prod(m) * math.prod(n) * k >= BLAS_FROM:
-        blas = Contract(
-            _matrix(low, x, (math.prod(batch), math.prod(m), k)),
-            _matrix(low, y, (math.prod(batch), math.prod(n), k)).transpose((0, 2, 1)),
-            low.place(out),
-            low.note(node),
-        )
-        whole = blas.out.reshape((math.prod(batch), math.prod(m), math.prod(n)))
-        assert whole is not None
-        blas.out = whole
-        low.statements.append(blas)
+        shape = math.prod(batch), math.prod(m), math.prod(n)
+        out_view = low.place(out).reshape(shape)
+        target = out_view if out_view is not None and out_view.strides[2] in (1, 0) else low.temporary(out).reshape(shape)
+        assert target is not None
+        left = _matrix(low, x, (shape[0], shape[1], k))
+        right = _matrix(low, y, (shape[0], shape[2], k)).transpose((0, 2, 1))
+        low.statements.append(matrix_product(left, right, target, low.note(node)))
+        if target is not out_view:
+            low.copy(View.whole(target.buffer, out.type.shape), low.view(out))
         return True
     # One nest over batch, rows, columns and summed axes; the schedule puts them in the order that suits memory.
     space = (*batch, *m, *n, *x.shape[len(x.shape) - nk :])
@@ -69,6 +68,39 @@ def dot_general(low: Lowering, node: Node) -> bool:
         loop.reductions.append(reduction)
     low.statements.append(loop)
     return True
+
+
+def matrix_product(x: View, y: View, out: View, note: str) -> Foreign:
+    """`out[b] = x[b] @ y[b]` by BLAS: matrices whose rows or columns stand together, `out` in rows."""
+    count, m, k = x.shape
+    n = y.shape[2]
+    one, zero = out.dtype.type(1), out.dtype.type(0)
+    letter = {"f": "s", "d": "d", "F": "c", "D": "z"}[out.dtype.char]
+    # A product in rows is the product in columns of the transposed operands in the other order.
+    if n == 1 or m == 1:
+        matrix, vector, rows = (x, y, m) if n == 1 else (y.transpose((0, 2, 1)), x.transpose((0, 2, 1)), n)
+        side, leading = _layout(matrix)
+        # BLAS sees the transpose of a matrix in rows.
+        shape = (k, rows) if side == "N" else (rows, k)
+        step = max(vector.strides[1], 1)
+        out_step = max(out.strides[1] if n == 1 else out.strides[2], 1)
+        arguments = ("T" if side == "N" else "N", *shape, one, matrix, leading, vector, step, zero, out, out_step)
+        return Foreign(f"{letter}gemv", arguments, count, (out,), note)
+    sides = [_layout(y), _layout(x)]
+    arguments = (
+        sides[0][0], sides[1][0], n, m, k, one, y, sides[0][1], x, sides[1][1], zero, out,
+        max(out.strides[1], n),
+    )  # fmt: skip
+    return Foreign(f"{letter}gemm", arguments, count, (out,), note)
+
+
+def _layout(x: View) -> tuple[str, int]:
+    """Whether a matrix stands in rows ("N" to a routine that sees its transpose) or columns, and its stride."""
+    _, rows, columns = x.shape
+    in_rows = (x.strides[2] == 1 or columns == 1) and (x.strides[1] >= columns or rows == 1)
+    if in_rows:
+        return "N", max(x.strides[1] if rows > 1 else 0, columns, 1)
+    return "T", max(x.strides[2] if columns > 1 else 0, rows, 1)
 
 
 def _matrix(low: Lowering, view: View, shape: tuple[int, int, int]) -> View:

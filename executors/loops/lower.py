@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import IndexOutOfBoundsError
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
 from graphad.executors.loops.program import (
     Buffer,
-    Contract,
+    Foreign,
     HostCall,
     Index,
     Load,
@@ -59,7 +60,7 @@ class Lowering:
         self.env: dict[Value, View | Scalar] = {}
         self.scalars: dict[Value, Scalar] = {}
         self.statements: list[Statement] = []
-        self.errors: list[str] = []
+        self.errors: list[tuple[type[Exception], str]] = []
         self.constants: list[tuple[Buffer, Any]] = []
         self._constant_views: dict[Constant, View] = {}
         self._loads: dict[Any, Load] = {}
@@ -173,9 +174,9 @@ class Lowering:
         self.copy(view, target)
         return target
 
-    def error(self, message: str) -> int:
+    def error(self, message: str, kind: type[Exception] = IndexOutOfBoundsError) -> int:
         """The number of a new error that the program can stop with."""
-        self.errors.append(message)
+        self.errors.append((kind, message))
         return len(self.errors) - 1
 
     def note(self, node: Node) -> str:
@@ -326,8 +327,8 @@ def touched(statement: Statement, loads: list[Load]) -> set[Buffer]:
     """The buffers that a statement reads or writes."""
     if isinstance(statement, HostCall):
         return {v.buffer for v in (*statement.operands, *statement.results)}
-    if isinstance(statement, Contract):
-        return {statement.x.buffer, statement.y.buffer, statement.out.buffer}
+    if isinstance(statement, Foreign):
+        return {v.buffer for v in (*statement.views, *statement.writes)}
     written = {store.view.buffer for store in statement.stores}
     written |= {r.target.buffer for r in statement.reductions if r.target is not None}
     return written | {x.view.buffer for x in loads}

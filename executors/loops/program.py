@@ -1,14 +1,16 @@
 """The loop program: what a graph becomes before a compiler prints it. Typed, flat, nothing dispatched per op.
 
 A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions (with computed addresses for
-gathers and scatters), matrix products, and calls of NumPy for what loops cannot express. Offsets and strides count
-elements, not bytes.
+gathers and scatters), calls of BLAS and LAPACK, and calls of NumPy for what loops cannot express. Offsets and strides
+count elements, not bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from graphad.graph import Node
 from graphad.op import Op
@@ -194,13 +196,24 @@ class Loop:
 
 
 @dataclass(eq=False, slots=True)
-class Contract:
-    """`out[b, i, j] = sum over k of x[b, i, k] * y[b, k, j]`, each view of three axes, `out` in C order, by BLAS."""
+class Foreign:
+    """Call a routine of BLAS or LAPACK once for each of `count` batch elements, every argument by its address.
 
-    x: View
-    y: View
-    out: View
+    A view is the address of its first element; its first axis is the batch. A number or a one-letter string is the
+    address of a constant: an `int` that of a C `int`, a NumPy scalar that of its dtype. `writes` are those of the views
+    that the routine changes.
+    """
+
+    routine: str
+    arguments: tuple[View | int | str | np.generic, ...]
+    count: int
+    writes: tuple[View, ...]
     note: str = ""
+
+    @property
+    def views(self) -> list[View]:
+        """The arrays that the routine reads or writes."""
+        return [x for x in self.arguments if isinstance(x, View)]
 
 
 @dataclass(eq=False, slots=True)
@@ -214,7 +227,7 @@ class HostCall:
     note: str = ""
 
 
-Statement = Loop | Contract | HostCall
+Statement = Loop | Foreign | HostCall
 
 
 @dataclass(eq=False, slots=True)
@@ -231,7 +244,7 @@ class Program:
     output_types: tuple[TensorType, ...]
     statements: list[Statement]
     constants: list[tuple[Buffer, Array]]
-    errors: list[str]
+    errors: list[tuple[type[Exception], str]]
     arena_bytes: int = 0
     constant_bytes: int = 0
 

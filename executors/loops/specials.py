@@ -6,6 +6,7 @@ import ctypes
 import re
 from functools import cache
 
+from graphad.executors.loops.foreign import pointer
 from graphad.op import Op
 
 
@@ -32,11 +33,7 @@ def address(exported: str) -> int:
     """The address of the function behind one of the symbols that `symbol` gives."""
     from scipy.special import cython_special
 
-    capsule = cython_special.__pyx_capi__[exported]
-    get_name, get_pointer = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
-    get_name.restype, get_name.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    return int(get_pointer(capsule, get_name(capsule)))
+    return pointer(cython_special.__pyx_capi__[exported])
 
 
 def exported(op: Op, arity: int) -> bool:
