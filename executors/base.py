@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 from graphad.errors import ExecutorError
@@ -32,7 +33,7 @@ class Executor(Protocol):
 
 
 _EXECUTORS: dict[str, Executor] = {}
-_default: list[str] = ["numpy"]
+_default: list[str] = ["llvm" if find_spec("llvmlite") is not None else "numpy"]
 
 
 def register(executor: Executor) -> None:

@@ -14,7 +14,7 @@ hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
-EXECUTORS = ("numpy", "numba")
+EXECUTORS = ("numpy", "numba", "llvm")
 
 
 @pytest.fixture(params=EXECUTORS)

@@ -94,9 +94,6 @@ def compile(graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | E
     return Compiled(graph, pipeline, executors.get(executor))
 
 
-_Entry = tuple[Callable[..., Any], tree.TreeDef | None]
-
-
 class Jitted:
     """A function that is traced, optimised and compiled once for each signature of its arguments."""
 
@@ -112,28 +109,26 @@ class Jitted:
         self.executor = executor
         self.pipeline = pipeline
         self.static_argnums = static_argnums
-        self._cache: dict[Any, _Entry] = {}
-        self._fast: dict[Any, _Entry] = {}
+        self._cache: dict[Any, tuple[Callable[..., Any], Callable[..., Any] | None]] = {}
+        # What serves the signature of the latest call, and checks by itself that a call has that signature.
+        self._entry: Callable[..., Any] | None = None
+        self._entry_default = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        # The common call, of arrays by position: everything is decided by their dtypes and shapes.
-        if not kwargs:
-            try:
-                executable, out_tree = self._fast[_default[0], *[(x.__class__, x.dtype, x.shape) for x in args]]
-            except (AttributeError, KeyError, TypeError):
-                pass
-            else:
-                results = executable(*args)
-                return results[0] if out_tree is None else tree.unflatten(out_tree, results)
-        return self._call(args, kwargs)
+        if self._entry is None or kwargs or self._entry_default is not _default[0]:
+            return self._call(args, kwargs)
+        return self._entry(*args)
+
+    def _other(self, *args: Any) -> Any:
+        return self._call(args, {})
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         function, dynamic = _bind_static(self.fun, args, self.static_argnums)
         call = Call(function, dynamic, kwargs)
         if innermost(call.leaves) is not None:
             return _record(call, call.trace(known=False))
-        types = tuple([(argument_type(x), is_weak(x)) for x in call.leaves])
-        key = (_default[0], types, tuple(call.trees), call.treedef, self._static(args))
+        kinds = tuple([(argument_type(x), is_weak(x), type(x) is np.ndarray) for x in call.leaves])
+        key = (_default[0], kinds, tuple(call.trees), call.treedef, self._static(args))
         found = self._cache.get(key)
         if found is None:
             start = time.perf_counter()
@@ -141,14 +136,12 @@ class Jitted:
             if traced.captures:
                 return _record(call, traced)
             compiled = Compiled(traced.graph, self.pipeline, executors.get(self.executor), time.perf_counter() - start)
-            out_tree = None if call.out_tree is tree.LEAF else call.out_tree
-            found = self._cache[key] = compiled.executable, out_tree
-            plain = all([type(x) is np.ndarray and x.dtype.isnative for x in args])
-            if plain and not kwargs and len(dynamic) == len(args):
-                self._fast[_default[0], *[(x.__class__, x.dtype, x.shape) for x in args]] = found
-        executable, out_tree = found
-        results = executable(*[as_array(x) for x in call.leaves])
-        return results[0] if out_tree is None else tree.unflatten(out_tree, results)
+            plain = not kwargs and not self._static(args)
+            found = self._cache[key] = _by_leaves(compiled, call), _direct(compiled, call, self._other) if plain else None
+        by_leaves, direct = found
+        if direct is not None:
+            self._entry, self._entry_default = direct, _default[0]
+        return by_leaves(*call.leaves)
 
     def _static(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         positions = (self.static_argnums,) if isinstance(self.static_argnums, int) else self.static_argnums
@@ -167,7 +160,66 @@ class Jitted:
     def clear_cache(self) -> None:
         """Forget every compiled signature."""
         self._cache.clear()
-        self._fast.clear()
+        self._entry = None
+
+
+def _by_leaves(compiled: Compiled, call: Call) -> Callable[..., Any]:
+    """A function of the leaves of a call's arguments, which need not be arrays yet."""
+    executable, out_tree = compiled.executable, call.out_tree
+    return lambda *leaves: tree.unflatten(out_tree, executable(*[as_array(x) for x in leaves]))
+
+
+def _direct(compiled: Compiled, call: Call, other: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a call's arguments that looks at nothing but what tells its signature from others; calls of any
+    other signature go to `other`."""
+    executable, out_tree, trees = compiled.executable, call.out_tree, call.trees
+    single = out_tree is tree.LEAF
+    bare = single or (out_tree.kind is tuple and all(child is tree.LEAF for child in out_tree.children))
+    nested = any(t is not tree.LEAF for t in trees)
+
+    def otherwise(*leaves: Any) -> Any:
+        if not nested:
+            return other(*leaves)
+        rest = iter(leaves)
+        return other(*[tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees])
+
+    bind = getattr(executable, "bind", None)
+    if bind is not None:
+        native = bind(otherwise, single, [type(x) for x in call.leaves])
+    else:
+        native = _checked(executable, call.leaves, otherwise, single)
+    if bare and not nested:
+        return native  # type: ignore[no-any-return]
+
+    def direct(*args: Any) -> Any:
+        leaves: list[Any] = []
+        if [tree._flatten(x, leaves) for x in args] != trees:
+            return other(*args)
+        results = native(*leaves)
+        return results if bare else tree.unflatten(out_tree, results)
+
+    return direct
+
+
+def _checked(
+    executable: Callable[..., Any], leaves: list[Any], otherwise: Callable[..., Any], single: bool
+) -> Callable[..., Any]:
+    """An executable that checks nothing, for arrays of these types only."""
+    if not all(type(x) is np.ndarray and x.dtype.isnative for x in leaves):
+        return otherwise
+    signature = [(x.__class__, x.dtype, x.shape) for x in leaves]
+
+    def checked(*args: Any) -> Any:
+        try:
+            same = [(x.__class__, x.dtype, x.shape) for x in args] == signature
+        except AttributeError:
+            same = False
+        if not same:
+            return otherwise(*args)
+        results = executable(*args)
+        return results[0] if single else results
+
+    return checked
 
 
 def _record(call: Call, traced: Trace) -> Any:
