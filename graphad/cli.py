@@ -71,7 +71,29 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("--out", metavar="FILE", type=Path, help="the drawing (default: FILE with the format's suffix)")
     draw.add_argument("--format", choices=FORMATS, help="of the drawing (default: --out's suffix, else svg)")
     draw.set_defaults(run=_draw)
+
+    cache = commands.add_parser(
+        "cache", help="show or clear the cache of compiled code", description="The cache of compiled code on disk."
+    )
+    cache.add_argument("action", nargs="?", choices=("show", "path", "clear"), default="show")
+    cache.set_defaults(run=_cache)
     return parser
+
+
+def _cache(args: argparse.Namespace) -> int:
+    from graphad.executors import objects
+
+    if args.action == "path":
+        print(objects.directory())
+    elif args.action == "clear":
+        print(f"{objects.clear()} entries removed from {objects.directory()}")
+    else:
+        found = objects.info()
+        print(f"path     {found.path}")
+        print(f"enabled  {'yes' if found.enabled else 'no (GRAPHAD_CACHE)'}")
+        print(f"entries  {found.entries}")
+        print(f"size     {found.bytes / 1e6:.2f} MB of at most {found.limit_bytes / 1e6:.0f} MB")
+    return 0
 
 
 def _fit(args: argparse.Namespace) -> int:

@@ -51,8 +51,10 @@ def load(path: str | os.PathLike[str]) -> Graph:
     return _Reader(path).document(data)
 
 
-def write_file(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file in one step, so that no reader ever sees a part of it and a failure leaves the old one."""
+def write_file(path: str | os.PathLike[str], content: bytes, mode: int | None = None) -> None:
+    """Write a file in one step, so that no reader ever sees a part of it and a failure leaves the old one.
+
+    `mode` is its permission bits (default: what the process gives to new files)."""
     folder, name = os.path.split(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
@@ -60,9 +62,11 @@ def write_file(path: str | os.PathLike[str], content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
+        if mode is None:
+            umask = os.umask(0)
+            os.umask(umask)
+            mode = 0o666 & ~umask
+        os.chmod(temporary, mode)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)

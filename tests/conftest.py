@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 os.environ["GRAPHAD_DEBUG"] = "1"
+os.environ["GRAPHAD_CACHE"] = "0"
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

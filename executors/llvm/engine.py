@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from graphad.executors import objects
 from graphad.executors.llvm.emit import Target
 
 LEVEL = 2
@@ -45,6 +46,7 @@ def _machine() -> Any:
     return target.create_target_machine(cpu, features, opt=LEVEL, reloc="pic", codemodel="small", jit=True)
 
 
+@cache
 def version() -> str:
     """What made an object file: the versions of LLVM and of its binding, the processor and its features."""
     import llvmlite
@@ -68,9 +70,14 @@ def optimise(text: str) -> Any:
 
 
 def object_code(text: str) -> bytes:
-    """Machine code for the text of a module."""
-    with _LOCK:
-        return bytes(_machine().emit_object(optimise(text)))
+    """Machine code for the text of a module: from the cache on disk, or made now and kept there."""
+    name = objects.key(text, version())
+    found = objects.load(name)
+    if found is None:
+        with _LOCK:
+            found = bytes(_machine().emit_object(optimise(text)))
+        objects.store(name, found)
+    return found
 
 
 def assembly(text: str) -> str:
