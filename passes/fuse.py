@@ -63,7 +63,7 @@ def evaluations_pay(work: int, times: int) -> bool:
     return times == 1 or work * (times - 1) <= 24
 
 
-def recompute_pays(flops: int, extra_loads: int, readers: int) -> bool:
+def recompute_pays(flops: int, extra_loads: float, readers: int) -> bool:
     """Whether computing a value again in each of its readers' kernels costs less than one store and a load in each.
 
     Counted in arithmetic operations per element; a load or a store costs about as much as four of them.
@@ -328,32 +328,58 @@ def fuse(graph: Graph) -> Graph:
 def _recompute(
     groups: list[_Group], outputs: Sequence[Value], home: dict[Value, int], inside: set[Value]
 ) -> list[list[Node]]:
-    # A cheap value that several kernels read is computed in each of them instead of being stored and loaded.
-    extra: list[list[Node]] = [[] for _ in groups]
-    kernels = [(i, group) for i, group in enumerate(groups) if group.kernel and group.depth < 0]
-    made = {v: (i, node) for i, group in kernels for node in group.nodes for v in node.outputs}
+    # A cheap value that other kernels over the same space read is computed in each of them, not stored and loaded.
+    extra: list[dict[Node, None]] = [{} for _ in groups]
+    made = {v: (i, node) for i, group in enumerate(groups) if group.kernel for node in group.nodes for v in node.outputs}
     readers: dict[Value, set[int]] = {}
     for i, group in enumerate(groups):
         for node in group.nodes:
             for v in node.inputs:
                 if v in made and made[v][0] != i:
                     readers.setdefault(v, set()).add(i)
-    stored = set(outputs) | set(readers)
+    stored = set(outputs) | {v for v in readers if v not in inside}
     for v, used in readers.items():
-        i, node = made[v]
-        if v not in inside or v in outputs or node.op.name not in _CHEAP or v.type.size <= 1:
+        i, _ = made[v]
+        space = groups[i].space
+        shared = all(groups[k].kernel and (groups[k].space, groups[k].depth) == (space, groups[i].depth) for k in used)
+        if v in stored or v.type.size <= 1 or not shared:
             continue
-        if any(not groups[k].kernel or groups[k].depth >= 0 or groups[k].space != groups[i].space for k in used):
+        cone = _cone(v, i, made, inside, stored | (readers.keys() - {v}))
+        if cone is None:
             continue
-        local = [u for u in node.inputs if u in made and made[u][0] == i and u in inside and u not in stored]
-        if local:
-            continue
-        loads = sum(u not in groups[k].reads for k in used for u in node.inputs if u.type.size > 1 and type(u) is Value)
-        if recompute_pays(1, loads, len(used)):
+        size = v.type.size
+        loads = sum(
+            min(1.0, u.type.size / size)
+            for u in {u for node in cone for u in node.inputs if node in cone}
+            if type(u) is Value and made.get(u, (-1, None))[1] not in cone and not all(u in groups[k].reads for k in used)
+        )
+        if recompute_pays(sum(_weight(node) for node in cone), loads, len(used)):
             for k in used:
-                extra[k].append(node)
+                extra[k].update(dict.fromkeys(cone))
+        else:
+            stored.add(v)
     order = {node: n for n, node in enumerate(node for group in groups for node in group.nodes)}
     return [[*sorted(more, key=order.__getitem__), *group.nodes] for more, group in zip(extra, groups, strict=True)]
+
+
+_CONE = 8
+
+
+def _cone(
+    v: Value, i: int, made: dict[Value, tuple[int, Node]], inside: set[Value], stored: set[Value]
+) -> list[Node] | None:
+    """The nodes of group `i` that compute a value from what is stored or comes from elsewhere; None if they are many."""
+    found: dict[Node, None] = {}
+    queue = [v]
+    while queue:
+        group, node = made[queue.pop()]
+        if group != i or node in found:
+            continue
+        found[node] = None
+        if len(found) > _CONE:
+            return None
+        queue += [u for u in node.inputs if u in made and made[u][0] == i and u in inside and u not in stored]
+    return list(found)
 
 
 def _live(nodes: list[Node], results: set[Value]) -> list[Node]:
