@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
@@ -46,8 +47,13 @@ def available() -> list[str]:
     return sorted({*_EXECUTORS, *_entry_points()})
 
 
-def get(executor: str | Executor | None = None) -> Executor:
-    """The executor of a name, or the default for `None`. Raises `ExecutorError` for an unknown name."""
+def get(executor: str | Executor | None = None, **options: Any) -> Executor:
+    """The executor of a name, or the default for `None`, made with options of its own (`threads=1` for `llvm`, say).
+
+    Raises `ExecutorError` for an unknown name, or an option that the executor does not take.
+    """
+    if options:
+        return _configured(type(get(executor)), options)
     if executor is not None and not isinstance(executor, str):
         return executor
     name = executor or _default[0]
@@ -57,6 +63,14 @@ def get(executor: str | Executor | None = None) -> Executor:
             raise ExecutorError(f"no executor is named {name!r}; there are {', '.join(available())}")
         register(points[name].load()())
     return _EXECUTORS[name]
+
+
+def _configured(kind: type[Any], options: dict[str, Any]) -> Executor:
+    known = inspect.signature(kind).parameters
+    for option in options:
+        if option not in known:
+            raise ExecutorError(f"executor {kind.name} has no option {option}; it has {', '.join(known) or 'none'}")
+    return kind(**options)  # type: ignore[no-any-return]
 
 
 def default() -> str:

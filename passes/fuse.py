@@ -93,13 +93,14 @@ class _Fusion:
     `home[v]` is the group that computes `v`; `inside[v]` says that the group's other nodes may read it.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, lanes: int) -> None:
+        self.lanes = lanes
         self.groups: list[_Group] = []
         self.home: dict[Value, int] = {}
         self.inside: set[Value] = set()
         self.merged: dict[int, int] = {}
         self.effect = -1
-        self.leads = leads(graph)
+        self.leads = leads(graph, lanes)
         for node in graph.nodes:
             self.add(node)
 
@@ -116,7 +117,7 @@ class _Fusion:
         out = node.outputs[0]
         lead = self.leads.get(node)
         depth = -1 if lead is None else len(lead)
-        size = 1 if lead is None else work(node, depth)
+        size = 1 if lead is None else work(node, depth, self.lanes)
         kernel = lead is not None or (
             len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], out.type)
         )
@@ -295,14 +296,16 @@ def _weight(node: Node) -> int:
 
 
 @graph_pass
-def fuse(graph: Graph) -> Graph:
+def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
     """Group elementwise nodes and reductions that share an iteration space into `fused` nodes.
+
+    `lanes` says how many elements of a small array one operation of the executor computes.
 
     The region of a `fused` node is its kernel: elementwise nodes over one shape, and reductions of it whose results
     the kernel itself does not read. Reshapes, transposes, slices and broadcasts stay between kernels: they cost
     nothing, since kernels read strided views.
     """
-    fusion = _Fusion(graph)
+    fusion = _Fusion(graph, lanes)
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
     groups = [group for group in fusion.groups if group.nodes]

@@ -19,10 +19,10 @@ CELLS = 64
 """Elements along the unrolled axes of one value, at most."""
 NEIGHBOURS = 4
 """Elements that an unrolled reduction within a loop combines, at most: for more, vectors along them are faster."""
-WORK = 4096
-"""Scalar operations in one unrolled kernel, at most."""
+WORK = 1024
+"""Operations in one unrolled kernel, at most."""
 TOTAL = 24576
-"""Scalar operations in all unrolled kernels without a loop, at most: beyond it compiling takes longer than it saves."""
+"""Operations in all unrolled kernels without a loop, at most: beyond it compiling takes longer than it saves."""
 REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
 """The reductions that kernels can hold, and the dtype kinds that each takes."""
 _VIEWS = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape"})
@@ -114,14 +114,16 @@ _FITS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def work(node: Node, d: int) -> int:
-    """Scalar operations of a node within `d` leading axes."""
+def work(node: Node, d: int, lanes: int = 1) -> int:
+    """Operations of a node within `d` leading axes; without any, each is of so many `lanes`."""
     if node.op.name in _VIEWS or node.op.name in ("concatenate", "pad", "iota"):
         return 0
     if node.op.name == "dot_general":
-        return 2 * dot_work(node, d)
-    x = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
-    return math.prod(x.type.shape[d:])
+        total = 2 * dot_work(node, d)
+    else:
+        x = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
+        total = math.prod(x.type.shape[d:])
+    return -(-total // lanes) if d == 0 else total
 
 
 def seed(node: Node) -> Shape | None:
@@ -156,8 +158,8 @@ def _dot_seed(node: Node) -> Shape | None:
     return None
 
 
-def leads(graph: Graph) -> dict[Node, Shape]:
-    """For each node that is to run unrolled, the leading axes of the loop that it runs in."""
+def leads(graph: Graph, lanes: int = 1) -> dict[Node, Shape]:
+    """For each node that is to run unrolled, the leading axes of the loop that it runs in. `lanes` as in `work`."""
     seeds = [(node, lead) for node in graph.nodes if (lead := seed(node)) is not None]
     found: dict[Node, Shape] = {}
     if not seeds:
@@ -183,7 +185,7 @@ def leads(graph: Graph) -> dict[Node, Shape]:
             del found[node]
         elif node in found:
             made.update(node.outputs)
-    if sum(work(node, 0) for node, lead in found.items() if not lead) > TOTAL:
+    if sum(work(node, 0, lanes) for node, lead in found.items() if not lead) > TOTAL:
         found = {node: lead for node, lead in found.items() if lead}
     return found
 

@@ -14,6 +14,7 @@ from graphad.passes.fuse import LIMIT
 from graphad.passes.lifetime import Interval, pack, plan
 
 X = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
+LARGE = np.linspace(-1.0, 2.0, 1200).reshape(30, 40)
 
 
 def fused(fun: Any, *args: Any) -> Graph:
@@ -41,9 +42,17 @@ def test_reductions_of_the_same_array_share_a_kernel() -> None:
 
 
 def test_reader_of_a_reduction_runs_after_it() -> None:
-    graph = fused(lambda x: np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x))), X)
+    graph = fused(lambda x: np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x))), LARGE)
     kernels = [node for node in graph.nodes if node.op.name in ("fused", "max", "divide")]
     assert len(kernels) == 3
+
+
+def test_small_arrays_are_one_kernel_across_reductions_and_shape_ops() -> None:
+    def f(x: Any) -> Any:
+        e = np.exp(x - np.max(x))
+        return np.cumsum(e / np.sum(e), axis=0)[::-1]
+
+    assert names(fused(f, X)) == ["fused"]
 
 
 def test_independent_producers_join_their_reader() -> None:
@@ -51,7 +60,7 @@ def test_independent_producers_join_their_reader() -> None:
 
 
 def test_what_runs_between_keeps_kernels_apart() -> None:
-    graph = fused(lambda x: np.sin(x) * np.cumsum(np.sin(x) * 2.0, axis=0), X)
+    graph = fused(lambda x: np.sin(x) * np.cumsum(np.sin(x) * 2.0, axis=0), LARGE)
     assert names(graph).count("cumsum") == 1
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from graphad.errors import ExecutorError
 from graphad.executors.llvm import engine
 from graphad.executors.llvm.emit import Emitter
 from graphad.executors.llvm.entry import entry
@@ -13,13 +16,25 @@ from graphad.op import Op
 
 
 class LLVMExecutor:
-    """Compiles the whole graph to one native function; what loops cannot express runs with NumPy inside of it."""
+    """Compiles the whole graph to one native function; what loops cannot express runs with NumPy inside of it.
+
+    `math="precise"` rounds as NumPy does, function by function: no fused multiply-add, and no elementary function whose
+    error may exceed one unit in the last place. `threads` may share a large loop (default: the environment variable
+    `GRAPHAD_NUM_THREADS`, else all cores that the process may use); small ones run in one. Raises `ExecutorError` for
+    other values.
+    """
 
     name = "llvm"
-    pipeline = "decompose, fuse, lifetime"
 
-    def __init__(self, math: str = "fast") -> None:
-        self.precise = math == "precise"
+    def __init__(self, math: str = "fast", threads: int | None = None) -> None:
+        if math not in ("fast", "precise"):
+            raise ExecutorError(f"llvm: math={math!r} is neither 'fast' nor 'precise'")
+        if threads is not None and threads < 1:
+            raise ExecutorError(f"llvm: threads={threads} is not a number of threads; give 1 or more")
+        self.target = engine.host(math == "precise")
+        self.threads = threads or _cores()
+        self.lanes = self.target.vector_bytes // 8
+        self.pipeline = f"decompose, fuse(lanes={self.lanes}), lifetime"
 
     def supports(self, op: Op) -> bool:
         """Whether a compiled function can hold the op itself."""
@@ -27,11 +42,20 @@ class LLVMExecutor:
 
     def compile(self, graph: Graph) -> Executable:
         """One native function for the graph."""
-        program = lower(graph)
-        emitter = Emitter(program, engine.host(self.precise))
+        program = lower(graph, lanes=self.lanes, threads=self.threads)
+        emitter = Emitter(program, self.target)
         text = emitter.text() + entry(program, len(emitter.host_calls), True)
         symbols = {**emitter.module.symbols, **libmvec_symbols(text)}
         return Executable(program, emitter.host_calls, engine.object_code(text), symbols)
+
+
+def _cores() -> int:
+    chosen = os.environ.get("GRAPHAD_NUM_THREADS", "")
+    if chosen.isdigit() and int(chosen):
+        return int(chosen)
+    if os.name != "posix":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 __all__ = ["LLVMExecutor"]

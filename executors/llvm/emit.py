@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphad.executors.llvm.nests import NestEmitter
-from graphad.executors.llvm.scalars import Register, Scalars
+from graphad.executors.llvm.parts import PARALLEL, Frame, Part, Share
+from graphad.executors.llvm.scalars import Scalars
 from graphad.executors.llvm.text import Code, Module
 from graphad.executors.loops.nest import schedule
 from graphad.executors.loops.program import (
@@ -24,7 +27,13 @@ from graphad.executors.loops.program import (
 )
 from graphad.ops.scalar import Scalar
 
-ATTRIBUTES = 'nounwind "no-trapping-math"="true"'
+# The generic processor model: those of some processors ask for a scheduler whose time is quadratic in a block's length.
+ATTRIBUTES = 'nounwind "no-trapping-math"="true" "tune-cpu"="generic"'
+PART = 600
+"""Values in one function after which the next statement begins another one: beyond it compile time grows faster than
+the code."""
+INLINED = 12
+"""Calls of one elementary function up to which each gets the function's code in place."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,7 @@ class Target:
 
     def scalars(self, code: Code, lanes: int) -> Scalars:
         """The emission of scalar operations into a function."""
-        return Scalars(code, self.features, self.precise, lanes)
+        return Scalars(code, self.features, self.precise, lanes, self.vector_bytes)
 
 
 class Emitter:
@@ -52,27 +61,60 @@ class Emitter:
         self.program = program
         self.target = target
         self.module = Module()
-        self.code = Code(self.module)
-        self.env: dict[Scalar, Register] = {}
+        self.frame = Frame()
+        self.part = Part(self.module, self.frame)
+        self.parts = [self.part]
+        self.shares: list[Share] = []
         self.known: set[Scalar] = set()
         self.host_calls: list[HostCall] = []
-        self._bases: dict[tuple[str, int], str] = {}
-        self._failures: dict[int, str] = {}
         self._numbers: dict[Any, str] = {}
-        self._entry = self.code.hole()
+
+    @property
+    def code(self) -> Code:
+        return self.part.code
 
     def text(self) -> str:
         """The whole module."""
         for statement in self.program.statements:
+            if self.code.count > PART:
+                self.part = Part(self.module, self.frame)
+                self.parts.append(self.part)
             self.statement(statement)
-        self.code.do("ret i64 0")
-        for error, label in self._failures.items():
-            self.code.begin(label)
-            self.code.do(f"ret i64 {1 + error}")
         attributes = f'{ATTRIBUTES} "prefer-vector-width"="{8 * self.target.vector_bytes}"'
         attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
-        body = self.code.string()
-        return f"{self.module.text()}\ndefine i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{body}\n}}\n"
+        functions = {f"share{i}": share for i, share in enumerate(self.shares)}
+        functions |= {f"part{i}": part for i, part in enumerate(self.parts)}
+        if len(functions) == 1:
+            bodies = [f"define i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{self.part.string()}\n}}\n"]
+        else:
+            bodies = [
+                f"{part.head.format(name)} noinline {attributes} {{\nentry:\n{part.string()}\n}}\n"
+                for name, part in functions.items()
+            ]
+            bodies += [self._in_order(attributes), PARALLEL if self.shares else ""]
+        body = "\n".join(bodies)
+        self._outline(body)
+        return f"{self.module.text()}\n{body}\n"
+
+    def _in_order(self, attributes: str) -> str:
+        """The function that calls the parts one after another."""
+        code = Code(self.module)
+        code.do(f"%frame = alloca [{self.frame.nbytes} x i8], align 64")
+        for i in range(len(self.parts)):
+            status = code(f"call i64 @part{i}(ptr %table, ptr %frame)")
+            after = code.name()
+            code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %failed{i}")
+            code.begin(f"failed{i}")
+            code.do(f"ret i64 {status}")
+            code.begin(after)
+        code.do("ret i64 0")
+        return f"define i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{code.string()}\n}}\n"
+
+    def _outline(self, body: str) -> None:
+        """Make functions of those elementary functions that the body calls often: inlined they are most of the code."""
+        for symbol, text in self.module.definitions.items():
+            if body.count(f'@"{symbol}"(') > INLINED:
+                self.module.definitions[symbol] = text.replace(" alwaysinline ", " noinline ", 1)
 
     def statement(self, statement: Any) -> None:
         """Write one statement."""
@@ -93,11 +135,26 @@ class Emitter:
         for reduction in nest.in_memory:
             target = kept_target(reduction)
             self.loop(Loop(target.shape, [Store(target, reduction.initial)]))
-        NestEmitter(self.code, self.target, nest, self.env, self.pointer, self.fail).emit()
+        NestEmitter(self, nest).emit()
 
-    def fail(self, error: int) -> str:
-        """The label of the block that ends the function with an error."""
-        return self._failures.setdefault(error, f"fail{error}")
+    @contextmanager
+    def share(self, iterations: int, threads: int) -> Iterator[None]:
+        """What is written within is a function of its own: the body of a loop whose iterations `threads` share."""
+        caller = self.part
+        share = Share(self.module, self.frame, caller)
+        name = f"share{len(self.shares)}"
+        self.shares.append(share)
+        self.part = share
+        yield
+        self.part = caller
+        code, after, failed = caller.code, caller.code.name(), caller.code.name()
+        status = code(
+            f"call i64 @graphad.parallel(ptr @{name}, ptr %table, ptr %frame, i64 {iterations}, i64 {threads})"
+        )
+        code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{failed}")
+        code.begin(failed)
+        code.do(f"ret i64 {status}")
+        code.begin(after)
 
     # -- memory ------------------------------------------------------------------------------------------------
 
@@ -107,11 +164,7 @@ class Emitter:
         return base if offset == 0 else self.code(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def _base(self, buffer: Buffer) -> str:
-        key = (buffer.kind, buffer.number if buffer.kind in ("input", "output") else 0)
-        if key not in self._bases:
-            with self.code.within(self._entry):
-                self._bases[key] = self._slot(self.slot(buffer))
-        return self._bases[key]
+        return self.part.at_entry(self.slot(buffer))
 
     def slot(self, buffer: Buffer) -> int:
         """Which entry of the table holds the address of a buffer's block."""
@@ -121,21 +174,17 @@ class Emitter:
             return 2 + len(self.program.inputs) + buffer.number
         return 0 if buffer.kind == "temporary" else 1
 
-    def _slot(self, i: int) -> str:
-        place = self.code(f"getelementptr ptr, ptr %table, i64 {i}")
-        return self.code(f"load ptr, ptr {place}, align 8, !invariant.load !{{}}")
-
     # -- calls -------------------------------------------------------------------------------------------------
 
     def host(self, call: HostCall) -> None:
         """Call back into Python."""
         number = len(self.host_calls)
         self.host_calls.append(call)
-        function = self._slot(2 + len(self.program.inputs) + len(self.program.outputs) + number)
+        function = self.part.at_entry(2 + len(self.program.inputs) + len(self.program.outputs) + number)
         status = self.code(f"call i64 {function}(ptr %table)")
         failed = self.code(f"icmp eq i64 {status}, 0")
         after = self.code.name()
-        self.code.do(f"br i1 {failed}, label %{after}, label %{self.fail(len(self.program.errors) + number)}")
+        self.code.do(f"br i1 {failed}, label %{after}, label %{self.part.fail(len(self.program.errors) + number)}")
         self.code.begin(after)
 
     def foreign(self, call: Foreign) -> None:

@@ -8,32 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.memory import Memory, Place, broadcast, lanes_of
+from graphad.executors.llvm.reductions import across, combine, plus
 from graphad.executors.llvm.scalars import Register, Scalars
 from graphad.executors.llvm.text import Code, element_type, memory_type, splat, vector
-from graphad.executors.loops.nest import Nest
-from graphad.executors.loops.program import Buffer, Check, Index, Load, Reduction, View, children
+from graphad.executors.llvm.wide import packed
+from graphad.executors.loops.nest import Nest, weight
+from graphad.executors.loops.program import Across, Buffer, Check, Index, Lane, Load, Pack, Reduction, View, children
 from graphad.ops.scalar import Const, Operation, Scalar
 from graphad.types import DType
 
 if TYPE_CHECKING:
-    from graphad.executors.llvm.emit import Target
-
-_HEAVY = frozenset({"divide", "sqrt", "floordiv", "mod", "fmod"})
-_LIGHT = frozenset(
-    {
-        "add", "subtract", "multiply", "negative", "abs", "where", "cast", "maximum", "minimum", "real", "imag", "conj",
-        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "bitwise_and", "bitwise_or", "invert",
-        "bitwise_xor", "isnan", "sign", "copysign", "floor", "ceil", "trunc", "rint", "fmax", "fmin",
-    }
-)  # fmt: skip
-
-
-def weight(x: Any) -> int:
-    """About how many instructions a scalar takes."""
-    if isinstance(x, Operation):
-        return 1 if x.name in _LIGHT else 4 if x.name in _HEAVY else 20
-    return 1
-
+    from graphad.executors.llvm.emit import Emitter
 
 @dataclass
 class Body:
@@ -47,32 +32,32 @@ class Body:
 
 
 class NestEmitter:
-    """Writes one nest into a function. `env` holds the registers of the scalars known before it, and gains those that
-    the nest computes outside of its loops."""
+    """Writes one nest into the functions of an emitter, whose environment gains the scalars that the nest computes
+    outside of its loops."""
 
-    def __init__(
-        self,
-        code: Code,
-        target: Target,
-        nest: Nest,
-        env: dict[Scalar, Register],
-        pointer: Callable[[Buffer, int], str],
-        fail: Callable[[int], str],
-    ) -> None:
-        self.code = code
-        self.target = target
+    def __init__(self, emitter: Emitter, nest: Nest) -> None:
+        self.emitter = emitter
+        self.target = emitter.target
         self.nest = nest
-        self.pointer = pointer
-        self.fail = fail
+        self.pointer = emitter.pointer
         self.depth = len(nest.extents)
-        self.values: list[dict[Scalar, Register]] = [env, *[{} for _ in range(self.depth)]]
+        self.values: list[dict[Scalar, Register]] = [{} for _ in range(self.depth + 1)]
         self.places: list[dict[Any, str]] = [{} for _ in range(self.depth + 1)]
         self.holes: list[list[Any]] = []
         self.index: list[str] = []
         self.wide: dict[tuple[Scalar, int], Register] = {}
         self.levels = {r: self._level(r) for r in (*nest.reductions, *nest.in_memory)}
         self.sums: dict[Reduction, Any] = {}
-        self.scalars = {1: target.scalars(code, 1)}
+        self._enter()
+
+    def _enter(self) -> None:
+        """Go on in the function that the emitter writes now."""
+        part = self.emitter.part
+        self.code, self.fail = part.code, part.fail
+        self.values[0] = part.env
+        self.scalars: dict[int, Scalars] = {}
+        self.wide.clear()
+        self.places[0].clear()
 
     def _level(self, reduction: Reduction) -> int:
         # The depth outside of which all loops over the kept axes stand.
@@ -102,6 +87,9 @@ class NestEmitter:
         for reduction, level in self.levels.items():
             if level == d:
                 self.sums[reduction] = None
+        if d == 0 and nest.threads > 1:
+            self._shared()
+            return
         self.holes.append(self.code.hole())
         if d == self.depth - 1:
             self._innermost(d)
@@ -119,6 +107,18 @@ class NestEmitter:
         self.holes.pop()
         self._finish(d)
 
+    def _shared(self) -> None:
+        # All reductions keep the outermost axis, so nothing is carried round this loop.
+        with self.emitter.share(self.nest.extents[0], self.nest.threads):
+            self._enter()
+            self.holes.append(self.code.hole())
+            with self._loop("%low", "%high", 1, []) as i:
+                self.index.append(i)
+                self._open(1)
+                self.index.pop()
+            self.holes.pop()
+        self._enter()
+
     def _scalars(self, d: int) -> None:
         body = Body(1, "", values=self.values[d])
         for x in self.nest.levels[d].scalars:
@@ -129,8 +129,9 @@ class NestEmitter:
         for reduction, level in self.levels.items():
             if level != d or reduction not in self.sums:
                 continue
-            total = self._across(reduction, self.sums.pop(reduction))
             dtype = reduction.value.dtype
+            lanes = 1 if level == self.depth else self.lanes
+            total = across(self.at, reduction.kind, self.sums.pop(reduction), dtype, lanes)
             if reduction.result is not None:
                 self.values[0][reduction.result] = total
             if reduction.target is not None:
@@ -224,7 +225,7 @@ class NestEmitter:
             copies = 2
         while copies > 1 and n < 2 * lanes * copies:
             copies //= 2
-        return lanes, copies, work > 400 and n % lanes != 0
+        return lanes, copies, work > 40 and n % lanes != 0
 
     def _sum_lanes(self) -> int:
         return self._shape(self.nest.extents[-1])[0]
@@ -241,7 +242,10 @@ class NestEmitter:
             if store.shift is not None or store.add:
                 self._scatter(memory, store, value, body)
             else:
-                memory.store(self._place(store.view, None, body), value)
+                place = self._place(store.view, None, body)
+                if store.value.lanes > 1:
+                    place = replace(place, stride=1, lanes=store.value.lanes)
+                memory.store(place, value)
         for reduction, level in self.levels.items():
             value = self._use(reduction.value, body)
             if level == d and reduction.target is not None and reduction in self.nest.in_memory:
@@ -267,9 +271,20 @@ class NestEmitter:
             place = self._place(x.view, x.shift, body, d)
             if x.mask is not None:
                 place = self._masked_place(place, str(self._use(x.mask, body)), x.view)
-            body.values[x] = Memory(self.code, self.at(body.lanes)).load(place)
+            if x.lanes > 1:
+                place = replace(place, stride=1, lanes=x.lanes)
+            body.values[x] = Memory(self.code, self.at(place.lanes)).load(place)
         elif isinstance(x, Index):
             body.values[x] = self._position(x, body, d)
+        elif isinstance(x, Across):
+            body.values[x] = across(self.at, x.kind, self._use(x.wide, body), x.dtype, x.wide.lanes)
+        elif isinstance(x, Lane):
+            body.values[x] = lanes_of(self.code, self._use(x.wide, body), x.dtype, x.wide.lanes, x.number)
+        elif isinstance(x, Pack):
+            body.values[x] = packed(x, lambda y: self._use(y, body), self.at(x.lanes))
+        elif x.lanes > 1:
+            args = [self._widened(y, x.lanes, body) for y in children(x)]
+            body.values[x] = self.at(x.lanes).emit(x, args)
         else:
             args = [self._use(y, body) for y in children(x)]
             body.values[x] = self.at(body.lanes).emit(x, args)
@@ -289,9 +304,19 @@ class NestEmitter:
         start = self.code.broadcast("i64", index, lanes)
         return self.code(f"add {vector('i64', lanes)} {start}, <{steps}>")
 
+    def _widened(self, x: Scalar, lanes: int, body: Body) -> Register:
+        """A scalar in every lane, outside of all loops."""
+        if isinstance(x, Const) and x.lanes == 1:
+            return self.at(lanes).constant(x)
+        if x.lanes == lanes:
+            return self._use(x, body)
+        if (x, lanes) not in self.wide:
+            self.wide[x, lanes] = broadcast(self.code, self._use(x, body), x.dtype, lanes)
+        return self.wide[x, lanes]
+
     def _use(self, x: Scalar, body: Body) -> Register:
         if isinstance(x, Const):
-            return self.at(body.lanes).constant(x)
+            return self.at(max(body.lanes, x.lanes)).constant(x)
         if x in body.values:
             return body.values[x]
         found = next(values[x] for values in reversed(self.values) if x in values)
@@ -403,12 +428,7 @@ class NestEmitter:
                 present = code.extract("i1", body.mask, body.lanes, lane)
                 x = self.at(1).where(present, x, self.at(1).constant(Const(dtype, dtype.type(0))), dtype)
             spot = memory.lane(place, lane)
-            one.store(spot, self._plus(one.load(spot), x, dtype, 1))
-
-    def _plus(self, x: Any, y: Any, dtype: DType, lanes: int) -> Register:
-        if dtype.kind == "c":
-            return self.at(lanes).complex("add", [x, y], dtype)
-        return self.at(lanes).arithmetic("bitwise_or" if dtype.kind == "b" else "add", x, y, dtype)
+            one.store(spot, plus(self.at(1), one.load(spot), x, dtype))
 
     # -- reductions --------------------------------------------------------------------------------------------
 
@@ -416,58 +436,15 @@ class NestEmitter:
         return self.at(lanes).constant(reduction.initial)
 
     def _combine(self, reduction: Reduction, x: Any, y: Any, lanes: int) -> Register:
-        dtype, scalars = reduction.value.dtype, self.at(lanes)
-        kind = reduction.kind
-        if dtype.kind == "b":
-            return scalars.arithmetic("bitwise_and" if kind in ("all", "min", "prod") else "bitwise_or", x, y, dtype)
-        if kind == "sum":
-            return self._plus(x, y, dtype, lanes)
-        if kind == "prod":
-            if dtype.kind == "c":
-                return scalars.complex("multiply", [x, y], dtype)
-            return scalars.arithmetic("multiply", x, y, dtype)
-        return scalars.extremum("maximum" if kind == "max" else "minimum", x, y, dtype)
-
-    def _across(self, reduction: Reduction, total: Any) -> Register:
-        """The lanes of an accumulator as one."""
-        dtype, level = reduction.value.dtype, self.levels[reduction]
-        lanes = 1 if level == self.depth else self.lanes
-        if lanes == 1:
-            return total  # type: ignore[no-any-return]
-        if dtype.kind == "c" and reduction.kind == "prod":
-            result = lanes_of(self.code, total, dtype, lanes, 0)
-            for lane in range(1, lanes):
-                result = self._combine(reduction, result, lanes_of(self.code, total, dtype, lanes, lane), 1)
-            return result
-        if dtype.kind == "c":
-            return tuple(self._reduce("sum", part, dtype, lanes) for part in total)  # type: ignore[return-value]
-        return self._reduce(reduction.kind, total, dtype, lanes)
-
-    def _reduce(self, kind: str, total: str, dtype: DType, lanes: int) -> str:
-        element = element_type(dtype)
-        wide = vector(element, lanes)
-        short = f"v{lanes}{ {'double': 'f64', 'float': 'f32'}.get(element, element) }"
-        if dtype.kind in "fc" and kind in ("sum", "prod"):
-            name = f"llvm.vector.reduce.{'fadd' if kind == 'sum' else 'fmul'}.{short}"
-            self.code.module.declare(element, name, element, wide)
-            start = splat(element, -0.0 if kind == "sum" else 1.0, 1)
-            return self.code(f"call reassoc {element} @{name}({element} {start}, {wide} {total})")
-        if dtype.kind == "f":
-            operation = f"f{kind}imum"
-        elif dtype.kind == "b":
-            operation = "and" if kind in ("all", "min", "prod") else "or"
-        else:
-            sign = "s" if dtype.kind == "i" else "u"
-            operation = {"sum": "add", "prod": "mul"}.get(kind, f"{sign}{kind}")
-        return self.code.call(element, f"llvm.vector.reduce.{operation}.{short}", (wide, total))
+        return combine(self.at(lanes), reduction.kind, x, y, reduction.value.dtype)
 
     # -- loops -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _loop(self, start: int, end: int, step: int, carried: list[Any]) -> Iterator[str]:
+    def _loop(self, start: int | str, end: int | str, step: int, carried: list[Any]) -> Iterator[str]:
         """A loop from `start` to `end`; nothing but its body where it runs once. `sums` are carried round it."""
         code = self.code
-        if end - start <= step:
+        if isinstance(start, int) and isinstance(end, int) and end - start <= step:
             yield str(start)
             return
         before, head, after = code.block, code.name(), code.name()

@@ -50,6 +50,11 @@ def splat(element: str, value: Any, lanes: int) -> str:
     return text if lanes == 1 else f"splat ({element} {text})"
 
 
+def literals(element: str, values: Any) -> str:
+    """A constant with one number for each lane."""
+    return f"<{', '.join(f'{element} {number(element, x)}' for x in values)}>"
+
+
 def mangle(element: str, lanes: int) -> str:
     """A type as it stands in the names of intrinsics: `v8f64`."""
     kind = {"double": "f64", "float": "f32", "ptr": "p0"}.get(element, element)
@@ -82,17 +87,17 @@ class Code:
         self.module = module
         self.lines: list[Any] = []
         self.block = "entry"
-        self._count = 0
+        self.count = 0
 
     def name(self) -> str:
         """A fresh name, without its sigil."""
-        self._count += 1
-        return f"v{self._count}"
+        self.count += 1
+        return f"v{self.count}"
 
     def __call__(self, text: str) -> str:
         """Add an instruction that has a value; answers the value's name."""
-        self._count += 1
-        name = f"%v{self._count}"
+        self.count += 1
+        name = f"%v{self.count}"
         self.lines.append(f"{name} = {text}")
         return name
 

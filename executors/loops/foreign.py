@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+LETTERS = {"f": "s", "d": "d", "F": "c", "D": "z"}
+"""The first letter of a routine's name by the character of its dtype."""
 
 
 def pointer(capsule: Any) -> int:
@@ -18,9 +28,45 @@ def pointer(capsule: Any) -> int:
 @cache
 def address(routine: str) -> int:
     """The address of a routine, by its name in BLAS or LAPACK (`dgemm`, `dpotrf`). Integers are C `int`s."""
-    from scipy.linalg import cython_blas, cython_lapack
-
-    for module in (cython_blas, cython_lapack):
-        if routine in module.__pyx_capi__:
-            return pointer(module.__pyx_capi__[routine])
+    for name in ("cython_blas", "cython_lapack"):
+        exported = _module(name).__pyx_capi__
+        if routine in exported:
+            return pointer(exported[routine])
     raise KeyError(routine)
+
+
+@cache
+def workspace(routine: str, *arguments: int | str | None) -> int:
+    """The length that a LAPACK routine wants for its `work` array, which stands at `"work"` among the arguments.
+
+    `None` stands for each other array; the length of `work` is given as -1.
+    """
+    dtype = next(char for char, letter in LETTERS.items() if letter == routine[0])
+    answer = np.zeros(1, dtype)
+    held: list[Any] = []
+    for x in arguments:
+        if x == "work":
+            held.append(answer)
+        elif isinstance(x, str):
+            held.append(np.frombuffer(x.encode(), np.int8))
+        else:
+            held.append(np.array([0 if x is None else x] * 4, np.int32))
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * len(held))(address(routine))
+    function(*[x.ctypes.data for x in held])
+    # In single precision a large length may have been rounded down.
+    return max(1, int(np.nextafter(answer.real[0], np.inf)))
+
+
+@cache
+def _module(name: str) -> Any:
+    """A module of SciPy's by itself: the whole of `scipy.linalg` takes longer to import than most programs to compile."""
+    full = f"scipy.linalg.{name}"
+    if full in sys.modules:
+        return sys.modules[full]
+    (root,) = find_spec("scipy").submodule_search_locations  # type: ignore[union-attr, misc]
+    spec = PathFinder.find_spec(full, [str(Path(root) / "linalg")])
+    if spec is None or spec.loader is None:
+        return import_module(full)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -168,7 +168,8 @@ def element(op: Op, xs: list[Scalar], dtype: DType) -> Scalar:
     assert op.code is not None
     if xs and all([isinstance(x, Const) for x in xs]):
         with np.errstate(all="ignore"):
-            return Const(dtype, dtype.type(op.eval(np, *[np.asarray(x.value, x.dtype) for x in xs])))  # type: ignore[attr-defined]
+            value = op.eval(np, *[np.asarray(x.value, x.dtype) for x in xs])  # type: ignore[attr-defined]
+            return Const(dtype, np.asarray(value, dtype)[()], lanes=max([x.lanes for x in xs]))
     return translate(op.code, xs, dtype)
 
 
@@ -179,7 +180,7 @@ def combine(kind: str, x: Scalar, y: Scalar) -> Scalar:
         name = "bitwise_or" if kind == "any" else "bitwise_and"
     unit = initial(kind, x.dtype)
     for a, b in ((x, y), (y, x)):
-        if isinstance(a, Const) and a.value == unit.value:
+        if isinstance(a, Const) and a.lanes == 1 and a.value == unit.value:
             return b
     return operation(name, x, y)
 

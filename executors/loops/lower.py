@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
+from graphad.executors.loops.parallel import shared
 from graphad.executors.loops.program import (
     Buffer,
     Foreign,
@@ -54,8 +55,10 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 class Lowering:
     """The state of one lowering: where each value of the graph stands, and the statements so far."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, lanes: int = 1, threads: int = 1) -> None:
         self.graph = graph
+        self.lanes = lanes
+        self.threads = threads
         # A scalar stands for a value that has it in every element.
         self.env: dict[Value, View | Scalar] = {}
         self.scalars: dict[Value, Scalar] = {}
@@ -64,6 +67,7 @@ class Lowering:
         self.constants: list[tuple[Buffer, Any]] = []
         self._constant_views: dict[Constant, View] = {}
         self._loads: dict[Any, Load] = {}
+        self.factors: dict[Any, Any] = {}
         self.inputs = [Buffer("input", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.inputs)]
         self.outputs = [Buffer("output", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.outputs)]
         self.results: dict[Value, int] = {}
@@ -222,7 +226,7 @@ class Lowering:
                 self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
-            self.statements, self.constants, self.errors,
+            shared(self.statements, self.threads), self.constants, self.errors,
         )  # fmt: skip
         at = 0
         for buffer, _ in program.constants:
@@ -233,11 +237,15 @@ class Lowering:
         return program
 
 
-def lower(graph: Graph) -> Program:
-    """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first."""
-    from graphad.executors.loops import contract, indexing, movement  # noqa: F401
+def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
+    """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first.
 
-    low = Lowering(graph)
+    With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are split
+    into blocks for `threads`.
+    """
+    from graphad.executors.loops import contract, indexing, linalg, movement  # noqa: F401
+
+    low = Lowering(graph, lanes, threads)
     for node in graph.nodes:
         if isinstance(node.op, Fused) and not _is_kernel(node.op):
             _lower_apart(low, node)
@@ -248,7 +256,7 @@ def lower(graph: Graph) -> Program:
 
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    from graphad.executors.loops import contract, indexing, movement  # noqa: F401
+    from graphad.executors.loops import contract, indexing, linalg, movement  # noqa: F401
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):
@@ -323,15 +331,15 @@ def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:
     return found
 
 
-def touched(statement: Statement, loads: list[Load]) -> set[Buffer]:
+def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
     """The buffers that a statement reads or writes."""
     if isinstance(statement, HostCall):
-        return {v.buffer for v in (*statement.operands, *statement.results)}
+        return dict.fromkeys(v.buffer for v in (*statement.operands, *statement.results))
     if isinstance(statement, Foreign):
-        return {v.buffer for v in (*statement.views, *statement.writes)}
-    written = {store.view.buffer for store in statement.stores}
-    written |= {r.target.buffer for r in statement.reductions if r.target is not None}
-    return written | {x.view.buffer for x in loads}
+        return dict.fromkeys(v.buffer for v in (*statement.views, *statement.writes))
+    written = [store.view.buffer for store in statement.stores]
+    written += [r.target.buffer for r in statement.reductions if r.target is not None]
+    return dict.fromkeys([*written, *(x.view.buffer for x in loads)])
 
 
 def _lay_out(statements: list[Statement]) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphad.executors.loops.program import (
     Check,
@@ -17,8 +19,25 @@ from graphad.executors.loops.program import (
     roots,
     walk,
 )
-from graphad.ops.scalar import Const, Scalar
+from graphad.ops.scalar import Const, Operation, Scalar
 from graphad.types import Shape
+
+
+_HEAVY = frozenset({"divide", "sqrt", "floordiv", "mod", "fmod"})
+_LIGHT = frozenset(
+    {
+        "add", "subtract", "multiply", "negative", "abs", "where", "cast", "maximum", "minimum", "real", "imag", "conj",
+        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "bitwise_and", "bitwise_or", "invert",
+        "bitwise_xor", "isnan", "sign", "copysign", "floor", "ceil", "trunc", "rint", "fmax", "fmin",
+    }
+)  # fmt: skip
+
+
+def weight(x: Any) -> int:
+    """About how many instructions a scalar takes."""
+    if isinstance(x, Operation):
+        return 1 if x.name in _LIGHT else 4 if x.name in _HEAVY else 20
+    return 1
 
 
 @dataclass(slots=True)
@@ -44,22 +63,20 @@ class Nest:
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
+    threads: int = 1
 
 
 def schedule(loop: Loop, known: set[Scalar]) -> Nest:
     """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
     depth 0; those that this loop computes there are added to it."""
     scalars = list(walk(roots(loop), known))
-    views: dict[View, None] = {x.view: None for x in scalars if isinstance(x, Load) and x.view.shape}
-    views.update((store.view, None) for store in loop.stores)
-    views.update((r.target, None) for r in loop.reductions if r.target is not None)
-    order = _order(loop, list(views))
+    views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
-    groups = _merge(loop, order, list(views), indexed)
+    groups = _merge(loop, order(loop, views), views, indexed)
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
-    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
+    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [], loop.threads)
 
     depth: dict[Scalar, int] = {}
     for x in scalars:
@@ -92,17 +109,28 @@ def _extent(space: Shape, group: list[int]) -> int:
     return n
 
 
-def _order(loop: Loop, views: list[View]) -> list[int]:
-    # Large strides go outside: the innermost loop then runs along memory. Reduced axes go inside where strides tie.
+def views_of(loop: Loop, scalars: Sequence[Scalar] | None = None) -> list[View]:
+    """The arrays that a loop runs over."""
+    loads = walk(roots(loop)) if scalars is None else scalars
+    views: dict[View, None] = {x.view: None for x in loads if isinstance(x, Load) and x.view.shape}
+    views.update((store.view, None) for store in loop.stores)
+    views.update((r.target, None) for r in loop.reductions if r.target is not None)
+    return list(views)
+
+
+def order(loop: Loop, views: list[View]) -> list[int]:
+    """The axes from the outermost loop in. Large strides go outside: the innermost loop then runs along memory. Reduced
+    axes go inside where strides tie."""
     axes = [axis for axis, n in enumerate(loop.space) if n != 1]
     reduced = {axis for reduction in loop.reductions for axis in reduction.axes}
 
-    def weight(axis: int) -> tuple[int, bool, int]:
-        return (-sum(abs(view.strides[axis]) for view in views), axis in reduced, axis)
+    def outwards(axis: int) -> tuple[bool, int, bool, int]:
+        shared = loop.threads > 1 and axis == 0
+        return (not shared, -sum(abs(view.strides[axis]) for view in views), axis in reduced, axis)
 
     if any(store.add for store in loop.stores):
         return axes
-    return sorted(axes, key=weight)
+    return sorted(axes, key=outwards)
 
 
 def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -> list[list[int]]:
@@ -112,6 +140,7 @@ def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -
         outer = groups[-1][-1] if groups else None
         fits = (
             outer is not None
+            and not (loop.threads > 1 and outer == 0)
             and axis not in indexed
             and outer not in indexed
             and all(view.strides[outer] == view.strides[axis] * n for view in views)

@@ -129,6 +129,7 @@ def c_strides(shape: Shape) -> tuple[int, ...]:
 @dataclass(eq=False, slots=True)
 class Load(Scalar):
     """The element of a view, which spans the loop's space, at the loop's position; `shift` is added to the address.
+    Several lanes are the elements that follow it in memory.
 
     Where `mask` does not hold, nothing is read, and the number is any.
     """
@@ -148,6 +149,29 @@ class Index(Scalar):
 @dataclass(eq=False, slots=True)
 class Result(Scalar):
     """What a reduction over the whole space came to: known after its loop."""
+
+
+@dataclass(eq=False, slots=True)
+class Lane(Scalar):
+    """One of the values of a scalar of several lanes."""
+
+    wide: Scalar
+    number: int
+
+
+@dataclass(eq=False, slots=True)
+class Pack(Scalar):
+    """Scalars of one lane side by side."""
+
+    parts: tuple[Scalar, ...]
+
+
+@dataclass(eq=False, slots=True)
+class Across(Scalar):
+    """The lanes of a scalar combined into one, as `Reduction` combines."""
+
+    kind: str
+    wide: Scalar
 
 
 @dataclass(eq=False, slots=True)
@@ -186,13 +210,15 @@ class Check:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One loop nest over `space`: reductions and stores, computed together in one pass."""
+    """One loop nest over `space`: reductions and stores, computed together in one pass. With `threads`, so many may share
+    the positions along the first axis, which then is the outermost loop."""
 
     space: Shape
     stores: list[Store] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     note: str = ""
+    threads: int = 1
 
 
 @dataclass(eq=False, slots=True)
@@ -255,7 +281,9 @@ def children(x: Scalar) -> tuple[Scalar, ...]:
         return x.args
     if isinstance(x, Load):
         return tuple([y for y in (x.shift, x.mask) if y is not None])
-    return ()
+    if isinstance(x, Pack):
+        return tuple([part.wide if isinstance(part, Lane) else part for part in x.parts])
+    return (x.wide,) if isinstance(x, (Lane, Across)) else ()
 
 
 def roots(loop: Loop) -> Iterator[Scalar]:

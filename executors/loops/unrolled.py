@@ -1,7 +1,8 @@
 """Lowering of unrolled kernels: the leading axes become one loop nest, and within it every element is a scalar.
 
 A value of the kernel is an array of scalars over its remaining axes, so shape ops only move scalars about, and
-reductions and small products become straight-line code.
+reductions and small products become straight-line code. Without leading axes the elements of a value are computed
+together, as the lanes of one scalar.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphad.executors.loops.cells import Cells, apply, contracted, loaded, reduced, widen
 from graphad.executors.loops.kernels import combine, element, initial
-from graphad.executors.loops.program import Loop, Reduction, Result, Store, View
+from graphad.executors.loops.program import Loop, Pack, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.unroll import REDUCTIONS
@@ -20,10 +22,6 @@ from graphad.types import DType, Shape
 
 if TYPE_CHECKING:
     from graphad.executors.loops.lower import Lowering
-
-Cells = Any
-"""A NumPy array of scalars."""
-
 
 def lower_unrolled(low: Lowering, kernel: Graph, node: Node, depth: int) -> None:
     """One loop over the `depth` leading axes of a kernel, every element along the others computed by itself."""
@@ -36,6 +34,7 @@ class _Unrolling:
         self.kernel = kernel
         self.node = node
         self.depth = depth
+        self.lanes = low.lanes if depth == 0 else 1
         self.outer = dict(zip(kernel.inputs, node.inputs, strict=True))
         self.space = kernel_lead(kernel, depth)
         self.loop = Loop(self.space, note=low.note(node))
@@ -85,6 +84,8 @@ class _Unrolling:
                 cells[i] = Const(v.type.dtype, values[i])
             return cells
         view = low.view(source)
+        if self.lanes > 1:
+            return loaded(view, low.load, self.lanes)
         strides = tuple([0 if n == 1 else s for n, s in zip(view.shape[:lead], view.strides[:lead], strict=True)])
         moves = any(strides)
         for i in np.ndindex(inner):
@@ -102,23 +103,33 @@ class _Unrolling:
         inner = out.type.shape[d:]
         rule = _RULES.get(op.name)
         if rule is not None:
-            whole = op.name == "dot_general" and not op.rhs_batch
-            xs = [self.read(v, not (whole and i == 1)) for i, v in enumerate(node.inputs)]
+            xs = [self.read(v) for v in node.inputs]
             return rule(op, d, inner, xs, out.type.dtype)
+        if op.name == "dot_general":
+            xs = [self.read(v, i == 0 or bool(op.rhs_batch)) for i, v in enumerate(node.inputs)]
+            return self.contract(op, inner, xs, out.type.dtype)
         if op.name in REDUCTIONS:
             x = self.read(node.inputs[0])
-            return _reduced(op.name, x, tuple(axis - d for axis in op.axes), out.type.dtype)
+            return reduced(op.name, x, tuple(axis - d for axis in op.axes), out.type.dtype, self.lanes)
         xs = [self.read(v, v.type.ndim == out.type.ndim) for v in node.inputs]
-        cells = np.empty(inner, object)
-        aligned = np.broadcast_arrays(*[*xs, np.empty(inner)])[:-1] if xs else []
-        memo: dict[Any, Scalar] = {}
-        for i in np.ndindex(inner):
-            args = [x[i] for x in aligned]
-            key = tuple(map(id, args))
-            if key not in memo:
-                memo[key] = element(op, args, out.type.dtype)
-            cells[i] = memo[key]
-        return cells
+        return apply(lambda *args: element(op, list(args), out.type.dtype), xs, inner, self.lanes)
+
+    def contract(self, op: Any, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+        """A product of cells, of which each result is written out as a sum."""
+        d, (a, b) = self.depth, xs
+        lc, rc = [i - d for i in op.lhs_contract], [i - d for i in op.rhs_contract]
+        # Batch axes beyond the loop's are walked here.
+        lb, rb = [i - d for i in op.lhs_batch if i >= d], [i - d for i in op.rhs_batch if i >= d]
+        if not op.rhs_batch:
+            rc = list(op.rhs_contract)
+        la = [i for i in range(a.ndim) if i not in lb and i not in lc]
+        ra = [i for i in range(b.ndim) if i not in rb and i not in rc]
+        batch = tuple(a.shape[i] for i in lb)
+        terms = int(np.prod([a.shape[i] for i in lc], dtype=int))
+        rows, columns = (int(np.prod([x.shape[i] for i in axes], dtype=int)) for x, axes in ((a, la), (b, ra)))
+        left = a.transpose(*lb, *la, *lc).reshape(*batch, rows, 1, terms)
+        right = b.transpose(*rb, *ra, *rc).reshape(*batch, 1, columns, terms)
+        return contracted(left, right, (*batch, rows, columns), dtype, self.lanes).reshape(inner)
 
     # -- results -----------------------------------------------------------------------------------------------
 
@@ -127,6 +138,15 @@ class _Unrolling:
             self.low.env[out] = cells.reshape(-1)[0]
             return
         target = self.low.place(out)
+        if self.lanes > 1 and target.contiguous:
+            row = cells.reshape(-1)
+            for start in range(0, row.size, self.lanes):
+                part = row[start : start + self.lanes]
+                value = widen(part)
+                if value.lanes < part.size:
+                    value = Pack(value.dtype, (value,) * part.size, lanes=part.size)
+                self.loop.stores.append(Store(View(target.buffer, target.offset + start, (), ()), value))
+            return
         for i, view in self.spots(target, range(self.depth)):
             self.loop.stores.append(Store(view, cells[i]))
 
@@ -147,7 +167,8 @@ class _Unrolling:
         op: Any = node.op
         d, dtype = self.depth, out.type.dtype
         looped = tuple([axis for axis in op.axes if axis < d])
-        cells = _reduced(op.name, self.read(node.inputs[0]), tuple(a - d for a in op.axes if a >= d), dtype)
+        inner = tuple(a - d for a in op.axes if a >= d)
+        cells = reduced(op.name, self.read(node.inputs[0]), inner, dtype, self.lanes)
         kept = [axis for axis in range(d) if axis not in looped]
         if 0 in self.space:
             self.low.fill(self.low.place(out), initial(op.name, dtype).value)
@@ -169,46 +190,6 @@ def kernel_lead(kernel: Graph, depth: int) -> Shape:
         v = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
         return v.type.shape[:depth]
     return ()
-
-
-def _reduced(kind: str, x: Cells, axes: tuple[int, ...], dtype: DType) -> Cells:
-    # Halves are combined with halves: short chains, and the error of a pairwise sum.
-    if not axes:
-        return x
-    kept = [a for a in range(x.ndim) if a not in axes]
-    flat = x.transpose(*kept, *axes).reshape(*[x.shape[a] for a in kept], -1)
-    result = np.empty(flat.shape[:-1], object)
-    for i in np.ndindex(result.shape):
-        terms = list(flat[i])
-        while len(terms) > 1:
-            pairs = [combine(kind, a, b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
-            terms = pairs + terms[len(pairs) * 2 :]
-        result[i] = terms[0] if terms else initial(kind, dtype)
-    return result
-
-
-def _dot(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
-    a, b = xs
-    lc, rc = [i - d for i in op.lhs_contract], [i - d for i in op.rhs_contract]
-    # Batch axes beyond the loop's are walked here.
-    lb, rb = [i - d for i in op.lhs_batch if i >= d], [i - d for i in op.rhs_batch if i >= d]
-    if not op.rhs_batch:
-        rc = list(op.rhs_contract)
-    la = [i for i in range(a.ndim) if i not in lb and i not in lc]
-    ra = [i for i in range(b.ndim) if i not in rb and i not in rc]
-    batch = tuple(a.shape[i] for i in lb)
-    k = tuple(a.shape[i] for i in lc)
-    left = a.transpose(*lb, *la, *lc).reshape(*batch, -1, int(np.prod(k, dtype=int)))
-    right = b.transpose(*rb, *ra, *rc).reshape(*batch, -1, int(np.prod(k, dtype=int)))
-    result = np.empty((*batch, left.shape[-2], right.shape[-2]), object)
-    for i in np.ndindex(result.shape):
-        *at, row, column = i
-        pairs = zip(left[(*at, row)], right[(*at, column)], strict=True)
-        terms = np.empty(left.shape[-1], object)
-        for j, (x, y) in enumerate(pairs):
-            terms[j] = combine("prod", x, y)
-        result[i] = _reduced("sum" if dtype.kind != "b" else "any", terms, (0,), dtype)[()]
-    return result.reshape(inner)
 
 
 def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
@@ -254,5 +235,4 @@ _RULES: dict[str, _Rule] = {
     "iota": _iota,
     "cumsum": _cumulative,
     "cumprod": _cumulative,
-    "dot_general": _dot,
 }

@@ -86,12 +86,14 @@ class Compiled:
         return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"
 
 
-def compile(graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | Executor | None = None) -> Compiled:
+def compile(
+    graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | Executor | None = None, **options: Any
+) -> Compiled:
     """Run a pipeline over a graph and compile the result: `compile(trace(f)(x), "grad(wrt=0), simplify, cse, dce")`.
 
-    Raises `PipelineError` or `ExecutorError` for a name that is not known.
+    `options` are the executor's own, as in `jit`. Raises `PipelineError` or `ExecutorError` for a name that is not known.
     """
-    return Compiled(graph, pipeline, executors.get(executor))
+    return Compiled(graph, pipeline, executors.get(executor, **options))
 
 
 class Jitted:
@@ -103,12 +105,16 @@ class Jitted:
         executor: str | Executor | None,
         pipeline: str | Pipeline,
         static_argnums: int | Sequence[int],
+        options: dict[str, Any],
     ) -> None:
         wraps(fun)(self)
         self.fun = fun
         self.executor = executor
         self.pipeline = pipeline
         self.static_argnums = static_argnums
+        self.options = options
+        if options:
+            executors.get(executor, **options)
         self._cache: dict[Any, tuple[Callable[..., Any], Callable[..., Any] | None]] = {}
         # What serves the signature of the latest call, and checks by itself that a call has that signature.
         self._entry: Callable[..., Any] | None = None
@@ -135,7 +141,7 @@ class Jitted:
             traced = call.trace(known=False)
             if traced.captures:
                 return _record(call, traced)
-            compiled = Compiled(traced.graph, self.pipeline, executors.get(self.executor), time.perf_counter() - start)
+            compiled = Compiled(traced.graph, self.pipeline, executors.get(self.executor, **self.options), time.perf_counter() - start)
             plain = not kwargs and not self._static(args)
             found = self._cache[key] = _by_leaves(compiled, call), _direct(compiled, call, self._other) if plain else None
         by_leaves, direct = found
@@ -155,7 +161,7 @@ class Jitted:
         seconds = time.perf_counter() - start
         if traced.captures:
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
-        return Compiled(traced.graph, self.pipeline, executors.get(self.executor), seconds)
+        return Compiled(traced.graph, self.pipeline, executors.get(self.executor, **self.options), seconds)
 
     def clear_cache(self) -> None:
         """Forget every compiled signature."""
@@ -236,16 +242,18 @@ def jit(
     executor: str | Executor | None = None,
     pipeline: str | Pipeline = OPTIMISE,
     static_argnums: int | Sequence[int] = (),
+    **options: Any,
 ) -> Any:
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
-    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays. Works as a
-    decorator, with or without options.
+    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are what
+    the executor takes: `llvm` has `threads` and `math="fast"` or `"precise"`. Works as a decorator, with or without
+    options. Raises `ExecutorError` for an option that the executor does not take.
     """
     if fun is None:
-        return lambda f: Jitted(f, executor, pipeline, static_argnums)
-    return Jitted(fun, executor, pipeline, static_argnums)
+        return lambda f: Jitted(f, executor, pipeline, static_argnums, options)
+    return Jitted(fun, executor, pipeline, static_argnums, options)
 
 
 def _bind_static(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
@@ -21,21 +21,22 @@ from graphad.types import BOOL, DType
 
 @dataclass(eq=False, slots=True)
 class Scalar:
-    """One scalar value; scalars compare by identity."""
+    """One scalar value; scalars compare by identity. With several `lanes` it is so many values side by side."""
 
     dtype: DType
+    lanes: int = field(default=1, kw_only=True)
 
 
 @dataclass(eq=False, slots=True)
 class Const(Scalar):
-    """A known number."""
+    """A known number, or an array with one for each lane."""
 
     value: Any
 
 
 @dataclass(eq=False, slots=True)
 class Operation(Scalar):
-    """An intrinsic applied to scalars."""
+    """An intrinsic applied to scalars; those of one lane serve all lanes of the others."""
 
     name: str
     args: tuple[Scalar, ...]
@@ -148,7 +149,7 @@ def operation(name: str, *args: Scalar) -> Scalar:
         dtype = BOOL
     elif rule.result == "real":
         dtype = _COMPLEX_PART.get(dtype, dtype)
-    return Operation(dtype, name, args)
+    return Operation(dtype, name, args, lanes=_lanes(args))
 
 
 def convert(x: Scalar, dtype: DType) -> Scalar:
@@ -159,13 +160,18 @@ def convert(x: Scalar, dtype: DType) -> Scalar:
         with np.errstate(all="ignore"):
             value = np.asarray(x.value, x.dtype)
             value = value.real if value.dtype.kind == "c" and dtype.kind in "iuf" else value
-            return Const(dtype, value.astype(dtype)[()])
-    return Operation(dtype, "cast", (x,))
+            return Const(dtype, value.astype(dtype)[()], lanes=x.lanes)
+    return Operation(dtype, "cast", (x,), lanes=x.lanes)
 
 
 def where(condition: Scalar, x: Scalar, y: Scalar) -> Scalar:
     """`x` where the condition holds, else `y`."""
-    return Operation(x.dtype, "where", (condition, x, y))
+    args = (condition, x, y)
+    return Operation(x.dtype, "where", args, lanes=_lanes(args))
+
+
+def _lanes(args: Sequence[Scalar]) -> int:
+    return max([x.lanes for x in args])
 
 
 def _strong(x: Any, dtype: DType) -> Scalar:
@@ -266,7 +272,7 @@ def _call(name: str, args: list[Any], operands: Sequence[Scalar]) -> Any:
         scalars = _same(args, operands)
         if any(x.dtype.char not in "fd" for x in scalars):
             raise _Unknown(f"{name} of {scalars[0].dtype}")
-        return Operation(scalars[0].dtype, name, tuple(scalars))
+        return Operation(scalars[0].dtype, name, tuple(scalars), lanes=_lanes(scalars))
     if name not in INTRINSICS:
         raise _Unknown(f"no intrinsic is named {name}")
     return operation(name, *_same(args, operands))
