@@ -7,7 +7,6 @@ import os
 from graphad.errors import ExecutorError
 from graphad.executors.llvm import engine
 from graphad.executors.llvm.emit import Emitter
-from graphad.executors.llvm.entry import entry
 from graphad.executors.llvm.executable import Executable
 from graphad.executors.llvm.vectormath import libmvec_symbols
 from graphad.executors.loops import lower, supports
@@ -44,7 +43,7 @@ class LLVMExecutor:
         """One native function for the graph."""
         program = lower(graph, lanes=self.lanes, threads=self.threads)
         emitter = Emitter(program, self.target)
-        text = emitter.text() + entry(program, len(emitter.host_calls), True)
+        text = emitter.text()
         symbols = {**emitter.module.symbols, **libmvec_symbols(text)}
         return Executable(program, emitter.host_calls, engine.object_code(text), symbols)
 

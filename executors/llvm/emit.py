@@ -47,7 +47,7 @@ class Target:
 
     def scalars(self, code: Code, lanes: int) -> Scalars:
         """The emission of scalar operations into a function."""
-        return Scalars(code, self.features, self.precise, lanes, self.vector_bytes)
+        return Scalars(code, self.features, self.precise, lanes)
 
 
 class Emitter:

@@ -1,267 +1,355 @@
-"""The way from Python into a compiled program: a function of CPython's and NumPy's C interfaces, as LLVM IR.
+"""The way from Python into a compiled program: one function of CPython's and NumPy's C interfaces, as LLVM IR.
 
-It checks every argument's type, dtype, shape and layout, makes the results, and calls `run`. Arguments that are not
-exactly what the program was compiled for go to a fallback in Python. The layouts of `PyArrayObject` and `PyFloatObject`
-and the numbers of NumPy's functions are those of their stable binary interfaces (NumPy C-API, `PyArrayObject`;
-Python/C API, "Common Object Structures").
+It checks every argument's type, dtype, shape and layout, makes the results, and calls the program, all of which a
+context describes. Arguments that are not exactly what the program was compiled for go to a fallback in Python. The
+layouts of `PyArrayObject` and `PyFloatObject` and the numbers of NumPy's functions are those of their stable binary
+interfaces (NumPy C-API, `PyArrayObject`; Python/C API, "Common Object Structures").
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import ctypes
+from functools import cache
 
-from graphad.executors.llvm.text import Code, Module
-from graphad.executors.loops.program import Program
-from graphad.types import TensorType
+import numpy as np
 
 FIELDS = (
-    "constants", "arena", "fallback", "failed", "single", "float64", "new", "scalar",
+    "run", "constants", "arena", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type", "release",
+    "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes",
 )  # fmt: skip
-"""What stands first in the context: addresses of the constants, of a free arena (or none), of the Python functions for
-other arguments and for errors, whether to answer one bare result, NumPy's scalar type, and two of NumPy's functions.
-The types of the inputs, their weakness, the types of the results, their makers and the host calls follow."""
-ALIGNMENT = 64
+"""The words of a context: addresses of the compiled function, of the constants and of a free arena (or none), bytes of
+the arena, the Python functions for other arguments and for errors, whether to answer one bare result, two of NumPy's
+functions, the type of its arrays, whether to let go of Python's lock; numbers of inputs, outputs and host calls, and
+the addresses of what describes each; bytes of all results without axes."""
+INPUT = ("dtype", "number", "ndim", "shape")
+"""The words that describe an input: its dtype, the type of Python number that stands for it (or none), its shape."""
+OUTPUT = ("dtype", "maker", "ndim", "shape", "axes", "at")
+"""The words that describe an output: its dtype, the Python function that makes it (or none), its shape, whether it has
+axes, and where it stands among those that have none."""
 STACK_BYTES = 8192
 """Arenas up to this size stand on the stack."""
-_DATA, _NDIM, _DIMENSIONS, _DESCR, _FLAGS, _TYPE, _PAYLOAD = 16, 24, 32, 56, 64, 8, 16
-_CONTIGUOUS_ALIGNED = 0x1 | 0x100
+_NEW, _SCALAR = 94, 60  # PyArray_NewFromDescr and PyArray_Scalar
 
 
-@dataclass(frozen=True)
-class Layout:
-    """Where things stand in the context of a program, in words of 8 bytes."""
+def numpy_function(number: int) -> int:
+    """The address of a function of NumPy's C interface."""
+    from numpy._core import _multiarray_umath
 
-    inputs: int
-    outputs: int
-
-    def field(self, name: str) -> int:
-        return FIELDS.index(name)
-
-    def descr(self, i: int) -> int:
-        """The dtype of input `i`."""
-        return len(FIELDS) + i
-
-    def weak(self, i: int) -> int:
-        """The type of Python number that stands for input `i`, or none."""
-        return self.descr(self.inputs) + i
-
-    def result(self, i: int) -> int:
-        """The dtype of output `i`."""
-        return self.weak(self.inputs) + i
-
-    def maker(self, i: int) -> int:
-        """The Python function that makes output `i`, or none."""
-        return self.result(self.outputs) + i
-
-    def host(self, i: int) -> int:
-        """The address of host call `i`."""
-        return self.maker(self.outputs) + i
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    table = pointer(_multiarray_umath._ARRAY_API, None)
+    return int(ctypes.c_void_p.from_address(int(table or 0) + 8 * number).value or 0)
 
 
-def entry(program: Program, hosts: int, release: bool) -> str:
-    """IR of `call`, for vectorcall-like use: `PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t n)`.
-
-    `self` is a Python integer, the address of the context. `release` says whether the run lets go of Python's lock.
-    """
-    return _Entry(program, hosts, release).text()
+@cache
+def constants() -> dict[str, int]:
+    """The words that are the same in every context."""
+    return {"new": numpy_function(_NEW), "scalar": numpy_function(_SCALAR), "array_type": id(np.ndarray)}
 
 
-class _Entry:
-    def __init__(self, program: Program, hosts: int, release: bool) -> None:
-        self.program = program
-        self.hosts = hosts
-        self.release = release
-        self.layout = Layout(len(program.inputs), len(program.outputs))
-        self.module = Module()
-        self.code = Code(self.module)
+def _field(name: str, kind: str) -> str:
+    return f"""  %{name}.word = getelementptr i64, ptr %context, i64 {FIELDS.index(name)}
+  %{name} = load {kind}, ptr %{name}.word
+"""
 
-    def text(self) -> str:
-        code, program = self.code, self.program
-        self.context = code.call("ptr", "PyLong_AsVoidPtr", ("ptr", "%self"))
-        self._require(code(f"icmp eq i64 %n, {len(program.inputs)}"))
-        data = [self._argument(i, t) for i, t in enumerate(program.input_types)]
-        scalars = [t.size == 1 and not t.shape for t in program.output_types]
-        places = [code(f"alloca [{t.nbytes} x i8], align 16") if s else "" for t, s in zip(program.output_types, scalars, strict=True)]
-        size = 2 + len(program.inputs) + len(program.outputs) + self.hosts
-        table = code(f"alloca [{size} x ptr], align 8")
-        on_stack = program.arena_bytes <= STACK_BYTES
-        stack = code(f"alloca [{program.arena_bytes} x i8], align {ALIGNMENT}") if on_stack else ""
-        made = [
-            "" if scalar else self._make(i, t)
-            for i, (t, scalar) in enumerate(zip(program.output_types, scalars, strict=True))
-        ]
-        arena, block = (stack, "") if on_stack else self._arena()
-        outputs = [p if s else self._data(m) for p, s, m in zip(places, scalars, made, strict=True)]
-        hosts = [self._field(self.layout.host(i)) for i in range(self.hosts)]
-        for i, x in enumerate([arena, self._field(0), *data, *outputs, *hosts]):
-            code.do(f"store ptr {x}, ptr {code(f'getelementptr ptr, ptr {table}, i64 {i}')}, align 8")
-        if self.release:
-            state = code.call("ptr", "PyEval_SaveThread")
-        status = code(f"call i64 @run(ptr {table})")
-        if self.release:
-            code.call("void", "PyEval_RestoreThread", ("ptr", state))
-        if block:
-            self._give_back(block)
-        self._finish(status, made, places, scalars)
-        self._otherwise()
-        head = "define ptr @call(ptr %self, ptr %args, i64 %n) nounwind noinline optnone {\nentry:\n"
-        constants = "\n".join(
-            f"@shape{i} = private constant [{max(t.ndim, 1)} x i64] [{', '.join(f'i64 {n}' for n in t.shape or (1,))}]"
-            for i, t in enumerate(program.output_types)
-        )
-        declared = "\n".join(d for d in self.module.declarations)
-        return f"{declared}\n{constants}\n{head}{code.string()}\n}}\n"
 
-    # -- arguments ---------------------------------------------------------------------------------------------
+def _word(name: str, base: str, i: int, kind: str) -> str:
+    return f"""  %{name}.word = getelementptr i64, ptr %{base}, i64 {i}
+  %{name} = load {kind}, ptr %{name}.word
+"""
 
-    def _field(self, i: int) -> str:
-        return self.code(f"load ptr, ptr {self.code(f'getelementptr ptr, ptr {self.context}, i64 {i}')}, align 8")
 
-    def _load(self, kind: str, base: str, offset: int) -> str:
-        return self.code(f"load {kind}, ptr {self.code(f'getelementptr i8, ptr {base}, i64 {offset}')}")
+def text() -> str:
+    """IR of `PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t n)`; `self` is the context's address."""
+    pointers = ("run", "constants", "fallback", "failed", "new", "scalar", "array_type", "given", "made", "called")
+    fields = "".join(_field(name, "ptr" if name in pointers else "i64") for name in FIELDS if name != "arena")
+    given = "".join(_word(f"in.{n}", "in", i, "i64" if n == "ndim" else "ptr") for i, n in enumerate(INPUT))
+    made = "".join(
+        _word(f"out.{n}", "out", i, "ptr" if n in ("dtype", "maker", "shape") else "i64") for i, n in enumerate(OUTPUT)
+    )
+    return f"""
+declare ptr @PyLong_AsVoidPtr(ptr)
+declare ptr @PyLong_FromLongLong(i64)
+declare ptr @PyObject_CallNoArgs(ptr)
+declare ptr @PyObject_CallOneArg(ptr, ptr)
+declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare ptr @PyMem_RawMalloc(i64)
+declare void @PyMem_RawFree(ptr)
+declare ptr @PyErr_NoMemory()
+declare ptr @PyTuple_New(i64)
+declare i32 @PyTuple_SetItem(ptr, i64, ptr)
+declare void @Py_IncRef(ptr)
+declare void @Py_DecRef(ptr)
 
-    def _data(self, array: str) -> str:
-        return self._load("ptr", array, _DATA)
+define ptr @call(ptr %self, ptr %args, i64 %n) nounwind {{
+entry:
+  %context = call ptr @PyLong_AsVoidPtr(ptr %self)
+{fields}
+  %enough = icmp eq i64 %n, %inputs
+  br i1 %enough, label %begin, label %other
+begin:
+  %words.0 = add i64 %inputs, %outputs
+  %words.1 = add i64 %words.0, %hosts
+  %words = add i64 %words.1, 2
+  %table = alloca ptr, i64 %words, align 16
+  %results = alloca ptr, i64 %outputs, align 16
+  %numbers = alloca i8, i64 %scalar_bytes, align 16
+  %some = icmp ne i64 %inputs, 0
+  br i1 %some, label %argument, label %make
 
-    def _require(self, condition: str, otherwise: str = "other") -> None:
-        label = self.code.name()
-        self.code.do(f"br i1 {condition}, label %{label}, label %{otherwise}")
-        self.code.begin(label)
+argument:
+  %i = phi i64 [ 0, %begin ], [ %i.next, %accept ]
+  %x.at = getelementptr ptr, ptr %args, i64 %i
+  %x = load ptr, ptr %x.at
+  %in.first = mul i64 %i, {len(INPUT)}
+  %in = getelementptr i64, ptr %given, i64 %in.first
+{given}
+  %type.at = getelementptr i8, ptr %x, i64 8
+  %type = load ptr, ptr %type.at
+  %number = icmp eq ptr %type, %in.number
+  br i1 %number, label %payload, label %array
+payload:
+  %payload.at = getelementptr i8, ptr %x, i64 16
+  br label %accept
+array:
+  %array.good = icmp eq ptr %type, %array_type
+  br i1 %array.good, label %dtype, label %other
+dtype:
+  %descr.at = getelementptr i8, ptr %x, i64 56
+  %descr = load ptr, ptr %descr.at
+  %descr.good = icmp eq ptr %descr, %in.dtype
+  br i1 %descr.good, label %rank, label %other
+rank:
+  %ndim.at = getelementptr i8, ptr %x, i64 24
+  %ndim.short = load i32, ptr %ndim.at
+  %ndim = sext i32 %ndim.short to i64
+  %ndim.good = icmp eq i64 %ndim, %in.ndim
+  br i1 %ndim.good, label %layout, label %other
+layout:
+  %flags.at = getelementptr i8, ptr %x, i64 64
+  %flags = load i32, ptr %flags.at
+  %flags.kept = and i32 %flags, 257
+  %flags.good = icmp eq i32 %flags.kept, 257
+  br i1 %flags.good, label %shape, label %other
+shape:
+  %axes = icmp ne i64 %ndim, 0
+  %dims.at = getelementptr i8, ptr %x, i64 32
+  %dims = load ptr, ptr %dims.at
+  br i1 %axes, label %axis, label %plain
+axis:
+  %a = phi i64 [ 0, %shape ], [ %a.next, %extent ]
+  %have.at = getelementptr i64, ptr %dims, i64 %a
+  %have = load i64, ptr %have.at
+  %want.at = getelementptr i64, ptr %in.shape, i64 %a
+  %want = load i64, ptr %want.at
+  %extent.good = icmp eq i64 %have, %want
+  br i1 %extent.good, label %extent, label %other
+extent:
+  %a.next = add i64 %a, 1
+  %a.more = icmp slt i64 %a.next, %ndim
+  br i1 %a.more, label %axis, label %plain
+plain:
+  %data.at = getelementptr i8, ptr %x, i64 16
+  %data = load ptr, ptr %data.at
+  br label %accept
+accept:
+  %address = phi ptr [ %payload.at, %payload ], [ %data, %plain ]
+  %i.slot.0 = add i64 %i, 2
+  %i.slot = getelementptr ptr, ptr %table, i64 %i.slot.0
+  store ptr %address, ptr %i.slot
+  %i.next = add i64 %i, 1
+  %i.more = icmp slt i64 %i.next, %inputs
+  br i1 %i.more, label %argument, label %make
 
-    def _argument(self, i: int, kind: TensorType) -> str:
-        """The address of an argument's elements, after all checks."""
-        code = self.code
-        x = code(f"load ptr, ptr {code(f'getelementptr ptr, ptr %args, i64 {i}')}, align 8")
-        actual = self._load("ptr", x, _TYPE)
-        array_type = self.array_type()
-        if kind.shape:
-            self._require(code(f"icmp eq ptr {actual}, {array_type}"))
-            return self._array(i, x, kind)
-        # A number, whose payload stands where an array's address does.
-        number, array, joined = code.name(), code.name(), code.name()
-        allowed = self._field(self.layout.weak(i))
-        code.do(f"br i1 {code(f'icmp eq ptr {actual}, {allowed}')}, label %{number}, label %{array}")
-        code.begin(number)
-        payload = code(f"getelementptr i8, ptr {x}, i64 {_PAYLOAD}")
-        code.do(f"br label %{joined}")
-        code.begin(array)
-        self._require(code(f"icmp eq ptr {actual}, {array_type}"))
-        data = self._array(i, x, kind)
-        last = code.block
-        code.do(f"br label %{joined}")
-        code.begin(joined)
-        return code(f"phi ptr [ {payload}, %{number} ], [ {data}, %{last} ]")
+make:
+  %outputs.at = add i64 %inputs, 2
+  %any = icmp ne i64 %outputs, 0
+  br i1 %any, label %result, label %ready
+result:
+  %j = phi i64 [ 0, %make ], [ %j.next, %placed ]
+  %out.first = mul i64 %j, {len(OUTPUT)}
+  %out = getelementptr i64, ptr %made, i64 %out.first
+{made}
+  %has.axes = icmp ne i64 %out.axes, 0
+  %j.slot = getelementptr ptr, ptr %results, i64 %j
+  br i1 %has.axes, label %allocate, label %cell
+cell:
+  %cell.at = getelementptr i8, ptr %numbers, i64 %out.at
+  store ptr null, ptr %j.slot
+  br label %placed
+allocate:
+  %pooled = icmp ne ptr %out.maker, null
+  br i1 %pooled, label %from.pool, label %fresh
+from.pool:
+  %taken = call ptr @PyObject_CallNoArgs(ptr %out.maker)
+  br label %allocated
+fresh:
+  call void @Py_IncRef(ptr %out.dtype)
+  %ndim.out = trunc i64 %out.ndim to i32
+  %created = call ptr %new(ptr %array_type, ptr %out.dtype, i32 %ndim.out, ptr %out.shape, ptr null, ptr null, i32 0, ptr null)
+  br label %allocated
+allocated:
+  %object = phi ptr [ %taken, %from.pool ], [ %created, %fresh ]
+  store ptr %object, ptr %j.slot
+  %there = icmp ne ptr %object, null
+  br i1 %there, label %filled, label %nothing
+filled:
+  %object.data.at = getelementptr i8, ptr %object, i64 16
+  %object.data = load ptr, ptr %object.data.at
+  br label %placed
+placed:
+  %place = phi ptr [ %cell.at, %cell ], [ %object.data, %filled ]
+  %j.table.0 = add i64 %outputs.at, %j
+  %j.table = getelementptr ptr, ptr %table, i64 %j.table.0
+  store ptr %place, ptr %j.table
+  %j.next = add i64 %j, 1
+  %j.more = icmp slt i64 %j.next, %outputs
+  br i1 %j.more, label %result, label %ready
 
-    def array_type(self) -> str:
-        self.module.declarations["@graphad.array_type = external global i8"] = None
-        return "@graphad.array_type"
+ready:
+  %hosts.at = add i64 %outputs.at, %outputs
+  %calls = icmp ne i64 %hosts, 0
+  br i1 %calls, label %host, label %arena
+host:
+  %k = phi i64 [ 0, %ready ], [ %k.next, %host ]
+  %function.at = getelementptr ptr, ptr %called, i64 %k
+  %function = load ptr, ptr %function.at
+  %k.table.0 = add i64 %hosts.at, %k
+  %k.table = getelementptr ptr, ptr %table, i64 %k.table.0
+  store ptr %function, ptr %k.table
+  %k.next = add i64 %k, 1
+  %k.more = icmp slt i64 %k.next, %hosts
+  br i1 %k.more, label %host, label %arena
 
-    def _array(self, i: int, x: str, kind: TensorType) -> str:
-        code = self.code
-        self._require(code(f"icmp eq i32 {self._load('i32', x, _NDIM)}, {kind.ndim}"))
-        self._require(code(f"icmp eq ptr {self._load('ptr', x, _DESCR)}, {self._field(self.layout.descr(i))}"))
-        if kind.shape:
-            dimensions = self._load("ptr", x, _DIMENSIONS)
-            for axis, n in enumerate(kind.shape):
-                self._require(code(f"icmp eq i64 {self._load('i64', dimensions, 8 * axis)}, {n}"))
-        flags = code(f"and i32 {self._load('i32', x, _FLAGS)}, {_CONTIGUOUS_ALIGNED}")
-        self._require(code(f"icmp eq i32 {flags}, {_CONTIGUOUS_ALIGNED}"))
-        return self._data(x)
+arena:
+  %constants.slot = getelementptr ptr, ptr %table, i64 1
+  store ptr %constants, ptr %constants.slot
+  %arena.slot = getelementptr i64, ptr %context, i64 {FIELDS.index("arena")}
+  %small = icmp ule i64 %arena_bytes, {STACK_BYTES}
+  br i1 %small, label %stack, label %heap
+stack:
+  %local = alloca i8, i64 %arena_bytes, align 64
+  br label %start
+heap:
+  %own = atomicrmw xchg ptr %arena.slot, ptr null seq_cst, align 8
+  %missing = icmp eq ptr %own, null
+  br i1 %missing, label %grow, label %block
+grow:
+  %bytes = add i64 %arena_bytes, 64
+  %new.block = call ptr @PyMem_RawMalloc(i64 %bytes)
+  %full = icmp eq ptr %new.block, null
+  br i1 %full, label %memory, label %block
+block:
+  %kept = phi ptr [ %own, %heap ], [ %new.block, %grow ]
+  %block.int = ptrtoint ptr %kept to i64
+  %block.up = add i64 %block.int, 63
+  %block.even = and i64 %block.up, -64
+  %aligned = inttoptr i64 %block.even to ptr
+  br label %start
+start:
+  %work = phi ptr [ %local, %stack ], [ %aligned, %block ]
+  %held = phi ptr [ null, %stack ], [ %kept, %block ]
+  store ptr %work, ptr %table
+  %let.go = icmp ne i64 %release, 0
+  br i1 %let.go, label %free.run, label %plain.run
+free.run:
+  %state = call ptr @PyEval_SaveThread()
+  %status.0 = call i64 %run(ptr %table)
+  call void @PyEval_RestoreThread(ptr %state)
+  br label %ran
+plain.run:
+  %status.1 = call i64 %run(ptr %table)
+  br label %ran
+ran:
+  %status = phi i64 [ %status.0, %free.run ], [ %status.1, %plain.run ]
+  %to.keep = icmp ne ptr %held, null
+  br i1 %to.keep, label %give.back, label %judge
+give.back:
+  %swap = cmpxchg ptr %arena.slot, ptr null, ptr %held seq_cst seq_cst, align 8
+  %swapped = extractvalue {{ ptr, i1 }} %swap, 1
+  br i1 %swapped, label %judge, label %spare
+spare:
+  call void @PyMem_RawFree(ptr %held)
+  br label %judge
+judge:
+  %good = icmp eq i64 %status, 0
+  br i1 %good, label %answer, label %bad
 
-    # -- results -----------------------------------------------------------------------------------------------
+answer:
+  %one = icmp eq i64 %outputs, 1
+  %want.bare = icmp ne i64 %single, 0
+  %bare = and i1 %one, %want.bare
+  br i1 %bare, label %item, label %pack
+pack:
+  %tuple = call ptr @PyTuple_New(i64 %outputs)
+  br i1 %any, label %item, label %finish
+item:
+  %m = phi i64 [ 0, %answer ], [ 0, %pack ], [ %m.next, %set ]
+  %target = phi ptr [ null, %answer ], [ %tuple, %pack ], [ %target, %set ]
+  %m.slot = getelementptr ptr, ptr %results, i64 %m
+  %m.object = load ptr, ptr %m.slot
+  %is.number = icmp eq ptr %m.object, null
+  br i1 %is.number, label %box, label %boxed
+box:
+  %m.first = mul i64 %m, {len(OUTPUT)}
+  %m.out = getelementptr i64, ptr %made, i64 %m.first
+  %m.dtype = load ptr, ptr %m.out
+  %m.table.0 = add i64 %outputs.at, %m
+  %m.table = getelementptr ptr, ptr %table, i64 %m.table.0
+  %m.place = load ptr, ptr %m.table
+  %m.number = call ptr %scalar(ptr %m.place, ptr %m.dtype, ptr null)
+  br label %boxed
+boxed:
+  %m.value = phi ptr [ %m.object, %item ], [ %m.number, %box ]
+  br i1 %bare, label %single.answer, label %set
+set:
+  %ignored = call i32 @PyTuple_SetItem(ptr %target, i64 %m, ptr %m.value)
+  %m.next = add i64 %m, 1
+  %m.more = icmp slt i64 %m.next, %outputs
+  br i1 %m.more, label %item, label %finish
+finish:
+  %answered = phi ptr [ %tuple, %pack ], [ %target, %set ]
+  ret ptr %answered
+single.answer:
+  ret ptr %m.value
 
-    def _make(self, i: int, kind: TensorType) -> str:
-        """A new array for a result: from its maker where it has one."""
-        code = self.code
-        maker = self._field(self.layout.maker(i))
-        pooled, fresh, joined = code.name(), code.name(), code.name()
-        code.do(f"br i1 {code(f'icmp ne ptr {maker}, null')}, label %{pooled}, label %{fresh}")
-        code.begin(pooled)
-        a = code.call("ptr", "PyObject_CallNoArgs", ("ptr", maker))
-        code.do(f"br label %{joined}")
-        code.begin(fresh)
-        descr = self._field(self.layout.result(i))
-        code.call("void", "Py_IncRef", ("ptr", descr))
-        new = self._field(self.layout.field("new"))
-        b = code(
-            f"call ptr {new}(ptr {self.array_type()}, ptr {descr}, i32 {kind.ndim}, ptr @shape{i}, ptr null, ptr null, "
-            "i32 0, ptr null)"
-        )
-        code.do(f"br label %{joined}")
-        code.begin(joined)
-        result = code(f"phi ptr [ {a}, %{pooled} ], [ {b}, %{fresh} ]")
-        self._require(code(f"icmp ne ptr {result}, null"), "nothing")
-        return result
+bad:
+  call void @graphad.drop(ptr %results, i64 %outputs)
+  %code = call ptr @PyLong_FromLongLong(i64 %status)
+  %raised = call ptr @PyObject_CallOneArg(ptr %failed, ptr %code)
+  ret ptr %raised
+other:
+  %elsewhere = call ptr @PyObject_Vectorcall(ptr %fallback, ptr %args, i64 %n, ptr null)
+  ret ptr %elsewhere
+memory:
+  call void @graphad.drop(ptr %results, i64 %outputs)
+  %no.memory = call ptr @PyErr_NoMemory()
+  ret ptr null
+nothing:
+  call void @graphad.drop(ptr %results, i64 %j)
+  ret ptr null
+}}
 
-    def _arena(self) -> tuple[str, str]:
-        """An aligned arena and the block that holds it: the context's own, or a new one while that is in use."""
-        code = self.code
-        slot = code(f"getelementptr ptr, ptr {self.context}, i64 {self.layout.field('arena')}")
-        own = code(f"atomicrmw xchg ptr {slot}, ptr null seq_cst, align 8")
-        before, make, joined = code.block, code.name(), code.name()
-        code.do(f"br i1 {code(f'icmp eq ptr {own}, null')}, label %{make}, label %{joined}")
-        code.begin(make)
-        new = code.call("ptr", "PyMem_RawMalloc", ("i64", str(self.program.arena_bytes + ALIGNMENT)))
-        self._require(code(f"icmp ne ptr {new}, null"), "memory")
-        made = code.block
-        code.do(f"br label %{joined}")
-        code.begin(joined)
-        block = code(f"phi ptr [ {own}, %{before} ], [ {new}, %{made} ]")
-        number = code(f"ptrtoint ptr {block} to i64")
-        up = code(f"and i64 {code(f'add i64 {number}, {ALIGNMENT - 1}')}, {-ALIGNMENT}")
-        return code(f"inttoptr i64 {up} to ptr"), block
-
-    def _give_back(self, block: str) -> None:
-        code = self.code
-        slot = code(f"getelementptr ptr, ptr {self.context}, i64 {self.layout.field('arena')}")
-        swap = code(f"cmpxchg ptr {slot}, ptr null, ptr {block} seq_cst seq_cst, align 8")
-        free, after = code.name(), code.name()
-        code.do(f"br i1 {code(f'extractvalue {{ ptr, i1 }} {swap}, 1')}, label %{after}, label %{free}")
-        code.begin(free)
-        code.call("void", "PyMem_RawFree", ("ptr", block))
-        code.do(f"br label %{after}")
-        code.begin(after)
-
-    def _finish(self, status: str, made: list[str], places: list[str], scalars: list[bool]) -> None:
-        code = self.code
-        good, bad = code.name(), code.name()
-        code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{good}, label %{bad}")
-        code.begin(bad)
-        for x in made:
-            if x:
-                code.call("void", "Py_DecRef", ("ptr", x))
-        number = code.call("ptr", "PyLong_FromLongLong", ("i64", status))
-        failed = self._field(self.layout.field("failed"))
-        code.do(f"ret ptr {code.call('ptr', 'PyObject_CallOneArg', ('ptr', failed), ('ptr', number))}")
-        code.begin(good)
-        results = []
-        for i, x in enumerate(made):
-            if scalars[i]:
-                scalar, descr = self._field(self.layout.field("scalar")), self._field(self.layout.result(i))
-                x = code(f"call ptr {scalar}(ptr {places[i]}, ptr {descr}, ptr null)")
-            results.append(x)
-        if len(results) == 1:
-            bare, packed = code.name(), code.name()
-            single = self._field(self.layout.field("single"))
-            code.do(f"br i1 {code(f'icmp ne ptr {single}, null')}, label %{bare}, label %{packed}")
-            code.begin(bare)
-            code.do(f"ret ptr {results[0]}")
-            code.begin(packed)
-        answer = code.call("ptr", "PyTuple_New", ("i64", str(len(results))))
-        for i, x in enumerate(results):
-            code.call("i32", "PyTuple_SetItem", ("ptr", answer), ("i64", str(i)), ("ptr", x))
-        code.do(f"ret ptr {answer}")
-
-    def _otherwise(self) -> None:
-        code = self.code
-        code.begin("other")
-        fallback = self._field(self.layout.field("fallback"))
-        answer = code.call(
-            "ptr", "PyObject_Vectorcall", ("ptr", fallback), ("ptr", "%args"), ("i64", "%n"), ("ptr", "null")
-        )
-        code.do(f"ret ptr {answer}")
-        code.begin("memory")
-        code.call("ptr", "PyErr_NoMemory")
-        code.do("ret ptr null")
-        code.begin("nothing")
-        code.do("ret ptr null")
+define internal void @graphad.drop(ptr %results, i64 %n) nounwind noinline {{
+entry:
+  %any = icmp ne i64 %n, 0
+  br i1 %any, label %next, label %done
+next:
+  %i = phi i64 [ 0, %entry ], [ %i.next, %after ]
+  %at = getelementptr ptr, ptr %results, i64 %i
+  %x = load ptr, ptr %at
+  %there = icmp ne ptr %x, null
+  br i1 %there, label %drop, label %after
+drop:
+  call void @Py_DecRef(ptr %x)
+  br label %after
+after:
+  %i.next = add i64 %i, 1
+  %more = icmp slt i64 %i.next, %n
+  br i1 %more, label %next, label %done
+done:
+  ret void
+}}
+"""

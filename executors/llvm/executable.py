@@ -7,20 +7,25 @@ import math
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import ExecutorError
 from graphad.executors.arguments import host_call, prepare
-from graphad.executors.llvm.engine import Library
-from graphad.executors.llvm.entry import FIELDS, Layout
-from graphad.executors.loops.program import Buffer, HostCall, Program
+from graphad.executors.llvm.engine import Library, object_code
+from graphad.executors.llvm.entry import FIELDS, constants, text
+from graphad.executors.loops.parallel import nanoseconds
+from graphad.executors.loops.program import Buffer, HostCall, Loop, Program
 from graphad.types import Array, TensorType
 
 POOLED_BYTES = 1 << 18
 """Results from this size on come from memory that is used again once its array is gone: the first touch of new memory
 costs more than filling it."""
+
+RELEASE_FROM = 3000.0
+"""Nanoseconds of a run from which it lets go of Python's lock; doing so takes some 50."""
 
 
 class _Method(ctypes.Structure):
@@ -30,18 +35,6 @@ class _Method(ctypes.Structure):
 
 
 _FASTCALL = 0x80
-
-
-def _numpy_function(number: int) -> int:
-    from numpy._core import _multiarray_umath
-
-    pointer = ctypes.pythonapi.PyCapsule_GetPointer
-    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    table = pointer(_multiarray_umath._ARRAY_API, None)
-    return int(ctypes.c_void_p.from_address(int(table or 0) + 8 * number).value or 0)
-
-
-_NEW, _SCALAR = 94, 60  # PyArray_NewFromDescr and PyArray_Scalar
 
 
 class Pool:
@@ -54,18 +47,20 @@ class Pool:
         self._blocks: list[Any] = []
         # What `getrefcount` says of a block that only the list and its own argument refer to.
         probe = [np.empty(0)]
-        self._idle = [sys.getrefcount(x) for x in probe][0]
+        self._idle = next(sys.getrefcount(x) for x in probe)
+        self._lock = threading.Lock()
 
     def __call__(self) -> Array:
         """A new array; its contents are undefined."""
         blocks = self._blocks
-        for block in blocks:
-            if sys.getrefcount(block) == self._idle:
-                return block[:]  # type: ignore[no-any-return]
-        block = np.empty(self.kind.shape, self.kind.dtype)
-        if len(blocks) < self.KEPT:
-            blocks.append(block)
-            return block[:]
+        with self._lock:
+            for block in blocks:
+                if sys.getrefcount(block) == self._idle:
+                    return block[:]  # type: ignore[no-any-return]
+            block = np.empty(self.kind.shape, self.kind.dtype)
+            if len(blocks) < self.KEPT:
+                blocks.append(block)
+                return block[:]
         return block
 
 
@@ -80,14 +75,16 @@ class Executable:
     def __init__(self, program: Program, hosts: Sequence[HostCall], code: bytes, symbols: dict[str, int]) -> None:
         self.program = program
         self._hosts = hosts
-        array_type = {"graphad.array_type": id(np.ndarray)}
-        self._library = Library(code, {**symbols, **array_type}, ["run", "call"])
+        self._library = Library(code, symbols, ["run"])
         self._failures: dict[int, BaseException] = {}
         self._callbacks = [host_call(call, self._array, self._failures) for call in hosts]
         self._constants = _block(program)
         self._pools = [
             Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
         ]
+        self._long = not all(isinstance(s, Loop) for s in program.statements) or RELEASE_FROM < sum(
+            nanoseconds(s) for s in program.statements if isinstance(s, Loop)
+        )
         self._keep: list[Any] = []
         exact = self.bind(self._refuse)
         program_name, types = program.name, program.input_types
@@ -99,44 +96,39 @@ class Executable:
         """The function that Python calls. Arguments of other types go to `fallback`; with `single` the answer is one
         result by itself. `numbers` gives for an input without axes the type of Python or NumPy number that stands for
         it (`float` or `np.float64`, for an input of that dtype)."""
-        program = self.program
-        layout = Layout(len(program.inputs), len(program.outputs))
-        context = np.zeros(layout.host(len(self._hosts)), np.uint64)
-
-        def put(i: int, x: Any) -> None:
-            context[i] = x if isinstance(x, int) else id(x)
-
-        values = {
-            "constants": int(self._constants.ctypes.data), "fallback": fallback, "failed": self._fail,
-            "single": int(single), "new": _numpy_function(_NEW), "scalar": _numpy_function(_SCALAR),
+        program, pools = self.program, self._pools
+        numbers = [*numbers, *[None] * (len(program.inputs) - len(numbers))]
+        inputs = [
+            (_singleton(t), x if x in (float, np.float64) and t.dtype == np.float64 and not t.shape else None, t.ndim, s)
+            for t, x, s in zip(program.input_types, numbers, _shapes(program.input_types), strict=True)
+        ]
+        at = np.cumsum([0, *[16 if t.shape == () else 0 for t in program.output_types]])
+        outputs = [
+            (_singleton(t), pool, t.ndim, shape, int(t.shape != ()), int(at[i]))
+            for i, (t, pool, shape) in enumerate(zip(program.output_types, pools, _shapes(program.output_types), strict=True))
+        ]
+        hosts = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
+        tables = [_words([x for row in rows for x in row]) for rows in (inputs, outputs)] + [_words(hosts)]
+        words = {
+            **constants(), "run": self._library.addresses["run"], "constants": int(self._constants.ctypes.data), "arena": 0,
+            "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail, "single": int(single),
+            "release": int(self._long), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
+            "given": _address(tables[0]), "made": _address(tables[1]), "called": _address(tables[2]),
+            "scalar_bytes": int(at[-1]),
         }  # fmt: skip
-        kept: list[Any] = [context, fallback, values["failed"]]
-        for name, value in values.items():
-            put(FIELDS.index(name), value)
-        for i, kind in enumerate(program.input_types):
-            put(layout.descr(i), _singleton(kind))
-            number = numbers[i] if i < len(numbers) else None
-            if number is not None and kind.dtype == np.float64 and number in (float, np.float64):
-                put(layout.weak(i), number)
-        for i, kind in enumerate(program.output_types):
-            put(layout.result(i), _singleton(kind))
-            if self._pools[i] is not None:
-                put(layout.maker(i), self._pools[i])
-        for i, callback in enumerate(self._callbacks):
-            put(layout.host(i), ctypes.cast(callback, ctypes.c_void_p).value or 0)
-        method = _Method(b"call", self._library.addresses["call"], _FASTCALL, None)
-        owner = int(context.ctypes.data)
+        context = _words([words[name] for name in FIELDS])
+        method = _Method(b"call", _caller(), _FASTCALL, None)
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
-        function = new(ctypes.addressof(method), owner, None)
-        self._keep.append((method, kept))
+        function = new(ctypes.addressof(method), _address(context), None)
+        self._keep.append((method, context, tables, inputs, outputs, words))
         return function  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any) -> tuple[Array, ...]:
         return self.call(*args)  # type: ignore[no-any-return]
 
     def __del__(self) -> None:
-        for _, (context, *_) in self._keep:
+        for _, context, *_ in self._keep:
             arena = int(context[FIELDS.index("arena")])
             if arena:
                 ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(arena))
@@ -170,6 +162,33 @@ class Executable:
             kind, message = self.program.errors[status - 1]
             raise kind(message)
         raise self._failures.pop(threading.get_ident())
+
+
+@cache
+def _caller() -> int:
+    """The address of the function through which Python calls every program."""
+    library = Library(object_code(text()), {}, ["call"])
+    _caller.library = library  # type: ignore[attr-defined]
+    return library.addresses["call"]
+
+
+def _words(values: Sequence[Any]) -> Array:
+    """Numbers, and the addresses of Python objects (0 for None), as words of 8 bytes."""
+    return np.array([_word(x) for x in values], np.uint64)
+
+
+def _word(x: Any) -> int:
+    if isinstance(x, ctypes.Array):
+        return ctypes.addressof(x)
+    return x if isinstance(x, int) else 0 if x is None else id(x)
+
+
+def _address(array: Array) -> int:
+    return int(array.ctypes.data)
+
+
+def _shapes(kinds: Sequence[TensorType]) -> list[Any]:
+    return [(ctypes.c_int64 * max(t.ndim, 1))(*t.shape) for t in kinds]
 
 
 def _singleton(kind: TensorType) -> Any:

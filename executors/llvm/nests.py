@@ -2,73 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from graphad.executors.llvm.memory import Memory, Place, broadcast, lanes_of
+from graphad.executors.llvm.memory import Memory, Place, lanes_of
 from graphad.executors.llvm.reductions import across, combine, plus
-from graphad.executors.llvm.scalars import Register, Scalars
-from graphad.executors.llvm.text import Code, element_type, memory_type, splat, vector
-from graphad.executors.llvm.wide import packed
+from graphad.executors.llvm.scalars import Register
+from graphad.executors.llvm.scope import Body, Scope
+from graphad.executors.llvm.text import element_type, splat, vector
 from graphad.executors.loops.nest import Nest, weight
-from graphad.executors.loops.program import Across, Buffer, Check, Index, Lane, Load, Pack, Reduction, View, children
-from graphad.ops.scalar import Const, Operation, Scalar
+from graphad.executors.loops.program import Check, Load, Reduction
+from graphad.ops.scalar import Const, Operation
 from graphad.types import DType
 
 if TYPE_CHECKING:
     from graphad.executors.llvm.emit import Emitter
 
-@dataclass
-class Body:
-    """Where the instructions of one iteration stand: the positions along the loops, and the lanes of the innermost."""
 
-    lanes: int
-    index: str
-    mask: str | None = None
-    count: int = 0
-    values: dict[Scalar, Register] = field(default_factory=dict)
-
-
-class NestEmitter:
+class NestEmitter(Scope):
     """Writes one nest into the functions of an emitter, whose environment gains the scalars that the nest computes
     outside of its loops."""
 
     def __init__(self, emitter: Emitter, nest: Nest) -> None:
-        self.emitter = emitter
-        self.target = emitter.target
-        self.nest = nest
-        self.pointer = emitter.pointer
-        self.depth = len(nest.extents)
-        self.values: list[dict[Scalar, Register]] = [{} for _ in range(self.depth + 1)]
-        self.places: list[dict[Any, str]] = [{} for _ in range(self.depth + 1)]
-        self.holes: list[list[Any]] = []
-        self.index: list[str] = []
-        self.wide: dict[tuple[Scalar, int], Register] = {}
+        super().__init__(emitter, nest)
         self.levels = {r: self._level(r) for r in (*nest.reductions, *nest.in_memory)}
         self.sums: dict[Reduction, Any] = {}
-        self._enter()
-
-    def _enter(self) -> None:
-        """Go on in the function that the emitter writes now."""
-        part = self.emitter.part
-        self.code, self.fail = part.code, part.fail
-        self.values[0] = part.env
-        self.scalars: dict[int, Scalars] = {}
-        self.wide.clear()
-        self.places[0].clear()
 
     def _level(self, reduction: Reduction) -> int:
         # The depth outside of which all loops over the kept axes stand.
         kept = [place for axis, place in self.nest.places.items() if axis not in reduction.axes]
         return max(kept, default=-1) + 1
-
-    def at(self, lanes: int) -> Scalars:
-        """The emission of scalar operations for registers of so many lanes."""
-        if lanes not in self.scalars:
-            self.scalars[lanes] = self.target.scalars(self.code, lanes)
-        return self.scalars[lanes]
 
     # -- the nest ----------------------------------------------------------------------------------------------
 
@@ -110,19 +75,18 @@ class NestEmitter:
     def _shared(self) -> None:
         # All reductions keep the outermost axis, so nothing is carried round this loop.
         with self.emitter.share(self.nest.extents[0], self.nest.threads):
-            self._enter()
+            self.enter()
             self.holes.append(self.code.hole())
             with self._loop("%low", "%high", 1, []) as i:
                 self.index.append(i)
                 self._open(1)
                 self.index.pop()
             self.holes.pop()
-        self._enter()
+        self.enter()
 
     def _scalars(self, d: int) -> None:
         body = Body(1, "", values=self.values[d])
-        for x in self.nest.levels[d].scalars:
-            self._scalar(x, body, d)
+        self._compute(body, d)
 
     def _finish(self, d: int) -> None:
         # Reductions whose loops all stand inside depth d are complete here.
@@ -136,7 +100,7 @@ class NestEmitter:
                 self.values[0][reduction.result] = total
             if reduction.target is not None:
                 memory = Memory(self.code, self.at(1))
-                place = Place(dtype, self._pointer(reduction.target, d), 0, 1)
+                place = Place(dtype, self.pointer(reduction.target, d), 0, 1)
                 if reduction in self.nest.in_memory:
                     total = self._combine(reduction, memory.load(place), total, 1)
                 memory.store(place, total)
@@ -198,7 +162,7 @@ class NestEmitter:
             return
         with self._loop(start, n, lanes, carried) as i:
             many = vector("i64", lanes)
-            position = self._positions(i, lanes)
+            position = self.positions(i, lanes)
             mask = self.code(f"icmp ult {many} {position}, {splat('i64', n, lanes)}")
             self._iteration(d, Body(lanes, i, mask))
 
@@ -214,7 +178,7 @@ class NestEmitter:
         sizes = [_width(x.dtype) for x in level if isinstance(x, (Load, Operation)) and x.dtype.kind != "b"]
         sizes += [_width(store.view.dtype) for store in self.nest.stores]
         sizes += [_width(r.value.dtype) for r in self.levels]
-        lanes = max(1, self.target.vector_bytes // max(max(sizes, default=8), 2))
+        lanes = max(1, self.emitter.target.vector_bytes // max(max(sizes, default=8), 2))
         while lanes > 1 and lanes >= 2 * n:
             lanes //= 2
         work = sum(weight(x) for x in level)
@@ -234,25 +198,24 @@ class NestEmitter:
 
     def _body(self, body: Body) -> None:
         d = self.depth
-        for x in self.nest.levels[d].scalars:
-            self._scalar(x, body, d)
+        self._compute(body, d)
         memory = Memory(self.code, self.at(body.lanes))
         for store in self.nest.stores:
-            value = self._use(store.value, body)
+            value = self.use(store.value, body)
             if store.shift is not None or store.add:
                 self._scatter(memory, store, value, body)
             else:
-                place = self._place(store.view, None, body)
+                place = self.place(store.view, None, body)
                 if store.value.lanes > 1:
                     place = replace(place, stride=1, lanes=store.value.lanes)
                 memory.store(place, value)
         for reduction, level in self.levels.items():
-            value = self._use(reduction.value, body)
+            value = self.use(reduction.value, body)
             if level == d and reduction.target is not None and reduction in self.nest.in_memory:
-                place = self._place(reduction.target, None, body)
+                place = self.place(reduction.target, None, body)
                 memory.store(place, self._combine(reduction, memory.load(place), value, body.lanes))
             elif level == d and d and reduction.target is not None:
-                memory.store(self._place(reduction.target, None, body), value)
+                memory.store(self.place(reduction.target, None, body), value)
             elif level == d:
                 self.sums[reduction] = value
             else:
@@ -264,72 +227,15 @@ class NestEmitter:
             value = self.at(body.lanes).where(body.mask, value, idle, reduction.value.dtype)
         self.sums[reduction] = self._combine(reduction, self.sums[reduction], value, body.lanes)
 
-    def _scalar(self, x: Any, body: Body, d: int) -> None:
-        if isinstance(x, Check):
-            self._check(x, body)
-        elif isinstance(x, Load):
-            place = self._place(x.view, x.shift, body, d)
-            if x.mask is not None:
-                place = self._masked_place(place, str(self._use(x.mask, body)), x.view)
-            if x.lanes > 1:
-                place = replace(place, stride=1, lanes=x.lanes)
-            body.values[x] = Memory(self.code, self.at(place.lanes)).load(place)
-        elif isinstance(x, Index):
-            body.values[x] = self._position(x, body, d)
-        elif isinstance(x, Across):
-            body.values[x] = across(self.at, x.kind, self._use(x.wide, body), x.dtype, x.wide.lanes)
-        elif isinstance(x, Lane):
-            body.values[x] = lanes_of(self.code, self._use(x.wide, body), x.dtype, x.wide.lanes, x.number)
-        elif isinstance(x, Pack):
-            body.values[x] = packed(x, lambda y: self._use(y, body), self.at(x.lanes))
-        elif x.lanes > 1:
-            args = [self._widened(y, x.lanes, body) for y in children(x)]
-            body.values[x] = self.at(x.lanes).emit(x, args)
-        else:
-            args = [self._use(y, body) for y in children(x)]
-            body.values[x] = self.at(body.lanes).emit(x, args)
-
-    def _position(self, x: Index, body: Body, d: int) -> str:
-        if x.axis not in self.nest.places:
-            return "0"
-        place = self.nest.places[x.axis]
-        if place < self.depth - 1 or d < self.depth:
-            return self.index[place]
-        return self._positions(body.index, body.lanes)
-
-    def _positions(self, index: str, lanes: int) -> str:
-        if lanes == 1:
-            return index
-        steps = ", ".join(f"i64 {i}" for i in range(lanes))
-        start = self.code.broadcast("i64", index, lanes)
-        return self.code(f"add {vector('i64', lanes)} {start}, <{steps}>")
-
-    def _widened(self, x: Scalar, lanes: int, body: Body) -> Register:
-        """A scalar in every lane, outside of all loops."""
-        if isinstance(x, Const) and x.lanes == 1:
-            return self.at(lanes).constant(x)
-        if x.lanes == lanes:
-            return self._use(x, body)
-        if (x, lanes) not in self.wide:
-            self.wide[x, lanes] = broadcast(self.code, self._use(x, body), x.dtype, lanes)
-        return self.wide[x, lanes]
-
-    def _use(self, x: Scalar, body: Body) -> Register:
-        if isinstance(x, Const):
-            return self.at(max(body.lanes, x.lanes)).constant(x)
-        if x in body.values:
-            return body.values[x]
-        found = next(values[x] for values in reversed(self.values) if x in values)
-        if body.lanes == 1:
-            return found
-        # Before the innermost loop, so that it happens once.
-        if (x, body.lanes) not in self.wide:
-            with self.code.within(self.holes[-1]):
-                self.wide[x, body.lanes] = broadcast(self.code, found, x.dtype, body.lanes)
-        return self.wide[x, body.lanes]
+    def _compute(self, body: Body, d: int) -> None:
+        for x in self.nest.levels[d].scalars:
+            if isinstance(x, Check):
+                self._check(x, body)
+            else:
+                self.compute(x, body, d)
 
     def _check(self, check: Check, body: Body) -> None:
-        code, ok = self.code, self._use(check.condition, body)
+        code, ok = self.code, self.use(check.condition, body)
         if body.lanes > 1:
             mask = vector("i1", body.lanes)
             if body.mask is not None:
@@ -339,83 +245,8 @@ class NestEmitter:
         code.do(f"br i1 {ok}, label %{after}, label %{self.fail(check.error)}")
         code.begin(after)
 
-    # -- memory ------------------------------------------------------------------------------------------------
-
-    def _place(self, view: View, shift: Scalar | None, body: Body, d: int | None = None) -> Place:
-        """The elements of a view that one iteration touches."""
-        d = self.depth if d is None else d
-        strides = self.nest.strides.get(view, ())
-        inner = strides[-1] if strides and d == self.depth else 0
-        pointer = self._pointer(view, d)
-        dtype, lanes = view.dtype, body.lanes if d == self.depth else 1
-        if shift is None:
-            return Place(dtype, pointer, inner, lanes, body.mask)
-        moved = self._use_narrow(shift, body)
-        element, parts = memory_type(dtype), 2 if dtype.kind == "c" else 1
-        if moved is not None:
-            if parts == 2:
-                moved = self.code(f"shl i64 {moved}, 1")
-            pointer = self.code(f"getelementptr {element}, ptr {pointer}, i64 {moved}")
-            if inner or lanes == 1:
-                return Place(dtype, pointer, inner, lanes, body.mask)
-        many = f"<{lanes} x i64>"
-        offset = str(self._use(shift, body)) if moved is None else "zeroinitializer"
-        if inner:
-            steps = ", ".join(f"i64 {i * inner}" for i in range(lanes))
-            offset = self.code(f"add {many} {offset}, <{steps}>")
-        if parts == 2:
-            offset = self.code(f"shl {many} {offset}, splat (i64 1)")
-        pointers = self.code(f"getelementptr {element}, ptr {pointer}, {many} {offset}")
-        return Place(dtype, pointer, inner, lanes, body.mask, pointers)
-
-    def _masked_place(self, place: Place, mask: str, view: View) -> Place:
-        """A place of which only the lanes where `mask` holds may be touched."""
-        if place.lanes == 1:
-            safe = self.pointer(view.buffer, view.buffer.offset)
-            return replace(place, pointer=self.code(f"select i1 {mask}, ptr {place.pointer}, ptr {safe}"))
-        if place.mask is not None:
-            mask = self.code(f"and {vector('i1', place.lanes)} {mask}, {place.mask}")
-        return replace(place, mask=mask)
-
-    def _use_narrow(self, x: Scalar, body: Body) -> str | None:
-        """The one value of a scalar that all lanes share; None where they differ."""
-        if isinstance(x, Const):
-            return str(self.at(1).constant(x))
-        if body.lanes == 1 and x in body.values:
-            return str(body.values[x])
-        if x in body.values and body.values is not self.values[0]:
-            return None
-        return str(next(values[x] for values in reversed(self.values) if x in values))
-
-    def _pointer(self, view: View, d: int) -> str:
-        """The address of a view's element at the position of the first `d` loops."""
-        buffer, item = view.buffer, view.dtype.itemsize
-        start = buffer.offset + view.offset * item
-        strides = self.nest.strides.get(view, (0,) * self.depth)
-        while d and not strides[d - 1]:
-            d -= 1
-        if d == 0:
-            return self.pointer(buffer, start)
-        base = self._moving(buffer, strides[:d], item)
-        return base if start == 0 else self.code(f"getelementptr i8, ptr {base}, i64 {start}")
-
-    def _moving(self, buffer: Buffer, strides: tuple[int, ...], item: int) -> str:
-        d = len(strides)
-        while d and not strides[d - 1]:
-            d -= 1
-        if d == 0:
-            return self.pointer(buffer, 0)
-        key = (buffer.kind, buffer.number if buffer.kind in ("input", "output") else 0, strides[:d], item)
-        if key not in self.places[d]:
-            before = self._moving(buffer, strides[: d - 1], item)
-            # Computed where the loop that moves it begins, however deep it is first needed.
-            with self.code.within(self.holes[d]) if d < len(self.holes) else nullcontext():
-                step = self.code(f"mul nsw i64 {self.index[d - 1]}, {strides[d - 1] * item}")
-                self.places[d][key] = self.code(f"getelementptr i8, ptr {before}, i64 {step}")
-        return self.places[d][key]
-
     def _scatter(self, memory: Memory, store: Any, value: Register, body: Body) -> None:
-        place = self._place(store.view, store.shift, body)
+        place = self.place(store.view, store.shift, body)
         if not store.add:
             memory.store(place, value)
             return

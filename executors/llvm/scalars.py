@@ -43,14 +43,11 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
 class Scalars:
     """Emission of scalar operations into one function, for registers of `lanes` elements."""
 
-    def __init__(
-        self, code: Code, features: frozenset[str], precise: bool, lanes: int = 1, vector_bytes: int = 64
-    ) -> None:
+    def __init__(self, code: Code, features: frozenset[str], precise: bool, lanes: int = 1) -> None:
         self.code = code
         self.features = features
         self.precise = precise
         self.lanes = lanes
-        self.vector_bytes = vector_bytes
 
     # -- constants ---------------------------------------------------------------------------------------------
 
@@ -104,10 +101,12 @@ class Scalars:
 
     # -- real --------------------------------------------------------------------------------------------------
 
-    def arithmetic(self, name: str, x: str, y: str, dtype: DType, flags: str = "") -> str:
+    def arithmetic(self, name: str, x: str, y: str, dtype: DType) -> str:
         """`add`, `subtract`, `multiply`, `divide` or a bitwise operation."""
         instruction = _ARITHMETIC[name][dtype.kind not in "fc"]
-        return self.code(f"{instruction}{flags} {self.kind(dtype)} {x}, {y}")
+        # A product and a sum may be rounded once.
+        fused = dtype.kind in "fc" and name != "divide" and not self.precise
+        return self.code(f"{instruction}{' contract' if fused else ''} {self.kind(dtype)} {x}, {y}")
 
     def compare(self, name: str, x: str, y: str, dtype: DType) -> str:
         floating, integer = _COMPARE[name]
@@ -205,8 +204,6 @@ class Scalars:
 
     def function(self, name: str, args: Sequence[str], dtype: DType) -> str:
         """An elementary function: vector code where there is some, else the C library's lane by lane."""
-        if self.lanes > self.native(dtype):
-            return self.in_parts(name, args, dtype)
         found = definition(name, dtype.char, self.lanes, features=self.features, precise=self.precise)
         if found is not None:
             module = self.code.module
@@ -216,31 +213,6 @@ class Scalars:
             return self.code(f'call {kind} @"{found.symbol}"({", ".join(f"{kind} {x}" for x in args)})')
         element = element_type(dtype)
         return self.by_lane(_LIBM[name] + ("f" if element == "float" else ""), element, args, element)
-
-    def native(self, dtype: DType) -> int:
-        """Lanes that one register of this machine holds."""
-        return max(1, self.vector_bytes // dtype.itemsize)
-
-    def in_parts(self, name: str, args: Sequence[str], dtype: DType) -> str:
-        """An elementary function of more lanes than one register holds: register by register."""
-        code, kind, step = self.code, self.kind(dtype), self.native(dtype)
-        part = Scalars(code, self.features, self.precise, step, self.vector_bytes)
-        padded = -(-self.lanes // step) * step
-        whole = ""
-        for start in range(0, self.lanes, step):
-            # Lanes beyond the last repeat the last.
-            order = ", ".join(f"i32 {min(start + i, self.lanes - 1)}" for i in range(step))
-            xs = [code(f"shufflevector {kind} {x}, {kind} poison, <{step} x i32> <{order}>") for x in args]
-            y = part.function(name, xs, dtype)
-            spread = ", ".join(f"i32 {i if i < step else 'poison'}" for i in range(padded))
-            y = code(f"shufflevector {part.kind(dtype)} {y}, {part.kind(dtype)} poison, <{padded} x i32> <{spread}>")
-            if whole:
-                long = vector(element_type(dtype), padded)
-                order = ", ".join(f"i32 {i if i < start else padded + i - start}" for i in range(padded))
-                y = code(f"shufflevector {long} {whole}, {long} {y}, <{padded} x i32> <{order}>")
-            whole = y
-        long, order = vector(element_type(dtype), padded), ", ".join(f"i32 {i}" for i in range(self.lanes))
-        return code(f"shufflevector {long} {whole}, {long} poison, <{self.lanes} x i32> <{order}>")
 
     def by_lane(self, function: str, element: str, args: Sequence[str], result: str, more: Sequence[Any] = ()) -> str:
         """Call a scalar function once for each lane."""
