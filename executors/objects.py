@@ -109,7 +109,7 @@ def store(key: str, payload: bytes) -> None:
         if not _ours(path.parent):
             return
         data = _HEAD.pack(_MAGIC, len(payload), _checksum(key, payload)) + payload
-        write_file(path, data, mode=0o600)
+        write_file(path, data, mode=0o600, durable=False)
         folder = path.parent
         # Counting the files costs more than writing one: it is done at first, and when the count is used up.
         left = _written.get(folder, 0) - len(data)

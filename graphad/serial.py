@@ -51,17 +51,21 @@ def load(path: str | os.PathLike[str]) -> Graph:
     return _Reader(path).document(data)
 
 
-def write_file(path: str | os.PathLike[str], content: bytes, mode: int | None = None) -> None:
+def write_file(
+    path: str | os.PathLike[str], content: bytes, mode: int | None = None, durable: bool = True
+) -> None:
     """Write a file in one step, so that no reader ever sees a part of it and a failure leaves the old one.
 
-    `mode` is its permission bits (default: what the process gives to new files)."""
+    `mode` is its permission bits (default: what the process gives to new files). Unless `durable`, a crash of the whole
+    machine may leave a damaged file."""
     folder, name = os.path.split(os.path.abspath(path))
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         if mode is None:
             umask = os.umask(0)
             os.umask(umask)

@@ -208,6 +208,12 @@ def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
     return _like(node, -y) if n is not None and n == 0 and y.dtype.kind in "ifc" else None
 
 
+@rewrite("divide")
+def one_over(node: Node, x: Tracer, y: Tracer) -> Any:
+    n = number(x) if x.dtype.kind == "f" else None
+    return _like(node, OPS["reciprocal"](y)) if n is not None and n == 1 else None  # type: ignore[operator]
+
+
 @rewrite("power")
 def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
     n = number(y)
@@ -215,6 +221,8 @@ def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
         return None
     if n == 0.5 and x.dtype.kind == "f":
         return _like(node, np.sqrt(x))  # type: ignore[call-overload]
+    if n == -0.5 and x.dtype.kind == "f":
+        return _like(node, OPS["reciprocal"](np.sqrt(x)))  # type: ignore[call-overload, operator]
     if n == int(n) if np.isfinite(n) and abs(n) <= 16 else False:
         return _like(node, OPS["integer_pow"](int(n))(x))  # type: ignore[operator]
     return None

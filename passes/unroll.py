@@ -17,7 +17,7 @@ from graphad.types import Shape, TensorType
 
 CELLS = 64
 """Elements along the unrolled axes of one value, at most."""
-NEIGHBOURS = 4
+NEIGHBOURS = 16
 """Elements that an unrolled reduction within a loop combines, at most: for more, vectors along them are faster."""
 WORK = 1024
 """Operations in one unrolled kernel, at most."""

@@ -10,6 +10,10 @@ from graphad.executors.llvm.text import Code, element_type, mangle, memory_type,
 from graphad.types import DType
 
 
+WINDOW = 4
+"""The largest stride at which elements are picked out of whole registers rather than gathered one by one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Elements in memory: of one lane at `pointer`, or of all lanes, `stride` elements apart (or at `pointers`).
@@ -106,6 +110,13 @@ class Memory:
             if place.stride == -1 and place.mask is None:
                 last = code(f"getelementptr {element}, ptr {place.pointer}, i64 {1 - lanes}")
                 return self._reversed(code(f"load {kind}, ptr {last}, align {align}"), kind, lanes)
+            if 2 <= place.stride <= WINDOW and place.mask is None:
+                # All that stands between the first and the last element, of which every few are kept.
+                span = (lanes - 1) * place.stride + 1
+                whole, wide = vector(element, span), f"{lanes} x i32"
+                order = ", ".join(f"i32 {i * place.stride}" for i in range(lanes))
+                window = code(f"load {whole}, ptr {place.pointer}, align {align}")
+                return code(f"shufflevector {whole} {window}, {whole} poison, <{wide}> <{order}>")
         return code.call(
             kind, f"llvm.masked.gather.{mangle(element, lanes)}.{mangle('ptr', lanes)}",
             (vector("ptr", lanes), self._addresses(place, element, parts, part)), ("i32", str(align)),

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
+from graphad.executors.loops.packing import packed
 from graphad.executors.loops.parallel import shared
 from graphad.executors.loops.program import (
     Buffer,
@@ -226,7 +227,7 @@ class Lowering:
                 self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
-            shared(self.statements, self.threads), self.constants, self.errors,
+            shared(packed(self.statements), self.threads), self.constants, self.errors,
         )  # fmt: skip
         at = 0
         for buffer, _ in program.constants:
@@ -243,7 +244,7 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
     With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are split
     into blocks for `threads`.
     """
-    from graphad.executors.loops import contract, indexing, linalg, movement  # noqa: F401
+    from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
 
     low = Lowering(graph, lanes, threads)
     for node in graph.nodes:
@@ -256,7 +257,7 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
 
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    from graphad.executors.loops import contract, indexing, linalg, movement  # noqa: F401
+    from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):

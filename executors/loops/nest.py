@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,7 +72,7 @@ def schedule(loop: Loop, known: set[Scalar]) -> Nest:
     scalars = list(walk(roots(loop), known))
     views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
-    groups = _merge(loop, order(loop, views), views, indexed)
+    groups = _innermost(loop, _merge(loop, order(loop, views), views, indexed), views)
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
@@ -131,6 +131,55 @@ def order(loop: Loop, views: list[View]) -> list[int]:
     if any(store.add for store in loop.stores):
         return axes
     return sorted(axes, key=outwards)
+
+
+def _innermost(loop: Loop, groups: list[list[int]], views: list[View]) -> list[list[int]]:
+    """The groups of axes with the one last along which vectors cost least for each element."""
+    free = groups[1:] if loop.threads > 1 else groups
+    if len(free) < 2 or any(store.add for store in loop.stores):
+        return groups
+    best = min(reversed(free), key=lambda group: _cost(loop, group, views, frozenset()))
+    return [group for group in groups if group is not best] + [best]
+
+
+def candidates(loop: Loop, views: list[View], packed: Set[View] = frozenset()) -> list[tuple[float, list[int]]]:
+    """The groups of axes that may be the innermost loop, each with about how many instructions an element then takes.
+    The arrays in `packed` are taken to stand along it."""
+    indexed = {x.axis for x in walk(roots(loop)) if isinstance(x, Index)}
+    groups = _merge(loop, order(loop, views), views, indexed)
+    free = groups[1:] if loop.threads > 1 else groups
+    return [(_cost(loop, group, views, packed), group) for group in free]
+
+
+def _cost(loop: Loop, group: list[int], views: list[View], packed: Set[View]) -> float:
+    n, axis = _extent(loop.space, group), group[-1]
+    vectors = -(-n // _LANES)
+    targets = {r.target: r for r in loop.reductions if r.target is not None}
+    moved = 0.0
+    for view in views:
+        found, stride = targets.get(view), view.strides[axis]
+        if found is None:
+            moved += _access(min(abs(stride), 1) if view in packed else stride, view)
+        elif axis not in found.axes:
+            # Other axes are summed over outside of this one, so the sums stand in memory.
+            moved += 2 * _access(stride, view)
+    across = sum(axis in r.axes for r in loop.reductions)
+    return (vectors * moved + _ACROSS * across) / n
+
+
+_LANES = 8
+_NEAR = 1 << 15
+"""Bytes of an array whose lines stay in the nearest cache while a loop runs across them."""
+_ACROSS = 8.0
+"""Instructions that combine the lanes of a register."""
+
+
+def _access(stride: int, view: View) -> float:
+    """About how many instructions load or store a register of elements so far apart, or take as long."""
+    step = abs(stride)
+    if step <= 4:
+        return (0.1, 1.0, 3.0, 3.0, 3.0)[step]
+    return 10.0 if view.buffer.nbytes <= _NEAR else 40.0
 
 
 def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -> list[list[int]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -18,11 +17,11 @@ from graphad.executors.loops.program import (
     Statement,
     Store,
     View,
-    children,
+    rebuilt,
     roots,
     walk,
 )
-from graphad.ops.scalar import Const, Operation, Scalar, operation
+from graphad.ops.scalar import Const, Scalar, operation
 from graphad.types import INT64
 
 PAYS = 100_000.0
@@ -38,7 +37,7 @@ def nanoseconds(loop: Loop) -> float:
     work = sum(weight(x) for x in scalars) + len(loop.stores) + len(loop.reductions)
     size = math.prod(loop.space)
     views = [x.view for x in scalars if isinstance(x, Load)] + [store.view for store in loop.stores]
-    return size * work / 12 + sum(min(size, view.buffer.size) * view.dtype.itemsize for view in views) / 16
+    return size * work / 24 + sum(min(size, view.buffer.size) * view.dtype.itemsize for view in views) / 16
 
 
 def shared(statements: list[Statement], threads: int) -> list[Statement]:
@@ -109,9 +108,16 @@ class _Split:
             target = View(rows.buffer, row * rows.strides[0], space, (rows.strides[0], *strides))
             return Reduction(r.kind, new[r.value], axes, r.initial, target)
 
-        new: dict[Scalar, Scalar] = {}
-        for x in walk(roots(loop)):
-            new[x] = _rewritten(x, new, view, axis, size, start)
+        def change(x: Load | Index) -> Scalar:
+            if isinstance(x, Load):
+                return Load(x.dtype, view(x.view), x.shift, x.mask) if x.view.shape else x
+            inner = Index(INT64, x.axis + 1)
+            if x.axis != axis:
+                return inner
+            first = operation("multiply", Index(INT64, 0), Const(INT64, np.int64(size)))
+            return operation("add", operation("add", first, Const(INT64, np.int64(start))), inner)
+
+        new = rebuilt(loop, change)
         stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
         checks = [Check(new[c.condition], c.error) for c in loop.checks]
         return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note, threads)
@@ -128,22 +134,3 @@ class _Split:
             statements.append(Loop(rows.shape, reductions=[whole], note=self.loop.note))
         return statements
 
-
-def _rewritten(
-    x: Scalar, new: dict[Scalar, Scalar], view: Callable[[View], View], axis: int, size: int, start: int
-) -> Scalar:
-    """A scalar of the loop as one of a part of it."""
-    parts = [new[y] for y in children(x)]
-    if isinstance(x, Index):
-        inner = Index(INT64, x.axis + 1)
-        if x.axis != axis:
-            return inner
-        first = operation("multiply", Index(INT64, 0), Const(INT64, np.int64(size)))
-        return operation("add", operation("add", first, Const(INT64, np.int64(start))), inner)
-    if isinstance(x, Load) and x.view.shape:
-        rest = iter(parts)
-        shift = next(rest) if x.shift is not None else None
-        return Load(x.dtype, view(x.view), shift, next(rest, None))
-    if isinstance(x, Operation) and any(a is not b for a, b in zip(parts, x.args, strict=True)):
-        return Operation(x.dtype, x.name, tuple(parts))
-    return x

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphad.executors.loops.cells import Cells, apply, contracted, loaded, reduced, widen
 from graphad.executors.loops.kernels import combine, element, initial
-from graphad.executors.loops.program import Loop, Pack, Reduction, Result, Store, View
+from graphad.executors.loops.program import Buffer, Loop, Pack, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.unroll import REDUCTIONS
@@ -41,6 +41,7 @@ class _Unrolling:
         self.cells: dict[Value, Cells] = {}
         self.operands: dict[tuple[Value, bool], Cells] = {}
         self.reductions: dict[Value, Node] = {}
+        self.copies: list[tuple[View, View]] = []
 
     def lower(self) -> None:
         for node in self.kernel.nodes:
@@ -56,6 +57,8 @@ class _Unrolling:
                 self.write(self.read(v), out)
         if 0 not in self.space and (self.loop.stores or self.loop.reductions):
             self.low.statements.append(self.loop)
+        for sums, target in self.copies:
+            self.low.copy(sums, target)
 
     # -- operands ----------------------------------------------------------------------------------------------
 
@@ -167,8 +170,8 @@ class _Unrolling:
         op: Any = node.op
         d, dtype = self.depth, out.type.dtype
         looped = tuple([axis for axis in op.axes if axis < d])
-        inner = tuple(a - d for a in op.axes if a >= d)
-        cells = reduced(op.name, self.read(node.inputs[0]), inner, dtype, self.lanes)
+        unrolled = tuple(a - d for a in op.axes if a >= d)
+        cells = reduced(op.name, self.read(node.inputs[0]), unrolled, dtype, self.lanes)
         kept = [axis for axis in range(d) if axis not in looped]
         if 0 in self.space:
             self.low.fill(self.low.place(out), initial(op.name, dtype).value)
@@ -179,6 +182,14 @@ class _Unrolling:
             self.low.env[out] = reduction.result
             return
         target = self.low.place(out)
+        if kept and cells.size > 1:
+            # Summed up in an order in which the loop runs along memory, and then put in its place.
+            outer, inner = target.shape[: len(kept)], target.shape[len(kept) :]
+            whole = View.whole(Buffer("temporary", dtype, out.type.size), (*inner, *outer))
+            order = [*range(len(inner), len(whole.shape)), *range(len(inner))]
+            sums = whole.transpose(order)
+            self.copies.append((sums, target))
+            target = sums
         for i, view in self.spots(target, kept):
             reduction = Reduction(op.name, cells[i], looped, initial(op.name, dtype), view)
             self.loop.reductions.append(reduction)

@@ -34,7 +34,10 @@ log10 = elementwise(
 log1p = elementwise(
     np.log1p, code="log1p({0})", partials=[lambda out, x: reciprocal(1 + x)], singular=True, domain=(-0.7, 3.0)
 )
-sqrt = elementwise(np.sqrt, code="sqrt({0})", partials=[lambda out, x: 0.5 / out], singular=True, domain=(0.2, 3.0))
+sqrt = elementwise(
+    np.sqrt, code="sqrt({0})", partials=[lambda out, x: 0.5 * reciprocal(out)], singular=True,
+    domain=(0.2, 3.0),
+)  # fmt: skip
 cbrt = elementwise(
     np.cbrt, code="cbrt({0})", partials=[lambda out, x: reciprocal(3 * square(out))], singular=True, domain=(0.2, 3.0)
 )
