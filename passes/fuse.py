@@ -14,7 +14,7 @@ from graphad.ops.fused import Fused
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
 from graphad.passes.base import graph_pass
-from graphad.passes.unroll import REDUCTIONS, WORK, leads, work
+from graphad.passes.unroll import REDUCTIONS, WORK, complete, leads, work
 from graphad.types import Shape, TensorType
 
 PIECES = 4
@@ -98,6 +98,8 @@ class _Fusion:
         self.groups: list[_Group] = []
         self.home: dict[Value, int] = {}
         self.inside: set[Value] = set()
+        # What a node must read from another kernel than its own.
+        self.apart: set[tuple[Node, Value]] = set()
         self.merged: dict[int, int] = {}
         self.effect = -1
         self.leads = leads(graph, lanes)
@@ -127,7 +129,10 @@ class _Fusion:
         chosen = -1
         if kernel:
             inputs = [(v, self.group(v)) for v in node.inputs if v in self.home]
+            apart = set(complete(node, depth)) if lead is not None else set()
+            self.apart.update((node, v) for v in apart)
             joinable = {i for v, i in inputs if v in self.inside and self.accepts(i, space, depth, size)}
+            joinable -= {i for v, i in inputs if v in apart}
             after = max([i if v in self.inside and i in joinable else i + 1 for v, i in inputs], default=0)
             ready = [i for i in joinable if i >= after]
             if ready:
@@ -167,9 +172,9 @@ class _Fusion:
         first, second = self.groups[i], self.groups[j]
         if i == j or i < 0 or not first.kernel or not self.accepts(i, second.space, second.depth, second.work):
             return
-        if not second.kernel or any(
-            self.home[v] == i and v not in self.inside for v in self.read_by(second, i)
-        ):
+        if not second.kernel or any(v not in self.inside for v in self.read_by(second, i)):
+            return
+        if any(self.group(v) == i for node in second.nodes for v in node.inputs if (node, v) in self.apart):
             return
         users = {self.root(k) for k in first.users}
         needs = {self.root(k) for k in second.needs}
@@ -309,7 +314,7 @@ def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
     groups = [group for group in fusion.groups if group.nodes]
-    recomputed = _recompute(groups, graph.outputs, fusion.home, fusion.inside)
+    recomputed = _recompute(groups, {*graph.outputs, *(v for _, v in fusion.apart)}, fusion.inside)
     needed: set[Value] = set(graph.outputs)
     position = {node: i for i, node in enumerate(graph.nodes)}
     parts: list[list[Node]] = []
@@ -329,7 +334,7 @@ def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
 
 
 def _recompute(
-    groups: list[_Group], outputs: Sequence[Value], home: dict[Value, int], inside: set[Value]
+    groups: list[_Group], kept: set[Value], inside: set[Value]
 ) -> list[list[Node]]:
     # A cheap value that other kernels over the same space read is computed in each of them, not stored and loaded.
     extra: list[dict[Node, None]] = [{} for _ in groups]
@@ -340,7 +345,7 @@ def _recompute(
             for v in node.inputs:
                 if v in made and made[v][0] != i:
                     readers.setdefault(v, set()).add(i)
-    stored = set(outputs) | {v for v in readers if v not in inside}
+    stored = kept | {v for v in readers if v not in inside}
     for v, used in readers.items():
         i, _ = made[v]
         space = groups[i].space

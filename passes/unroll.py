@@ -54,9 +54,25 @@ def _leads(x: TensorType, lead: Shape) -> bool:
 
 
 def _broadcasts(x: TensorType, out: TensorType, d: int) -> bool:
-    if x.ndim == out.ndim:
-        return math.prod(x.shape[d:]) <= CELLS
-    return x.ndim <= out.ndim - d or x.size == 1
+    return math.prod(x.shape[aligned(x, out, d) :]) <= CELLS
+
+
+def aligned(x: TensorType, out: TensorType, d: int) -> int:
+    """How many leading axes of an operand go along with the last of the `d` leading axes of an elementwise result."""
+    return max(0, d - (out.ndim - x.ndim))
+
+
+def complete(node: Node, d: int) -> list[Value]:
+    """The operands of a node that a kernel with `d` leading axes must read from outside of itself: their elements are
+    needed at other positions than the loop's own."""
+    if not d:
+        return []
+    if node.op.name == "dot_general":
+        op: Any = node.op
+        return [] if op.rhs_batch else [node.inputs[1]]
+    if isinstance(node.op, (Elementwise, Cast)):
+        return [v for v in node.inputs if v.type.ndim != node.outputs[0].type.ndim and v.type.size > 1]
+    return []
 
 
 def _reduction(op: Any, node: Node, lead: Shape) -> bool:
@@ -80,6 +96,9 @@ def _inner(op: Any, node: Node, lead: Shape) -> bool:
             return all(axis >= d for axis in op.axes)
         case "concatenate" | "cumsum" | "cumprod":
             return bool(op.axis >= d)
+        case "broadcast_to":
+            # NumPy pairs up the last axes.
+            return not d or node.inputs[0].type.ndim == node.outputs[0].type.ndim
     return True
 
 
@@ -201,4 +220,4 @@ def _neighbours(
             yield from readers.get(v, ())
 
 
-__all__ = ["fits", "leads", "work"]
+__all__ = ["aligned", "complete", "fits", "leads", "work"]

@@ -35,7 +35,7 @@ from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.fuse import REDUCTIONS, is_kernel_op, is_movement
 from graphad.passes.lifetime import ALIGNMENT, Interval, pack
-from graphad.passes.unroll import fits
+from graphad.passes.unroll import complete, fits
 from graphad.types import Shape
 
 Rule = Callable[["Lowering", Node], bool]
@@ -274,8 +274,11 @@ def _is_kernel(fused: Fused) -> bool:
     reduced: set[Value] = set()
     if fused.depth >= 0:
         lead = kernel_lead(kernel, fused.depth)
+        outside = {*kernel.inputs, *kernel.constants()}
         for node in kernel.nodes:
             if not fits(node, lead) or any(v in reduced for v in node.inputs):
+                return False
+            if any(v not in outside for v in complete(node, fused.depth)):
                 return False
             if node.op.name in REDUCTIONS and any(axis < fused.depth for axis in getattr(node.op, "axes", ())):
                 reduced.update(node.outputs)

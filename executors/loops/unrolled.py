@@ -17,7 +17,7 @@ from graphad.executors.loops.kernels import combine, element, initial
 from graphad.executors.loops.program import Buffer, Loop, Pack, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.unroll import REDUCTIONS
+from graphad.passes.unroll import REDUCTIONS, aligned
 from graphad.types import DType, Shape
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class _Unrolling:
         self.space = kernel_lead(kernel, depth)
         self.loop = Loop(self.space, note=low.note(node))
         self.cells: dict[Value, Cells] = {}
-        self.operands: dict[tuple[Value, bool], Cells] = {}
+        self.operands: dict[tuple[Value, int], Cells] = {}
         self.reductions: dict[Value, Node] = {}
         self.copies: list[tuple[View, View]] = []
 
@@ -62,17 +62,18 @@ class _Unrolling:
 
     # -- operands ----------------------------------------------------------------------------------------------
 
-    def read(self, v: Value, looped: bool = True) -> Cells:
-        """The scalars of a value at the loop's position. An operand from outside may be the same at every position;
-        else it is `looped`, and its leading axes go along with the loop's."""
+    def read(self, v: Value, lead: int | None = None) -> Cells:
+        """The scalars of a value at the loop's position. The first `lead` axes of an operand from outside go along with
+        the loop's last ones (by default with all of them)."""
         if v in self.cells:
             return self.cells[v]
-        if (v, looped) not in self.operands:
-            self.operands[v, looped] = self.loads(v, self.depth if looped else 0)
-        return self.operands[v, looped]
+        lead = self.depth if lead is None else lead
+        if (v, lead) not in self.operands:
+            self.operands[v, lead] = self.loads(v, lead)
+        return self.operands[v, lead]
 
     def loads(self, v: Value, lead: int) -> Cells:
-        """The scalars of an operand, of whose axes the first `lead` go along with the loop's."""
+        """The scalars of an operand, of whose axes the first `lead` go along with the loop's last ones."""
         low = self.low
         inner = v.type.shape[lead:]
         cells = np.empty(inner, object)
@@ -89,7 +90,8 @@ class _Unrolling:
         view = low.view(source)
         if self.lanes > 1:
             return loaded(view, low.load, self.lanes)
-        strides = tuple([0 if n == 1 else s for n, s in zip(view.shape[:lead], view.strides[:lead], strict=True)])
+        along = [0 if n == 1 else s for n, s in zip(view.shape[:lead], view.strides[:lead], strict=True)]
+        strides = (*(0,) * (self.depth - lead), *along)
         moves = any(strides)
         for i in np.ndindex(inner):
             offset = view.offset + sum(a * s for a, s in zip(i, view.strides[lead:], strict=True))
@@ -109,12 +111,12 @@ class _Unrolling:
             xs = [self.read(v) for v in node.inputs]
             return rule(op, d, inner, xs, out.type.dtype)
         if op.name == "dot_general":
-            xs = [self.read(v, i == 0 or bool(op.rhs_batch)) for i, v in enumerate(node.inputs)]
+            xs = [self.read(v, d if i == 0 or op.rhs_batch else 0) for i, v in enumerate(node.inputs)]
             return self.contract(op, inner, xs, out.type.dtype)
         if op.name in REDUCTIONS:
             x = self.read(node.inputs[0])
             return reduced(op.name, x, tuple(axis - d for axis in op.axes), out.type.dtype, self.lanes)
-        xs = [self.read(v, v.type.ndim == out.type.ndim) for v in node.inputs]
+        xs = [self.read(v, aligned(v.type, out.type, d)) for v in node.inputs]
         return apply(lambda *args: element(op, list(args), out.type.dtype), xs, inner, self.lanes)
 
     def contract(self, op: Any, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
