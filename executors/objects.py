@@ -173,13 +173,15 @@ def _entries(folder: Path) -> Iterator[tuple[Path, int, float]]:
     with suppress(OSError):
         for entry in os.scandir(folder):
             with suppress(OSError):
-                if entry.name.endswith(".o") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                named = entry.name.endswith(".o") and not entry.name.startswith(".")
+                if named and entry.is_file(follow_symlinks=False):
                     status = entry.stat(follow_symlinks=False)
                     yield Path(entry.path), status.st_size, status.st_mtime
 
 
 def _shrink(folder: Path) -> int:
-    """Remove what was used longest ago while the cache is too large, and what broken-off writes left; answers its size."""
+    """Remove what was used longest ago while the cache is too large, and what broken-off writes left; answers its
+    size."""
     for entry in os.scandir(folder):
         with suppress(OSError):
             if entry.name.startswith(".") and time.time() - entry.stat(follow_symlinks=False).st_mtime > _STALE:

@@ -45,7 +45,8 @@ def is_kernel_op(op: Op, inputs: Sequence[TensorType], output: TensorType) -> bo
 
 
 def is_movement(node: Node) -> bool:
-    """Whether a kernel can hold a shape op: one whose element at each position is one element of one operand, or zero."""
+    """Whether a kernel can hold a shape op: one whose element at each position is one element of one operand, or
+    zero."""
     op: Any = node.op
     if op.name not in MOVEMENT or node.outputs[0].type.dtype.char == "e":
         return False
@@ -293,7 +294,8 @@ class _Fusion:
 def _repeats(shape: Shape, space: Shape) -> bool:
     outer = len(space) - len(shape)
     varies = [i for i, n in enumerate(shape) if n > 1]
-    return bool(varies) and (math.prod(space[:outer]) > 1 or any(n == 1 != space[outer + i] for i, n in enumerate(shape[: varies[-1]])))
+    stretched = any(n == 1 != space[outer + i] for i, n in enumerate(shape[: max(varies, default=0)]))
+    return bool(varies) and (math.prod(space[:outer]) > 1 or stretched)
 
 
 def _weight(node: Node) -> int:
@@ -338,7 +340,8 @@ def _recompute(
 ) -> list[list[Node]]:
     # A cheap value that other kernels over the same space read is computed in each of them, not stored and loaded.
     extra: list[dict[Node, None]] = [{} for _ in groups]
-    made = {v: (i, node) for i, group in enumerate(groups) if group.kernel for node in group.nodes for v in node.outputs}
+    kernels = [(i, group) for i, group in enumerate(groups) if group.kernel]
+    made = {v: (i, node) for i, group in kernels for node in group.nodes for v in node.outputs}
     readers: dict[Value, set[int]] = {}
     for i, group in enumerate(groups):
         for node in group.nodes:
@@ -356,11 +359,10 @@ def _recompute(
         if cone is None:
             continue
         size = v.type.size
-        loads = sum(
-            min(1.0, u.type.size / size)
-            for u in {u for node in cone for u in node.inputs if node in cone}
-            if type(u) is Value and made.get(u, (-1, None))[1] not in cone and not all(u in groups[k].reads for k in used)
-        )
+        read = dict.fromkeys(u for node in cone for u in node.inputs if type(u) is Value)
+        sources = [u for u in read if made.get(u, (-1, None))[1] not in cone]
+        new = [u for u in sources if not all(u in groups[k].reads for k in used)]
+        loads = sum(min(1.0, u.type.size / size) for u in new)
         if recompute_pays(sum(_weight(node) for node in cone), loads, len(used)):
             for k in used:
                 extra[k].update(dict.fromkeys(cone))
@@ -376,7 +378,8 @@ _CONE = 8
 def _cone(
     v: Value, i: int, made: dict[Value, tuple[int, Node]], inside: set[Value], stored: set[Value]
 ) -> list[Node] | None:
-    """The nodes of group `i` that compute a value from what is stored or comes from elsewhere; None if they are many."""
+    """The nodes of group `i` that compute a value from what is stored or comes from elsewhere; None if they are
+    many."""
     found: dict[Node, None] = {}
     queue = [v]
     while queue:

@@ -89,7 +89,8 @@ def _inner(op: Any, node: Node, lead: Shape) -> bool:
         case "transpose":
             return tuple(op.axes[:d]) == tuple(range(d))
         case "slice":
-            return all(a == 0 and b == n and s == 1 for a, b, s, n in zip(op.start, op.stop, op.step, lead, strict=False))
+            cuts = zip(op.start, op.stop, op.step, lead, strict=False)
+            return all(a == 0 and b == n and s == 1 for a, b, s, n in cuts)
         case "pad":
             return not any((*op.low[:d], *op.high[:d], *op.interior[:d]))
         case "reverse":
@@ -120,7 +121,7 @@ def _dot(op: Any, node: Node, lead: Shape) -> bool:
 def dot_work(node: Node, d: int) -> int:
     """Products that a dot product takes within `d` leading axes of its result."""
     op: Any = node.op
-    terms = math.prod(node.inputs[0].type.shape[i] for i in op.lhs_contract)
+    terms: int = math.prod(node.inputs[0].type.shape[i] for i in op.lhs_contract)
     return math.prod(node.outputs[0].type.shape[d:]) * terms
 
 

@@ -52,7 +52,9 @@ SHARED = {
     "sums along either axis": (
         lambda x: (np.sum(np.tanh(x), axis=0), np.max(np.tanh(x), axis=1)), (RNG.normal(size=(400, 301)),)
     ),
-    "an outer product": (lambda x, y: np.sum(np.exp(x[:, None] - y), axis=0), (RNG.normal(size=501), RNG.normal(size=403))),
+    "an outer product": (
+        lambda x, y: np.sum(np.exp(x[:, None] - y), axis=0), (RNG.normal(size=501), RNG.normal(size=403))
+    ),
     "positions": (lambda x: np.pad(np.exp(chain(x)), (3, 5)) * 2, (RNG.normal(size=100_000),)),
     "complex": (lambda x: np.sum(np.exp(x * 1j) * x), (RNG.normal(size=100_000),)),
     "booleans": (lambda x: (np.any(chain(x) > 1e9), np.all(chain(x) < 1e9)), (RNG.normal(size=100_000),)),
@@ -194,7 +196,8 @@ def test_small_arrays_are_wide_scalars(n: int, dtype: str) -> None:
     def mixed(x: Any, m: Any) -> Any:
         rolled = np.concatenate([x[2:], x[:2]]) * x[::-1]
         spread = np.pad(rolled[::2], (1, 2)) + np.concatenate([x, x, x])[: (n + 1) // 2 + 3]
-        return rolled, spread, np.sum(rolled), np.sum(m * rolled, axis=1), np.sum(m, axis=0), m.T, x[1:] == x[:-1], m @ x
+        sums = np.sum(rolled), np.sum(m * rolled, axis=1), np.sum(m, axis=0)
+        return rolled, spread, *sums, m.T, x[1:] == x[:-1], m @ x
 
     found = graphad.jit(mixed)(x, m)
     for a, b in zip(found, mixed(x, m), strict=True):

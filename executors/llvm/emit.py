@@ -82,8 +82,8 @@ class Emitter:
             self.statement(statement)
         attributes = f'{ATTRIBUTES} "prefer-vector-width"="{8 * self.target.vector_bytes}"'
         attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
-        functions = {f"share{i}": share for i, share in enumerate(self.shares)}
-        functions |= {f"part{i}": part for i, part in enumerate(self.parts)}
+        functions: dict[str, Part] = {f"share{i}": share for i, share in enumerate(self.shares)}
+        functions.update((f"part{i}", part) for i, part in enumerate(self.parts))
         if len(functions) == 1:
             bodies = [f"define i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{self.part.string()}\n}}\n"]
         else:

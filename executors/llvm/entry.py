@@ -14,8 +14,8 @@ from functools import cache
 import numpy as np
 
 FIELDS = (
-    "run", "constants", "arena", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type", "release",
-    "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes",
+    "run", "constants", "arena", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type",
+    "release", "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes",
 )  # fmt: skip
 """The words of a context: addresses of the compiled function, of the constants and of a free arena (or none), bytes of
 the arena, the Python functions for other arguments and for errors, whether to answer one bare result, two of NumPy's
@@ -33,7 +33,7 @@ _NEW, _SCALAR = 94, 60  # PyArray_NewFromDescr and PyArray_Scalar
 
 def numpy_function(number: int) -> int:
     """The address of a function of NumPy's C interface."""
-    from numpy._core import _multiarray_umath
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
@@ -188,7 +188,8 @@ from.pool:
 fresh:
   call void @Py_IncRef(ptr %out.dtype)
   %ndim.out = trunc i64 %out.ndim to i32
-  %created = call ptr %new(ptr %array_type, ptr %out.dtype, i32 %ndim.out, ptr %out.shape, ptr null, ptr null, i32 0, ptr null)
+  %created = call ptr %new(
+    ptr %array_type, ptr %out.dtype, i32 %ndim.out, ptr %out.shape, ptr null, ptr null, i32 0, ptr null)
   br label %allocated
 allocated:
   %object = phi ptr [ %taken, %from.pool ], [ %created, %fresh ]

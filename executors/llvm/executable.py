@@ -82,9 +82,9 @@ class Executable:
         self._pools = [
             Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
         ]
-        self._long = not all(isinstance(s, Loop) for s in program.statements) or RELEASE_FROM < sum(
+        self._long = not all(isinstance(s, Loop) for s in program.statements) or sum(
             nanoseconds(s) for s in program.statements if isinstance(s, Loop)
-        )
+        ) > RELEASE_FROM
         self._keep: list[Any] = []
         exact = self.bind(self._refuse)
         program_name, types = program.name, program.input_types
@@ -99,18 +99,19 @@ class Executable:
         program, pools = self.program, self._pools
         numbers = [*numbers, *[None] * (len(program.inputs) - len(numbers))]
         inputs = [
-            (_singleton(t), x if x in (float, np.float64) and t.dtype == np.float64 and not t.shape else None, t.ndim, s)
-            for t, x, s in zip(program.input_types, numbers, _shapes(program.input_types), strict=True)
+            (_singleton(t), x if _stands_for(x, t) else None, t.ndim, shape)
+            for t, x, shape in zip(program.input_types, numbers, _shapes(program.input_types), strict=True)
         ]
         at = np.cumsum([0, *[16 if t.shape == () else 0 for t in program.output_types]])
+        kinds = program.output_types
         outputs = [
-            (_singleton(t), pool, t.ndim, shape, int(t.shape != ()), int(at[i]))
-            for i, (t, pool, shape) in enumerate(zip(program.output_types, pools, _shapes(program.output_types), strict=True))
+            (_singleton(t), pool, t.ndim, shape, int(t.shape != ()), int(start))
+            for t, pool, shape, start in zip(kinds, pools, _shapes(kinds), at[:-1], strict=True)
         ]
         hosts = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
         tables = [_words([x for row in rows for x in row]) for rows in (inputs, outputs)] + [_words(hosts)]
         words = {
-            **constants(), "run": self._library.addresses["run"], "constants": int(self._constants.ctypes.data), "arena": 0,
+            **constants(), "run": self._library.addresses["run"], "constants": _address(self._constants), "arena": 0,
             "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail, "single": int(single),
             "release": int(self._long), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
             "given": _address(tables[0]), "made": _address(tables[1]), "called": _address(tables[2]),
@@ -170,6 +171,11 @@ def _caller() -> int:
     library = Library(object_code(text()), {}, ["call"])
     _caller.library = library  # type: ignore[attr-defined]
     return library.addresses["call"]
+
+
+def _stands_for(number: type | None, kind: TensorType) -> bool:
+    """Whether numbers of a type hold what an input without axes would."""
+    return number in (float, np.float64) and kind.dtype == np.float64 and not kind.shape
 
 
 def _words(values: Sequence[Any]) -> Array:

@@ -9,7 +9,6 @@ from graphad.executors.llvm.scalars import Register, Scalars
 from graphad.executors.llvm.text import Code, element_type, mangle, memory_type, vector
 from graphad.types import DType
 
-
 WINDOW = 4
 """The largest stride at which elements are picked out of whole registers rather than gathered one by one."""
 

@@ -215,5 +215,5 @@ end:
   ret i64 %worse
 }
 """
-"""`graphad.parallel(f, table, frame, n, threads)` calls `f` for shares of 0 to n, each in a thread of its own but for the
-last; a share for which no thread can be had runs in this one. It answers the largest status."""
+"""`graphad.parallel(f, table, frame, n, threads)` calls `f` for shares of 0 to n, each in a thread of its own but for
+the last; a share for which no thread can be had runs in this one. It answers the largest status."""

@@ -78,7 +78,7 @@ class Scalars:
         """The register of an operation of these operands."""
         source = x.args[0].dtype
         if x.name == "cast":
-            return self.cast(args[0], source, x.dtype)
+            return self.cast(args[0], source, x.dtype)  # type: ignore[no-any-return]
         if x.name == "where":
             return self.where(args[0], args[1], args[2], x.dtype)
         if x.name.startswith("special_"):
@@ -139,7 +139,7 @@ class Scalars:
             case "signbit":
                 bits = vector(f"i{dtype.itemsize * 8}", self.lanes)
                 cast = code(f"bitcast {kind} {x} to {bits}")
-                return code(f"icmp slt {bits} {cast}, zeroinitializer" if self.lanes > 1 else f"icmp slt {bits} {cast}, 0")
+                return code(f"icmp slt {bits} {cast}, {'zeroinitializer' if self.lanes > 1 else '0'}")
             case "sign":
                 positive = self.compare("greater", x, zero, dtype)
                 negative = self.compare("less", x, zero, dtype)
@@ -379,9 +379,9 @@ class Scalars:
             case "conj":
                 return a, self.real("negative", [b], part)
             case "real":
-                return a
+                return a  # type: ignore[no-any-return]
             case "imag":
-                return b
+                return b  # type: ignore[no-any-return]
             case "abs":
                 return self.function("hypot", [a, b], part)
             case "equal" | "not_equal":
@@ -429,4 +429,4 @@ class Scalars:
 
 
 def _part(dtype: DType) -> DType:
-    return {"F": np.dtype("f4"), "D": np.dtype("f8")}[dtype.char]
+    return np.dtype("f4" if dtype.char == "F" else "f8")

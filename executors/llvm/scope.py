@@ -12,7 +12,7 @@ from graphad.executors.llvm.scalars import Register, Scalars
 from graphad.executors.llvm.text import memory_type, vector
 from graphad.executors.llvm.wide import packed
 from graphad.executors.loops.nest import Nest
-from graphad.executors.loops.program import Across, Buffer, Index, Lane, Load, Pack, View, children
+from graphad.executors.loops.program import Across, Buffer, Index, Lane, Load, Pack, View
 from graphad.ops.scalar import Const, Operation, Scalar
 
 if TYPE_CHECKING:
@@ -79,12 +79,10 @@ class Scope:
             body.values[x] = lanes_of(self.code, self.use(x.wide, body), x.dtype, x.wide.lanes, x.number)
         elif isinstance(x, Pack):
             body.values[x] = packed(x, lambda y: self.use(y, body), self.at(x.lanes))
-        elif x.lanes > 1:
-            args = [self._widened(y, x.lanes, body) for y in children(x)]
-            body.values[x] = self.at(x.lanes).emit(x, args)
-        else:
-            args = [self.use(y, body) for y in children(x)]
-            body.values[x] = self.at(body.lanes).emit(x, args)
+        elif isinstance(x, Operation):
+            wide = x.lanes > 1
+            args = [self._widened(y, x.lanes, body) if wide else self.use(y, body) for y in x.args]
+            body.values[x] = self.at(x.lanes if wide else body.lanes).emit(x, args)
 
     def _position(self, x: Index, body: Body, d: int) -> str:
         if x.axis not in self.nest.places:

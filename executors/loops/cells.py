@@ -65,7 +65,8 @@ def widen(cells: Cells) -> Scalar:
 
 def loaded(view: View, load: Callable[[View], Load], lanes: int) -> Cells:
     """The cells of an array in memory: wide loads where its elements stand together, in whatever order."""
-    at = np.asarray(view.offset + sum(np.ix_(*[np.arange(n) * k for n, k in zip(view.shape, view.strides, strict=True)])))
+    steps = [np.arange(n) * stride for n, stride in zip(view.shape, view.strides, strict=True)]
+    at = np.asarray(view.offset + sum(np.ix_(*steps)))
     cells = np.empty(view.shape, object)
     low, high = int(at.min()), int(at.max())
     if 1 < high - low + 1 <= 2 * at.size:

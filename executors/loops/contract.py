@@ -37,7 +37,8 @@ def dot_general(low: Lowering, node: Node) -> bool:
     if nk and dtype.kind in "fc" and math.prod(m) * math.prod(n) * k >= BLAS_FROM:
         shape = math.prod(batch), math.prod(m), math.prod(n)
         out_view = low.place(out).reshape(shape)
-        target = out_view if out_view is not None and out_view.strides[2] in (1, 0) else low.temporary(out).reshape(shape)
+        direct = out_view is not None and out_view.strides[2] in (1, 0)
+        target = out_view if direct else low.temporary(out).reshape(shape)
         assert target is not None
         left = _matrix(low, x, (shape[0], shape[1], k))
         right = _matrix(low, y, (shape[0], shape[2], k)).transpose((0, 2, 1))
@@ -84,8 +85,9 @@ def matrix_product(x: View, y: View, out: View, note: str) -> Foreign:
         shape = (k, rows) if side == "N" else (rows, k)
         step = max(vector.strides[1], 1)
         out_step = max(out.strides[1] if n == 1 else out.strides[2], 1)
-        arguments = ("T" if side == "N" else "N", *shape, one, matrix, leading, vector, step, zero, out, out_step)
-        return Foreign(f"{letter}gemv", arguments, count, (out,), note)
+        turned = "T" if side == "N" else "N"
+        numbers = (one, matrix, leading, vector, step, zero, out, out_step)
+        return Foreign(f"{letter}gemv", (turned, *shape, *numbers), count, (out,), note)
     sides = [_layout(y), _layout(x)]
     arguments = (
         sides[0][0], sides[1][0], n, m, k, one, y, sides[0][1], x, sides[1][1], zero, out,

@@ -33,9 +33,9 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.fuse import REDUCTIONS, is_kernel_op, is_movement
+from graphad.passes.fuse import is_kernel_op, is_movement
 from graphad.passes.lifetime import ALIGNMENT, Interval, pack
-from graphad.passes.unroll import complete, fits
+from graphad.passes.unroll import REDUCTIONS, complete, fits
 from graphad.types import Shape
 
 Rule = Callable[["Lowering", Node], bool]
@@ -241,8 +241,8 @@ class Lowering:
 def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
     """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first.
 
-    With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are split
-    into blocks for `threads`.
+    With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are
+    split into blocks for `threads`.
     """
     from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
 

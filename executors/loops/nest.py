@@ -22,7 +22,6 @@ from graphad.executors.loops.program import (
 from graphad.ops.scalar import Const, Operation, Scalar
 from graphad.types import Shape
 
-
 _HEAVY = frozenset({"divide", "sqrt", "floordiv", "mod", "fmod"})
 _LIGHT = frozenset(
     {

@@ -35,7 +35,7 @@ def _pack(loop: Loop) -> list[Statement]:
     size = math.prod(loop.space)
     if size < SIZE or loop.checks or any(store.add for store in loop.stores):
         return [loop]
-    loads = [x for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape and x.shift is None and x.mask is None]
+    loads = [x for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape and x.shift is x.mask is None]
     small = {x.view for x in loads if REUSE * _elements(x.view) <= size}
     views = views_of(loop)
     groups = candidates(loop, views, frozenset(small))

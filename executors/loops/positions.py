@@ -153,7 +153,7 @@ def condition(guards: tuple[Guard, ...], space: Shape) -> Scalar | None:
 
 def inside(at: Position, shape: Shape, space: Shape) -> bool:
     """Whether the index never leaves an array of this shape, guards or not."""
-    return all(0 <= bounds(a, space)[0] and bounds(a, space)[1] < n for a, n in zip(at.index, shape, strict=True))
+    return all(bounds(a, space)[0] >= 0 and bounds(a, space)[1] < n for a, n in zip(at.index, shape, strict=True))
 
 
 def _times(a: Affine, factor: int) -> Affine:

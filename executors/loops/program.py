@@ -211,8 +211,8 @@ class Check:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One loop nest over `space`: reductions and stores, computed together in one pass. With `threads`, so many may share
-    the positions along the first axis, which then is the outermost loop."""
+    """One loop nest over `space`: reductions and stores, computed together in one pass. With `threads`, so many may
+    share the positions along the first axis, which then is the outermost loop."""
 
     space: Shape
     stores: list[Store] = field(default_factory=list)

@@ -179,9 +179,10 @@ class _Unrolling:
             self.low.fill(self.low.place(out), initial(op.name, dtype).value)
             return
         if out.type.size == 1:
-            reduction = Reduction(op.name, cells.reshape(-1)[0], looped, initial(op.name, dtype), result=Result(dtype))
-            self.loop.reductions.append(reduction)
-            self.low.env[out] = reduction.result
+            result = Result(dtype)
+            first = cells.reshape(-1)[0]
+            self.loop.reductions.append(Reduction(op.name, first, looped, initial(op.name, dtype), result=result))
+            self.low.env[out] = result
             return
         target = self.low.place(out)
         if kept and cells.size > 1:
@@ -242,7 +243,7 @@ _RULES: dict[str, _Rule] = {
     "slice": lambda op, d, inner, xs, dtype: xs[0][
         tuple([slice(a, b, k) for a, b, k in zip(op.start[d:], op.stop[d:], op.step[d:], strict=True)])
     ],
-    "reverse": lambda op, d, inner, xs, dtype: np.flip(xs[0], [a - d for a in op.axes]),
+    "reverse": lambda op, d, inner, xs, dtype: np.flip(xs[0], tuple([a - d for a in op.axes])),
     "concatenate": lambda op, d, inner, xs, dtype: np.concatenate(xs, op.axis - d),
     "pad": _pad,
     "iota": _iota,

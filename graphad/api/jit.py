@@ -91,7 +91,8 @@ def compile(
 ) -> Compiled:
     """Run a pipeline over a graph and compile the result: `compile(trace(f)(x), "grad(wrt=0), simplify, cse, dce")`.
 
-    `options` are the executor's own, as in `jit`. Raises `PipelineError` or `ExecutorError` for a name that is not known.
+    `options` are the executor's own, as in `jit`. Raises `PipelineError` or `ExecutorError` for a name that is not
+    known.
     """
     return Compiled(graph, pipeline, executors.get(executor, **options))
 
@@ -141,9 +142,11 @@ class Jitted:
             traced = call.trace(known=False)
             if traced.captures:
                 return _record(call, traced)
-            compiled = Compiled(traced.graph, self.pipeline, executors.get(self.executor, **self.options), time.perf_counter() - start)
+            executor = executors.get(self.executor, **self.options)
+            compiled = Compiled(traced.graph, self.pipeline, executor, time.perf_counter() - start)
             plain = not kwargs and not self._static(args)
-            found = self._cache[key] = _by_leaves(compiled, call), _direct(compiled, call, self._other) if plain else None
+            direct = _direct(compiled, call, self._other) if plain else None
+            found = self._cache[key] = _by_leaves(compiled, call), direct
         by_leaves, direct = found
         if direct is not None:
             self._entry, self._entry_default = direct, _default[0]
@@ -247,9 +250,9 @@ def jit(
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
-    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are what
-    the executor takes: `llvm` has `threads` and `math="fast"` or `"precise"`. Works as a decorator, with or without
-    options. Raises `ExecutorError` for an option that the executor does not take.
+    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are
+    what the executor takes: `llvm` has `threads` and `math="fast"` or `"precise"`. Works as a decorator, with or
+    without options. Raises `ExecutorError` for an option that the executor does not take.
     """
     if fun is None:
         return lambda f: Jitted(f, executor, pipeline, static_argnums, options)
