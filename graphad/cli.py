@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 FORMATS = ("svg", "png", "pdf", "dot")
-EXECUTORS = ("numpy", "numba")
+EXECUTORS = ("numpy", "llvm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -34,14 +34,14 @@ def test_fit_prints_its_tables_and_draws_every_stage(tmp_path: Path, capsys: pyt
     for text in (
         "3 parameters (3 free), 2 bins, channels: singlechannel",
         "Likelihood and gradient, numpy",
-        "Likelihood and gradient, numba",
+        "Likelihood and gradient, llvm",
         "Best fit",
         "Exact gradients against finite differences",
         *model.parameters,
     ):
         assert text in printed.out
     assert "done" in printed.err
-    for executor in ("numpy", "numba"):
+    for executor in ("numpy", "llvm"):
         drawings = list((tmp_path / executor).glob("*.svg"))
         assert len(drawings) >= len(fit(model, executor).stages)
         assert all("<svg" in drawing.read_text() for drawing in drawings)

@@ -90,7 +90,7 @@ def test_the_graph_does_not_grow_with_bins_or_samples() -> None:
     assert size(load(spec(2, 1))) == size(load(spec(40, 6)))
 
 
-@pytest.mark.parametrize("executor", ["numpy", "numba"])
+@pytest.mark.parametrize("executor", ["numpy", "numba", "llvm"])
 @pytest.mark.parametrize("codes", CODES, ids="/".join)
 @pytest.mark.parametrize("file", FILES)
 def test_gradient_against_central_differences(file: str, codes: tuple[str, str], executor: str) -> None:
