@@ -18,6 +18,7 @@ from graphad.executors.loops.program import (
     Loop,
     Program,
     Reduction,
+    Rows,
     Store,
     View,
     is_identity,
@@ -94,7 +95,10 @@ class Printer:
     # -- statements -------------------------------------------------------------------------------------------
 
     def statement(self, statement: Any) -> None:
-        if isinstance(statement, Loop):
+        if isinstance(statement, Rows):
+            for loop in statement.loops:
+                self.statement(loop)
+        elif isinstance(statement, Loop):
             if not is_identity(statement):
                 self.comment(statement.note)
                 self.nest(schedule(statement, self.known))

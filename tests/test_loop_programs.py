@@ -16,7 +16,7 @@ from graphad.errors import ExecutorError
 from graphad.executors.llvm import LLVMExecutor
 from graphad.executors.loops import lower
 from graphad.executors.loops.packing import REUSE
-from graphad.executors.loops.program import Load, Loop, Pack, Program, roots, walk
+from graphad.executors.loops.program import Load, Loop, Pack, Program, Rows, loops_of, roots, walk
 
 RNG = np.random.default_rng(0)
 
@@ -29,7 +29,11 @@ def program(fun: Any, *args: Any, **options: Any) -> Program:
 
 
 def loops(found: Program) -> list[Loop]:
-    return [s for s in found.statements if isinstance(s, Loop)]
+    return [loop for s in found.statements for loop in loops_of(s)]
+
+
+def threads_of(found: Program) -> list[int]:
+    return [s.threads if isinstance(s, Rows) else 1 for s in found.statements]
 
 
 def close(found: Any, expected: Any) -> None:
@@ -69,13 +73,13 @@ def test_threads_share_large_loops(name: str) -> None:
     expected = fun(*args)
     for threads in (1, 2, 3, 5):
         close(graphad.jit(fun, threads=threads)(*args), expected)
-    assert any(loop.threads == 2 for loop in loops(program(fun, *args, lanes=8, threads=2)))
-    assert all(loop.threads == 1 for loop in loops(program(fun, *args, lanes=8, threads=1)))
+    assert 2 in threads_of(program(fun, *args, lanes=8, threads=2))
+    assert set(threads_of(program(fun, *args, lanes=8, threads=1))) == {1}
 
 
 def test_small_loops_are_not_shared() -> None:
     found = program(chain, np.ones(100), lanes=8, threads=8)
-    assert [loop.threads for loop in loops(found)] == [1]
+    assert threads_of(found) == [1]
 
 
 def test_results_do_not_depend_on_who_runs_a_share() -> None:
@@ -245,3 +249,39 @@ def test_precise_math_rounds_products_and_sums_one_by_one() -> None:
 
     np.testing.assert_array_equal(graphad.jit(f, math="precise")(x, y), f(x, y))
     np.testing.assert_allclose(graphad.jit(f)(x, y), f(x, y), rtol=1e-12, atol=1e-15)
+
+
+# -- loops row by row -------------------------------------------------------------------------------------------
+
+
+def softmax(x: Any) -> Any:
+    e = np.exp(x - np.max(x, axis=-1, keepdims=True))
+    return e / np.sum(e, axis=-1, keepdims=True)
+
+
+def standardised(x: Any) -> Any:
+    centred = x - np.mean(x, axis=-1, keepdims=True)
+    return centred / np.sqrt(np.mean(centred**2, axis=-1, keepdims=True) + 1e-5)
+
+
+BY_ROWS = {
+    "softmax": softmax,
+    "standardised": standardised,
+    "its gradient": graphad.grad(lambda x: np.sum(standardised(x) ** 3)),
+    "sums over rows too": lambda x: (np.sum(softmax(x), axis=0), softmax(x)[:, ::-1]),
+    "a total between": lambda x: softmax(x) * np.sum(np.tanh(x)),
+    "rows in another order": lambda x: softmax(x)[::-1] + softmax(x),
+    "neighbouring rows": lambda x: np.cumsum(softmax(x), axis=0)[1:] - softmax(x)[:-1],
+}
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", BY_ROWS)
+def test_loops_along_the_same_axis_run_row_by_row(name: str, threads: int) -> None:
+    fun, x = BY_ROWS[name], RNG.normal(size=(301, 500))
+    close(graphad.jit(fun, threads=threads)(x), fun(x))
+    if name in ("softmax", "standardised"):
+        (rows,) = program(fun, x, lanes=8, threads=threads).statements
+        assert isinstance(rows, Rows)
+        assert len(rows.loops) == 3
+        assert rows.threads == threads

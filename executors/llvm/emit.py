@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.llvm.nests import NestEmitter
+from graphad.executors.llvm.nests import NestEmitter, emit_rows
 from graphad.executors.llvm.parts import PARALLEL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
 from graphad.executors.llvm.text import Code, Module
-from graphad.executors.loops.nest import schedule
+from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Buffer,
     Foreign,
@@ -21,6 +21,7 @@ from graphad.executors.loops.program import (
     Loop,
     Program,
     Reduction,
+    Rows,
     Store,
     View,
     is_identity,
@@ -122,6 +123,8 @@ class Emitter:
             self.code.do(f"; {statement.note}")
         if isinstance(statement, Loop):
             self.loop(statement)
+        elif isinstance(statement, Rows):
+            emit_rows(self, [self._scheduled(loop, rows=True) for loop in statement.loops], statement.threads)
         elif isinstance(statement, Foreign):
             self.foreign(statement)
         else:
@@ -129,13 +132,15 @@ class Emitter:
 
     def loop(self, loop: Loop) -> None:
         """Write a loop nest, after what it updates in memory has its initial value."""
-        if is_identity(loop):
-            return
-        nest = schedule(loop, self.known)
+        if not is_identity(loop):
+            NestEmitter(self, self._scheduled(loop)).emit()
+
+    def _scheduled(self, loop: Loop, rows: bool = False) -> Nest:
+        nest = schedule(loop, self.known, rows)
         for reduction in nest.in_memory:
             target = kept_target(reduction)
             self.loop(Loop(target.shape, [Store(target, reduction.initial)]))
-        NestEmitter(self, nest).emit()
+        return nest
 
     @contextmanager
     def share(self, iterations: int, threads: int) -> Iterator[None]:

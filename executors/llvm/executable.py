@@ -17,7 +17,7 @@ from graphad.executors.arguments import host_call, prepare
 from graphad.executors.llvm.engine import Library, object_code
 from graphad.executors.llvm.entry import FIELDS, constants, text
 from graphad.executors.loops.parallel import nanoseconds
-from graphad.executors.loops.program import Buffer, HostCall, Loop, Program
+from graphad.executors.loops.program import Buffer, HostCall, Program, loops_of
 from graphad.types import Array, TensorType
 
 POOLED_BYTES = 1 << 18
@@ -82,9 +82,9 @@ class Executable:
         self._pools = [
             Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
         ]
-        self._long = not all(isinstance(s, Loop) for s in program.statements) or sum(
-            nanoseconds(s) for s in program.statements if isinstance(s, Loop)
-        ) > RELEASE_FROM
+        loops = [loop for s in program.statements for loop in loops_of(s)]
+        calls = any(not loops_of(s) for s in program.statements)
+        self._long = calls or sum(map(nanoseconds, loops)) > RELEASE_FROM
         self._keep: list[Any] = []
         exact = self.bind(self._refuse)
         program_name, types = program.name, program.input_types

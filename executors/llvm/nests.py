@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class NestEmitter(Scope):
     def _open(self, d: int) -> None:
         nest = self.nest
         if d == self.depth:
-            body = Body(1, "0", values=self.values[d])
+            body = Body(1, self.index[-1] if d else "0", values=self.values[d])
             self._body(body)
             self._finish(d)
             return
@@ -52,9 +52,6 @@ class NestEmitter(Scope):
         for reduction, level in self.levels.items():
             if level == d:
                 self.sums[reduction] = None
-        if d == 0 and nest.threads > 1:
-            self._shared()
-            return
         self.holes.append(self.code.hole())
         if d == self.depth - 1:
             self._innermost(d)
@@ -63,7 +60,7 @@ class NestEmitter(Scope):
             for reduction in carried:
                 if self.sums[reduction] is None:
                     self.sums[reduction] = self._initial(reduction, self._sum_lanes())
-            with self._loop(0, nest.extents[d], 1, carried) as i:
+            with self.loop(0, nest.extents[d], 1, carried) as i:
                 self.index.append(i)
                 self.values[d + 1].clear()
                 self.places[d + 1].clear()
@@ -72,17 +69,17 @@ class NestEmitter(Scope):
         self.holes.pop()
         self._finish(d)
 
-    def _shared(self) -> None:
-        # All reductions keep the outermost axis, so nothing is carried round this loop.
-        with self.emitter.share(self.nest.extents[0], self.nest.threads):
-            self.enter()
-            self.holes.append(self.code.hole())
-            with self._loop("%low", "%high", 1, []) as i:
-                self.index.append(i)
-                self._open(1)
-                self.index.pop()
-            self.holes.pop()
-        self.enter()
+    def hoist(self) -> None:
+        """Write what does not depend on any loop."""
+        self._scalars(0)
+
+    def row(self, i: str) -> None:
+        """Write the nest's body for one position of its outermost loop, which stands around it already."""
+        self.index.append(i)
+        self.values[1].clear()
+        self.places[1].clear()
+        self._open(1)
+        self.index.pop()
 
     def _scalars(self, d: int) -> None:
         body = Body(1, "", values=self.values[d])
@@ -126,7 +123,7 @@ class NestEmitter(Scope):
             self._masked(d, done, n, lanes, carried)
 
     def _repeat(self, d: int, start: int, end: int, lanes: int, carried: list[Reduction]) -> int:
-        with self._loop(start, end, lanes, carried) as i:
+        with self.loop(start, end, lanes, carried) as i:
             self._iteration(d, Body(lanes, i))
         return end - start
 
@@ -135,7 +132,7 @@ class NestEmitter(Scope):
         own = [dict(self.sums)] + [{r: self._initial(r, lanes) for r in carried} for _ in range(copies - 1)]
         self.sums = {(r, u): own[u][r] for u in range(copies) for r in carried}  # type: ignore[misc]
         keys = list(self.sums)
-        with self._loop(0, end, lanes * copies, keys) as i:
+        with self.loop(0, end, lanes * copies, keys) as i:
             parts = dict(self.sums)
             for u in range(copies):
                 self.sums = {r: parts[r, u] for r in carried}  # type: ignore[index]
@@ -160,7 +157,7 @@ class NestEmitter(Scope):
             flags = ", ".join(f"i1 {'true' if i < n - start else 'false'}" for i in range(lanes))
             self._iteration(d, Body(lanes, str(start), f"<{flags}>" if n - start < lanes else None, n - start))
             return
-        with self._loop(start, n, lanes, carried) as i:
+        with self.loop(start, n, lanes, carried) as i:
             many = vector("i64", lanes)
             position = self.positions(i, lanes)
             mask = self.code(f"icmp ult {many} {position}, {splat('i64', n, lanes)}")
@@ -272,7 +269,7 @@ class NestEmitter(Scope):
     # -- loops -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _loop(self, start: int | str, end: int | str, step: int, carried: list[Any]) -> Iterator[str]:
+    def loop(self, start: int | str, end: int | str, step: int, carried: list[Any]) -> Iterator[str]:
         """A loop from `start` to `end`; nothing but its body where it runs once. `sums` are carried round it."""
         code = self.code
         if isinstance(start, int) and isinstance(end, int) and end - start <= step:
@@ -310,3 +307,19 @@ class NestEmitter(Scope):
 
 def _width(dtype: DType) -> int:
     return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+
+
+def emit_rows(emitter: Emitter, nests: list[Nest], threads: int) -> None:
+    """Write nests with one outermost loop for all of them, whose iterations `threads` may share."""
+    emitters = [NestEmitter(emitter, nest) for nest in nests]
+    for nest in emitters:
+        nest.hoist()
+    n = nests[0].extents[0]
+    with emitter.share(n, threads) if threads > 1 else nullcontext():
+        for nest in emitters:
+            nest.enter()
+            nest.holes.append(nest.code.hole())
+        ends: tuple[Any, Any] = ("%low", "%high") if threads > 1 else (0, n)
+        with emitters[0].loop(*ends, 1, []) as i:
+            for nest in emitters:
+                nest.row(i)

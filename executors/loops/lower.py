@@ -24,9 +24,11 @@ from graphad.executors.loops.program import (
     Store,
     View,
     children,
+    loops_of,
     roots,
     walk,
 )
+from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.specials import exported
 from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
 from graphad.graph import Constant, Graph, Node, Value
@@ -227,7 +229,7 @@ class Lowering:
                 self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
-            shared(packed(self.statements), self.threads), self.constants, self.errors,
+            shared(by_rows(packed(self.statements)), self.threads), self.constants, self.errors,
         )  # fmt: skip
         at = 0
         for buffer, _ in program.constants:
@@ -341,8 +343,8 @@ def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
         return dict.fromkeys(v.buffer for v in (*statement.operands, *statement.results))
     if isinstance(statement, Foreign):
         return dict.fromkeys(v.buffer for v in (*statement.views, *statement.writes))
-    written = [store.view.buffer for store in statement.stores]
-    written += [r.target.buffer for r in statement.reductions if r.target is not None]
+    written = [store.view.buffer for loop in loops_of(statement) for store in loop.stores]
+    written += [r.target.buffer for loop in loops_of(statement) for r in loop.reductions if r.target is not None]
     return dict.fromkeys([*written, *(x.view.buffer for x in loads)])
 
 
@@ -350,7 +352,7 @@ def _lay_out(statements: list[Statement]) -> int:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     known: set[Scalar] = set()
-    loads = [loads_of(s, known) if isinstance(s, Loop) else [] for s in statements]
+    loads = [[x for loop in loops_of(s) for x in loads_of(loop, known)] for s in statements]
     for i, statement in enumerate(statements):
         for buffer in touched(statement, loads[i]):
             if buffer.kind == "temporary":

@@ -62,20 +62,23 @@ class Nest:
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
-    threads: int = 1
 
 
-def schedule(loop: Loop, known: set[Scalar]) -> Nest:
+def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
-    depth 0; those that this loop computes there are added to it."""
+    depth 0; those that this loop computes there are added to it. With `rows` the outermost loop is that over the first
+    axis by itself."""
     scalars = list(walk(roots(loop), known))
     views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
-    groups = _innermost(loop, _merge(loop, order(loop, views), views, indexed), views)
+    axes = [axis for axis in order(loop, views) if not rows or axis]
+    groups = _innermost(loop, _merge(loop, axes, views, indexed), views)
+    if rows:
+        groups.insert(0, [0])
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
-    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [], loop.threads)
+    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
 
     depth: dict[Scalar, int] = {}
     for x in scalars:
@@ -123,9 +126,8 @@ def order(loop: Loop, views: list[View]) -> list[int]:
     axes = [axis for axis, n in enumerate(loop.space) if n != 1]
     reduced = {axis for reduction in loop.reductions for axis in reduction.axes}
 
-    def outwards(axis: int) -> tuple[bool, int, bool, int]:
-        shared = loop.threads > 1 and axis == 0
-        return (not shared, -sum(abs(view.strides[axis]) for view in views), axis in reduced, axis)
+    def outwards(axis: int) -> tuple[int, bool, int]:
+        return (-sum(abs(view.strides[axis]) for view in views), axis in reduced, axis)
 
     if any(store.add for store in loop.stores):
         return axes
@@ -134,10 +136,9 @@ def order(loop: Loop, views: list[View]) -> list[int]:
 
 def _innermost(loop: Loop, groups: list[list[int]], views: list[View]) -> list[list[int]]:
     """The groups of axes with the one last along which vectors cost least for each element."""
-    free = groups[1:] if loop.threads > 1 else groups
-    if len(free) < 2 or any(store.add for store in loop.stores):
+    if len(groups) < 2 or any(store.add for store in loop.stores):
         return groups
-    best = min(reversed(free), key=lambda group: _cost(loop, group, views, frozenset()))
+    best = min(reversed(groups), key=lambda group: _cost(loop, group, views, frozenset()))
     return [group for group in groups if group is not best] + [best]
 
 
@@ -146,8 +147,7 @@ def candidates(loop: Loop, views: list[View], packed: Set[View] = frozenset()) -
     The arrays in `packed` are taken to stand along it."""
     indexed = {x.axis for x in walk(roots(loop)) if isinstance(x, Index)}
     groups = _merge(loop, order(loop, views), views, indexed)
-    free = groups[1:] if loop.threads > 1 else groups
-    return [(_cost(loop, group, views, packed), group) for group in free]
+    return [(_cost(loop, group, views, packed), group) for group in groups]
 
 
 def _cost(loop: Loop, group: list[int], views: list[View], packed: Set[View]) -> float:
@@ -188,7 +188,6 @@ def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -
         outer = groups[-1][-1] if groups else None
         fits = (
             outer is not None
-            and not (loop.threads > 1 and outer == 0)
             and axis not in indexed
             and outer not in indexed
             and all(view.strides[outer] == view.strides[axis] * n for view in views)

@@ -54,7 +54,7 @@ def _pack(loop: Loop) -> list[Statement]:
     new = rebuilt(loop, change)
     stores = [Store(s.view, new[s.value], s.shift) for s in loop.stores]
     reductions = [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in loop.reductions]
-    return [*copies, Loop(loop.space, stores, reductions, [], loop.note, loop.threads)]
+    return [*copies, Loop(loop.space, stores, reductions, [], loop.note)]
 
 
 def _elements(view: View) -> int:

@@ -14,6 +14,7 @@ from graphad.executors.loops.program import (
     Load,
     Loop,
     Reduction,
+    Rows,
     Statement,
     Store,
     View,
@@ -44,7 +45,22 @@ def shared(statements: list[Statement], threads: int) -> list[Statement]:
     """The statements with every loop that is worth it split into blocks, `threads` of which may run at a time."""
     if threads < 2:
         return statements
-    return [part for s in statements for part in (_split(s, threads) if isinstance(s, Loop) else [s])]
+    result: list[Statement] = []
+    for statement in statements:
+        if isinstance(statement, Rows):
+            result += _rows(statement, threads)
+        else:
+            result += _split(statement, threads) if isinstance(statement, Loop) else [statement]
+    return result
+
+
+def _rows(rows: Rows, threads: int) -> list[Statement]:
+    cost = sum(nanoseconds(loop) for loop in rows.loops)
+    if cost < PAYS:
+        return [rows]
+    if any(0 in r.axes for loop in rows.loops for r in loop.reductions):
+        return [part for loop in rows.loops for part in _split(loop, threads)]
+    return [Rows(rows.loops, min(threads, int(cost / _SHARE)))]
 
 
 def _split(loop: Loop, threads: int) -> list[Statement]:
@@ -59,9 +75,9 @@ def _split(loop: Loop, threads: int) -> list[Statement]:
     blocks = _blocks(n, threads)
     rest = n % blocks
     split = _Split(loop, axis, blocks + bool(rest))
-    parts: list[Statement] = [split.part(0, blocks, n // blocks, 0, threads)]
+    parts: list[Statement] = [Rows([split.part(0, blocks, n // blocks, 0)], threads)]
     if rest:
-        parts.append(split.part(blocks, 1, rest, n - rest, 1))
+        parts.append(split.part(blocks, 1, rest, n - rest))
     return parts + split.combined()
 
 
@@ -86,7 +102,7 @@ class _Split:
                 buffer = Buffer("temporary", reduction.value.dtype, rows * math.prod(kept))
                 self.partial[reduction] = View.whole(buffer, (rows, *kept))
 
-    def part(self, row: int, blocks: int, size: int, start: int, threads: int) -> Loop:
+    def part(self, row: int, blocks: int, size: int, start: int) -> Loop:
         """Some blocks of one size, the first from `start` on; the first axis of the loop numbers them."""
         axis, loop = self.axis, self.loop
         space = (blocks, *loop.space[:axis], size, *loop.space[axis + 1 :])
@@ -120,7 +136,7 @@ class _Split:
         new = rebuilt(loop, change)
         stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
         checks = [Check(new[c.condition], c.error) for c in loop.checks]
-        return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note, threads)
+        return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note)
 
     def combined(self) -> list[Statement]:
         """The blocks' results as one."""

@@ -211,15 +211,27 @@ class Check:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One loop nest over `space`: reductions and stores, computed together in one pass. With `threads`, so many may
-    share the positions along the first axis, which then is the outermost loop."""
+    """One loop nest over `space`: reductions and stores, computed together in one pass."""
 
     space: Shape
     stores: list[Store] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     note: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Rows:
+    """Loops with the same first axis: all of them for one position along it, then all for the next. Each gives the same
+    when they run one after another. With `threads`, so many may share the positions."""
+
+    loops: list[Loop]
     threads: int = 1
+
+    @property
+    def note(self) -> str:
+        """What the loops are for."""
+        return "; ".join(loop.note for loop in self.loops)
 
 
 @dataclass(eq=False, slots=True)
@@ -254,7 +266,7 @@ class HostCall:
     note: str = ""
 
 
-Statement = Loop | Foreign | HostCall
+Statement = Loop | Rows | Foreign | HostCall
 
 
 @dataclass(eq=False, slots=True)
@@ -274,6 +286,11 @@ class Program:
     errors: list[tuple[type[Exception], str]]
     arena_bytes: int = 0
     constant_bytes: int = 0
+
+
+def loops_of(statement: Statement) -> list[Loop]:
+    """The loops of a statement, in order."""
+    return statement.loops if isinstance(statement, Rows) else [statement] if isinstance(statement, Loop) else []
 
 
 def children(x: Scalar) -> tuple[Scalar, ...]:
