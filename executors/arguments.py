@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.executors.loops.program import HostCall
+from graphad.executors.loops.program import HostCall, View
 from graphad.types import Array, TensorType
 
 
@@ -42,6 +43,15 @@ def _prepared(name: str, i: int, x: Any, kind: TensorType) -> Array:
     copied = np.empty(kind.shape, kind.dtype.char)
     copied[...] = array
     return copied
+
+
+def elements(view: View, base: int) -> Array:
+    """A view as a NumPy array; `base` is the address of the block that its buffer is a part of."""
+    buffer, item = view.buffer, view.dtype.itemsize
+    if not math.prod(view.shape):
+        return np.empty(view.shape, view.dtype)
+    memory: Any = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
+    return np.ndarray(view.shape, view.dtype, memory, view.offset * item, tuple(s * item for s in view.strides))
 
 
 def host_call(call: HostCall, array: Callable[[Any, int], Array], failures: dict[int, BaseException]) -> Any:

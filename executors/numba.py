@@ -12,14 +12,14 @@ import numba
 import numpy as np
 from numba import types as nb
 
-from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors import numba_runtime as runtime
+from graphad.executors.arguments import elements, host_call, prepare
 from graphad.executors.loops import lower, supports
-from graphad.executors.loops.program import Buffer, HostCall, Program, View
+from graphad.executors.loops.program import Buffer, Program, View
 from graphad.executors.numba_printer import MISMATCH, Printer
 from graphad.graph import Graph
 from graphad.op import Op
-from graphad.types import DType, TensorType
+from graphad.types import DType
 
 _DTYPES: dict[str, Any] = {
     "bool": nb.boolean, "i8": nb.int8, "i16": nb.int16, "i32": nb.int32, "i64": nb.int64, "u8": nb.uint8,
@@ -52,7 +52,8 @@ class NumbaExecutable:
         self._host_calls = printer.host_calls
         self._arena_bytes = program.arena_bytes + printer.table_bytes
         self._constants = self._block(printer.parameters)
-        self._callbacks = [_callback(call, program, self._failures) for call in printer.host_calls]
+        array = _array(program)
+        self._callbacks = [host_call(call, array, self._failures) for call in printer.host_calls]
         namespace = self._namespace(printer)
         exec(compile(self._source, f"<graphad {program.name}>", "exec"), namespace)
         function = namespace[self._source[4 : self._source.index("(")]]
@@ -144,34 +145,15 @@ class NumbaExecutable:
         return self._source
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results and of the constants."""
-        return {
-            "arena": self._arena_bytes,
-            "results": sum(t.nbytes for t in self.program.output_types),
-            "constants": int(self._constants.nbytes),
-        }
+        """Bytes of the arena (all intermediate values), of the results and of the constants, and their sum: the `peak`."""
+        results = sum(t.nbytes for t in self.program.output_types)
+        arena, constants = self._arena_bytes, int(self._constants.nbytes)
+        return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
 
     def _prepare(self, *args: Any) -> list[Any]:
         # The slow way in: scalars, strided or misaligned arrays, half precision.
-        prepared = []
-        for i, (x, kind) in enumerate(zip(args, self.program.input_types, strict=True)):
-            array = np.asarray(x)
-            if array.dtype != kind.dtype and isinstance(x, (bool, int, float, complex)):
-                array = array.astype(kind.dtype)
-            if not array.dtype.isnative:
-                array = array.astype(array.dtype.newbyteorder("="))
-            if array.dtype != kind.dtype or array.shape != kind.shape:
-                self._reject(i, array, kind)
-            array = np.require(array, kind.dtype, ["C", "A"])
-            prepared.append(array.view(np.uint16) if kind.dtype.char == "e" else array)
-        return prepared
-
-    def _reject(self, i: int, array: Any, kind: TensorType) -> None:
-        error = ShapeError if array.dtype == kind.dtype else TypeMismatchError
-        raise error(
-            f"{self.program.name}: argument {i} is an array of {array.dtype} with shape {list(array.shape)}, but the "
-            f"graph was compiled for {kind}; compile it for these types"
-        )
+        arrays = prepare(self.program.name, self.program.input_types, args)
+        return [x.view(np.uint16) if x.dtype.char == "e" else x for x in arrays]
 
     def _fail(self, status: int, args: tuple[Any, ...]) -> None:
         if status == MISMATCH:
@@ -186,32 +168,16 @@ def _element(dtype: DType) -> Any:
     return nb.uint16 if dtype.char == "e" else numba.from_dtype(dtype)
 
 
-def _callback(call: HostCall, program: Program, failures: dict[int, BaseException]) -> Any:
-    arrays = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
-    count = 2 + len(arrays)
+def _array(program: Program) -> Callable[[View, int], Any]:
+    """How a host call finds the elements of a view by the table of addresses behind the arena."""
+    slots = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
 
-    def array(view: View, addresses: Any) -> Any:
+    def array(view: View, table: int) -> Any:
         buffer: Buffer = view.buffer
-        base = addresses[{"temporary": 0, "constant": 1}.get(buffer.kind, arrays.get(id(buffer), 0))]
-        if not all(view.shape):
-            return np.empty(view.shape, view.dtype)
-        memory: Any = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
-        item = view.dtype.itemsize
-        strides = tuple(s * item for s in view.strides)
-        return np.ndarray(view.shape, view.dtype, memory, view.offset * item, strides)
+        slot = {"temporary": 0, "constant": 1}.get(buffer.kind, slots.get(id(buffer), 0))
+        return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
 
-    def run(table: int) -> int:
-        try:
-            addresses = (ctypes.c_int64 * count).from_address(table)
-            results = call.op.eval(np, *[array(view, addresses) for view in call.operands])
-            for view, result in zip(call.results, (results,) if len(call.results) == 1 else results, strict=True):
-                array(view, addresses)[...] = result
-        except BaseException as error:
-            failures[threading.get_ident()] = error
-            return 1
-        return 0
-
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(run)
+    return array
 
 
 class NumbaExecutor:

@@ -59,7 +59,7 @@ def workspace(routine: str, *arguments: int | str | None) -> int:
 
 @cache
 def _module(name: str) -> Any:
-    """A module of SciPy's by itself: the whole of `scipy.linalg` takes longer to import than most programs to compile."""
+    """A module of SciPy by itself: the whole of `scipy.linalg` takes longer to import than most programs to compile."""
     full = f"scipy.linalg.{name}"
     if full in sys.modules:
         return sys.modules[full]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -102,10 +102,14 @@ class _Unknown(Exception):
     pass
 
 
+Reader = Callable[[Sequence[Scalar]], Any]
+"""What an expression comes to for given operands: a scalar, or a plain number."""
+
+
 @cache
-def _parse(code: str) -> ast.expr:
+def _reader(code: str) -> Reader:
     operands = [f"_{i}" for i in range(8)]
-    return ast.parse(code.format(*operands), mode="eval").body
+    return _read(ast.parse(code.format(*operands), mode="eval").body)
 
 
 def translate(code: str, operands: Sequence[Scalar], dtype: DType) -> Scalar:
@@ -116,7 +120,7 @@ def translate(code: str, operands: Sequence[Scalar], dtype: DType) -> Scalar:
     try:
         if dtype.char == "e" or any(x.dtype.char == "e" for x in operands):
             raise _Unknown("float16")
-        return convert(_strong(_build(_parse(code), operands), dtype), dtype)
+        return convert(_strong(_reader(code)(operands), dtype), dtype)
     except (_Unknown, SyntaxError) as error:
         types = ", ".join(str(x.dtype) for x in operands)
         raise MissingRuleError(f"scalar code {code!r} cannot be compiled for {types}: {error}") from None
@@ -190,45 +194,61 @@ def _same(xs: list[Any], operands: Sequence[Scalar]) -> list[Scalar]:
     return [_strong(x, typed[0] if typed else np.dtype(float)) for x in xs]
 
 
-def _build(node: ast.expr, operands: Sequence[Scalar]) -> Any:
-    def build(child: ast.expr) -> Any:
-        return _build(child, operands)
-
+def _read(node: ast.expr) -> Reader:
     match node:
         case ast.Constant(value=value):
-            return value
+            return lambda xs: value
         case ast.Name(id=name):
             if name in _NAMES:
-                return _NAMES[name]
-            return operands[int(name[1:])]
+                return lambda xs: _NAMES[name]
+            number = int(name[1:])
+            return lambda xs: xs[number]
         case ast.UnaryOp(op=ast.UAdd(), operand=x):
-            return build(x)
-        case ast.UnaryOp(op=ast.Not(), operand=x):
-            return operation("invert", _truth(build(x)))
+            return _read(x)
         case ast.UnaryOp(op=op, operand=x):
-            value = build(x)
-            return -value if not isinstance(value, Scalar) else operation(_OPERATORS[type(op)], value)
+            return _unary(op, _read(x))
         case ast.BinOp(left=left, op=op, right=right):
-            pair = [build(left), build(right)]
-            if not any(isinstance(x, Scalar) for x in pair):
-                return eval(compile(ast.Expression(node), "code", "eval"), {"__builtins__": {}}, dict(_NAMES))
-            if isinstance(op, ast.Pow) and type(pair[1]) is int:
-                return _integer_power(pair[0], pair[1])
-            return operation(_OPERATORS[type(op)], *_same(pair, operands))
+            return _binary(node, op, _read(left), _read(right))
         case ast.Compare(left=left, ops=ops, comparators=rest):
-            sides = [build(x) for x in (left, *rest)]
-            terms = [
-                operation(_OPERATORS[type(op)], *_same([a, b], operands))
-                for op, a, b in zip(ops, sides, sides[1:], strict=False)
-            ]
-            return _fold("bitwise_and", terms)
+            sides = [_read(x) for x in (left, *rest)]
+            triples = [(_OPERATORS[type(op)], a, b) for op, a, b in zip(ops, sides, sides[1:], strict=False)]
+            return lambda xs: _fold("bitwise_and", [operation(n, *_same([a(xs), b(xs)], xs)) for n, a, b in triples])
         case ast.BoolOp(op=op, values=values):
-            return _fold(_OPERATORS[type(op)], [_truth(build(x)) for x in values])
+            joined, terms = _OPERATORS[type(op)], [_read(x) for x in values]
+            return lambda xs: _fold(joined, [_truth(x(xs)) for x in terms])
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            return where(_truth(build(test)), *_same([build(body), build(orelse)], operands))
+            choose, first, second = _read(test), _read(body), _read(orelse)
+            return lambda xs: where(_truth(choose(xs)), *_same([first(xs), second(xs)], xs))
         case ast.Call(func=ast.Name(id=name), args=args):
-            return _call(name, [build(x) for x in args], operands)
+            readers = [_read(x) for x in args]
+            return lambda xs: _call(name, [x(xs) for x in readers], xs)
     raise _Unknown(ast.unparse(node))
+
+
+def _unary(op: ast.unaryop, x: Reader) -> Reader:
+    if isinstance(op, ast.Not):
+        return lambda xs: operation("invert", _truth(x(xs)))
+    name = _OPERATORS[type(op)]
+
+    def read(xs: Sequence[Scalar]) -> Any:
+        value = x(xs)
+        return operation(name, value) if isinstance(value, Scalar) else -value
+
+    return read
+
+
+def _binary(node: ast.expr, op: ast.operator, left: Reader, right: Reader) -> Reader:
+    name, power = _OPERATORS[type(op)], isinstance(op, ast.Pow)
+
+    def read(xs: Sequence[Scalar]) -> Any:
+        x, y = left(xs), right(xs)
+        if not isinstance(x, Scalar) and not isinstance(y, Scalar):
+            return eval(compile(ast.Expression(node), "code", "eval"), {"__builtins__": {}}, dict(_NAMES))
+        if power and type(y) is int:
+            return _integer_power(x, y)
+        return operation(name, *_same([x, y], xs))
+
+    return read
 
 
 def _fold(name: str, terms: list[Scalar]) -> Scalar:
