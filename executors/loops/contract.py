@@ -11,8 +11,9 @@ from graphad.executors.loops.program import Foreign, Load, Loop, Reduction, Resu
 from graphad.graph import Node
 from graphad.ops.scalar import operation
 
-BLAS_FROM = 4096
-"""Products of one matrix product from which a BLAS call is cheaper than an inlined loop."""
+MATRIX_FROM = 128
+VECTOR_FROM = 4096
+"""Products of one product of matrices, or of a matrix and a vector, from which BLAS is quicker than an inlined loop."""
 
 
 @rule("dot_general")
@@ -34,7 +35,8 @@ def dot_general(low: Lowering, node: Node) -> bool:
     y = low.view(b).transpose((*op.rhs_batch, *free[1], *op.rhs_contract))
     nb, nk = len(op.lhs_batch), len(op.lhs_contract)
     batch, m, n = x.shape[:nb], x.shape[nb : len(x.shape) - nk], y.shape[nb : len(y.shape) - nk]
-    if nk and dtype.kind in "fc" and math.prod(m) * math.prod(n) * k >= BLAS_FROM:
+    least = VECTOR_FROM if 1 in (math.prod(m), math.prod(n)) else MATRIX_FROM
+    if k > 1 and dtype.kind in "fc" and math.prod(m) * math.prod(n) * k >= least:
         shape = math.prod(batch), math.prod(m), math.prod(n)
         out_view = low.place(out).reshape(shape)
         direct = out_view is not None and out_view.strides[2] in (1, 0)
