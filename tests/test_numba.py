@@ -214,7 +214,7 @@ def test_threads_share_one_executable() -> None:
 
 def test_memory_and_source() -> None:
     chain = graphad.jit(lambda x: np.sum(np.exp(-x) * x), executor="numba").compile(np.ones(1000))
-    assert chain.memory() == {"arena": 0, "results": 8, "constants": 0}
+    assert chain.memory() == {"arena": 0, "results": 8, "constants": 0, "peak": 8}
     assert chain.source().count("for i0 in range(1000)") == 1
 
 

@@ -27,11 +27,11 @@ def _binding() -> Any:
 @cache
 def host(precise: bool = False) -> Target:
     """This machine, as code is generated for it."""
-    from graphad.executors.llvm.vectormath import libmvec
+    from graphad.executors.llvm.libmvec import library
 
     llvm = _binding()
     features = {name for name, present in llvm.get_host_cpu_features().items() if present}
-    if libmvec() is not None:
+    if library() is not None:
         features.add("libmvec")
     width = 64 if "avx512f" in features else 32 if "avx2" in features else 16
     return Target(llvm.get_host_cpu_name(), frozenset(features), width, precise)

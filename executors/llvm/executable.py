@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ExecutorError
-from graphad.executors.arguments import host_call, prepare
-from graphad.executors.llvm.engine import Library, object_code
-from graphad.executors.llvm.entry import FIELDS, constants, text
+from graphad.executors.arguments import elements, host_call, prepare
+from graphad.executors.llvm.engine import Library, assembly, object_code
+from graphad.executors.llvm import entry
+from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.loops.parallel import nanoseconds
 from graphad.executors.loops.program import Buffer, HostCall, Program, loops_of
 from graphad.types import Array, TensorType
@@ -72,10 +73,12 @@ class Executable:
     raises while it runs (`IndexError` for an index out of bounds).
     """
 
-    def __init__(self, program: Program, hosts: Sequence[HostCall], code: bytes, symbols: dict[str, int]) -> None:
+    def __init__(self, program: Program, hosts: Sequence[HostCall], text: str, symbols: dict[str, int]) -> None:
         self.program = program
+        self.text = text
+        self._keep: list[Any] = []
         self._hosts = hosts
-        self._library = Library(code, symbols, ["run"])
+        self._library = Library(object_code(text), symbols, ["run"])
         self._failures: dict[int, BaseException] = {}
         self._callbacks = [host_call(call, self._array, self._failures) for call in hosts]
         self._constants = _block(program)
@@ -85,7 +88,6 @@ class Executable:
         loops = [loop for s in program.statements for loop in loops_of(s)]
         calls = any(not loops_of(s) for s in program.statements)
         self._long = calls or sum(map(nanoseconds, loops)) > RELEASE_FROM
-        self._keep: list[Any] = []
         exact = self.bind(self._refuse)
         program_name, types = program.name, program.input_types
         self.call = self.bind(lambda *args: exact(*prepare(program_name, types, args)))
@@ -135,12 +137,16 @@ class Executable:
                 ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(arena))
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results and of the constants."""
-        return {
-            "arena": self.program.arena_bytes,
-            "results": sum(t.nbytes for t in self.program.output_types),
-            "constants": self.program.constant_bytes,
-        }
+        """Bytes of the arena (all intermediate values), of the results and of the constants, and their sum: the `peak`."""
+        results = sum(t.nbytes for t in self.program.output_types)
+        arena, constants = self.program.arena_bytes, self.program.constant_bytes
+        return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
+
+    def source(self, kind: str | None = None) -> str:
+        """The code: LLVM's `ir`, which is the default, or the machine's `assembly`. Raises `ExecutorError` for others."""
+        if kind not in (None, "ir", "assembly"):
+            raise ExecutorError(f"llvm: there is no source of the kind {kind!r}; there are 'ir' and 'assembly'")
+        return assembly(self.text) if kind == "assembly" else self.text
 
     def _array(self, view: Any, table: int) -> Array:
         """A view as a NumPy array, for a host call."""
@@ -148,12 +154,7 @@ class Executable:
         slot = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}.get(
             buffer.kind, 2 + len(self.program.inputs) + buffer.number
         )
-        base = ctypes.c_int64.from_address(table + 8 * slot).value
-        if not math.prod(view.shape):
-            return np.empty(view.shape, view.dtype)
-        memory: Any = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
-        item = view.dtype.itemsize
-        return np.ndarray(view.shape, view.dtype, memory, view.offset * item, tuple(s * item for s in view.strides))
+        return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
 
     def _refuse(self, *args: Any) -> None:
         raise ExecutorError(f"{self.program.name}: arguments of {[type(x).__name__ for x in args]} were not understood")
@@ -168,7 +169,7 @@ class Executable:
 @cache
 def _caller() -> int:
     """The address of the function through which Python calls every program."""
-    library = Library(object_code(text()), {}, ["call"])
+    library = Library(object_code(entry.text()), {}, ["call"])
     _caller.library = library  # type: ignore[attr-defined]
     return library.addresses["call"]
 

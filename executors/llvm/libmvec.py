@@ -6,8 +6,6 @@ import ctypes
 from functools import cache
 from typing import Final
 
-from graphad.executors.llvm.text import Code, vector
-
 ERROR_ULP: Final = 4.0
 """The largest error of its functions, by its manual."""
 _NAMES: Final[dict[str, str]] = {
@@ -30,7 +28,7 @@ def library() -> ctypes.CDLL | None:
         return None
 
 
-def symbols(text: str) -> dict[str, int]:
+def addresses(text: str) -> dict[str, int]:
     """The addresses of the library's functions that a module's text names."""
     found = library()
     if found is None or "@_ZGV" not in text:

@@ -117,7 +117,8 @@ class NestEmitter(Scope):
         if not masked:
             if copies > 1:
                 done = self._unrolled(d, n - n % step, lanes, copies, carried)
-            if (n - done) // lanes:
+            # One loop for what is left over: with a mask if that is not whole registers.
+            if (n - done) // lanes and (copies == 1 or (n - done) % lanes == 0):
                 done += self._repeat(d, done, n - (n - done) % lanes, lanes, carried)
         if done < n:
             self._masked(d, done, n, lanes, carried)

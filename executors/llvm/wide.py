@@ -17,9 +17,8 @@ from graphad.ops.scalar import Const, Scalar
 def packed(x: Pack, use: Callable[[Scalar], Register], scalars: Scalars) -> Register:
     """The register of scalars side by side. `use` gives the registers of what they come from."""
     first = x.parts[0]
-    if all([part is first for part in x.parts]):
-        one = use(first)
-        return broadcast(scalars.code, one, x.dtype, x.lanes)
+    if not isinstance(first, Lane) and all([part is first for part in x.parts]):
+        return broadcast(scalars.code, use(first), x.dtype, x.lanes)
     if x.dtype.kind != "c":
         return _packed(x, use, scalars, lambda register: register)
     parts = [_packed(x, use, scalars, lambda register, i=i: register[i]) for i in (0, 1)]  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -218,8 +218,8 @@ class Lowering:
         results = [self.place(v) for v in node.outputs]
         self.statements.append(HostCall(node.op, operands, results, node, self.note(node)))
 
-    def finish(self) -> Program:
-        """Move results to their places and lay out the arena."""
+    def finish(self, gap: int = 0) -> Program:
+        """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
         for i, v in enumerate(self.graph.outputs):
             target = View.whole(self.outputs[i], v.type.shape)
             found = self.env.get(v)
@@ -231,20 +231,17 @@ class Lowering:
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
             shared(by_rows(packed(self.statements)), self.threads), self.constants, self.errors,
         )  # fmt: skip
-        at = 0
-        for buffer, _ in program.constants:
-            buffer.offset = at
-            at += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT
-        program.constant_bytes = at
-        program.arena_bytes = _lay_out(program.statements)
+        program.constant_bytes = _apart([buffer for buffer, _ in program.constants], gap)
+        program.arena_bytes = _lay_out(program.statements, gap)
         return program
 
 
-def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
+def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0) -> Program:
     """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first.
 
     With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are
-    split into blocks for `threads`.
+    split into blocks for `threads`. With a `gap`, no temporaries share memory, and at least so many bytes (a multiple
+    of `ALIGNMENT`) that belong to none lie before and after each temporary and each constant.
     """
     from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
 
@@ -254,7 +251,7 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1) -> Program:
             _lower_apart(low, node)
         else:
             low.lower(node)
-    return low.finish()
+    return low.finish(gap)
 
 
 def supports(op: Op) -> bool:
@@ -348,7 +345,16 @@ def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
     return dict.fromkeys([*written, *(x.view.buffer for x in loads)])
 
 
-def _lay_out(statements: list[Statement]) -> int:
+def _apart(buffers: Iterable[Buffer], gap: int) -> int:
+    """Place buffers one after another with gaps around each; the bytes that they take."""
+    at = gap
+    for buffer in buffers:
+        buffer.offset = at
+        at += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT + gap
+    return at
+
+
+def _lay_out(statements: list[Statement], gap: int) -> int:
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
     known: set[Scalar] = set()
@@ -358,6 +364,8 @@ def _lay_out(statements: list[Statement]) -> int:
             if buffer.kind == "temporary":
                 first.setdefault(buffer, i)
                 last[buffer] = i
+    if gap:
+        return _apart(first, gap)
     host: dict[Buffer, Buffer] = {}
     for i, statement in enumerate(statements):
         if isinstance(statement, Loop):

@@ -7,6 +7,7 @@ import math
 from graphad.executors.loops.nest import candidates, order, views_of
 from graphad.executors.loops.program import (
     Buffer,
+    Index,
     Load,
     Loop,
     Reduction,
@@ -18,6 +19,7 @@ from graphad.executors.loops.program import (
     roots,
     walk,
 )
+from graphad.ops.scalar import Scalar
 
 SIZE = 4096
 """Iterations of a loop from which packing is considered."""
@@ -48,8 +50,10 @@ def _pack(loop: Loop) -> list[Statement]:
     moved = [x for x in loads if x.view in small and abs(x.view.strides[axis]) > 1]
     copies, places = _copies(moved, [a for a in order(loop, views) if a not in group] + group, loop.note)
 
-    def change(x: Load) -> Load:
-        return Load(x.dtype, places[x.view]) if x.view in places else x
+    def change(x: Load | Index) -> Scalar:
+        if isinstance(x, Load) and x.shift is None and x.view in places:
+            return Load(x.dtype, places[x.view])
+        return x
 
     new = rebuilt(loop, change)
     stores = [Store(s.view, new[s.value], s.shift) for s in loop.stores]

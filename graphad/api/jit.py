@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -12,7 +13,7 @@ import numpy as np
 from graphad import executors, tree
 from graphad.api.call import Call, ShapeDtype, argument_type, as_array, is_weak
 from graphad.build import describe_location, user_location
-from graphad.errors import TracerError, TypeMismatchError
+from graphad.errors import ExecutorError, TracerError, TypeMismatchError
 from graphad.executors import Executor
 from graphad.executors.base import _default
 from graphad.graph import Graph
@@ -66,15 +67,24 @@ class Compiled:
     def __call__(self, *args: Any) -> tuple[Any, ...]:
         return self.executable(*[as_array(x) for x in args])
 
-    def source(self) -> str:
-        """The code that the executor generated, or the graph's text where it generates none."""
+    def source(self, kind: str | None = None) -> str:
+        """The code that the executor generated, or the graph's text where it generates none.
+
+        `llvm` has the kinds `"ir"`, which is the default, and `"assembly"`. Raises `ExecutorError` for a kind that the
+        executor does not have.
+        """
         source = getattr(self.executable, "source", None)
-        return source() if source is not None else str(self.graph)
+        if source is not None and (kind is None or inspect.signature(source).parameters):
+            return source() if kind is None else source(kind)
+        if kind is not None:
+            raise ExecutorError(f"{self.executor.name}: there is no source of the kind {kind!r}; leave the kind out")
+        return str(self.graph)
 
     def memory(self) -> dict[str, int]:
-        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`.
+        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`, and their
+        sum as `peak`.
 
-        An executor that plans no arena tells only the last two.
+        An executor that plans no arena tells only `results` and `constants`.
         """
         memory = getattr(self.executable, "memory", None)
         if memory is not None:
@@ -251,7 +261,7 @@ def jit(
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
     executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are
-    what the executor takes: `llvm` has `threads` and `math="fast"` or `"precise"`. Works as a decorator, with or
+    what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a decorator, with or
     without options. Raises `ExecutorError` for an option that the executor does not take.
     """
     if fun is None:
