@@ -145,7 +145,7 @@ class NumbaExecutable:
         return self._source
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results and of the constants, and their sum: the `peak`."""
+        """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
         results = sum(t.nbytes for t in self.program.output_types)
         arena, constants = self._arena_bytes, int(self._constants.nbytes)
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}

@@ -19,18 +19,43 @@ from graphad.executors.llvm import LLVMExecutor, engine
 from graphad.executors.llvm.entry import STACK_BYTES
 from graphad.executors.llvm.executable import POOLED_BYTES
 from graphad.executors.llvm.guard import GAP
-from graphad.executors.loops import Program, lower
+from graphad.executors.loops import Program, lower, packing
 from graphad.executors.loops.program import Buffer, Load, Loop, Store, View, loops_of, roots, walk
 from graphad.op import OPS
+from graphad.ops.shape import iota
 from graphad.testing import conformance
 
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize("options", [{}, {"guard": True}, {"guard": True, "threads": 3, "math": "precise"}], ids=str)
+SLOW = pytest.param({"guard": True, "threads": 3, "math": "precise"}, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("options", [{}, {"guard": True}, SLOW], ids=str)
 def test_every_sample(options: dict[str, Any]) -> None:
     report = conformance(LLVMExecutor(**options))
     assert len(report.passed) > 2500
+
+
+def test_one_lane_spread_over_a_whole_result() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return np.sum(x).reshape(1) + np.broadcast_to(y, (2, 3, 3))
+
+    x, y = RNG.normal(size=17), RNG.normal(size=(3, 1))
+    np.testing.assert_allclose(graphad.jit(f, executor="llvm")(x, y), f(x, y), rtol=1e-12)
+
+
+@pytest.mark.parametrize("guard", [False, True])
+def test_an_operand_is_packed_for_a_loop_that_asks_for_positions(guard: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("SIZE", 1), ("REUSE", 1), ("_GAIN", 0.0)):
+        monkeypatch.setattr(packing, name, value)
+
+    def f(x: Any, c: Any) -> Any:
+        return np.min(np.sum((x[:, None, :] - c) ** 2 * iota(4, np.float64), axis=-1), axis=1)
+
+    x, c = RNG.normal(size=(200, 4)), RNG.normal(size=(60, 4))
+    found = graphad.jit(f, executor="llvm", guard=guard)
+    np.testing.assert_allclose(found(x, c), f(x, c), rtol=1e-12)
 
 
 # -- guarded memory ---------------------------------------------------------------------------------------------
@@ -111,7 +136,7 @@ def test_an_addition_out_of_bounds_is_found() -> None:
     found = program(lambda x, u, i: scatter(x, u, i), *args)
     (store,) = [s for loop in loops(found) for s in loop.stores if s.add]
     store.view = moved(store.view, 1)
-    with pytest.raises(ExecutorError, match="wrote outside of output 0, at byte 7\\d of its 64"):
+    with pytest.raises(ExecutorError, match=r"wrote outside of output 0, at byte 7\d of its 64"):
         guarded(found)(*args)
 
 

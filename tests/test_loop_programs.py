@@ -285,3 +285,18 @@ def test_loops_along_the_same_axis_run_row_by_row(name: str, threads: int) -> No
         assert isinstance(rows, Rows)
         assert len(rows.loops) == 3
         assert rows.threads == threads
+
+
+# -- what is left over of a loop --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 13, 27, 44, 45, 60])
+def test_the_last_elements_of_sums_into_an_array(n: int) -> None:
+    x, u, i = RNG.normal(size=n), RNG.normal(size=(n, n)), RNG.integers(0, n, n)
+
+    def f(x: Any, u: Any, i: Any) -> Any:
+        return graphad.numpy.asarray(x)[i] * 2, graphad.grad(lambda x: np.sum(np.sin(x[i]) * np.sum(u, axis=0)[i]))(x)
+
+    close(graphad.jit(f, guard=True)(x, u, i), f(x, u, i))
+    gradient = graphad.grad(lambda x: np.sum(x[i, :] * u))
+    close(graphad.jit(gradient, guard=True)(u), gradient(u))

@@ -21,8 +21,8 @@ class LLVMExecutor:
     `math="precise"` rounds as NumPy does, function by function: no fused multiply-add, and no elementary function whose
     error may exceed one unit in the last place. `threads` may share a large loop (default: the environment variable
     `GRAPHAD_NUM_THREADS`, else all cores that the process may use); small ones run in one. With `guard`, a program runs
-    on copies of its arguments in memory with guards around every array, and a call raises `ExecutorError` where it wrote
-    out of bounds: slow, for tests of compiled code. Raises `ExecutorError` for other values.
+    on copies of its arguments in memory with guards around every array, and a call raises `ExecutorError` where it
+    wrote out of bounds: slow, for tests of compiled code. Raises `ExecutorError` for other values.
     """
 
     name = "llvm"

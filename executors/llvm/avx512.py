@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from graphad.executors.llvm import elementary
+from graphad.executors.llvm.elementary import arccosh, arcsinh, arctanh
 from graphad.executors.llvm.mathcode import MANTISSA, Registers
 
 ERROR_ULP: Final[dict[str, tuple[float, float]]] = {
@@ -264,7 +264,6 @@ def _power_of_negative(m: Registers, x: str, y: str, power: str) -> str:
 FORMS: Final[dict[str, Any]] = {
     "exp": _exp, "exp2": _exp2, "expm1": _expm1, "tanh": _tanh, "sinh": _sinh, "cosh": _cosh, "log": _log_of(0),
     "log2": _log_of(2), "log10": _log_of(10), "log1p": _log1p, "pow": _pow,
-    "arcsinh": lambda m, x: elementary.arcsinh(m, x, _log1p),
-    "arccosh": lambda m, x: elementary.arccosh(m, x, _log1p),
-    "arctanh": lambda m, x: elementary.arctanh(m, x, _log1p),
+    "arcsinh": lambda m, x: arcsinh(m, x, _log1p), "arccosh": lambda m, x: arccosh(m, x, _log1p),
+    "arctanh": lambda m, x: arctanh(m, x, _log1p),
 }  # fmt: skip

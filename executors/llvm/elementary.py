@@ -1,9 +1,9 @@
-"""Elementary functions for any processor, from arithmetic and integer operations alone.
+"""Elementary functions for any processor, from arithmetic and integer operations alone, without branches.
 
-They have no branches but one, for arguments of sine and cosine too large for their reduction. They are written for
-double precision, from which single precision is rounded; sine, cosine and tangent for single precision too. Sources: range reductions and kernels after W. J. Cody and W. Waite, "Software Manual
-for the Elementary Functions" (1980), and the coefficients of log, sine and cosine of FDLIBM (Sun Microsystems, 1993);
-the polynomial of exp is a minimax fit by Remez' algorithm.
+They are written for double precision, from which single precision is rounded; sine and cosine are in `trigonometric`.
+Sources: range reductions and kernels after W. J. Cody and W. Waite, "Software Manual for the Elementary Functions"
+(1980), and the coefficients of log of FDLIBM (Sun Microsystems, 1993); the polynomial of exp is a minimax fit by Remez'
+algorithm.
 """
 
 from __future__ import annotations
@@ -17,12 +17,10 @@ from graphad.executors.llvm.mathcode import Math
 Form = Callable[[Math, str], str]
 
 ERROR_ULP: Final[dict[str, float]] = {
-    "exp": 1.2, "exp2": 1.5, "expm1": 2.6, "log": 1.0, "log1p": 1.0, "log2": 2.0, "log10": 2.0, "sin": 1.6, "cos": 1.6,
-    "tan": 3.0, "tanh": 2.6, "sinh": 1.8, "cosh": 1.6, "arcsinh": 4.0, "arccosh": 4.0, "arctanh": 4.0,
+    "exp": 1.2, "exp2": 1.5, "expm1": 2.6, "log": 1.0, "log1p": 1.0, "log2": 2.0, "log10": 2.0, "tanh": 2.6,
+    "sinh": 1.8, "cosh": 1.6, "arcsinh": 2.0, "arccosh": 2.4, "arctanh": 2.2,
 }  # fmt: skip
 """The largest error of each in double precision, in units in the last place."""
-SINGLE_ULP: Final[dict[str, float]] = {"sin": 1.6, "cos": 1.6, "tan": 3.0}
-"""The same of those that there are in single precision, where the processor has a fused multiplication and addition."""
 
 _LN2: Final = (0.6931471805599453, 2.3190468138462996e-17)
 _LN2_SHORT: Final = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
@@ -36,34 +34,8 @@ _LOG: Final = [
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
     1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01,
 ]  # fmt: skip
-_SIN: Final[dict[str, list[float]]] = {
-    "double": [
-        -1.66666666666666324348e-01, 8.33333333332248946124e-03, -1.98412698298579493134e-04,
-        2.75573137070700676789e-06, -2.50507602534068634195e-08, 1.58969099521155010221e-10,
-    ],
-    "float": [-0.16666654737826375, 0.008332164565713574, -0.00019515396559636024],
-}  # fmt: skip
-_COS: Final[dict[str, list[float]]] = {
-    "double": [
-        4.16666666666666019037e-02, -1.38888888888741095749e-03, 2.48015872894767294178e-05,
-        -2.75573143513906633035e-07, 2.08757232129817482790e-09, -1.13596475577881948265e-11,
-    ],
-    "float": [0.041666646533832466, -0.0013887350289074007, 2.4436385970962674e-05],
-}  # fmt: skip
+_LARGE: Final = 2.0**60
 _SINH: Final = [1.0 / math.factorial(n) for n in range(3, 19, 2)]
-_HALF_PI: Final = {
-    "double": (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33),
-    "float": (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15),
-}
-_HALF_PI_SHORT: Final = (1.57079632673412561417, 6.07710050630396597660e-11, 2.02226624879595063154e-21)
-_REDUCED: Final = {"double": 1e9, "float": 1e4}
-"""The magnitude up to which the subtraction of multiples of pi/2 is exact enough."""
-
-
-def _to_integer(m: Math, x: str) -> tuple[str, str]:
-    """The nearest whole number, as a number and in the low bits of an integer; for magnitudes below 2**51 (2**22)."""
-    shifted = m.add(x, m.shift)
-    return m.sub(shifted, m.shift), m.integer("sub", m.as_bits(shifted), m.shift_bits)
 
 
 def _power_of_two(m: Math, n: str) -> str:
@@ -76,7 +48,7 @@ def _power_of_two(m: Math, n: str) -> str:
 
 def _reduce(m: Math, x: str) -> tuple[str, str]:
     """The integer k and r = x - k ln 2, of at most ln(2)/2 in magnitude."""
-    k, n = _to_integer(m, m.mul(x, 1.4426950408889634))
+    k, n = m.to_integer(m.mul(x, 1.4426950408889634))
     high, low = _LN2 if m.fused else _LN2_SHORT
     return n, m.fma(k, -low, m.fma(k, -high, x))
 
@@ -103,7 +75,7 @@ def _exp(m: Math, x: str) -> str:
 
 def _exp2(m: Math, x: str) -> str:
     y = m.at_least(m.at_most(x, 1100.0), -1100.0)
-    k, n = _to_integer(m, y)
+    k, n = m.to_integer(y)
     return _kept_nan(m, x, _scaled(m, _exp_of(m, m.mul(m.sub(y, k), math.log(2.0))), n))
 
 
@@ -230,72 +202,12 @@ def arccosh(m: Math, x: str, log1p: Form) -> str:
     return m.where(m.compare("ult", x, 1.0), math.nan, _log1p_or_twice(m, x, small, log1p))
 
 
-_LARGE: Final = 2.0**60
-
-
-# -- sine, cosine, tangent ---------------------------------------------------------------------------------------
-
-
-def _sine_and_cosine(m: Math, x: str) -> tuple[str, str, str]:
-    """The number of the quarter turn, and sine and cosine of what is left."""
-    k, n = _to_integer(m, m.mul(x, 0.6366197723675814))
-    a, b, c = _HALF_PI[m.element] if m.fused else _HALF_PI_SHORT
-    r = m.fma(k, -c, m.fma(k, -b, m.fma(k, -a, x)))
-    z = m.mul(r, r)
-    sine = m.fma(m.mul(z, r), m.polynomial(z, _SIN[m.element]), r)
-    half = m.mul(z, 0.5)
-    w = m.sub(1.0, half)
-    rest = m.add(m.sub(m.sub(1.0, w), half), m.mul(m.mul(z, z), m.polynomial(z, _COS[m.element])))
-    return n, sine, m.add(w, rest)
-
-
-def _odd(m: Math, n: str) -> str:
-    return m.code(f"icmp ne {m.bits} {m.integer('and', n, 1)}, {m.whole(0)}")
-
-
-def _turned(m: Math, n: str, sine: str, cosine: str) -> str:
-    sign = m.integer("shl", m.integer("and", n, 2), 62 if m.element == "double" else 30)
-    return m.as_number(m.integer("xor", m.as_bits(m.where(_odd(m, n), cosine, sine)), sign))
-
-
-def _sin(m: Math, x: str) -> str:
-    n, sine, cosine = _sine_and_cosine(m, x)
-    result = _turned(m, n, sine, cosine)
-    return _with_library(m, "sin", x, m.where(m.compare("oeq", x, 0.0), x, result))
-
-
-def _cos(m: Math, x: str) -> str:
-    n, sine, cosine = _sine_and_cosine(m, x)
-    return _with_library(m, "cos", x, _turned(m, m.integer("add", n, 1), sine, cosine))
-
-
-def _tan(m: Math, x: str) -> str:
-    n, sine, cosine = _sine_and_cosine(m, x)
-    odd = _odd(m, n)
-    result = m.div(m.where(odd, m.neg(cosine), sine), m.where(odd, sine, cosine))
-    return _with_library(m, "tan", x, m.where(m.compare("oeq", x, 0.0), x, result))
-
-
-def _with_library(m: Math, name: str, x: str, result: str) -> str:
-    """The result, but by the C library where the argument is large, infinite or NaN."""
-    code, element, lanes = m.code, m.element, m.lanes
-    # Without a fused operation the first two parts of k pi/2 are exact only up to this k.
-    large = m.compare("ugt", m.fabs(x), _REDUCED[element] if m.fused else 2.0**19)
-    symbol = name if element == "double" else f"{name}f"
-
-    def library() -> str:
-        values = [code.call(element, symbol, (element, code.extract(element, x, lanes, i))) for i in range(lanes)]
-        return m.where(large, code.gathered(element, values), result)
-
-    return m.corrected_rarely(result, large, library)
-
-
 def _by(form: Any) -> Form:
     return lambda m, x: str(form(m, x, _log1p))
 
 
 FORMS: Final[dict[str, Form]] = {
     "exp": _exp, "exp2": _exp2, "expm1": _expm1, "log": _log, "log1p": _log1p, "log2": _log2, "log10": _log10,
-    "sin": _sin, "cos": _cos, "tan": _tan, "tanh": _tanh, "sinh": _sinh, "cosh": _cosh, "arcsinh": _by(arcsinh),
-    "arccosh": _by(arccosh), "arctanh": _by(arctanh),
+    "tanh": _tanh, "sinh": _sinh, "cosh": _cosh, "arcsinh": _by(arcsinh), "arccosh": _by(arccosh),
+    "arctanh": _by(arctanh),
 }  # fmt: skip

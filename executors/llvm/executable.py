@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import math
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -14,8 +13,8 @@ import numpy as np
 
 from graphad.errors import ExecutorError
 from graphad.executors.arguments import elements, host_call, prepare
-from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm import entry
+from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.loops.parallel import nanoseconds
 from graphad.executors.loops.program import Buffer, HostCall, Program, loops_of
@@ -137,13 +136,13 @@ class Executable:
                 ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(arena))
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results and of the constants, and their sum: the `peak`."""
+        """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
         results = sum(t.nbytes for t in self.program.output_types)
         arena, constants = self.program.arena_bytes, self.program.constant_bytes
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
 
     def source(self, kind: str | None = None) -> str:
-        """The code: LLVM's `ir`, which is the default, or the machine's `assembly`. Raises `ExecutorError` for others."""
+        """The code: LLVM's `ir` (the default) or the machine's `assembly`. Raises `ExecutorError` for other kinds."""
         if kind not in (None, "ir", "assembly"):
             raise ExecutorError(f"llvm: there is no source of the kind {kind!r}; there are 'ir' and 'assembly'")
         return assembly(self.text) if kind == "assembly" else self.text

@@ -18,9 +18,9 @@ from graphad.types import Array, TensorType
 GAP = 64
 """Bytes of the guard on each side of a buffer."""
 PATTERN = 0x7FF40000
-"""What guards and uninitialised memory hold in every four bytes, plus a number: a signalling NaN, which arithmetic makes
-a quiet one, so that even an addition to it shows. The numbers differ from place to place, so that a copied NaN differs
-from what stood where it is written."""
+"""What guards and uninitialised memory hold in every four bytes, plus a number: a signalling NaN, which arithmetic
+makes a quiet one, so that even an addition to it shows. The numbers differ from place to place, so that a copied NaN
+differs from what stood where it is written."""
 _RESULT_ALIGNMENT = 16
 
 
@@ -152,7 +152,7 @@ def _content(block: Block) -> Array:
 
 def _is_exact(x: Any, kind: TensorType, number: type | None) -> bool:
     if type(x) is np.ndarray:
-        return x.dtype == kind.dtype and x.dtype.isnative and x.shape == kind.shape
+        return bool(x.dtype == kind.dtype and x.dtype.isnative and x.shape == kind.shape)
     return number is not None and type(x) is number and number in (float, np.float64) and not kind.shape
 
 

@@ -87,6 +87,11 @@ class Math:
     def sign_of(self, x: str, sign: str) -> str:
         return self.intrinsic("copysign", x, sign)
 
+    def to_integer(self, x: str) -> tuple[str, str]:
+        """The nearest whole number, as a number and in the low bits of an integer, for less than 2**22."""
+        shifted = self.add(x, self.shift)
+        return self.sub(shifted, self.shift), self.integer("sub", self.as_bits(shifted), self.shift_bits)
+
     # -- choice ----------------------------------------------------------------------------------------------------
 
     def compare(self, how: str, x: Any, y: Any) -> str:

@@ -14,7 +14,7 @@ from graphad.executors.llvm.scope import Body, Scope
 from graphad.executors.llvm.text import element_type, splat, vector
 from graphad.executors.loops.nest import Nest, weight
 from graphad.executors.loops.program import Check, Load, Reduction
-from graphad.ops.scalar import Const, Operation
+from graphad.ops.scalar import Operation
 from graphad.types import DType
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ class NestEmitter(Scope):
     def _innermost(self, d: int) -> None:
         n = self.nest.extents[d]
         lanes, copies, masked = self._shape(n)
+        # What adds to memory lane by lane must know how many lanes there are.
+        counted = any(store.add for store in self.nest.stores)
         self.lanes = lanes
         carried = list(self.sums)
         for reduction in carried:
@@ -114,11 +116,11 @@ class NestEmitter(Scope):
                 self.sums[reduction] = self._initial(reduction, lanes)
         step = lanes * copies
         done = 0
-        if not masked:
+        if counted or not masked:
             if copies > 1:
                 done = self._unrolled(d, n - n % step, lanes, copies, carried)
             # One loop for what is left over: with a mask if that is not whole registers.
-            if (n - done) // lanes and (copies == 1 or (n - done) % lanes == 0):
+            if (n - done) // lanes and (counted or copies == 1 or (n - done) % lanes == 0):
                 done += self._repeat(d, done, n - (n - done) % lanes, lanes, carried)
         if done < n:
             self._masked(d, done, n, lanes, carried)
@@ -253,9 +255,6 @@ class NestEmitter(Scope):
         one = Memory(code, self.at(1))
         for lane in range(body.count or body.lanes):
             x = lanes_of(code, value, dtype, body.lanes, lane)
-            if body.mask is not None and not body.count:
-                present = code.extract("i1", body.mask, body.lanes, lane)
-                x = self.at(1).where(present, x, self.at(1).constant(Const(dtype, dtype.type(0))), dtype)
             spot = memory.lane(place, lane)
             one.store(spot, plus(self.at(1), one.load(spot), x, dtype))
 

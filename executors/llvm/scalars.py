@@ -12,8 +12,9 @@ from typing import Any, Final
 import numpy as np
 
 from graphad.errors import MissingRuleError
+from graphad.executors.llvm.mathcode import Math
 from graphad.executors.llvm.text import Code, element_type, literals, splat, vector
-from graphad.executors.llvm.vectormath import definition
+from graphad.executors.llvm.vectormath import definition, is_simple_power, power
 from graphad.executors.loops.specials import address, symbol
 from graphad.ops.scalar import Const, Operation
 from graphad.types import DType
@@ -86,7 +87,8 @@ class Scalars:
         if source.kind == "c":
             return self.complex(x.name, args, source)
         if source.kind == "f":
-            return self.real(x.name, args, source)
+            known = self.power(x, args) if x.name == "pow" and not self.precise else None
+            return known or self.real(x.name, args, source)
         return self.integer(x.name, args, source)
 
     def where(self, condition: str, x: Any, y: Any, dtype: DType) -> Register:
@@ -154,6 +156,15 @@ class Scalars:
             case "floordiv":
                 return self.floor_divide(x, args[1], dtype)
         return self.function(name, args, dtype)
+
+    def power(self, x: Operation, args: Sequence[str]) -> str | None:
+        """A power without a logarithm; None where neither base nor exponent is a number that allows it."""
+        base, exponent = [float(v.value) if isinstance(v, Const) and v.lanes == 1 else math.nan for v in x.args]
+        if base == 2:
+            return self.function("exp2", args[1:], x.dtype)
+        if not is_simple_power(exponent):
+            return None
+        return power(Math(self.code, element_type(x.dtype), self.lanes, False), args[0], exponent)
 
     def extremum(self, name: str, x: str, y: str, dtype: DType) -> str:
         """NumPy's `maximum` or `minimum`: NaN if either is."""

@@ -1,17 +1,18 @@
 """Elementary functions as vector code: for each the best form that processor, precision and C library allow.
 
-The forms stand in modules of their own, each with the bounds of its errors: `avx512`, `elementary` (for any processor)
-and `libmvec` (the C library's vector functions).
+The forms stand in modules of their own, each with the bounds of its errors: `avx512`; `elementary` and `trigonometric`,
+for any processor; and `libmvec`, the C library's vector functions.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from typing import Final
 
-from graphad.executors.llvm import avx512, elementary, libmvec
+from graphad.executors.llvm import avx512, elementary, libmvec, trigonometric
 from graphad.executors.llvm.mathcode import Math, Registers
 from graphad.executors.llvm.text import Code, Module, mangle, vector
 
@@ -19,6 +20,8 @@ PRECISE_ULP: Final = 1.0
 """The largest error that precise code may have, in units in the last place."""
 ROUNDED_ULP: Final = 0.51
 """The largest error in single precision of what is computed in double and rounded."""
+_FORMS: Final = {**elementary.FORMS, **trigonometric.FORMS}
+_ERROR_ULP: Final = {**elementary.ERROR_ULP, **trigonometric.ERROR_ULP}
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,13 @@ def _forms(name: str, element: str, lanes: int, features: frozenset[str]) -> Ite
     if "avx512f" in features and name in avx512.FORMS:
         yield _by_avx512(name, element)
     fused = bool(features & {"fma", "neon"})
-    if not double and fused and name in elementary.SINGLE_ULP:
-        yield _by_arithmetic(name, "float", lanes, fused, elementary.SINGLE_ULP[name])
+    if not double and fused and name in trigonometric.SINGLE_ULP:
+        yield _by_arithmetic(name, "float", lanes, fused, trigonometric.SINGLE_ULP[name])
     library = libmvec.function(name, element, lanes, features)
     if library is not None and not double:
         yield _by_library(element, *library)
-    if name in elementary.FORMS:
-        yield _by_arithmetic(name, "double", lanes, fused, elementary.ERROR_ULP[name] if double else ROUNDED_ULP)
+    if name in _FORMS:
+        yield _by_arithmetic(name, "double", lanes, fused, _ERROR_ULP[name] if double else ROUNDED_ULP)
     if library is not None and double:
         yield _by_library(element, *library)
 
@@ -84,7 +87,7 @@ def _by_avx512(name: str, element: str) -> _Form:
 
 
 def _by_arithmetic(name: str, element: str, lanes: int, fused: bool, ulp: float) -> _Form:
-    form = elementary.FORMS[name]
+    form = _FORMS[name]
     return _Form(element, lanes, ulp, lambda code, xs: form(Math(code, element, lanes, fused), *xs))
 
 
@@ -125,3 +128,43 @@ def _narrowed(code: Code, element: str, x: str, width: int, lanes: int) -> str:
 def _lanes(code: Code, element: str, x: str, lanes: int, order: list[int]) -> str:
     kind, places = vector(element, lanes), ", ".join(f"i32 {i}" for i in order)
     return code(f"shufflevector {kind} {x}, {kind} poison, <{len(order)} x i32> <{places}>")
+
+
+# -- powers with a known exponent --------------------------------------------------------------------------------
+
+
+POWER_ULP: Final = 4.0
+"""The largest error of `power`, in units in the last place."""
+
+
+def is_simple_power(n: float) -> bool:
+    """Whether `power` computes `x**n` within its bound: a multiple of 1/2 of at most 5 in magnitude."""
+    return abs(n) <= 5 and float(2 * n).is_integer()
+
+
+def power(m: Math, x: str, n: float) -> str:
+    """`x**n` by products and a root."""
+    if n >= 0:
+        result = _product(m, x, n)
+    else:
+        # Divided in two steps: the whole power may overflow where its reciprocal is a denormal number.
+        second = int(-n + 0.5) // 2
+        first = -n - second
+        result = m.div(1.0, _product(m, x, first))
+        if second:
+            result = m.mul(result, result) if first == second else m.div(result, _product(m, x, second))
+    # As C has it for the two numbers whose roots are -0 and NaN.
+    if n % 1:
+        result = m.where(m.compare("oeq", x, -math.inf), math.inf if n > 0 else 0.0, m.fabs(result))
+    return result
+
+
+def _product(m: Math, x: str, n: float) -> str:
+    factors = [m.sqrt(x)] if n % 1 else []
+    square, left = x, int(n)
+    while left:
+        if left & 1:
+            factors.append(square)
+        left >>= 1
+        square = m.mul(square, square) if left else square
+    return reduce(m.mul, factors) if factors else m.number(1.0)

@@ -75,14 +75,14 @@ class Compiled:
         """
         source = getattr(self.executable, "source", None)
         if source is not None and (kind is None or inspect.signature(source).parameters):
-            return source() if kind is None else source(kind)
+            return str(source() if kind is None else source(kind))
         if kind is not None:
             raise ExecutorError(f"{self.executor.name}: there is no source of the kind {kind!r}; leave the kind out")
         return str(self.graph)
 
     def memory(self) -> dict[str, int]:
-        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`, and their
-        sum as `peak`.
+        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`, and
+        their sum as `peak`.
 
         An executor that plans no arena tells only `results` and `constants`.
         """
@@ -261,8 +261,8 @@ def jit(
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
     executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are
-    what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a decorator, with or
-    without options. Raises `ExecutorError` for an option that the executor does not take.
+    what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a decorator,
+    with or without options. Raises `ExecutorError` for an option that the executor does not take.
     """
     if fun is None:
         return lambda f: Jitted(f, executor, pipeline, static_argnums, options)

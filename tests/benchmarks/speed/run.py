@@ -37,7 +37,7 @@ def largest(problem: Problem) -> int:
     wrapped = problem.derive(graphad, np, problem.make(np), problem.argnums)
     graph = graphad.trace(wrapped)(*problem.arguments)
     values = [*graph.inputs, *(v for node in graph.nodes for v in node.outputs)]
-    return max(v.type.nbytes for v in values)
+    return int(max(v.type.nbytes for v in values))
 
 
 def chosen(arguments: argparse.Namespace) -> list[Problem]:

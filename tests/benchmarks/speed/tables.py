@@ -52,7 +52,7 @@ def cell(result: Result, unit: Any, *libraries: str) -> str:
     if not name:
         return result.limit(libraries[0])
     how = name.partition(" ")[2] if len(libraries) == 1 else name
-    return unit(figure) + (f" ({how})" if how else "")
+    return f"{unit(figure)} ({how})" if how else f"{unit(figure)}"
 
 
 def ratios(result: Result) -> dict[str, float]:

@@ -75,7 +75,7 @@ class Worker:
 
 def receive() -> dict[str, Any] | None:
     """The next request; none when there will be no more."""
-    line = sys.stdin.buffer.raw.readline()  # type: ignore[attr-defined]
+    line = sys.stdin.buffer.raw.readline()  # type: ignore[union-attr]
     return dict(json.loads(line)) if line else None
 
 
