@@ -7,7 +7,7 @@ concatenations. Unrolled, a whole chain of such nodes is one pass over memory wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graphad.graph import Graph, Node, Value
@@ -17,8 +17,11 @@ from graphad.types import Shape, TensorType
 
 CELLS = 64
 """Elements along the unrolled axes of one value, at most."""
-NEIGHBOURS = 16
-"""Elements that an unrolled reduction within a loop combines, at most: for more, vectors along them are faster."""
+NEIGHBOURS = 8
+SPREAD_NEIGHBOURS = 16
+"""Elements that an unrolled reduction within a loop combines, at most: for more, vectors along them are faster. The
+second is for what is computed from much smaller arrays, whose elements can be brought into the order of the loop."""
+_SMALLER = 8
 WORK = 1024
 """Operations in one unrolled kernel, at most."""
 TOTAL = 24576
@@ -146,7 +149,7 @@ def work(node: Node, d: int, lanes: int = 1) -> int:
     return -(-total // lanes) if d == 0 else total
 
 
-def seed(node: Node) -> Shape | None:
+def seed(node: Node, maker: Mapping[Value, Node]) -> Shape | None:
     """The leading axes within which a node is worth unrolling: it mixes few elements along the others."""
     if len(node.outputs) != 1:
         return None
@@ -155,7 +158,9 @@ def seed(node: Node) -> Shape | None:
     x = node.inputs[0].type if node.inputs else node.outputs[0].type
     if name in REDUCTIONS:
         d = min(op.axes, default=0)
-        small = math.prod(x.shape[d:]) <= (NEIGHBOURS if math.prod(x.shape[:d]) > 1 else CELLS)
+        inner = math.prod(x.shape[d:])
+        most = NEIGHBOURS if math.prod(x.shape[:d]) > 1 else CELLS
+        small = inner <= most or (inner <= SPREAD_NEIGHBOURS and _spreads(node.inputs[0], x.size, maker))
         found = x.shape[:d] if small else None
     elif name == "dot_general":
         found = _dot_seed(node)
@@ -166,6 +171,14 @@ def seed(node: Node) -> Shape | None:
     if found is not None and math.prod(found) <= 1:
         found = ()
     return found if found is not None and fits(node, found) else None
+
+
+def _spreads(v: Value, size: int, maker: Mapping[Value, Node]) -> bool:
+    """Whether a value is computed, element by element, from arrays much smaller than `size`."""
+    if _SMALLER * v.type.size <= size:
+        return True
+    node = maker.get(v)
+    return node is not None and is_elementwise(node) and all(_spreads(u, size, maker) for u in node.inputs)
 
 
 def _dot_seed(node: Node) -> Shape | None:
@@ -180,11 +193,11 @@ def _dot_seed(node: Node) -> Shape | None:
 
 def leads(graph: Graph, lanes: int = 1) -> dict[Node, Shape]:
     """For each node that is to run unrolled, the leading axes of the loop that it runs in. `lanes` as in `work`."""
-    seeds = [(node, lead) for node in graph.nodes if (lead := seed(node)) is not None]
+    maker = {v: node for node in graph.nodes for v in node.outputs}
+    seeds = [(node, lead) for node in graph.nodes if (lead := seed(node, maker)) is not None]
     found: dict[Node, Shape] = {}
     if not seeds:
         return found
-    maker = {v: node for node in graph.nodes for v in node.outputs}
     readers: dict[Value, list[Node]] = {}
     for node in graph.nodes:
         for v in node.inputs:

@@ -30,8 +30,9 @@ ONE_ARGUMENT: dict[str, tuple[Any, Any, Any]] = {
     "tanh": (np.tanh, mpmath.tanh, math.tanh), "arcsin": (np.arcsin, mpmath.asin, math.asin),
     "arccos": (np.arccos, mpmath.acos, math.acos), "arctan": (np.arctan, mpmath.atan, math.atan),
     "arcsinh": (np.arcsinh, mpmath.asinh, math.asinh), "arccosh": (np.arccosh, mpmath.acosh, math.acosh),
-    "arctanh": (np.arctanh, mpmath.atanh, math.atanh), "cbrt": (np.cbrt, lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), math.cbrt),
-    "erf": (sp.erf, mpmath.erf, None), "erfc": (sp.erfc, mpmath.erfc, None),
+    "arctanh": (np.arctanh, mpmath.atanh, math.atanh),
+    "cbrt": (np.cbrt, lambda x: mpmath.sign(x) * mpmath.cbrt(abs(x)), math.cbrt), "erf": (sp.erf, mpmath.erf, None),
+    "erfc": (sp.erfc, lambda x: mpmath.erfc(max(-99, min(x, 99))), None),
 }  # fmt: skip
 TWO_ARGUMENTS: dict[str, tuple[Any, Any, Any]] = {
     "pow": (np.power, mpmath.power, None), "arctan2": (np.arctan2, mpmath.atan2, math.atan2),
@@ -189,21 +190,16 @@ def test_precise_code_is_within_one_unit(name: str) -> None:
             assert found.ulp <= PRECISE_ULP
             check(name, char, got, PRECISE_ULP)
         elif char == "d" and FUNCTIONS[name][2] is not None:
-            assert got.tolist() == pytest.approx(library(name), rel=0, abs=0, nan_ok=True)
+            for value, *xs in zip(got.tolist(), *arguments(name, char), strict=True):
+                assert value == library(name, *map(float, xs)) or not math.isfinite(value)
 
 
-def library(name: str) -> list[float]:
-    """The C library's values."""
-
-    def value(*xs: float) -> float:
-        try:
-            return float(FUNCTIONS[name][2](*xs))
-        except OverflowError:
-            return math.copysign(math.inf, xs[0]) if name == "sinh" else math.inf
-        except ValueError:
-            return math.nan
-
-    return [value(*map(float, xs)) for xs in zip(*arguments(name, "d"), strict=True)]
+def library(name: str, *xs: float) -> float:
+    """The C library's value; NaN where Python raises an error instead."""
+    try:
+        return float(FUNCTIONS[name][2](*xs))
+    except (OverflowError, ValueError):
+        return math.nan
 
 
 def test_what_is_exact() -> None:
@@ -294,7 +290,7 @@ def calls(function: Callable[..., Any], *args: Any) -> str:
     with np.errstate(all="ignore"):
         for got, wanted in zip(jitted(*args), function(*args), strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-14 if args[0].dtype == "d" else 2e-6)
-            np.testing.assert_array_equal(np.signbit(got), np.signbit(wanted))
+            np.testing.assert_array_equal(np.signbit(got) & ~np.isnan(got), np.signbit(wanted) & ~np.isnan(wanted))
     source: str = jitted.compile(*args).source()
     return source
 

@@ -138,8 +138,8 @@ POWER_ULP: Final = 4.0
 
 
 def is_simple_power(n: float) -> bool:
-    """Whether `power` computes `x**n` within its bound: a multiple of 1/2 of at most 5 in magnitude."""
-    return abs(n) <= 5 and float(2 * n).is_integer()
+    """Whether `power` computes `x**n`: a multiple of 1/2 of at most 8 in magnitude."""
+    return abs(n) <= 8 and float(2 * n).is_integer()
 
 
 def power(m: Math, x: str, n: float) -> str:
