@@ -14,10 +14,10 @@ from typing import Any, Final
 
 from graphad.executors.llvm.mathcode import Math
 
-Form = Callable[[Math, str], str]
+Form = Callable[[Any, str], str]
 
 ERROR_ULP: Final[dict[str, float]] = {
-    "exp": 1.2, "exp2": 1.5, "expm1": 2.6, "log": 1.0, "log1p": 1.0, "log2": 2.0, "log10": 2.0, "tanh": 2.6,
+    "exp": 1.2, "exp2": 1.5, "expm1": 2.7, "log": 1.0, "log1p": 1.0, "log2": 2.0, "log10": 2.0, "tanh": 2.8,
     "sinh": 1.8, "cosh": 1.6, "arcsinh": 2.0, "arccosh": 2.4, "arctanh": 2.2,
 }  # fmt: skip
 """The largest error of each in double precision, in units in the last place."""

@@ -14,11 +14,11 @@ from functools import cache
 import numpy as np
 
 FIELDS = (
-    "run", "constants", "arena", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type",
+    "run", "constants", "slot", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type",
     "release", "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes",
 )  # fmt: skip
-"""The words of a context: addresses of the compiled function, of the constants and of a free arena (or none), bytes of
-the arena, the Python functions for other arguments and for errors, whether to answer one bare result, two of NumPy's
+"""The words of a context: addresses of the compiled function, of the constants and of where a free arena is kept, bytes
+of the arena, the Python functions for other arguments and for errors, whether to answer one bare result, two of NumPy's
 functions, the type of its arrays, whether to let go of Python's lock; numbers of inputs, outputs and host calls, and
 the addresses of what describes each; bytes of all results without axes."""
 INPUT = ("dtype", "number", "ndim", "shape")
@@ -61,8 +61,8 @@ def _word(name: str, base: str, i: int, kind: str) -> str:
 
 def text() -> str:
     """IR of `PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t n)`; `self` is the context's address."""
-    pointers = ("run", "constants", "fallback", "failed", "new", "scalar", "array_type", "given", "made", "called")
-    fields = "".join(_field(name, "ptr" if name in pointers else "i64") for name in FIELDS if name != "arena")
+    numbers = ("arena_bytes", "single", "release", "inputs", "outputs", "hosts", "scalar_bytes")
+    fields = "".join(_field(name, "i64" if name in numbers else "ptr") for name in FIELDS)
     given = "".join(_word(f"in.{n}", "in", i, "i64" if n == "ndim" else "ptr") for i, n in enumerate(INPUT))
     made = "".join(
         _word(f"out.{n}", "out", i, "ptr" if n in ("dtype", "maker", "shape") else "i64") for i, n in enumerate(OUTPUT)
@@ -227,14 +227,13 @@ host:
 arena:
   %constants.slot = getelementptr ptr, ptr %table, i64 1
   store ptr %constants, ptr %constants.slot
-  %arena.slot = getelementptr i64, ptr %context, i64 {FIELDS.index("arena")}
   %small = icmp ule i64 %arena_bytes, {STACK_BYTES}
   br i1 %small, label %stack, label %heap
 stack:
   %local = alloca i8, i64 %arena_bytes, align 64
   br label %start
 heap:
-  %own = atomicrmw xchg ptr %arena.slot, ptr null seq_cst, align 8
+  %own = atomicrmw xchg ptr %slot, ptr null seq_cst, align 8
   %missing = icmp eq ptr %own, null
   br i1 %missing, label %grow, label %block
 grow:
@@ -268,7 +267,7 @@ ran:
   %to.keep = icmp ne ptr %held, null
   br i1 %to.keep, label %give.back, label %judge
 give.back:
-  %swap = cmpxchg ptr %arena.slot, ptr null, ptr %held seq_cst seq_cst, align 8
+  %swap = cmpxchg ptr %slot, ptr null, ptr %held seq_cst seq_cst, align 8
   %swapped = extractvalue {{ ptr, i1 }} %swap, 1
   br i1 %swapped, label %judge, label %spare
 spare:

@@ -76,6 +76,8 @@ class Executable:
         self.program = program
         self.text = text
         self._keep: list[Any] = []
+        # The address of an arena that no call is using, for all functions that `bind` makes.
+        self._slot = (ctypes.c_uint64 * 1)()
         self._hosts = hosts
         self._library = Library(object_code(text), symbols, ["run"])
         self._failures: dict[int, BaseException] = {}
@@ -112,8 +114,9 @@ class Executable:
         hosts = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
         tables = [_words([x for row in rows for x in row]) for rows in (inputs, outputs)] + [_words(hosts)]
         words = {
-            **constants(), "run": self._library.addresses["run"], "constants": _address(self._constants), "arena": 0,
-            "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail, "single": int(single),
+            **constants(), "run": self._library.addresses["run"], "constants": _address(self._constants),
+            "slot": self._slot, "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail,
+            "single": int(single),
             "release": int(self._long), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
             "given": _address(tables[0]), "made": _address(tables[1]), "called": _address(tables[2]),
             "scalar_bytes": int(at[-1]),
@@ -130,10 +133,8 @@ class Executable:
         return self.call(*args)  # type: ignore[no-any-return]
 
     def __del__(self) -> None:
-        for _, context, *_ in self._keep:
-            arena = int(context[FIELDS.index("arena")])
-            if arena:
-                ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(arena))
+        if self._slot:
+            ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(self._slot[0]))
 
     def memory(self) -> dict[str, int]:
         """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""

@@ -21,7 +21,8 @@ PRECISE_ULP: Final = 1.0
 ROUNDED_ULP: Final = 0.51
 """The largest error in single precision of what is computed in double and rounded."""
 _FORMS: Final = {**elementary.FORMS, **trigonometric.FORMS}
-_ERROR_ULP: Final = {**elementary.ERROR_ULP, **trigonometric.ERROR_ULP}
+_FUSED_ULP: Final = {**elementary.ERROR_ULP, **trigonometric.ERROR_ULP}
+_UNFUSED_ULP: Final = {**elementary.ERROR_ULP, **trigonometric.UNFUSED_ULP}
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def _forms(name: str, element: str, lanes: int, features: frozenset[str]) -> Ite
     if library is not None and not double:
         yield _by_library(element, *library)
     if name in _FORMS:
-        yield _by_arithmetic(name, "double", lanes, fused, _ERROR_ULP[name] if double else ROUNDED_ULP)
+        ulp = (_FUSED_ULP if fused else _UNFUSED_ULP)[name] if double else ROUNDED_ULP
+        yield _by_arithmetic(name, "double", lanes, fused, ulp)
     if library is not None and double:
         yield _by_library(element, *library)
 
@@ -132,8 +134,7 @@ def _lanes(code: Code, element: str, x: str, lanes: int, order: list[int]) -> st
 
 # -- powers with a known exponent --------------------------------------------------------------------------------
 
-
-POWER_ULP: Final = 4.0
+POWER_ULP: Final = 7.5
 """The largest error of `power`, in units in the last place."""
 
 

@@ -118,10 +118,11 @@ def kmeans(c: Any, x: Any, count: Any) -> Any:
             counts[part, where] += 1
             for a in range(d):
                 sums[part, where, a] += x[i, a]
-    out = np.empty_like(c)
-    for j in range(k):
-        for a in range(d):
-            out[j, a] = 2 * (counts[:, j].sum() * c[j, a] - sums[:, j, a].sum())
+    out = np.zeros_like(c)
+    for part in range(count):
+        for j in range(k):
+            for a in range(d):
+                out[j, a] += 2 * (counts[part, j] * c[j, a] - sums[part, j, a])
     return out
 
 

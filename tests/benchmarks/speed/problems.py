@@ -121,10 +121,10 @@ def elementwise() -> Iterator[Problem]:
         for name, make in (("chain", formulas.chain), ("tanh_chain", formulas.tanh_chain)):
             peers = by(name, "numba numba.parallel numpy torch")
             yield Problem("elementwise", f"{name} n={n}", make, data, value, peers=peers, tiny=n <= 10)
-    data = lambda rng: (rng.uniform(0.1, 3.0, size=1_000_000),)
+    positive = lambda rng: (rng.uniform(0.1, 3.0, size=1_000_000),)
     for name in ("exp", "log", "sin", "cos", "tanh", "expm1", "log1p"):
         peers = by(name, "numpy torch")
-        yield Problem("elementwise", f"{name} n=1000000", formulas.ufunc(name), data, value, peers=peers)
+        yield Problem("elementwise", f"{name} n=1000000", formulas.ufunc(name), positive, value, peers=peers)
 
 
 def softmaxes() -> Iterator[Problem]:
@@ -145,9 +145,9 @@ def softmaxes() -> Iterator[Problem]:
             value,
             peers=by("softmax", "numba numba.parallel numpy torch"),
         )
-        data = lambda rng, shape=shape: (rng.normal(size=shape), rng.uniform(size=shape))
+        both = lambda rng, shape=shape: (rng.normal(size=shape), rng.uniform(size=shape))
         peers = by("cross_entropy", "numba numba.parallel numpy torch")
-        yield Problem("softmax", f"cross entropy {name}", formulas.cross_entropy, data, ways=library, peers=peers)
+        yield Problem("softmax", f"cross entropy {name}", formulas.cross_entropy, both, ways=library, peers=peers)
 
 
 def networks() -> Iterator[Problem]:

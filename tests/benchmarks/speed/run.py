@@ -42,7 +42,8 @@ def largest(problem: Problem) -> int:
 
 def chosen(arguments: argparse.Namespace) -> list[Problem]:
     """The cases that are asked for."""
-    found = [p for p in PROBLEMS if (arguments.family or "") in str(p) and (arguments.every or not p.every)]
+    names = (arguments.family or "").split(",")
+    found = [p for p in PROBLEMS if any(name in str(p) for name in names) and (arguments.every or not p.every)]
     if not found:
         raise SystemExit(
             f"no case is named {arguments.family!r}; there are {', '.join({p.family: 0 for p in PROBLEMS})}"
@@ -117,7 +118,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--threads", choices=("1", "all"), default="1")
-    parser.add_argument("--family", help="only the cases whose names contain this")
+    parser.add_argument("--family", help="only the cases whose names contain this, or one of several (a,b)")
     parser.add_argument("--first", action="store_true", help="measure first calls")
     parser.add_argument("--memory", action="store_true", help="measure the peak of memory")
     parser.add_argument("--all", action="store_true", help="steady with one and with all threads, first calls, memory")
