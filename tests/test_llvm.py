@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +346,38 @@ def test_many_threads_call_one_function_whose_arena_is_not_on_the_stack(threads:
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+def test_a_bound_function_keeps_its_program_alive() -> None:
+    compiled = graphad.jit(lambda x: np.cumsum(np.cumsum(x) * x), executor="llvm").compile(np.ones(3))
+    alive = weakref.ref(compiled.executable)
+    function = compiled.executable.bind(lambda *args: None)
+    del compiled
+    gc.collect()
+    np.testing.assert_array_equal(function(np.ones(3))[0], [1.0, 3.0, 6.0])
+    del function
+    gc.collect()
+    assert alive() is None
+
+
+def test_clearing_the_cache_leaves_a_running_call_alone() -> None:
+    x = RNG.normal(size=1_000_000)
+    function = graphad.jit(lambda x: np.sin(np.tanh(x) * x) + np.exp(x) * np.cos(x), executor="llvm", threads=1)
+    expected = function(x)
+    function(x)
+    begun, found = threading.Event(), []
+
+    def call() -> None:
+        begun.set()
+        found.append(function(x))
+
+    worker = threading.Thread(target=call)
+    worker.start()
+    begun.wait()
+    function.clear_cache()
+    gc.collect()
+    worker.join()
+    np.testing.assert_array_equal(found[0], expected)
 
 
 # -- errors -----------------------------------------------------------------------------------------------------

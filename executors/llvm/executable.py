@@ -37,6 +37,12 @@ class _Method(ctypes.Structure):
 _FASTCALL = 0x80
 
 
+class _Address(int):
+    """The address of a context. The function that has it keeps alive what the context refers to."""
+
+    kept: Any
+
+
 class Pool:
     """Arrays of one type, whose memory is used again when nothing refers to them any more."""
 
@@ -75,7 +81,6 @@ class Executable:
     def __init__(self, program: Program, hosts: Sequence[HostCall], text: str, symbols: dict[str, int]) -> None:
         self.program = program
         self.text = text
-        self._keep: list[Any] = []
         # The address of an arena that no call is using, for all functions that `bind` makes.
         self._slot = (ctypes.c_uint64 * 1)()
         self._hosts = hosts
@@ -125,9 +130,9 @@ class Executable:
         method = _Method(b"call", _caller(), _FASTCALL, None)
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
-        function = new(ctypes.addressof(method), _address(context), None)
-        self._keep.append((method, context, tables, inputs, outputs, words))
-        return function  # type: ignore[no-any-return]
+        place = _Address(_address(context))
+        place.kept = (self, method, context, tables, inputs, outputs, words)
+        return new(ctypes.addressof(method), place, None)  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any) -> tuple[Array, ...]:
         return self.call(*args)  # type: ignore[no-any-return]
