@@ -221,8 +221,6 @@ def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
         return None
     if n == 0.5 and x.dtype.kind == "f":
         return _like(node, np.sqrt(x))  # type: ignore[call-overload]
-    if n == -0.5 and x.dtype.kind == "f":
-        return _like(node, OPS["reciprocal"](np.sqrt(x)))  # type: ignore[call-overload, operator]
     if n == int(n) if np.isfinite(n) and abs(n) <= 16 else False:
         return _like(node, OPS["integer_pow"](int(n))(x))  # type: ignore[operator]
     return None

@@ -15,7 +15,7 @@ import scipy.special as sp
 
 import graphad
 from graphad.executors.llvm import LLVMExecutor, engine
-from graphad.executors.llvm.vectormath import PRECISE_ULP, Definition, definition
+from graphad.executors.llvm.vectormath import POWER_ULP, PRECISE_ULP, Definition, definition
 
 HOST = engine.host()
 DTYPES = ("d", "f")
@@ -302,6 +302,17 @@ def test_known_powers_need_no_logarithm(char: str) -> None:
         source = calls(lambda x, n=n: (np.power(x, n),), x)
         assert "pow" not in source.lower().replace("power", "")
     assert "pow" not in calls(lambda x: (2.0**x,), np.linspace(-30, 30, 40).astype(char)).replace("power", "")
+
+
+@pytest.mark.parametrize("char", DTYPES)
+@pytest.mark.parametrize("n", [k / 2 for k in range(-15, 16, 2) if abs(k) > 1])
+def test_powers_are_within_their_bound(n: float, char: str) -> None:
+    # The results lie over all exponents: negative powers of large numbers may be denormal.
+    kind = np.finfo(char)
+    ends = [(kind.minexp - kind.nmant) / n, kind.maxexp / n]
+    x = np.exp2(np.random.default_rng(0).uniform(min(ends), max(ends), 500)).astype(char)
+    got = graphad.jit(lambda x: np.power(x, n), executor=executor("this processor"))(x)
+    assert errors(got, in_units([mpmath.power(float(v), n) for v in x], char)).max() <= POWER_ULP
 
 
 def test_compositions_are_vector_code_and_finite() -> None:
