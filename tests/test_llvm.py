@@ -173,6 +173,14 @@ def test_a_read_of_uninitialised_memory_shows() -> None:
     assert np.isnan(guarded(found)(x)[0]).any()
 
 
+@pytest.mark.parametrize("n", [16, 80])
+def test_a_product_into_reversed_rows(n: int) -> None:
+    # BLAS counts rows upwards only, so such a result goes through a buffer of its own.
+    x = np.random.default_rng(n).normal(size=(n, n))
+    found = graphad.jit(lambda x, y: (x @ y)[::-1], executor="llvm", guard=True)(x, x)
+    np.testing.assert_allclose(found, (x @ x)[::-1], rtol=1e-10, atol=1e-10)
+
+
 def test_guard_is_an_option_of_jit() -> None:
     x = RNG.normal(size=(4, 5))
     function = graphad.jit(lambda x, c: (np.sum(np.sin(x) * c, axis=0), c), guard=True)

@@ -39,7 +39,7 @@ def dot_general(low: Lowering, node: Node) -> bool:
     if k > 1 and dtype.kind in "fc" and math.prod(m) * math.prod(n) * k >= least:
         shape = math.prod(batch), math.prod(m), math.prod(n)
         out_view = low.place(out).reshape(shape)
-        direct = out_view is not None and out_view.strides[2] in (1, 0)
+        direct = out_view is not None and _in_rows(out_view)
         target = out_view if direct else low.temporary(out).reshape(shape)
         assert target is not None
         left = _matrix(low, x, (shape[0], shape[1], k))
@@ -98,11 +98,16 @@ def matrix_product(x: View, y: View, out: View, note: str) -> Foreign:
     return Foreign(f"{letter}gemm", arguments, count, (out,), note)
 
 
+def _in_rows(x: View) -> bool:
+    """Whether the elements of a row are neighbours, and each row stands behind the one before it."""
+    _, rows, columns = x.shape
+    return (x.strides[2] == 1 or columns == 1) and (x.strides[1] >= columns or rows == 1)
+
+
 def _layout(x: View) -> tuple[str, int]:
     """Whether a matrix stands in rows ("N" to a routine that sees its transpose) or columns, and its stride."""
     _, rows, columns = x.shape
-    in_rows = (x.strides[2] == 1 or columns == 1) and (x.strides[1] >= columns or rows == 1)
-    if in_rows:
+    if _in_rows(x):
         return "N", max(x.strides[1] if rows > 1 else 0, columns, 1)
     return "T", max(x.strides[2] if columns > 1 else 0, rows, 1)
 
@@ -110,13 +115,8 @@ def _layout(x: View) -> tuple[str, int]:
 def _matrix(low: Lowering, view: View, shape: tuple[int, int, int]) -> View:
     # BLAS takes any leading dimension, but the elements of rows or of columns must be neighbours.
     found = view.reshape(shape)
-    if found is not None:
-        rows, columns = found.strides[1:]
-        m, n = shape[1:]
-        if (columns == 1 or n == 1) and (rows >= n or m == 1):
-            return found
-        if (rows == 1 or m == 1) and (columns >= m or n == 1):
-            return found
+    if found is not None and (_in_rows(found) or _in_rows(found.transpose((0, 2, 1)))):
+        return found
     found = low.compact(view).reshape(shape)
     assert found is not None
     return found
