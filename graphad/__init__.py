@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from graphad import errors, executors, numpy, ops, passes, tree, types
 from graphad.api.call import ShapeDtype
+from graphad.api.control import checkpoint, cond, switch
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
 from graphad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from graphad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from graphad.api.jit import Compiled, compile, eval_shape, jit, trace
+from graphad.api.loops import associative_scan, fori_loop, map, scan, while_loop
 from graphad.api.vectorize import vmap
 from graphad.graph import Graph, Node, Value
 from graphad.op import Op
@@ -57,9 +59,10 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "check_grads",
-    "compile", "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape", "executors", "grad", "graph_pass",
-    "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "numpy",
-    "ops", "parse", "passes", "pure_callback", "scipy", "stop_gradient", "testing", "trace", "tree", "types",
-    "value_and_grad", "viz", "vjp", "vmap",
+    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "associative_scan",
+    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape",
+    "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
+    "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes", "pure_callback", "scan", "scipy",
+    "stop_gradient", "switch", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",
+    "while_loop",
 ]  # fmt: skip

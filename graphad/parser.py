@@ -21,7 +21,7 @@ _FLOAT = r"(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|(?:inf|nan)(?=j|\b))"
 _TOKEN = re.compile(
     rf"""[ \t\r\n]*(?:
       (?P<value>%(?:\d+|[^\W\d]\w*(?:\.\w+)*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
-    | (?P<type>(?:bool|[iufc]\d+)\[[\d,]*\])
+    | (?P<type>(?:bool|[iufc]\d+)\[[\d,?]*\])
     | (?P<complex>\(-?{_FLOAT}[+-]{_FLOAT}j\))
     | (?P<float>-?{_FLOAT})
     | (?P<int>-?\d+)

@@ -1,4 +1,8 @@
-"""Types of values: a NumPy dtype and a static shape, spelled `f64[3,4]`."""
+"""Types of values: a NumPy dtype and a shape, spelled `f64[3,4]`.
+
+All extents are static but one: what a loop stacks whose trip count is known at run time only has a first extent of
+`DYNAMIC`, spelled `f64[?,4]`. Such values go from one loop to another; no other op takes them.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,10 @@ _SPELLINGS: Final[dict[str, str]] = {
 }  # fmt: skip
 _FROM_SPELLING: Final[dict[str, DType]] = {short: np.dtype(name) for short, name in _SPELLINGS.items()}
 _TO_SPELLING: Final[dict[DType, str]] = {dtype: short for short, dtype in _FROM_SPELLING.items()}
-_PATTERN = re.compile(r"(\w+)\[((?:\d+(?:,\d+)*)?)\]")
+_PATTERN = re.compile(r"(\w+)\[((?:(?:\d+|\?)(?:,\d+)*)?)\]")
+
+DYNAMIC: Final = -1
+"""The extent of a first axis whose length is known at run time only."""
 
 BOOL = _FROM_SPELLING["bool"]
 INT64 = _FROM_SPELLING["i64"]
@@ -33,7 +40,7 @@ COMPLEX128 = _FROM_SPELLING["c128"]
 class TensorType:
     """Dtype and shape of a value. Equal types are one object, so `is` compares them.
 
-    Raises `TypeMismatchError` for a dtype that graphad does not hold (object, string, datetime, long double).
+    `size` counts elements; of a dynamic type those of one entry. Raises `TypeMismatchError` for a dtype that graphad does not hold (object, string, datetime, long double).
     """
 
     __slots__ = ("dtype", "ndim", "shape", "size")
@@ -58,7 +65,7 @@ class TensorType:
             self = object.__new__(cls)
             self.dtype, self.shape, self.ndim = dtype, shape, len(shape)
             self.size = 1
-            for extent in shape:
+            for extent in shape[shape[:1] == (DYNAMIC,) :]:
                 self.size *= extent
             self = _INTERNED.setdefault((dtype, shape), self)
         return self
@@ -67,7 +74,13 @@ class TensorType:
         return TensorType, (self.dtype, self.shape)
 
     def __repr__(self) -> str:
-        return f"{_TO_SPELLING[self.dtype]}[{','.join(map(str, self.shape))}]"
+        extents = ["?" if n == DYNAMIC else str(n) for n in self.shape]
+        return f"{_TO_SPELLING[self.dtype]}[{','.join(extents)}]"
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether the first extent is known at run time only."""
+        return self.shape[:1] == (DYNAMIC,)
 
     @property
     def nbytes(self) -> int:
@@ -101,7 +114,8 @@ def parse_type(text: str) -> TensorType:
     match = _PATTERN.fullmatch(text)
     if match is None or match[1] not in _FROM_SPELLING:
         raise ParseError(f"{text!r} is not a type; types look like f64[3,4], i32[] or bool[2]")
-    return TensorType(_FROM_SPELLING[match[1]], tuple(int(n) for n in match[2].split(",") if n))
+    shape = tuple(DYNAMIC if n == "?" else int(n) for n in match[2].split(",") if n)
+    return TensorType(_FROM_SPELLING[match[1]], shape)
 
 
 def dtype_spelling(dtype: Any) -> str:

@@ -1,48 +1,102 @@
-"""Linearisation: the derivative as a linear program in the tangents, after everything that does not need them."""
+"""Linearisation: the derivative as a program that is linear in the tangents, after everything that does not need them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphad.graph import Graph, Node, Value
+from graphad.build import Builder, building
+from graphad.errors import MissingRuleError
+from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
+from graphad.passes.dce import dce
 from graphad.passes.inline import inline
 from graphad.passes.jvp import differentiate, indices
+from graphad.passes.licm import licm
+from graphad.passes.remat import recomputed
+from graphad.passes.rewriting import rebind
+from graphad.trace import Tracer
 
 
 @graph_pass
 def linearize(graph: Graph, wrt: int | Sequence[int] | None = None) -> Graph:
-    """`jvp`, ordered so that the nodes that depend on a tangent, all linear in them, come last."""
-    graph, tangents = differentiate(inline(graph), indices(wrt, graph))
+    """`jvp`, ordered so that the nodes that depend on a tangent, all linear in them, come last.
+
+    A loop or a branch with tangents is cut in two: one that also stacks what the derivative needs, and a linear one.
+    """
+    graph, tangents, _ = differentiate(inline(graph), indices(wrt, graph))
+    graph = licm(graph)
     nonlinear, linear = partition(graph, tangents)
     return Graph(graph.inputs, [*nonlinear, *linear], graph.outputs, graph.name)
 
 
 def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[Node]]:
-    """The nodes that do not depend on the given values, and those that do."""
+    """The nodes that do not depend on the given values, and those that do; a loop of both kinds is cut in two."""
     reached = set(roots)
     independent: list[Node] = []
     dependent: list[Node] = []
-    for node in graph.nodes:
-        if any([v in reached for v in node.inputs]):
-            reached.update(node.outputs)
-            dependent.append(node)
-        else:
+
+    def place(node: Node, whole: bool) -> None:
+        if not any([v in reached for v in node.inputs]):
             independent.append(node)
+            return
+        if isinstance(node.op, Structured) and not whole:
+            found = dependent_results(node, reached)
+            if len(found) < len(node.outputs):
+                for part in _split(node, [v in reached for v in node.inputs]):
+                    place(part, True)
+                return
+        reached.update(node.outputs)
+        dependent.append(node)
+
+    for node in graph.nodes:
+        place(node, False)
     return independent, dependent
+
+
+def _split(node: Node, linear: Sequence[bool]) -> list[Node]:
+    op = node.op
+    assert isinstance(op, Structured)
+    builder = Builder()
+    builder.where = node.where or Location()
+    with building(builder):
+        try:
+            results = op.split(split_region, linear, *[Tracer(builder, v) for v in node.inputs])
+        except MissingRuleError as error:
+            raise MissingRuleError(f"{error} ({node.where})") from None
+    rebind(builder.nodes, 0, [x.value for x in results], node.outputs)
+    return builder.nodes
+
+
+def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wanted: Sequence[bool]) -> Split:
+    """Cut a region in two, as the rule `Structured.split` asks.
+
+    What the second part reads of the first is chosen by `remat`: what is cheap to compute anew is not kept.
+    """
+    roots = [v for v, flag in zip(region.inputs, linear, strict=True) if flag]
+    given = [v for v, flag in zip(region.inputs, linear, strict=True) if not flag]
+    outputs = [v for v, flag in zip(region.outputs, wanted, strict=True) if flag]
+    known = [v for v, flag in zip(region.outputs, wanted, strict=True) if not flag]
+    nonlinear, tail = partition(region, roots)
+    needed = _reads(tail, roots, outputs)
+    costless = {v for v, flag in zip(region.inputs, free, strict=True) if flag}
+    residuals, again = recomputed(given, nonlinear, needed, costless)
+    first = dce(Graph(given, nonlinear, (*known, *residuals), region.name))
+    return Split(first, Graph((*residuals, *roots), [*again, *tail], outputs, f"{region.name}_linear"))
+
+
+def _reads(nodes: Sequence[Node], made_before: Iterable[Value], outputs: Iterable[Value]) -> list[Value]:
+    """What nodes and outputs read that they do not make, in order of first use."""
+    made = {v for node in nodes for v in node.outputs} | set(made_before)
+    reads = [*[v for node in nodes for v in node.inputs], *outputs]
+    return list(dict.fromkeys(v for v in reads if v not in made and not isinstance(v, Constant)))
 
 
 def split(graph: Graph, linear_inputs: Sequence[Value], linear_outputs: Sequence[Value]) -> tuple[Graph, Graph]:
     """Cut a linearised graph in two: `inputs -> (outputs, residuals)` and `(residuals, tangents) -> tangents`."""
     nonlinear, linear = partition(graph, linear_inputs)
-    made = {v for node in linear for v in node.outputs} | set(linear_inputs)
-    needed: dict[Value, None] = {}
-    reads = [v for node in linear for v in node.inputs] + list(linear_outputs)
     available = {v for node in nonlinear for v in node.outputs} | (set(graph.inputs) - set(linear_inputs))
-    for v in reads:
-        if v not in made and v in available:
-            needed.setdefault(v)
-    residuals = tuple(needed)
+    residuals = [v for v in _reads(linear, linear_inputs, linear_outputs) if v in available]
     outputs = graph.outputs[: len(graph.outputs) - len(linear_outputs)]
     inputs = [v for v in graph.inputs if v not in set(linear_inputs)]
     first = Graph(inputs, nonlinear, (*outputs, *residuals), graph.name)

@@ -33,6 +33,16 @@ def map_regions(node: Node, function: Callable[[Graph], Graph]) -> Node:
     return Node(mapped, node.inputs, node.outputs, node.where) if changed else node
 
 
+def rebind(nodes: list[Node], start: int, found: Sequence[Value], wanted: Sequence[Value]) -> None:
+    """Give results of the nodes from `start` on the identity of the values that they replace."""
+    env = dict(zip(found, wanted, strict=True))
+    for i in range(start, len(nodes)):
+        node = nodes[i]
+        if any([v in env for v in (*node.inputs, *node.outputs)]):
+            inputs, outputs = (tuple([env.get(v, v) for v in vs]) for vs in (node.inputs, node.outputs))
+            nodes[i] = Node(node.op, inputs, outputs, node.where)
+
+
 def sweep(graph: Graph, rules_of: Callable[[Op], Sequence[Rule]], recur: Callable[[Graph], Graph]) -> Graph:
     """Apply rules in one forward walk; what a rule records is rewritten in turn. Regions are given to `recur`.
 

@@ -9,7 +9,9 @@ from graphad.build import Builder, building
 from graphad.errors import MissingRuleError
 from graphad.graph import Graph, Location, Node, Value
 from graphad.ops.elementwise import cast
+from graphad.ops.loops import add_stacks
 from graphad.ops.shape import sum_to
+from graphad.ops.structured import Structured
 from graphad.passes.base import graph_pass
 from graphad.passes.linearize import partition
 from graphad.trace import Tracer, full
@@ -47,12 +49,22 @@ def transpose(graph: Graph, inputs: int | Sequence[int], outputs: int | Sequence
     return builder.finish([*others, *results])
 
 
+def _transpose_region(region: Graph, linear: Sequence[bool], wanted: Sequence[bool]) -> Graph:
+    outputs = [v for v, flag in zip(region.outputs, wanted, strict=True) if flag]
+    graph = Graph(region.inputs, region.nodes, outputs, region.name)
+    return transpose(graph, [i for i, flag in enumerate(linear) if flag], range(len(outputs)))
+
+
 def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[Value, Tracer]) -> None:
     builder.where = (node.where or Location()).with_role("cotangent")
-    ct: Any = tuple([cts.pop(v) if v in cts else full(builder, v.type, 0) for v in node.outputs])
     operands = [v.type if v in active else Tracer(builder, v) for v in node.inputs]
+    found: list[Any] = [cts.pop(v, None) for v in node.outputs]
     try:
-        result = node.op.transpose(ct[0] if len(ct) == 1 else ct, *operands)
+        if isinstance(node.op, Structured):
+            result = node.op.transpose(_one_or_all(found), *operands, recur=_transpose_region)
+        else:
+            given = [full(builder, v.type, 0) if c is None else c for c, v in zip(found, node.outputs, strict=True)]
+            result = node.op.transpose(_one_or_all(given), *operands)
     except MissingRuleError as error:
         raise MissingRuleError(f"{error} ({node.where})") from None
     for v, c in zip(node.inputs, result if isinstance(result, tuple) else (result,), strict=True):
@@ -61,5 +73,12 @@ def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[
         kind = v.type
         if c.value.type is not kind:
             c = cast(sum_to(c, kind.shape), kind.dtype)
-        cts[v] = cts[v] + c if v in cts else c
+        if v not in cts:
+            cts[v] = c
+        else:
+            cts[v] = add_stacks(cts[v], c) if kind.dynamic else cts[v] + c
     builder.where = None
+
+
+def _one_or_all(xs: list[Any]) -> Any:
+    return xs[0] if len(xs) == 1 else tuple(xs)

@@ -22,11 +22,20 @@ def vmap(graph: Graph, size: int, batched: Sequence[bool] | None = None) -> Grap
     return batch(graph, size, [True] * len(graph.inputs) if batched is None else batched)[0]
 
 
-def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, list[bool]]:
-    """`vmap`, and which outputs depend on a batched input (the others are repeated)."""
+def batch(
+    graph: Graph, size: int, batched: Sequence[bool], wanted: Sequence[bool] | None = None
+) -> tuple[Graph, list[bool]]:
+    """`vmap`, and which outputs depend on a batched input; the others are repeated.
+
+    With `wanted` only those others are repeated that it flags, and are then counted as batched.
+    """
     graph = inline(graph)
     builder = Builder(graph.name)
     env: dict[Value, Value] = {}
+
+    def recur(region: Graph, flags: Sequence[bool], wanted: Sequence[bool] | None = None) -> tuple[Graph, list[bool]]:
+        return batch(region, size, flags, wanted)
+
     for v, flag in zip(graph.inputs, batched, strict=True):
         if flag:
             env[v] = builder.input(v.type.with_shape((size, *v.type.shape)), v.name)
@@ -42,7 +51,7 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, list
             operands = [Tracer(builder, env.get(v, v)) for v in node.inputs]
             try:
                 if node.op._region_fields:
-                    result = node.op.batch(flags, size, *operands, recur=lambda g, f: vmap(g, size, f))  # type: ignore[call-arg]
+                    result = node.op.batch(flags, size, *operands, recur=recur)  # type: ignore[call-arg]
                 else:
                     result = node.op.batch(flags, size, *operands)
             except MissingRuleError as error:
@@ -52,8 +61,13 @@ def batch(graph: Graph, size: int, batched: Sequence[bool]) -> tuple[Graph, list
                 if env[v].name is None and not isinstance(env[v], Constant):
                     env[v].name = v.name
         builder.where = None
-        outputs = [env[v] if v in env else _repeat(builder, v, size) for v in graph.outputs]
-    return builder.finish(outputs), [v in env for v in graph.outputs]
+        repeated = [v not in env and (wanted is None or wanted[i]) for i, v in enumerate(graph.outputs)]
+        outputs = [
+            _repeat(builder, v, size) if again else env.get(v, v)
+            for v, again in zip(graph.outputs, repeated, strict=True)
+        ]
+    mask = [v in env or (again and wanted is not None) for v, again in zip(graph.outputs, repeated, strict=True)]
+    return builder.finish(outputs), mask
 
 
 def _repeat(builder: Builder, v: Value, size: int) -> Value:

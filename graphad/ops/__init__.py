@@ -17,6 +17,7 @@ from graphad.ops import (
     gather,
     index,
     linalg,
+    loops,
     matrices,
     reduce,
     rounding,
@@ -26,11 +27,12 @@ from graphad.ops import (
     slicing,
     sort,
     special,
+    structured,
     transcendental,
 )
 
 __all__ = [
     "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "determinant",
-    "dot_general", "dynamic", "einsum", "elementwise", "fused", "gather", "index", "linalg", "matrices",
-    "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special", "transcendental",
+    "dot_general", "dynamic", "einsum", "elementwise", "fused", "gather", "index", "linalg", "loops", "matrices",
+    "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special", "structured", "transcendental",
 ]  # fmt: skip

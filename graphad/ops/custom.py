@@ -70,7 +70,7 @@ def _batched_rule(rule: Flat, recur: Any, flags: Sequence[bool]) -> Flat:
             x.type.with_shape(x.type.shape[1:]) if flag else x.type for x, flag in zip(leaves, flags, strict=True)
         ]
         traced = trace_flat(rule, types)
-        graph = recur(traced.graph, [*flags, *[False] * len(traced.captures)])
+        graph, _ = recur(traced.graph, [*flags, *[False] * len(traced.captures)])
         return inline(graph, [*leaves, *traced.captures], _builder(leaves))
 
     return batched
@@ -96,7 +96,7 @@ class CustomJvp(Applied):
     def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
         flags = list(batched[: self.args])
         rule = _batched_rule(self.rule, recur, [*flags, *flags])
-        return CustomJvp(recur(self.function, batched), rule, self.args)(*xs)
+        return CustomJvp(recur(self.function, batched)[0], rule, self.args)(*xs)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -151,7 +151,7 @@ class CustomVjp(Applied):
             flags = [True] * (len(residuals) + len(self.function.outputs))
             return residuals, _batched_rule(inner[0], recur, flags)
 
-        function = recur(self.function, [True] * n + list(batched[n:]))
+        function, _ = recur(self.function, [True] * n + list(batched[n:]))
         return CustomVjp(function, forward, n)(*operands)
 
     @classmethod

@@ -1,0 +1,225 @@
+"""Branches, checkpoints, and what the loops share with them: functions as regions of a structured op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.call import Call, argument_type, as_array, is_weak
+from graphad.build import current_builder, describe_location, user_location
+from graphad.errors import TypeMismatchError
+from graphad.graph import Graph
+from graphad.op import Op
+from graphad.ops.elementwise import cast
+from graphad.ops.structured import Checkpoint, Cond
+from graphad.trace import Tracer, innermost, lift, trace_flat
+from graphad.types import TensorType
+
+
+class Region:
+    """A user's function traced for some arguments: a graph whose first inputs are what the function captured."""
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        call = Call(function, args, {})
+        self.call = call
+        traced = trace_flat(
+            call.apply,
+            [argument_type(x) for x in call.leaves],
+            names=call.names(),
+            weak=[is_weak(x) for x in call.leaves],
+            name=getattr(function, "__name__", "f").strip("<>"),
+        )
+        self.captures = traced.captures
+        self.results = traced.results
+        self.out_tree = call.out_tree
+        graph, n = traced.graph, len(call.leaves)
+        self.graph = Graph((*graph.inputs[n:], *graph.inputs[:n]), graph.nodes, graph.outputs, graph.name)
+
+    @property
+    def types(self) -> tuple[TensorType, ...]:
+        """The types of the function's results."""
+        return self.graph.output_types
+
+    def weak(self) -> list[bool]:
+        """Which results are Python scalars, or stand for one."""
+        return [is_weak(x) for x in self.results]
+
+    def reading(self, captures: Sequence[Tracer]) -> Graph:
+        """The graph with all of these captured values as its first inputs, whether it reads them or not."""
+        from graphad.graph import Value
+
+        own = {x.value: v for x, v in zip(self.captures, self.graph.inputs, strict=False)}
+        first = [own.get(x.value) or Value(x.type, x.value.name) for x in captures]
+        return Graph((*first, *self.graph.inputs[len(self.captures) :]), self.graph.nodes, self.graph.outputs, self.graph.name)
+
+    def cast(self, types: Sequence[TensorType]) -> None:
+        """Convert the results to these dtypes."""
+        from graphad.trace import inline
+
+        old = self.graph
+
+        def converted(args: Sequence[Any]) -> list[Any]:
+            results = inline(old, args, args[0].builder if args else current_builder())  # type: ignore[arg-type]
+            return [cast(r, t.dtype) for r, t in zip(results, types, strict=True)]
+
+        if types != list(old.output_types):
+            graph = trace_flat(converted, old.input_types, name=old.name).graph
+            self.graph = Graph(graph.inputs, graph.nodes, graph.outputs, graph.name)
+
+
+def all_captures(*regions: Region) -> list[Tracer]:
+    """The values that any of the regions captured, each once."""
+    found: dict[Any, Tracer] = {}
+    for region in regions:
+        for x in region.captures:
+            found.setdefault(x.value, x)
+    return list(found.values())
+
+
+def apply(op: Op, operands: Sequence[Any]) -> list[Any]:
+    """The op's results as a list: recorded within a trace, computed at once outside of any."""
+    operands = [x if isinstance(x, Tracer) else as_array(x) for x in operands]
+    builder = innermost(operands) or current_builder()
+    if builder is not None and operands:
+        if not any(isinstance(x, Tracer) for x in operands):
+            operands[0] = Tracer(builder, lift(builder, operands[0]))
+        found = builder.emit(op, tuple([lift(builder, x) for x in operands]))
+        return [Tracer(builder, v) for v in found]
+    with np.errstate(all="ignore"):
+        result = op(*operands)
+    return list(result) if isinstance(result, tuple) else [result[()] if isinstance(result, np.ndarray) else result]
+
+
+def describe_difference(path: str, left: str, a: Any, right: str, b: Any) -> str:
+    """`state['x']: the body takes f64[3] and gives f64[4]`."""
+    return f"{path or 'the value'}: {left} {a}, {right} {b}"
+
+
+def check_trees(op: str, what: str, root: str, left: str, a: tuple[Any, Sequence[Any]], right: str, b: Any) -> None:
+    """Raise `TypeMismatchError` unless two trees of types agree, naming the first leaf where they differ."""
+    (tree_a, types_a), (tree_b, types_b) = a, b
+    if tree_a != tree_b:
+        raise TypeMismatchError(
+            f"{op}: {what} differ in structure: {left} {tree_a}, {right} {tree_b}{describe_location(user_location())}"
+        )
+    paths = tree.paths(tree.unflatten(tree_a, types_a), root)
+    for path, s, t in zip(paths, types_a, types_b, strict=True):
+        if s != t:
+            raise TypeMismatchError(
+                f"{op}: {what} differ in type at {describe_difference(path, left, s, right, t)}"
+                f"{describe_location(user_location())}; cast one of them (astype, dtype=) so that both are the same"
+            )
+
+
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """`true_fun(*operands)` if `pred`, else `false_fun(*operands)`; only the branch taken runs.
+
+    `pred` is a scalar of bool or of numbers, true unless zero. Both functions return trees of one structure with
+    leaves of one shape and dtype. Derivatives of every order, in both modes, are those of the branch taken. Under
+    `vmap` with a batched `pred` both branches run. Raises `TypeMismatchError` where the branches' results differ.
+    """
+    if isinstance(pred, Tracer):
+        if pred.shape:
+            raise TypeMismatchError(
+                f"cond: the predicate is {pred.type}{describe_location(user_location())}, and should be a scalar; use "
+                "numpy.any, numpy.all or numpy.where"
+            )
+        if pred.dtype.kind != "b":
+            pred = pred != 0
+    else:
+        return true_fun(*operands) if pred else false_fun(*operands)
+    return _select("cond", pred, [false_fun, true_fun], operands, ["the false branch gives", "the true branch gives"])
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """`branches[index](*operands)`, with the index clamped to the branches there are.
+
+    The other rules are those of `cond`.
+    """
+    if not branches:
+        raise TypeMismatchError(f"switch: there must be at least one branch{describe_location(user_location())}")
+    if not isinstance(index, Tracer):
+        return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
+    if index.shape or index.dtype.kind not in "iu":
+        raise TypeMismatchError(
+            f"switch: the index is {index.type}{describe_location(user_location())}, and should be a scalar integer"
+        )
+    if len(branches) == 1:
+        return branches[0](*operands)
+    return _select("switch", index, branches, operands, [f"branch {i} gives" for i in range(len(branches))])
+
+
+def _select(
+    name: str, index: Tracer, functions: Sequence[Callable[..., Any]], operands: tuple[Any, ...], titles: Sequence[str]
+) -> Any:
+    regions = [Region(f, operands) for f in functions]
+    unify(name, "the branches' results", "result", regions, titles)
+    captures = all_captures(*regions)
+    op = Cond(tuple([region.reading(captures) for region in regions]))
+    results = apply(op, [index, *captures, *regions[0].call.leaves])
+    weak = [all(column) for column in zip(*[r.weak() for r in regions], strict=True)]
+    for x, flag in zip(results, weak, strict=True):
+        if isinstance(x, Tracer):
+            x.weak = flag
+    return tree.unflatten(regions[0].out_tree, results)
+
+
+def unify(name: str, what: str, root: str, regions: Sequence[Region], titles: Sequence[str]) -> None:
+    """Give all regions results of the same types: a Python scalar takes the dtype of the others' results.
+
+    Raises `TypeMismatchError` where they still differ.
+    """
+    first = regions[0]
+    if all([r.out_tree == first.out_tree for r in regions]):
+        types = []
+        for column, weak in zip(
+            zip(*[r.types for r in regions], strict=True), zip(*[r.weak() for r in regions], strict=True), strict=True
+        ):
+            strong = [t.dtype for t, w in zip(column, weak, strict=True) if not w]
+            dtype = np.result_type(*(strong[:1] or [t.dtype for t in column]))
+            if strong and any(w and np.result_type(dtype, _PYTHON[t.dtype.kind]) != dtype for t, w in zip(column, weak, strict=True)):
+                types.append(None)
+            else:
+                types.append(dtype)
+        for region in regions:
+            region.cast(
+                [
+                    t.with_dtype(d) if d is not None and w else t
+                    for t, d, w in zip(region.types, types, region.weak(), strict=True)
+                ]
+            )
+    for title, region in zip(titles[1:], regions[1:], strict=True):
+        check_trees(name, what, root, titles[0], (first.out_tree, first.types), title, (region.out_tree, region.types))
+
+
+_PYTHON = {"b": True, "i": 0, "u": 0, "f": 0.0, "c": 0j}
+
+
+def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] = ()) -> Callable[..., Any]:
+    """`fun`, whose intermediate values a derivative computes anew from the arguments instead of keeping them.
+
+    Memory of the arguments alone, for one more run of `fun` in the backward pass: the law of `jax.checkpoint`.
+    """
+    positions = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+
+    @wraps(fun)
+    def checkpointed(*args: Any, **kwargs: Any) -> Any:
+        held = {i % len(args): args[i] for i in positions}
+        dynamic = tuple([x for i, x in enumerate(args) if i not in held])
+        if innermost(tree.leaves((dynamic, kwargs))) is None and current_builder() is None:
+            return fun(*args, **kwargs)
+
+        @wraps(fun)
+        def bound(named: dict[str, Any], *rest: Any) -> Any:
+            given = iter(rest)
+            return fun(*[held[i] if i in held else next(given) for i in range(len(args))], **named)
+
+        region = Region(bound, (kwargs, *dynamic))
+        op = Checkpoint(region.graph)
+        return tree.unflatten(region.out_tree, apply(op, [*region.captures, *region.call.leaves]))
+
+    return checkpointed

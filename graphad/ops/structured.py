@@ -1,0 +1,378 @@
+"""What ops with regions share, and the ones that run a region once: `cond` and `checkpoint`.
+
+A structured op holds closed graphs; what they read comes to them as operands. Its rules are given `recur`, which
+applies the running transformation to a region, and otherwise only arrange operands and results.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.op import Op, Sample, Types, zeros_like
+from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.types import TensorType
+
+Flags = Sequence[bool]
+Call = Callable[[Graph, Sequence[Any]], Sequence[Any]]
+
+
+class Split(NamedTuple):
+    """A region cut in two: `first: nonlinear inputs -> (nonlinear outputs, residuals)` and
+    `second: (residuals, linear inputs) -> linear outputs`."""
+
+    first: Graph
+    second: Graph
+
+
+class Structured(Op, abstract=True):
+    """Base of the ops that hold regions which transformations enter.
+
+    `recur` is, in the rule
+
+    - `forward`: `recur(region, active, wanted) -> (graph, mask)`, where the graph has the tangents of the active
+      inputs as further inputs and those of the outputs in `mask`, which covers `wanted`, as further outputs;
+    - `split`: `recur(region, linear, free, wanted) -> Split`, where `wanted` tells the outputs that count as linear,
+      and `free` the inputs that cost nothing to keep;
+    - `transpose`: `recur(region, linear, wanted) -> graph`, `(nonlinear inputs, cotangents of the wanted outputs)` to
+      cotangents of the linear inputs;
+    - `batch`: `recur(region, batched, wanted) -> (graph, mask)`, where the outputs in `mask`, which covers `wanted`,
+      carry the new axis.
+    """
+
+    structured: ClassVar[bool] = True
+
+    @property
+    def pure(self) -> bool:  # type: ignore[override]
+        return all([node.op.pure for region in self.regions.values() for node in region.nodes])
+
+    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
+        """The results, where `call(region, operands)` runs a region."""
+        raise NotImplementedError
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        def call(region: Graph, operands: Sequence[Any]) -> Sequence[Any]:
+            found = evaluate_region(region, xp, operands)
+            return found if len(region.outputs) != 1 else (found,)
+
+        return one_or_all(self.interpret(call, *xs))
+
+    def dependence(self, flags: Flags) -> list[bool]:
+        """Which results depend on the flagged operands."""
+        raise NotImplementedError
+
+    def forward(self, recur: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Results and their tangents (`None` for zero), computed together."""
+        raise NotImplementedError
+
+    def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
+        """The results, those that do not depend on linear operands computed by nodes that do not read them."""
+        raise NotImplementedError
+
+    def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
+        """The op without the results that are not live, its remaining operands and results by position; `None` if
+        all are needed."""
+        return None
+
+
+def one_or_all(results: Sequence[Any]) -> Any:
+    """What an op's rule gives for these results."""
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def all_results(found: Any) -> list[Any]:
+    """The results of an op as a list."""
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def dependent_values(graph: Graph, flags: Flags) -> set[Value]:
+    """The flagged inputs of a graph and all values that depend on them."""
+    reached = {v for v, flag in zip(graph.inputs, flags, strict=True) if flag}
+    for node in graph.nodes:
+        reached.update(dependent_results(node, reached))
+    return reached
+
+
+def dependent_results(node: Node, reached: set[Value]) -> list[Value]:
+    """Which results of a node depend on some values, given all earlier ones that do."""
+    flags = [v in reached for v in node.inputs]
+    if not any(flags):
+        return []
+    if not isinstance(node.op, Structured):
+        return list(node.outputs)
+    return [v for v, flag in zip(node.outputs, node.op.dependence(flags), strict=True) if flag]
+
+
+def dependence(graph: Graph, flags: Flags) -> list[bool]:
+    """Which outputs of a graph depend on the flagged inputs."""
+    reached = dependent_values(graph, flags)
+    return [v in reached for v in graph.outputs]
+
+
+def chosen(xs: Iterable[Any], flags: Flags) -> list[Any]:
+    """The flagged entries."""
+    return [x for x, flag in zip(xs, flags, strict=True) if flag]
+
+
+def others(xs: Iterable[Any], flags: Flags) -> list[Any]:
+    """The entries that are not flagged."""
+    return [x for x, flag in zip(xs, flags, strict=True) if not flag]
+
+
+def merged(flags: Flags, yes: Iterable[Any], no: Iterable[Any]) -> list[Any]:
+    """One list from those of the flagged and of the other entries."""
+    first, second = iter(yes), iter(no)
+    return [next(first) if flag else next(second) for flag in flags]
+
+
+def instantiated(tangent: Any, primal: Any) -> Any:
+    """A tangent, zeros for `None`."""
+    return zeros_like(primal) if tangent is None else tangent
+
+
+class Cond(Structured):
+    """The branch that the first operand selects, applied to the others.
+
+    The selector is a boolean (`False` takes the first branch) or an integer, which is clamped to the branches there are.
+    All branches have inputs and outputs of the same types.
+    """
+
+    exempt: ClassVar[dict[str, str]] = {}
+    branches: tuple[Graph, ...]
+
+    def infer(self, index: TensorType, *xs: TensorType) -> Types:
+        if index.shape or index.dtype.kind not in "biu":
+            raise TypeMismatchError(f"cond: the selector is {index}, and should be a scalar of bool or integers")
+        if not self.branches:
+            raise ShapeError("cond: there must be a branch")
+        first = self.branches[0]
+        check_operands(self, first, xs)
+        for branch in self.branches[1:]:
+            if branch.input_types != first.input_types or branch.output_types != first.output_types:
+                raise TypeMismatchError(
+                    f"cond: the branches differ: {list(first.input_types)} -> {list(first.output_types)} and "
+                    f"{list(branch.input_types)} -> {list(branch.output_types)}"
+                )
+        return result_types(first)
+
+    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
+        index = min(max(int(xs[0]), 0), len(self.branches) - 1)
+        return call(self.branches[index], xs[1:])
+
+    def dependence(self, flags: Flags) -> list[bool]:
+        if flags[0]:
+            return [True] * len(self.branches[0].outputs)
+        each = [dependence(branch, flags[1:]) for branch in self.branches]
+        return [any(column) for column in zip(*each, strict=True)]
+
+    def forward(self, recur: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        active = [t is not None for t in tangents[1:]]
+        none = [False] * len(self.branches[0].outputs)
+        masks = [recur(branch, active, none)[1] for branch in self.branches]
+        wanted = [any(column) for column in zip(*masks, strict=True)]
+        op = Cond(tuple([recur(branch, active, wanted)[0] for branch in self.branches]))
+        results = all_results(op(*primals, *[t for t in tangents[1:] if t is not None]))
+        n = len(none)
+        return results[:n], merged(wanted, results[n:], [None] * (n - sum(wanted)))
+
+    def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
+        index, operands, linear = xs[0], xs[1:], linear[1:]
+        wanted = self.dependence([False, *linear])
+        parts = [recur(branch, linear, [True] * len(linear), wanted) for branch in self.branches]
+        known = len(wanted) - sum(wanted)
+        # Residuals of one type share a slot across branches; a branch that has fewer of them gives zeros.
+        residuals = [p.first.outputs[known:] for p in parts]
+        inputs = [p.first.inputs for p in parts]
+        made = [
+            [v for v in dict.fromkeys(rs) if v not in given and not isinstance(v, Constant)]
+            for rs, given in zip(residuals, inputs, strict=True)
+        ]
+        slots: Counter[TensorType] = Counter()
+        for values in made:
+            slots |= Counter(v.type for v in values)
+        types = [kind for kind, count in slots.items() for _ in range(count)]
+        firsts, seconds = [], []
+        kept_types = [x.type for x in others(operands, linear)]
+        for part, given, values, branch in zip(parts, inputs, made, self.branches, strict=True):
+            pools = {kind: [v for v in values if v.type is kind] for kind in slots}
+            filled = [pools[kind].pop(0) if pools[kind] else Constant(np.zeros(kind.shape, kind.dtype)) for kind in types]
+            firsts.append(Graph(given, part.first.nodes, (*part.first.outputs[:known], *filled), branch.name))
+            # The second graph reads a residual from its slot, or from the operand that it is.
+            slot_inputs = [Value(kind) for kind in types]
+            operand_inputs = [Value(kind) for kind in kept_types]
+            source: dict[Value, Value] = dict(zip(filled, slot_inputs, strict=True))
+            source.update(zip(given, operand_inputs, strict=True))
+            residual_inputs = part.second.inputs[: len(part.first.outputs) - known]
+            env = {
+                inner: outer if isinstance(outer, Constant) else source[outer]
+                for inner, outer in zip(residual_inputs, part.first.outputs[known:], strict=True)
+            }
+            linear_inputs = part.second.inputs[len(residual_inputs) :]
+            seconds.append(
+                substituted(part.second, env, (*slot_inputs, *operand_inputs, *linear_inputs))
+            )
+        kept = others(operands, linear)
+        first = all_results(Cond(tuple(firsts))(index, *kept)) if known + len(types) else []
+        second = all_results(Cond(tuple(seconds))(index, *first[known:], *kept, *chosen(operands, linear)))
+        return merged(wanted, second, first[:known])
+
+    def transpose(self, ct: Any, index: Any, *xs: Any, recur: Any = None) -> Any:
+        linear = [isinstance(x, TensorType) for x in xs]
+        cts = ct if isinstance(ct, tuple) else (ct,)
+        wanted = [c is not None for c in cts]
+        op = Cond(tuple([recur(branch, linear, wanted) for branch in self.branches]))
+        found = all_results(op(index, *others(xs, linear), *chosen(cts, wanted)))
+        return (None, *merged(linear, found, [None] * len(xs)))
+
+    def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
+        from graphad.ops.select import select
+        from graphad.ops.shape import broadcast_to, reshape
+        from graphad.trace import inline, innermost
+
+        index, operands = xs[0], xs[1:]
+        flags, none = list(batched[1:]), [False] * len(self.branches[0].outputs)
+        if not batched[0]:
+            masks = [recur(branch, flags, none)[1] for branch in self.branches]
+            wanted = [any(column) for column in zip(*masks, strict=True)]
+            op = Cond(tuple([recur(branch, flags, wanted)[0] for branch in self.branches]))
+            results = all_results(op(index, *operands))
+            return one_or_all(
+                [r if w else broadcast_to(r, (size, *r.shape)) for r, w in zip(results, wanted, strict=True)]
+            )
+        builder = innermost(xs)
+        assert builder is not None
+        every = [True] * len(none)
+        found = [inline(recur(branch, flags, every)[0], operands, builder) for branch in self.branches]
+        result = found[0]
+        for i, rows in enumerate(found[1:], 1):
+            test = index if index.dtype.kind == "b" else index >= i
+            result = [
+                select(broadcast_to(reshape(test, (size, *[1] * (r.ndim - 1))), r.shape), r, old)
+                for r, old in zip(rows, result, strict=True)
+            ]
+        return one_or_all(result)
+
+    def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
+        branches = [Graph(b.inputs, b.nodes, chosen(b.outputs, live), b.name) for b in self.branches]
+        read = [used_inputs(b) for b in branches]
+        needed = [any(column) for column in zip(*read, strict=True)]
+        if all(live) and all(needed):
+            return None
+        branches = [Graph(chosen(b.inputs, needed), b.nodes, b.outputs, b.name) for b in branches]
+        operands = [0, *[i + 1 for i, used in enumerate(needed) if used]]
+        return Cond(tuple(branches)), operands, [i for i, used in enumerate(live) if used]
+
+    def flops(self, *xs: TensorType) -> int:
+        return max(region_flops(branch) for branch in self.branches)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.ops.arithmetic import multiply
+        from graphad.ops.transcendental import exp, sin
+        from graphad.trace import trace_flat
+
+        x = np.array([1.0, -2.0, 3.0])
+        kind = TensorType(x.dtype, x.shape)
+        branches = tuple(
+            trace_flat(lambda args, f=f: [f(args[0]), args[0] + 1.0], [kind]).graph  # type: ignore[misc]
+            for f in (sin, exp, lambda v: multiply(v, v))
+        )
+        yield Sample(cls(branches[:2]), (np.array(True), x))
+        yield Sample(cls(branches[:2]), (np.array(False), x))
+        yield Sample(cls(branches), (np.array(2), x))
+
+
+class Checkpoint(Structured):
+    """A function whose intermediate values are not kept for its derivative, but computed anew there.
+
+    The law of `jax.checkpoint`: the same results and derivatives, memory of the operands only.
+    """
+
+    function: Graph
+
+    def infer(self, *xs: TensorType) -> Types:
+        check_operands(self, self.function, xs)
+        return result_types(self.function)
+
+    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
+        return call(self.function, xs)
+
+    def dependence(self, flags: Flags) -> list[bool]:
+        return dependence(self.function, flags)
+
+    def forward(self, recur: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        active = [t is not None for t in tangents]
+        n = len(self.function.outputs)
+        function, mask = recur(self.function, active, [False] * n)
+        results = all_results(Checkpoint(function)(*primals, *[t for t in tangents if t is not None]))
+        return results[:n], merged(mask, results[n:], [None] * n)
+
+    def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
+        wanted = self.dependence(linear)
+        graph = self.function
+        part = recur(graph, linear, [True] * len(linear), wanted).first
+        known = Graph(part.inputs, part.nodes, part.outputs[: len(wanted) - sum(wanted)], graph.name)
+        first = all_results(Checkpoint(known)(*others(xs, linear))) if known.outputs else []
+        second = Checkpoint(Graph(graph.inputs, graph.nodes, chosen(graph.outputs, wanted), graph.name))(*xs)
+        return merged(wanted, all_results(second), first)
+
+    def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
+        linear = [isinstance(x, TensorType) for x in xs]
+        cts = ct if isinstance(ct, tuple) else (ct,)
+        wanted = [c is not None for c in cts]
+        op = Checkpoint(recur(self.function, linear, wanted))
+        found = all_results(op(*others(xs, linear), *chosen(cts, wanted)))
+        return one_or_all(merged(linear, found, [None] * len(xs)))
+
+    def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
+        graph, _ = recur(self.function, batched, [True] * len(self.function.outputs))
+        return Checkpoint(graph)(*xs)
+
+    def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
+        graph = Graph(self.function.inputs, self.function.nodes, chosen(self.function.outputs, live), self.function.name)
+        needed = used_inputs(graph)
+        if all(live) and all(needed):
+            return None
+        graph = Graph(chosen(graph.inputs, needed), graph.nodes, graph.outputs, graph.name)
+        return (
+            Checkpoint(graph),
+            [i for i, used in enumerate(needed) if used],
+            [i for i, used in enumerate(live) if used],
+        )
+
+    def flops(self, *xs: TensorType) -> int:
+        return region_flops(self.function)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        from graphad.ops.transcendental import exp, sin
+        from graphad.trace import trace_flat
+
+        x = np.array([1.0, -2.0, 3.0])
+        function = trace_flat(lambda args: [sin(exp(sin(args[0])))], [TensorType(x.dtype, x.shape)]).graph
+        yield Sample(cls(function), (x,))
+
+
+def region_flops(region: Graph) -> int:
+    """Floating-point operations of one run of a region."""
+    return sum(node.op.flops(*[v.type for v in node.inputs]) for node in region.nodes)
+
+
+def used_inputs(graph: Graph) -> list[bool]:
+    """Which inputs a live node or an output of the graph reads."""
+    live: set[Value] = set(graph.outputs)
+    for node in reversed(graph.nodes):
+        if not node.op.pure or any([v in live for v in node.outputs]):
+            live.update(node.inputs)
+    return [v in live for v in graph.inputs]
+
+
+def substituted(graph: Graph, env: dict[Value, Value], inputs: Iterable[Value]) -> Graph:
+    """The graph with other inputs, its reads of some values replaced."""
+    nodes = [node.with_inputs(tuple([env.get(v, v) for v in node.inputs])) for node in graph.nodes]
+    return Graph(inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name)
