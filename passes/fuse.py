@@ -14,6 +14,7 @@ from graphad.ops.fused import Fused
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
 from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import map_regions
 from graphad.passes.unroll import REDUCTIONS, WORK, complete, leads, work
 from graphad.types import Shape, TensorType
 
@@ -312,6 +313,7 @@ def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
     the kernel itself does not read. Reshapes, transposes, slices and broadcasts stay between kernels: they cost
     nothing, since kernels read strided views.
     """
+    graph = _regions_fused(graph, lanes)
     fusion = _Fusion(graph, lanes)
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
@@ -333,6 +335,16 @@ def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
             for node in parts[-1]:
                 needed.update(node.inputs)
     return Graph(graph.inputs, [node for part in reversed(parts) for node in part], graph.outputs, graph.name)
+
+
+def _regions_fused(graph: Graph, lanes: int) -> Graph:
+    if not any([node.op._region_fields for node in graph.nodes]):
+        return graph
+    nodes = [
+        node if isinstance(node.op, Fused) else map_regions(node, lambda region: fuse(region, lanes=lanes))
+        for node in graph.nodes
+    ]
+    return Graph(graph.inputs, nodes, graph.outputs, graph.name)
 
 
 def _recompute(

@@ -15,6 +15,10 @@ from graphad.graph import Graph
 from graphad.op import Op
 
 
+LOCAL = 64
+"""Elements of a loop's carry up to which it is held in registers, or else in the function's own memory."""
+
+
 class LLVMExecutor:
     """Compiles the whole graph to one native function; what loops cannot express runs with NumPy inside of it.
 
@@ -44,7 +48,8 @@ class LLVMExecutor:
 
     def compile(self, graph: Graph) -> Executable:
         """One native function for the graph."""
-        return self.build(lower(graph, lanes=self.lanes, threads=self.threads, gap=GAP if self.guard else 0))
+        gap = GAP if self.guard else 0
+        return self.build(lower(graph, lanes=self.lanes, threads=self.threads, gap=gap, local=LOCAL))
 
     def build(self, program: Program) -> Executable:
         """The native function of a loop program."""

@@ -9,19 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from graphad.executors.llvm.control import STACKS, emit_branch, emit_repeat, with_stacks
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
 from graphad.executors.llvm.parts import PARALLEL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
 from graphad.executors.llvm.text import Code, Module
 from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
+    Branch,
     Buffer,
     Foreign,
     HostCall,
     Loop,
     Program,
     Reduction,
+    Repeat,
     Rows,
+    Stack,
     Store,
     View,
     is_identity,
@@ -68,6 +72,9 @@ class Emitter:
         self.shares: list[Share] = []
         self.known: set[Scalar] = set()
         self.host_calls: list[HostCall] = []
+        # The addresses, in the function that is written now, of the buffers that move, and of its own.
+        self.moving: dict[Buffer, str] = {}
+        self.growing = False
         self._numbers: dict[Any, str] = {}
 
     @property
@@ -85,19 +92,25 @@ class Emitter:
         attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
         functions: dict[str, Part] = {f"share{i}": share for i, share in enumerate(self.shares)}
         functions.update((f"part{i}", part) for i, part in enumerate(self.parts))
+        run = "body" if self.program.stacks else "run"
+        linkage = "internal " if self.program.stacks else ""
         if len(functions) == 1:
-            bodies = [f"define i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{self.part.string()}\n}}\n"]
+            head = f"define {linkage}i64 @{run}(ptr noalias %table) {attributes}"
+            bodies = [f"{head} {{\nentry:\n{self.part.string()}\n}}\n"]
         else:
             bodies = [
                 f"{part.head.format(name)} noinline {attributes} {{\nentry:\n{part.string()}\n}}\n"
                 for name, part in functions.items()
             ]
-            bodies += [self._in_order(attributes), PARALLEL if self.shares else ""]
+            bodies += [self._in_order(f"define {linkage}i64 @{run}", attributes), PARALLEL if self.shares else ""]
+        if self.program.stacks:
+            headers = [stack.header.offset for stack in self.program.stacks]
+            bodies += [with_stacks(headers, run, attributes), STACKS]
         body = "\n".join(bodies)
         self._outline(body)
         return f"{self.module.text()}\n{body}\n"
 
-    def _in_order(self, attributes: str) -> str:
+    def _in_order(self, head: str, attributes: str) -> str:
         """The function that calls the parts one after another."""
         code = Code(self.module)
         code.do(f"%frame = alloca [{self.frame.nbytes} x i8], align 64")
@@ -109,7 +122,7 @@ class Emitter:
             code.do(f"ret i64 {status}")
             code.begin(after)
         code.do("ret i64 0")
-        return f"define i64 @run(ptr noalias %table) {attributes} {{\nentry:\n{code.string()}\n}}\n"
+        return f"{head}(ptr noalias %table) {attributes} {{\nentry:\n{code.string()}\n}}\n"
 
     def _outline(self, body: str) -> None:
         """Make functions of those elementary functions that the body calls often: inlined they are most of the code."""
@@ -127,6 +140,10 @@ class Emitter:
             emit_rows(self, [self._scheduled(loop, rows=True) for loop in statement.loops], statement.threads)
         elif isinstance(statement, Foreign):
             self.foreign(statement)
+        elif isinstance(statement, Repeat):
+            emit_repeat(self, statement)
+        elif isinstance(statement, Branch):
+            emit_branch(self, statement)
         else:
             self.host(statement)
 
@@ -169,7 +186,16 @@ class Emitter:
         return base if offset == 0 else self.code(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def _base(self, buffer: Buffer) -> str:
+        if buffer.kind == "moving":
+            return self.moving[buffer]
+        if buffer.kind == "local":
+            return self.part.own(buffer)
         return self.part.at_entry(self.slot(buffer))
+
+    def pointer_of_stack(self, stack: Stack) -> str:
+        """The address of the first entry of a stack, until it grows."""
+        header = self.pointer(stack.header, stack.header.offset)
+        return self.code(f"load ptr, ptr {header}, align 8")
 
     def slot(self, buffer: Buffer) -> int:
         """Which entry of the table holds the address of a buffer's block."""

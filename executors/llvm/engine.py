@@ -64,6 +64,8 @@ def optimise(text: str) -> Any:
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(1))
     passes = llvm.create_new_module_pass_manager()
     passes.add_always_inliner_pass()
+    if " alloca [" in text:
+        passes.add_sroa_pass()
     passes.add_instruction_combine_pass()
     passes.run(module, builder)
     return module

@@ -92,7 +92,7 @@ class Executable:
             Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
         ]
         loops = [loop for s in program.statements for loop in loops_of(s)]
-        calls = any(not loops_of(s) for s in program.statements)
+        calls = any(not loops_of(s) for s in program.statements)  # of Python, of LAPACK, or of loops
         self._long = calls or sum(map(nanoseconds, loops)) > RELEASE_FROM
         exact = self.bind(self._refuse)
         program_name, types = program.name, program.input_types

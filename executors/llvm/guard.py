@@ -11,8 +11,8 @@ import numpy as np
 
 from graphad.errors import ExecutorError
 from graphad.executors.llvm.executable import Executable, aligned
-from graphad.executors.loops.lower import touched
-from graphad.executors.loops.program import Buffer, Load, Program, loops_of, roots, walk
+from graphad.executors.loops.layout import touched
+from graphad.executors.loops.program import Buffer, Load, Program, all_statements, loops_of, roots, walk
 from graphad.types import Array, TensorType
 
 GAP = 64
@@ -123,7 +123,7 @@ def filled(nbytes: int, number: int) -> Array:
 def temporaries(program: Program) -> list[Buffer]:
     """The buffers of the arena, by their offsets."""
     found: dict[Buffer, None] = {}
-    for statement in program.statements:
+    for statement in all_statements(program.statements):
         loads = [x for loop in loops_of(statement) for x in walk(roots(loop)) if isinstance(x, Load)]
         found.update((b, None) for b in touched(statement, loads) if b.kind == "temporary")
     return sorted(found, key=lambda b: b.offset)

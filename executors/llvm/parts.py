@@ -6,6 +6,7 @@ from typing import Any
 
 from graphad.executors.llvm.scalars import Register
 from graphad.executors.llvm.text import Code, Module, element_type, vector
+from graphad.executors.loops.program import Buffer
 from graphad.ops.scalar import Scalar
 
 
@@ -62,6 +63,13 @@ class Known(dict[Scalar, Register]):
         return register  # type: ignore[no-any-return]
 
 
+    def forget(self, x: Scalar) -> None:
+        """Leave out a scalar that is not known in all of the code to come."""
+        self.pop(x, None)
+        if self.part.frame.makers.get(x) is self.part:
+            del self.part.frame.makers[x]
+
+
 class Part:
     """One function: of the table of addresses, and of the frame where there are several parts."""
 
@@ -75,6 +83,7 @@ class Part:
         self._last: list[Any] = []
         self._bases: dict[int, str] = {}
         self._failures: dict[int, str] = {}
+        self._locals: dict[Buffer, str] = {}
 
     def at_entry(self, slot: int) -> str:
         """An address of the table, read once for the whole function."""
@@ -84,6 +93,13 @@ class Part:
                 place = code(f"getelementptr ptr, ptr %table, i64 {slot}")
                 self._bases[slot] = code(f"load ptr, ptr {place}, align 8, !invariant.load !{{}}")
         return self._bases[slot]
+
+    def own(self, buffer: Buffer) -> str:
+        """The address of memory of the function's own."""
+        if buffer not in self._locals:
+            with self.code.within(self.entry):
+                self._locals[buffer] = self.code(f"alloca [{max(buffer.nbytes, 1)} x i8], align 64")
+        return self._locals[buffer]
 
     def handed(self, x: Scalar) -> list[tuple[str, int]]:
         """Where in the frame a scalar stands that an earlier part computed."""

@@ -191,7 +191,9 @@ class Scope:
             d -= 1
         if d == 0:
             return self.emitter.pointer(buffer, 0)
-        key = (buffer.kind, buffer.number if buffer.kind in ("input", "output") else 0, strides[:d], item)
+        # Temporaries are parts of one block, and so are constants.
+        block = buffer.kind if buffer.kind in ("temporary", "constant") else buffer
+        key = (block, strides[:d], item)
         if key not in self.places[d]:
             before = self._moving(buffer, strides[: d - 1], item)
             # Computed where the loop that moves it begins, however deep it is first needed.

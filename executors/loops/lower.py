@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
+from graphad.executors.loops.layout import apart, lay_out
 from graphad.executors.loops.packing import packed
 from graphad.executors.loops.parallel import shared
 from graphad.executors.loops.program import (
     Buffer,
-    Foreign,
     HostCall,
-    Index,
     Load,
     Loop,
     Program,
-    Result,
+    Stack,
     Statement,
     Store,
     View,
-    children,
-    loops_of,
-    roots,
-    walk,
+    rewritten,
 )
 from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.specials import exported
@@ -36,7 +32,6 @@ from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.fuse import is_kernel_op, is_movement
-from graphad.passes.lifetime import ALIGNMENT, Interval, pack
 from graphad.passes.unroll import REDUCTIONS, complete, fits
 from graphad.types import Shape
 
@@ -58,16 +53,20 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 class Lowering:
     """The state of one lowering: where each value of the graph stands, and the statements so far."""
 
-    def __init__(self, graph: Graph, lanes: int = 1, threads: int = 1) -> None:
+    def __init__(self, graph: Graph, lanes: int = 1, threads: int = 1, local: int = 0) -> None:
         self.graph = graph
         self.lanes = lanes
         self.threads = threads
+        self.local = local
         # A scalar stands for a value that has it in every element.
         self.env: dict[Value, View | Scalar] = {}
         self.scalars: dict[Value, Scalar] = {}
         self.statements: list[Statement] = []
         self.errors: list[tuple[type[Exception], str]] = []
         self.constants: list[tuple[Buffer, Any]] = []
+        self.stacks: dict[Value, Stack] = {}
+        self.made: list[Stack] = []
+        self.numbers: set[Value] = set()
         self._constant_views: dict[Constant, View] = {}
         self._loads: dict[Any, Load] = {}
         self.factors: dict[Any, Any] = {}
@@ -78,7 +77,15 @@ class Lowering:
             self.results.setdefault(v, i)
         for v, buffer in zip(graph.inputs, self.inputs, strict=True):
             self.env[v] = View.whole(buffer, v.type.shape)
-        self.homes = self._homes()
+        self.homes = self._homes([View.whole(b, v.type.shape) for b, v in zip(self.outputs, graph.outputs, strict=True)])
+
+    def region(self, graph: Graph, places: list[View | None]) -> Lowering:
+        """The lowering of a region, whose outputs are to stand in the given places, as statements of their own."""
+        inner = Lowering(Graph((), graph.nodes, graph.outputs, graph.name), self.lanes, 1, self.local)
+        inner.inputs, inner.outputs, inner.errors = self.inputs, self.outputs, self.errors
+        inner.constants, inner._constant_views, inner.made = self.constants, self._constant_views, self.made
+        inner.homes = inner._homes(places)
+        return inner
 
     # -- reading ----------------------------------------------------------------------------------------------
 
@@ -138,12 +145,14 @@ class Lowering:
         self.env[v] = view
         return view
 
-    def _homes(self) -> dict[Value, View]:
-        """Where values stand that are results, or of which a result is another view."""
+    def _homes(self, places: Sequence[View | None]) -> dict[Value, View]:
+        """Where values stand that are results with a place, or of which such a result is another view."""
         maker = {v: node for node in self.graph.nodes for v in node.outputs}
         homes: dict[Value, View] = {}
         for v, i in self.results.items():
-            view = View.whole(self.outputs[i], v.type.shape)
+            view = places[i]
+            if view is None or v not in maker:
+                continue
             homes[v] = view
             while v in maker and maker[v].op.name in ("transpose", "reshape", "reverse") and v.type.size:
                 op: Any = maker[v].op
@@ -194,6 +203,19 @@ class Lowering:
 
     # -- the whole --------------------------------------------------------------------------------------------
 
+    def lower_all(self) -> None:
+        """Add all nodes to the program."""
+        from graphad.executors.loops.control import only_counted
+
+        self.numbers = only_counted(self.graph)
+        for node in self.graph.nodes:
+            if node.outputs and node.outputs[0] in self.numbers:
+                continue
+            if isinstance(node.op, Fused) and not _is_kernel(node.op):
+                _lower_apart(self, node)
+            else:
+                self.lower(node)
+
     def lower(self, node: Node) -> None:
         """Add one node to the program."""
         op = node.op
@@ -213,50 +235,71 @@ class Lowering:
             self.host(node)
 
     def host(self, node: Node) -> None:
-        """Run a node with NumPy."""
-        operands = [self.view(v) for v in node.inputs]
-        results = [self.place(v) for v in node.outputs]
+        """Run a node with NumPy, which finds only what does not move."""
+        operands = [self.steady(self.view(v)) for v in node.inputs]
+        places = [self.place(v) for v in node.outputs]
+        results = [p if p.buffer.kind not in ("local", "moving") else self.temporary(v)
+                   for p, v in zip(places, node.outputs, strict=True)]  # fmt: skip
         self.statements.append(HostCall(node.op, operands, results, node, self.note(node)))
+        for found, place in zip(results, places, strict=True):
+            if found is not place:
+                self.copy(found, place)
+
+    def steady(self, view: View) -> View:
+        """The view itself, or a copy of one whose buffer is the function's own or moves."""
+        if view.buffer.kind not in ("local", "moving"):
+            return view
+        target = View.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
+        self.copy(view, target)
+        return target
+
+    def settle(self, places: Sequence[View | None]) -> None:
+        """Move the graph's outputs to their places where they do not stand there yet, single numbers all at once."""
+        numbers: list[Store] = []
+        for i, (v, target) in enumerate(zip(self.graph.outputs, places, strict=True)):
+            if target is None or not v.type.size:
+                continue
+            found = self.env.get(v)
+            if isinstance(found, View) and found.buffer is target.buffer and _same(found, target):
+                continue
+            if v.type.size == 1:
+                numbers.append(Store(View(target.buffer, target.offset, (), ()), self.scalar(v, ())))
+                continue
+            value = self.scalar(v, v.type.shape)
+            self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
+        if numbers:
+            self.statements.append(Loop((), numbers, note="results"))
 
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
-        for i, v in enumerate(self.graph.outputs):
-            target = View.whole(self.outputs[i], v.type.shape)
-            found = self.env.get(v)
-            there = isinstance(found, View) and found.buffer is self.outputs[i] and _same(found, target)
-            if not there and v.type.size:
-                value = self.scalar(v, v.type.shape)
-                self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
+        self.settle([View.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)])
+        statements = rewritten(self.statements, lambda part: by_rows(packed(part)))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
-            shared(by_rows(packed(self.statements)), self.threads), self.constants, self.errors,
+            shared(statements, self.threads), self.constants, self.errors, self.made,
         )  # fmt: skip
-        program.constant_bytes = _apart([buffer for buffer, _ in program.constants], gap)
-        program.arena_bytes = _lay_out(program.statements, gap)
+        program.constant_bytes = apart([buffer for buffer, _ in program.constants], gap)
+        program.arena_bytes = lay_out(program.statements, program.stacks, gap)
         return program
 
 
-def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0) -> Program:
+def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: int = 1) -> Program:
     """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first.
 
-    With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are
+    Carries of loops of up to `local` elements are memory of the function itself. With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are
     split into blocks for `threads`. With a `gap`, no temporaries share memory, and at least so many bytes (a multiple
     of `ALIGNMENT`) that belong to none lie before and after each temporary and each constant.
     """
-    from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
+    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular  # noqa: F401
 
-    low = Lowering(graph, lanes, threads)
-    for node in graph.nodes:
-        if isinstance(node.op, Fused) and not _is_kernel(node.op):
-            _lower_apart(low, node)
-        else:
-            low.lower(node)
+    low = Lowering(graph, lanes, threads, 0 if gap else local)
+    low.lower_all()
     return low.finish(gap)
 
 
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    from graphad.executors.loops import contract, indexing, linalg, movement, singular  # noqa: F401
+    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular  # noqa: F401
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):
@@ -320,94 +363,3 @@ def _same(a: View, b: View) -> bool:
     return a.offset == b.offset and all(
         n == 1 or s == t for n, s, t in zip(a.shape, a.strides, b.strides, strict=True)
     )
-
-
-def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:
-    """What a loop reads, but for the scalars in `known`, read before; the scalars that no loop changes are added."""
-    found = []
-    for x in walk(roots(loop), known):
-        if isinstance(x, Load):
-            found.append(x)
-        constant = not x.view.shape if isinstance(x, Load) else not isinstance(x, Index)
-        if constant and all(y in known or isinstance(y, (Const, Result)) for y in children(x)):
-            known.add(x)
-    return found
-
-
-def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
-    """The buffers that a statement reads or writes."""
-    if isinstance(statement, HostCall):
-        return dict.fromkeys(v.buffer for v in (*statement.operands, *statement.results))
-    if isinstance(statement, Foreign):
-        return dict.fromkeys(v.buffer for v in (*statement.views, *statement.writes))
-    written = [store.view.buffer for loop in loops_of(statement) for store in loop.stores]
-    written += [r.target.buffer for loop in loops_of(statement) for r in loop.reductions if r.target is not None]
-    return dict.fromkeys([*written, *(x.view.buffer for x in loads)])
-
-
-def _apart(buffers: Iterable[Buffer], gap: int) -> int:
-    """Place buffers one after another with gaps around each; the bytes that they take."""
-    at = gap
-    for buffer in buffers:
-        buffer.offset = at
-        at += -(-buffer.nbytes // ALIGNMENT) * ALIGNMENT + gap
-    return at
-
-
-def _lay_out(statements: list[Statement], gap: int) -> int:
-    first: dict[Buffer, int] = {}
-    last: dict[Buffer, int] = {}
-    known: set[Scalar] = set()
-    loads = [[x for loop in loops_of(s) for x in loads_of(loop, known)] for s in statements]
-    for i, statement in enumerate(statements):
-        for buffer in touched(statement, loads[i]):
-            if buffer.kind == "temporary":
-                first.setdefault(buffer, i)
-                last[buffer] = i
-    if gap:
-        return _apart(first, gap)
-    host: dict[Buffer, Buffer] = {}
-    for i, statement in enumerate(statements):
-        if isinstance(statement, Loop):
-            _reuse(statement, loads[i], i, first, last, host)
-    groups: dict[Buffer, list[Buffer]] = {}
-    for buffer in first:
-        root = buffer
-        while root in host:
-            root = host[root]
-        groups.setdefault(root, []).append(buffer)
-    intervals = [
-        Interval(max(b.nbytes for b in group), min(first[b] for b in group), max(last[b] for b in group))
-        for group in groups.values()
-    ]
-    offsets, peak = pack(intervals)
-    for group, offset in zip(groups.values(), offsets, strict=True):
-        for buffer in group:
-            buffer.offset = offset
-    return peak
-
-
-def _reuse(
-    loop: Loop, found: list[Load], i: int, first: dict[Buffer, int], last: dict[Buffer, int], host: dict[Buffer, Buffer]
-) -> None:
-    # A stored result takes the place of an operand that is read for the last time here, element for element.
-    loads: dict[Buffer, list[Load]] = {}
-    for x in found:
-        loads.setdefault(x.view.buffer, []).append(x)
-    taken: set[Buffer] = set()
-    for store in loop.stores:
-        target = store.view
-        if target.buffer.kind != "temporary" or first[target.buffer] != i or store.shift is not None or store.add:
-            continue
-        for buffer, reads in loads.items():
-            same = all(
-                x.shift is None
-                and (x.view.offset, x.view.strides, x.view.shape) == (target.offset, target.strides, target.shape)
-                and x.dtype.itemsize == target.dtype.itemsize
-                for x in reads
-            )
-            free = buffer.kind == "temporary" and last[buffer] == i and first[buffer] < i and buffer not in taken
-            if same and free and buffer.nbytes == target.buffer.nbytes:
-                host[target.buffer] = buffer
-                taken.add(buffer)
-                break

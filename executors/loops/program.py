@@ -1,8 +1,8 @@
 """The loop program: what a graph becomes before a compiler prints it. Typed, flat, nothing dispatched per op.
 
 A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions (with computed addresses for
-gathers and scatters), calls of BLAS and LAPACK, and calls of NumPy for what loops cannot express. Offsets and strides
-count elements, not bytes.
+gathers and scatters), calls of BLAS and LAPACK, and calls of NumPy for what loops cannot express; `Repeat` and `Branch`
+hold statements of their own. Offsets and strides count elements, not bytes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from graphad.types import Array, DType, Shape, TensorType
 
 @dataclass(eq=False, slots=True)
 class Buffer:
-    """Flat memory of one dtype: an argument (`input`, `output`, numbered) or a part of the arena or of the constants
-    (`temporary`, `constant`, at a byte offset)."""
+    """Flat memory of one dtype: an argument (`input`, `output`, numbered), a part of the arena or of the constants
+    (`temporary`, `constant`, at a byte offset), or one of two kinds that only a `Repeat` or a `Branch` makes: memory of
+    the function itself (`local`), and memory whose place changes from iteration to iteration (`moving`), which is that
+    of the `parents`."""
 
     kind: str
     dtype: DType
     size: int
     number: int = 0
     offset: int = 0
+    parents: tuple[Buffer, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -153,6 +156,11 @@ class Result(Scalar):
 
 
 @dataclass(eq=False, slots=True)
+class Iteration(Scalar):
+    """The position of a `Repeat`: the number of its running iteration, or with `reverse` of those yet to come."""
+
+
+@dataclass(eq=False, slots=True)
 class Lane(Scalar):
     """One of the values of a scalar of several lanes."""
 
@@ -211,13 +219,17 @@ class Check:
 
 @dataclass(eq=False, slots=True)
 class Loop:
-    """One loop nest over `space`: reductions and stores, computed together in one pass."""
+    """One loop nest over `space`: reductions and stores, computed together in one pass.
+
+    Scalars in `values`, which do not depend on the space, are computed for later statements.
+    """
 
     space: Shape
     stores: list[Store] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     note: str = ""
+    values: list[Scalar] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
@@ -266,7 +278,62 @@ class HostCall:
     note: str = ""
 
 
-Statement = Loop | Rows | Foreign | HostCall
+@dataclass(eq=False, slots=True)
+class Stack:
+    """Entries of `size` elements each, as many as a loop pushes. `header` holds the address of the first, how many
+    there are, and for how many there is room; it is zero before the program runs."""
+
+    dtype: DType
+    size: int
+    header: Buffer
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A moving buffer that lies at the entry of a repetition's position: of a view along its first axis, or of a
+    stack."""
+
+    buffer: Buffer
+    source: View | Stack
+
+
+@dataclass(eq=False, slots=True)
+class Repeat:
+    """Statements again and again: `count` times, or as long as the scalar `test` holds that `condition` computes.
+
+    `before` and `after` run once. `swaps` are pairs of moving buffers, which begin as their parents and change places
+    after each iteration. `pushed` are the stacks that grow by one entry in each iteration. With `reverse` the positions
+    run downwards.
+    """
+
+    iteration: Iteration
+    count: Scalar | None
+    body: list[Statement]
+    before: list[Statement] = field(default_factory=list)
+    after: list[Statement] = field(default_factory=list)
+    condition: list[Statement] = field(default_factory=list)
+    test: Scalar | None = None
+    entries: list[Entry] = field(default_factory=list)
+    swaps: list[tuple[Buffer, Buffer]] = field(default_factory=list)
+    pushed: list[Stack] = field(default_factory=list)
+    reverse: bool = False
+    error: int = 0
+    note: str = ""
+
+
+@dataclass(eq=False, slots=True)
+class Branch:
+    """The statements that a scalar selects, which `before` computes: a truth value (the first for false) or an integer,
+    clamped. `after` follows all of them."""
+
+    selector: Scalar
+    branches: list[list[Statement]]
+    before: list[Statement] = field(default_factory=list)
+    after: list[Statement] = field(default_factory=list)
+    note: str = ""
+
+
+Statement = Loop | Rows | Foreign | HostCall | Repeat | Branch
 
 
 @dataclass(eq=False, slots=True)
@@ -284,8 +351,39 @@ class Program:
     statements: list[Statement]
     constants: list[tuple[Buffer, Array]]
     errors: list[tuple[type[Exception], str]]
+    stacks: list[Stack] = field(default_factory=list)
     arena_bytes: int = 0
     constant_bytes: int = 0
+
+
+def parts(statement: Statement) -> list[list[Statement]]:
+    """The lists of statements within a statement, in the order in which they stand."""
+    if isinstance(statement, Repeat):
+        return [statement.before, statement.condition, statement.body, statement.after]
+    return [statement.before, *statement.branches, statement.after] if isinstance(statement, Branch) else []
+
+
+def all_statements(statements: Iterable[Statement]) -> Iterator[Statement]:
+    """Statements and those within them."""
+    for statement in statements:
+        yield statement
+        for part in parts(statement):
+            yield from all_statements(part)
+
+
+def rewritten(
+    statements: list[Statement], function: Callable[[list[Statement]], list[Statement]]
+) -> list[Statement]:
+    """What a function makes of a list of statements, and of each list within, which is changed in place."""
+    for statement in statements:
+        for part in parts(statement):
+            part[:] = rewritten(part, function)
+    return function(statements)
+
+
+def roots_of(buffer: Buffer) -> list[Buffer]:
+    """The buffers that do not move whose memory a buffer is."""
+    return [root for parent in buffer.parents for root in roots_of(parent)] if buffer.parents else [buffer]
 
 
 def loops_of(statement: Statement) -> list[Loop]:
@@ -314,6 +412,7 @@ def roots(loop: Loop) -> Iterator[Scalar]:
         yield reduction.value
     for check in loop.checks:
         yield check.condition
+    yield from loop.values
 
 
 def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterator[Scalar]:
@@ -351,7 +450,7 @@ def rebuilt(loop: Loop, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]
 
 def is_identity(loop: Loop) -> bool:
     """Whether a loop copies memory onto itself."""
-    if loop.reductions or loop.checks or len(loop.stores) != 1:
+    if loop.reductions or loop.checks or loop.values or len(loop.stores) != 1:
         return False
     store, load = loop.stores[0], loop.stores[0].value
     if not isinstance(load, Load) or load.shift is not None or store.shift is not None or store.add:

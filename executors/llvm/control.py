@@ -1,0 +1,219 @@
+"""Emission of branches and repetitions: native control flow within the function that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from graphad.executors.loops.program import Branch, Repeat, Stack, Statement
+from graphad.ops.scalar import Const, Scalar
+
+if TYPE_CHECKING:
+    from graphad.executors.llvm.emit import Emitter
+
+
+@contextmanager
+def scoped(emitter: Emitter) -> Iterator[None]:
+    """What is computed within is not known behind the block."""
+    outer = set(emitter.known)
+    yield
+    for x in emitter.known - outer:
+        emitter.part.env.forget(x)
+    emitter.known = outer
+
+
+def emit_branch(emitter: Emitter, branch: Branch) -> None:
+    """Write the statements of each branch, and a jump to those that the selector names."""
+    write(emitter, branch.before)
+    code = emitter.code
+    labels, join = [code.name() for _ in branch.branches], code.name()
+    selector, dtype = register(emitter, branch.selector), branch.selector.dtype
+    if dtype.kind == "b":
+        code.do(f"br i1 {selector}, label %{labels[min(1, len(labels) - 1)]}, label %{labels[0]}")
+    else:
+        kind = f"i{dtype.itemsize * 8}"
+        last = len(labels) - 1
+        if dtype.kind == "i":
+            selector = code.intrinsic("smax", kind, 1, selector, "0")
+        cases = " ".join(f"{kind} {i}, label %{label}" for i, label in enumerate(labels[:-1]))
+        code.do(f"switch {kind} {selector}, label %{labels[last]} [ {cases} ]")
+    for label, statements in zip(labels, branch.branches, strict=True):
+        code.begin(label)
+        with scoped(emitter):
+            write(emitter, statements)
+        code.do(f"br label %{join}")
+    code.begin(join)
+    write(emitter, branch.after)
+
+
+def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
+    """Write a loop around the statements of the body."""
+    write(emitter, repeat.before)
+    code = emitter.code
+    count = None if repeat.count is None else register(emitter, repeat.count)
+    if count is not None:
+        for stack in repeat.pushed:
+            _reserve(emitter, stack, count, repeat.error)
+            _header(emitter, stack, 1, count)
+    sources = [
+        None if isinstance(e.source, Stack)
+        else emitter.pointer(e.source.buffer, e.source.buffer.offset + e.source.offset * e.source.dtype.itemsize)
+        for e in repeat.entries
+    ]  # fmt: skip
+    bases = [
+        emitter.pointer_of_stack(e.source) if count is not None and isinstance(e.source, Stack) else source
+        for e, source in zip(repeat.entries, sources, strict=True)
+    ]
+    starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in repeat.swaps for b in pair}
+    before, head, body, after = code.block, code.name(), code.name(), code.name()
+    fixed = isinstance(repeat.count, Const)
+    code.do(f"br label %{head}")
+    code.begin(head)
+    index, following = f"%{code.name()}", f"%{code.name()}"
+    phis: list[Any] = []
+    code.lines.append(phis)
+    emitter.moving.update((b, f"%{code.name()}") for b in starts)
+    with scoped(emitter):
+        if repeat.count is None:
+            assert repeat.test is not None
+            write(emitter, repeat.condition)
+            code.do(f"br i1 {register(emitter, repeat.test)}, label %{body}, label %{after}")
+            code.begin(body)
+        elif not fixed:
+            code.do(f"br i1 {code(f'icmp slt i64 {index}, {count}')}, label %{body}, label %{after}")
+            code.begin(body)
+        position = index
+        if repeat.reverse:
+            last = code(f"sub i64 {count}, 1")
+            position = code(f"sub i64 {last}, {index}")
+        emitter.part.env[repeat.iteration] = position
+        emitter.known.add(repeat.iteration)
+        if count is None:
+            _grow(emitter, repeat, index)
+        for entry, base in zip(repeat.entries, bases, strict=True):
+            source = entry.source
+            if isinstance(source, Stack):
+                base = base or emitter.pointer_of_stack(source)
+                step = source.size * source.dtype.itemsize
+            else:
+                step = source.strides[0] * source.dtype.itemsize
+            moved = code(f"mul nsw i64 {position}, {step}")
+            emitter.moving[entry.buffer] = code(f"getelementptr i8, ptr {base}, i64 {moved}")
+        write(emitter, repeat.body)
+        code.do(f"{following} = add nuw nsw i64 {index}, 1")
+        latch = code.block
+        if fixed:
+            code.do(f"br i1 {code(f'icmp ult i64 {following}, {count}')}, label %{head}, label %{after}")
+        else:
+            code.do(f"br label %{head}")
+    phis.append(f"{index} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
+    for a, b in repeat.swaps:
+        for one, other in ((a, b), (b, a)):
+            name, turned = emitter.moving[one], emitter.moving[other]
+            phis.append(f"{name} = phi ptr [ {starts[one]}, %{before} ], [ {turned}, %{latch} ]")
+    code.begin(after)
+    if count is None:
+        for stack in repeat.pushed:
+            _header(emitter, stack, 1, index)
+    write(emitter, repeat.after)
+
+
+def write(emitter: Emitter, statements: Sequence[Statement]) -> None:
+    """Write statements one after another, in the function that is written now."""
+    for statement in statements:
+        emitter.statement(statement)
+
+
+def register(emitter: Emitter, x: Scalar) -> str:
+    """The register of a scalar that has been computed."""
+    if isinstance(x, Const):
+        return str(emitter.target.scalars(emitter.code, 1).constant(x))
+    return str(emitter.part.env[x])
+
+
+def _field(emitter: Emitter, stack: Stack, i: int) -> str:
+    return emitter.pointer(stack.header, stack.header.offset + 8 * i)
+
+
+def _header(emitter: Emitter, stack: Stack, i: int, value: str) -> None:
+    emitter.code.do(f"store i64 {value}, ptr {_field(emitter, stack, i)}, align 8")
+
+
+def _reserve(emitter: Emitter, stack: Stack, count: str, error: int) -> None:
+    code = emitter.code
+    emitter.growing = True
+    status = code(
+        f"call i64 @graphad.reserve(ptr {_field(emitter, stack, 0)}, i64 {count}, "
+        f"i64 {max(stack.size * stack.dtype.itemsize, 1)})"
+    )
+    after = code.name()
+    code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{emitter.part.fail(error)}")
+    code.begin(after)
+
+
+def _grow(emitter: Emitter, repeat: Repeat, index: str) -> None:
+    """Make room for one more entry on each stack. The room of all is the same number of entries."""
+    if not repeat.pushed:
+        return
+    code = emitter.code
+    room = code(f"load i64, ptr {_field(emitter, repeat.pushed[-1], 2)}, align 8")
+    full, ready = code.name(), code.name()
+    code.do(f"br i1 {code(f'icmp slt i64 {index}, {room}')}, label %{ready}, label %{full}")
+    code.begin(full)
+    needed = code(f"add i64 {index}, 1")
+    for stack in repeat.pushed:
+        _reserve(emitter, stack, needed, repeat.error)
+    code.do(f"br label %{ready}")
+    code.begin(ready)
+
+
+STACKS = """
+declare ptr @realloc(ptr, i64)
+declare void @free(ptr)
+
+define internal i64 @graphad.reserve(ptr %header, i64 %count, i64 %bytes) nounwind noinline {
+entry:
+  %room.at = getelementptr i64, ptr %header, i64 2
+  %room = load i64, ptr %room.at
+  %enough = icmp sge i64 %room, %count
+  br i1 %enough, label %done, label %more
+more:
+  %double = mul i64 %room, 2
+  %larger = icmp sgt i64 %double, %count
+  %wanted.0 = select i1 %larger, i64 %double, i64 %count
+  %few = icmp slt i64 %wanted.0, 64
+  %wanted = select i1 %few, i64 64, i64 %wanted.0
+  %product = call { i64, i1 } @llvm.smul.with.overflow.i64(i64 %wanted, i64 %bytes)
+  %size = extractvalue { i64, i1 } %product, 0
+  %over = extractvalue { i64, i1 } %product, 1
+  br i1 %over, label %failed, label %allocate
+allocate:
+  %old = load ptr, ptr %header
+  %new = call ptr @realloc(ptr %old, i64 %size)
+  %none = icmp eq ptr %new, null
+  br i1 %none, label %failed, label %keep
+keep:
+  store ptr %new, ptr %header
+  store i64 %wanted, ptr %room.at
+  br label %done
+done:
+  ret i64 0
+failed:
+  ret i64 1
+}
+declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)
+"""
+"""`graphad.reserve(header, count, bytes)` makes room for so many entries of so many bytes, twice as many as before at
+least; it answers 1 where there is no memory. The header's words are the address, the number of entries, the room."""
+
+
+def with_stacks(headers: Sequence[int], inner: str, attributes: str) -> str:
+    """The function `run` of a program with stacks: they are empty before it and freed behind it."""
+    lines = [f"define i64 @run(ptr noalias %table) {attributes} {{", "entry:", "  %arena = load ptr, ptr %table"]
+    for i, at in enumerate(headers):
+        lines += [f"  %h{i} = getelementptr i8, ptr %arena, i64 {at}", f"  store [3 x i64] zeroinitializer, ptr %h{i}"]
+    lines.append(f"  %status = call i64 @{inner}(ptr %table)")
+    for i in range(len(headers)):
+        lines += [f"  %p{i} = load ptr, ptr %h{i}", f"  call void @free(ptr %p{i})"]
+    return "\n".join([*lines, "  ret i64 %status", "}", ""])

@@ -1,0 +1,301 @@
+"""Lowering of branches and loops: their regions become statements of the same program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.executors.loops.lower import Lowering, rule
+from graphad.executors.loops.program import (
+    Branch,
+    Buffer,
+    Entry,
+    Iteration,
+    Load,
+    Loop,
+    Repeat,
+    Stack,
+    Store,
+    View,
+)
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.loops import Scan, While
+from graphad.ops.scalar import Const, Scalar, convert, operation
+from graphad.types import INT64
+
+
+@rule("checkpoint")
+def checkpoint(low: Lowering, node: Node) -> bool:
+    graph = node.op.regions["function"]
+    inner = low.region(graph, [low.homes.get(v) for v in node.outputs])
+    inner.statements = low.statements
+    _bind(low, inner, graph.inputs, node.inputs)
+    inner.lower_all()
+    for v, out in zip(graph.outputs, node.outputs, strict=True):
+        if isinstance(v, Constant):
+            single = inner.single(v)
+            low.env[out] = single if single is not None else inner.constant(v)
+        else:
+            low.env[out] = inner.env[v]
+    return True
+
+
+@rule("cond")
+def cond(low: Lowering, node: Node) -> bool:
+    index, *operands = node.inputs
+    selector = low.scalar(index, ())
+    branch = Branch(selector, [], note=low.note(node))
+    places = [_cell(low, v) if v.type.size == 1 else low.place(v) for v in node.outputs]
+    needed: list[Scalar] = [selector]
+    for graph in node.op.regions.values():
+        inner = low.region(graph, list(places))
+        needed += _bind(low, inner, graph.inputs, operands)
+        inner.lower_all()
+        inner.settle(places)
+        branch.branches.append(inner.statements)
+    branch.before.append(_values(needed))
+    _answer(low, node.outputs, places, branch.after)
+    low.statements.append(branch)
+    return True
+
+
+@rule("scan")
+def scan(low: Lowering, node: Node) -> bool:
+    op: Any = node.op
+    lead, n = op.lead, op.carries
+    fixed = lead + op.consts
+    consts, carries, arrays = node.inputs[lead:fixed], node.inputs[fixed : fixed + n], node.inputs[fixed + n :]
+    if op.length == 0:
+        return _unrun(low, node, carries)
+    iteration = Iteration(INT64)
+    count: Scalar = Const(INT64, np.int64(op.length or 0))
+    if lead:
+        count = operation("maximum", low.scalar(node.inputs[0], ()), Const(INT64, np.int64(0)))
+    repeat = Repeat(iteration, count, [], reverse=op.reverse, note=low.note(node))
+    state = [_Carry(low, v, repeat) for v in carries]
+    results, stacks = node.outputs[:n], node.outputs[n:]
+    places: list[View | None] = [c.new for c in state]
+    places += [_pushed(low, v, repeat) for v in stacks]
+    inner = low.region(op.body, places)
+    needed = _bind(low, inner, op.body.inputs[: op.consts], consts)
+    inputs = op.body.inputs[op.consts :]
+    for v, c in zip(inputs, state, strict=False):
+        inner.env[v] = c.read(inner)
+    for v, source in zip(inputs[n:], arrays, strict=True):
+        inner.env[v] = _entry(low, inner, v, source, repeat)
+    inner.lower_all()
+    inner.settle(places)
+    repeat.body = inner.statements
+    _close(low, repeat, state, [*needed, count], results, op.length)
+    return True
+
+
+@rule("while")
+def repetition(low: Lowering, node: Node) -> bool:
+    op: Any = node.op
+    k, n = op.consts, op.carried
+    repeat = Repeat(Iteration(INT64), None, [], note=low.note(node))
+    state = [_Carry(low, v, repeat) for v in node.inputs[k:]]
+    places: list[View | None] = [c.new for c in state]
+    places += [_pushed(low, v, repeat) for v in node.outputs[n:]]
+    needed: list[Scalar] = []
+    test, inner = (low.region(graph, list(p)) for graph, p in ((op.cond, [None]), (op.body, places)))
+    for graph, part in ((op.cond, test), (op.body, inner)):
+        needed += _bind(low, part, graph.inputs[:k], node.inputs[:k])
+        for v, c in zip(graph.inputs[k:], state, strict=True):
+            part.env[v] = c.read(part)
+        part.lower_all()
+    repeat.test = test.scalar(op.cond.outputs[0], ())
+    repeat.condition = [*test.statements, _values([repeat.test])]
+    inner.settle(places)
+    repeat.body = inner.statements
+    _close(low, repeat, state, needed, node.outputs[:n], None)
+    return True
+
+
+@rule("extent")
+def extent(low: Lowering, node: Node) -> bool:
+    (source,), (out,) = node.inputs, node.outputs
+    stack = low.stacks.get(source)
+    if stack is None:
+        low.env[out] = Const(INT64, np.int64(source.type.shape[0]))
+    else:
+        low.env[out] = Load(INT64, View(stack.header, 1, (), ()))
+    return True
+
+
+class _Carry:
+    """Where a carry stands: in a cell of the function if it is small, else in two buffers that change places.
+
+    `old` is what an iteration reads, `new` what it writes.
+    """
+
+    def __init__(self, low: Lowering, v: Value, repeat: Repeat) -> None:
+        kind = self.kind = v.type
+        shape, size = kind.shape, kind.size
+        self.swapped = size > max(low.local, 1)
+        self.first: View | None = None
+        if self.swapped:
+            a, b = (Buffer("temporary", kind.dtype, size) for _ in range(2))
+            old, new = Buffer("moving", kind.dtype, size, parents=(a, b)), Buffer("moving", kind.dtype, size, parents=(b, a))
+            repeat.swaps.append((old, new))
+            self.first, self.second = View.whole(a, shape), View.whole(b, shape)
+        else:
+            name = "local" if low.local else "temporary"
+            old, new = Buffer(name, kind.dtype, size), Buffer(name, kind.dtype, size)
+        self.old, self.new = View.whole(old, shape), View.whole(new, shape)
+        start = self.first or self.old
+        if size:
+            value = low.scalar(v, shape) if size > 1 else low.scalar(v, ())
+            target = start if size > 1 else View(start.buffer, start.offset, (), ())
+            repeat.before.append(Loop(target.shape, [Store(target, value)], note="carry"))
+
+    def read(self, inner: Lowering) -> View | Scalar:
+        """What stands for the carry in an iteration."""
+        return inner.load(View(self.old.buffer, 0, (), ())) if self.kind.size == 1 else self.old
+
+    def advance(self) -> Loop | None:
+        """What makes the new value the old one, unless they change places."""
+        if self.swapped or not self.kind.size:
+            return None
+        shape = () if self.kind.size == 1 else self.kind.shape
+        old, new = (View(v.buffer, 0, shape, v.strides[: len(shape)]) for v in (self.old, self.new))
+        return Loop(shape, [Store(old, Load(self.kind.dtype, new))], note="carry")
+
+    def last(self, length: int | None) -> View:
+        """Where the carry stands after all iterations."""
+        if self.first is None or length is None:
+            return self.old
+        return self.second if length % 2 else self.first
+
+
+def _bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Sequence[Value]) -> list[Scalar]:
+    """Make a region's inputs stand for values outside of it; the scalars that it then reads."""
+    needed: list[Scalar] = []
+    for v, source in zip(inputs, operands, strict=True):
+        if source in low.stacks:
+            inner.stacks[v] = low.stacks[source]
+            continue
+        single = low.single(source)
+        if single is not None:
+            inner.env[v] = single
+            if not isinstance(single, Const):
+                needed.append(single)
+        else:
+            inner.env[v] = low.view(source)
+    return needed
+
+
+def _values(scalars: Sequence[Scalar]) -> Loop:
+    return Loop((), values=[x for x in dict.fromkeys(scalars) if not isinstance(x, Const)])
+
+
+def _cell(low: Lowering, v: Value) -> View:
+    return View.whole(Buffer("local" if low.local else "temporary", v.type.dtype, v.type.size), v.type.shape)
+
+
+def _answer(low: Lowering, values: Sequence[Value], places: Sequence[View], after: list[Any]) -> None:
+    """What results are, given where they stand behind the statement: numbers are read at once, and what stands in the
+    function's own or in moving memory is copied."""
+    numbers: list[Scalar] = []
+    for v, place in zip(values, places, strict=True):
+        if v.type.size == 1:
+            found = Load(v.type.dtype, View(place.buffer, place.offset, (), ()))
+            numbers.append(found)
+            low.env[v] = found
+        elif place.buffer.kind in ("local", "moving"):
+            target = low.place(v)
+            if v.type.size:
+                after.append(Loop(v.type.shape, [Store(target, Load(v.type.dtype, place))], note="carry"))
+        else:
+            low.env[v] = place
+    if numbers:
+        after.append(_values(numbers))
+
+
+def _close(
+    low: Lowering, repeat: Repeat, state: Sequence[_Carry], needed: Sequence[Scalar], results: Sequence[Value],
+    length: int | None,
+) -> None:  # fmt: skip
+    """Add a repetition to the program, with what comes before and behind it."""
+    numbers = [c.advance() for c in state if c.kind.size == 1 and not c.swapped]
+    if numbers:
+        repeat.body.append(Loop((), [store for loop in numbers if loop is not None for store in loop.stores], note="carries"))
+    repeat.body += [loop for c in state if c.kind.size > 1 and (loop := c.advance()) is not None]
+    repeat.before.append(_values(needed))
+    _answer(low, results, [c.last(length) for c in state], repeat.after)
+    low.statements.append(repeat)
+
+
+def _unrun(low: Lowering, node: Node, carries: Sequence[Value]) -> bool:
+    for v, source in zip(node.outputs, carries, strict=False):
+        single = low.single(source)
+        low.env[v] = single if single is not None else low.view(source)
+    for v in node.outputs[len(carries) :]:
+        low.place(v)
+    return True
+
+
+def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, repeat: Repeat) -> View | Scalar:
+    """What stands for the running entry of an array in a body."""
+    if source in low.stacks:
+        origin: View | Stack = low.stacks[source]
+        strides = None
+    else:
+        if source in low.numbers:
+            return convert(repeat.iteration, v.type.dtype)
+        single = low.single(source)
+        if single is not None:
+            repeat.before.append(_values([single]))
+            return single
+        origin = low.view(source)
+        strides = origin.strides[1:]
+    buffer = Buffer("moving", v.type.dtype, v.type.size, parents=(_origin(origin),))
+    view = View.whole(buffer, v.type.shape)
+    if v.type.size:
+        repeat.entries.append(Entry(buffer, origin))
+    if v.type.size == 1:
+        return inner.load(View(buffer, 0, (), ()))
+    return view if strides is None else View(buffer, 0, v.type.shape, strides)
+
+
+def _pushed(low: Lowering, v: Value, repeat: Repeat) -> View:
+    """Where the running iteration's entry of a stacked result stands."""
+    shape = v.type.shape[1:]
+    origin: View | Stack
+    if v.type.dynamic:
+        header = Buffer("temporary", INT64, 3)
+        origin = Stack(v.type.dtype, v.type.size, header)
+        low.stacks[v] = origin
+        low.made.append(origin)
+        repeat.pushed.append(origin)
+        repeat.error = low.error("a loop's stack of intermediate values takes more memory than there is", MemoryError)
+        strides = None
+    else:
+        origin = low.place(v)
+        strides = origin.strides[1:]
+    size = int(np.prod(shape, dtype=int))
+    buffer = Buffer("moving", v.type.dtype, size, parents=(_origin(origin),))
+    if size:
+        repeat.entries.append(Entry(buffer, origin))
+    return View.whole(buffer, shape) if strides is None else View(buffer, 0, shape, strides)
+
+
+def _origin(source: View | Stack) -> Buffer:
+    return source.header if isinstance(source, Stack) else source.buffer
+
+
+def only_counted(graph: Graph) -> set[Value]:
+    """Ranges whose numbers only loops over their entries read: these count by themselves."""
+    ranges = {node.outputs[0] for node in graph.nodes if node.op.name == "iota"}
+    ranges -= set(graph.outputs)
+    for node in graph.nodes:
+        op = node.op
+        allowed = op.lead + op.consts + op.carries if isinstance(op, Scan) else len(node.inputs)
+        ranges -= set(node.inputs[:allowed])
+    return ranges
+
+
+__all__ = ["While", "only_counted"]
