@@ -122,6 +122,7 @@ class NumbaExecutable:
                 "    except (AttributeError, TypeError):",
                 f"        {', '.join(args) or 'nothing'}{',' if args else ''} = prepare({', '.join(args)})",
                 f"        status = entry({passed})",
+                *["    release(arena)"][: len(program.stacks)],
                 "    push(arena)",
                 "    if status:",
                 f"        fail(status, ({', '.join(args)}{',' if args else ''}))",
@@ -131,7 +132,7 @@ class NumbaExecutable:
         namespace: dict[str, Any] = {
             "empty": np.empty, "aligned": aligned, "nbytes": self._arena_bytes, "entry": self._entry, "u16": np.uint16,
             "constants": self._constants, "pop": self._free.pop, "push": self._free.append, "fail": self._fail,
-            "prepare": self._prepare,
+            "prepare": self._prepare, "release": self._release,
         }  # fmt: skip
         namespace.update((f"d{i}", t.dtype) for i, t in enumerate(program.output_types))
         exec(text, namespace)
@@ -149,6 +150,12 @@ class NumbaExecutable:
         results = sum(t.nbytes for t in self.program.output_types)
         arena, constants = self._arena_bytes, int(self._constants.nbytes)
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
+
+    def _release(self, arena: Any) -> None:
+        """Free the stacks of a run."""
+        for stack in self.program.stacks:
+            at = stack.header.offset
+            runtime.free(int(arena[at : at + 8].view(np.int64)[0]))
 
     def _prepare(self, *args: Any) -> list[Any]:
         # The slow way in: scalars, strided or misaligned arrays, half precision.

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
+    Branch,
     Buffer,
     Check,
     Foreign,
@@ -18,11 +19,13 @@ from graphad.executors.loops.program import (
     Loop,
     Program,
     Reduction,
+    Repeat,
     Rows,
     Store,
     View,
     is_identity,
 )
+from graphad.executors.numba_control import print_branch, print_empty, print_repeat
 from graphad.executors.numba_scalars import literal, spell
 from graphad.ops.scalar import Const, Operation, Scalar
 from graphad.types import DType, dtype_spelling
@@ -48,11 +51,14 @@ class Printer:
     names: dict[Scalar, str] = field(default_factory=dict)
     known: set[Scalar] = field(default_factory=set)
     buffers: dict[Buffer, int] = field(default_factory=dict)
+    # The array that a moving buffer is in now, and the variable that says where it begins there.
+    moving: dict[Buffer, tuple[str, str]] = field(default_factory=dict)
     depth: int = 1
     count: int = 0
 
     def text(self) -> str:
         """The whole function."""
+        print_empty(self, self.program.stacks)
         for statement in self.program.statements:
             self.statement(statement)
         body = self.lines
@@ -105,6 +111,12 @@ class Printer:
         elif isinstance(statement, Foreign):
             self.comment(statement.note)
             self.foreign(statement)
+        elif isinstance(statement, Repeat):
+            self.comment(statement.note)
+            print_repeat(self, statement)
+        elif isinstance(statement, Branch):
+            self.comment(statement.note)
+            print_branch(self, statement)
         else:
             self.comment(statement.note)
             at = self.program.arena_bytes // 8
@@ -217,7 +229,7 @@ class Printer:
     # -- memory -----------------------------------------------------------------------------------------------
 
     def array(self, buffer: Buffer) -> str:
-        self.buffers.setdefault(buffer, 0)
+        self.buffers.setdefault(buffer, len(self.buffers))
         match buffer.kind:
             case "input":
                 return f"x{buffer.number}"
@@ -225,18 +237,28 @@ class Printer:
                 return f"out{buffer.number}"
             case "constant":
                 return f"constants_{_memory(buffer.dtype)}"
+            case "moving":
+                return self.moving[buffer][0]
         return f"arena_{_memory(buffer.dtype)}"
+
+    def memory(self, dtype: DType) -> str:
+        """The name of a dtype's elements in memory."""
+        return _memory(dtype)
 
     def origin(self, view: View) -> int:
         return view.buffer.offset // view.dtype.itemsize + view.offset
 
     def element(self, view: View, nest: Nest, index: list[str], shift: Scalar | None) -> str:
+        if view.buffer.kind == "local":
+            return f"c{self.buffers.setdefault(view.buffer, len(self.buffers))}"
         strides = nest.strides.get(view, (0,) * len(index))
         return f"{self.array(view.buffer)}[{self.flat_index(view, strides, index, shift)}]"
 
     def flat_index(self, view: View, strides: tuple[int, ...], index: list[str], shift: Scalar | None) -> str:
         terms = [i if s == 1 else f"{i} * {s}" for i, s in zip(index, strides, strict=False) if s]
         start = self.origin(view)
+        if view.buffer.kind == "moving":
+            terms.insert(0, self.moving[view.buffer][1])
         if start or not terms:
             terms.insert(0, str(start))
         if shift is not None:

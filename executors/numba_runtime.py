@@ -56,6 +56,33 @@ def address(context: Any, array: Any, index: Any) -> Any:
     return types.int64(array, types.int64), codegen
 
 
+@intrinsic
+def memory(context: Any, address: Any, dtype: Any) -> Any:
+    """The memory from an address on as a one-dimensional array of `dtype` without an end."""
+    result = types.Array(dtype.dtype, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        view = context.make_array(result)(context, builder)
+        size = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(dtype.dtype)))
+        count = ir.Constant(ir.IntType(64), 1 << 40)
+        view.data = builder.inttoptr(args[0], context.get_data_type(dtype.dtype).as_pointer())
+        view.nitems, view.itemsize = count, size
+        view.shape = cgutils.pack_array(builder, [count])
+        view.strides = cgutils.pack_array(builder, [size])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        view.parent = cgutils.get_null_value(view.parent.type)
+        return view._getvalue()
+
+    return result(types.int64, dtype), codegen
+
+
+_libc = ctypes.CDLL(None)
+reallocate = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(("realloc", _libc))
+"""`realloc` of the C library, of addresses and sizes as integers."""
+free = ctypes.CFUNCTYPE(None, ctypes.c_int64)(("free", _libc))
+"""`free` of the C library."""
+
+
 def _reassociating(instruction: str) -> Any:
     # Only the accumulator's own operation may be reordered, so that sums run on all lanes of vector registers and
     # everything else rounds as written.
@@ -175,5 +202,5 @@ def foreign(routine: str, count: int) -> Any:
 
 __all__ = [
     "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
-    "int_fmod", "int_mod", "log2", "maximum", "minimum", "plus", "rint", "times", "trunc",
+    "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint", "times", "trunc",
 ]  # fmt: skip

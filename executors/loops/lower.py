@@ -151,7 +151,7 @@ class Lowering:
         homes: dict[Value, View] = {}
         for v, i in self.results.items():
             view = places[i]
-            if view is None or v not in maker:
+            if view is None or v not in maker or view.buffer.kind == "local" and v.type.size == 1:
                 continue
             homes[v] = view
             while v in maker and maker[v].op.name in ("transpose", "reshape", "reverse") and v.type.size:

@@ -1,0 +1,134 @@
+"""Printing of branches and repetitions as Python statements that numba compiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from graphad.executors.loops.program import Branch, Repeat, Stack, Statement, View
+from graphad.ops.scalar import Const
+
+if TYPE_CHECKING:
+    from graphad.executors.numba_printer import Printer
+
+
+def print_branch(printer: Printer, branch: Branch) -> None:
+    """`if` and `elif` over the statements of the branches."""
+    _print(printer, branch.before)
+    selector = printer.use(branch.selector)
+    last = len(branch.branches) - 1
+    order = list(enumerate(branch.branches))
+    if branch.selector.dtype.kind == "b":
+        tests = [f"if not {selector}:", *["else:"][:last]]
+    else:
+        tests = [f"if {selector} <= 0:", *[f"elif {selector} == {i}:" for i in range(1, last)], *["else:"][:last]]
+        tests = tests if last else ["if True:"]
+    for test, (_, statements) in zip(tests, order, strict=False):
+        printer.line(test)
+        with _block(printer):
+            _print(printer, statements)
+    _print(printer, branch.after)
+
+
+def print_repeat(printer: Printer, repeat: Repeat) -> None:
+    """`for` with a trip count, `while` with a condition, around the statements of the body."""
+    _print(printer, repeat.before)
+    index = f"n{printer.fresh()}"
+    count = None if repeat.count is None else printer.use(repeat.count)
+    if count is not None:
+        for stack in repeat.pushed:
+            _reserve(printer, stack, count, repeat.error)
+            printer.line(f"{_header(printer, stack, 1)} = {count}")
+    for old, new in repeat.swaps:
+        for buffer in (old, new):
+            (start, _) = buffer.parents
+            printer.moving[buffer] = printer.array(start), f"m{printer.fresh()}"
+            printer.line(f"{printer.moving[buffer][1]} = {start.offset // start.dtype.itemsize}")
+    if count is None:
+        printer.line(f"{index} = 0")
+        printer.line("while True:")
+    else:
+        printer.line(f"for {index} in range({count}):")
+    with _block(printer):
+        position = f"{count} - 1 - {index}" if repeat.reverse else index
+        if isinstance(repeat.count, Const) and repeat.reverse:
+            position = f"{int(repeat.count.value) - 1} - {index}"
+        name = f"p{printer.fresh()}"
+        printer.line(f"{name} = {position}")
+        printer.names[repeat.iteration] = name
+        printer.known.add(repeat.iteration)
+        if count is None:
+            assert repeat.test is not None
+            _print(printer, repeat.condition)
+            printer.line(f"if not {printer.use(repeat.test)}:")
+            printer.line("    break")
+            for stack in repeat.pushed:
+                printer.line(f"if {index} >= {_header(printer, stack, 2)}:")
+                printer.depth += 1
+                _reserve(printer, stack, f"{index} + 1", repeat.error)
+                printer.depth -= 1
+        for entry in repeat.entries:
+            offset = f"m{printer.fresh()}"
+            source = entry.source
+            if isinstance(source, View):
+                array = printer.array(source.buffer)
+                start = printer.flat_index(source, source.strides[:1], [name], None)
+            else:
+                array = f"k{printer.fresh()}"
+                kind = printer.memory(source.dtype)
+                printer.line(f"{array} = memory({_header(printer, source, 0)}, {kind})")
+                start = f"{name} * {source.size}"
+            printer.line(f"{offset} = {start}")
+            printer.moving[entry.buffer] = array, offset
+        _print(printer, repeat.body)
+        for old, new in repeat.swaps:
+            (_, a), (_, b) = printer.moving[old], printer.moving[new]
+            printer.line(f"{a}, {b} = {b}, {a}")
+        if count is None:
+            printer.line(f"{index} += 1")
+    if count is None:
+        for stack in repeat.pushed:
+            printer.line(f"{_header(printer, stack, 1)} = {index}")
+    _print(printer, repeat.after)
+
+
+def print_empty(printer: Printer, stacks: Sequence[Stack]) -> None:
+    """Make all stacks empty."""
+    for stack in stacks:
+        for i in range(3):
+            printer.line(f"{_header(printer, stack, i)} = 0")
+
+
+def _print(printer: Printer, statements: Sequence[Statement]) -> None:
+    for statement in statements:
+        printer.statement(statement)
+
+
+@contextmanager
+def _block(printer: Printer) -> Iterator[None]:
+    # What is computed within is not known behind the block.
+    known, lines = set(printer.known), len(printer.lines)
+    printer.depth += 1
+    yield
+    if len(printer.lines) == lines:
+        printer.line("pass")
+    printer.depth -= 1
+    printer.known.clear()
+    printer.known.update(known)
+
+
+def _header(printer: Printer, stack: Stack, i: int) -> str:
+    return f"{printer.array(stack.header)}[{stack.header.offset // 8 + i}]"
+
+
+def _reserve(printer: Printer, stack: Stack, count: str, error: int) -> None:
+    address, room = _header(printer, stack, 0), _header(printer, stack, 2)
+    size = max(stack.size * stack.dtype.itemsize, 1)
+    name = f"w{printer.fresh()}"
+    printer.line(f"if {room} < {count}:")
+    printer.line(f"    {name} = max(64, 2 * {room}, {count})")
+    printer.line(f"    {address} = reallocate({address}, {name} * {size})")
+    printer.line(f"    {room} = {name}")
+    printer.line(f"    if {address} == 0:")
+    printer.line(f"        return {1 + error}")
