@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from graphad.graph import Graph, Node, Value
-from graphad.passes.base import graph_pass
 from graphad.ops.structured import Structured
+from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
 

@@ -1,4 +1,4 @@
-"""Linearisation: the derivative as a program that is linear in the tangents, after everything that does not need them."""
+"""Linearisation: the derivative as a program linear in the tangents, after everything that does not need them."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.structured import Structured
 
 CHEAP = frozenset(
-    "add subtract multiply negative cast broadcast_to reshape transpose select less less_equal greater greater_equal "
-    "equal not_equal logical_and logical_or logical_not sign abs stop_gradient iota real imag conjugate square".split()
+    ["add", "subtract", "multiply", "negative", "cast", "broadcast_to", "reshape", "transpose", "select", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "sign", "abs", "stop_gradient", "iota", "real", "imag", "conjugate", "square"]
 )
 """Ops that cost less than to write their result to memory and to read it back."""
 

@@ -14,7 +14,6 @@ from graphad.executors.loops import Program, lower, supports
 from graphad.graph import Graph
 from graphad.op import Op
 
-
 LOCAL = 64
 """Elements of a loop's carry up to which it is held in registers, or else in the function's own memory."""
 

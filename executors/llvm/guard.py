@@ -12,7 +12,8 @@ import numpy as np
 from graphad.errors import ExecutorError
 from graphad.executors.llvm.executable import Executable, aligned
 from graphad.executors.loops.layout import touched
-from graphad.executors.loops.program import Buffer, Load, Program, all_statements, loops_of, roots, walk
+from graphad.executors.loops.program import Buffer, Load, Program, loops_of, roots, walk
+from graphad.executors.loops.statements import all_statements
 from graphad.types import Array, TensorType
 
 GAP = 64

@@ -21,7 +21,7 @@ from graphad.executors.loops.program import (
     View,
 )
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.loops import Scan, While
+from graphad.ops.loops import Scan
 from graphad.ops.scalar import Const, Scalar, convert, operation
 from graphad.types import INT64
 
@@ -139,7 +139,7 @@ class _Carry:
         self.first: View | None = None
         if self.swapped:
             a, b = (Buffer("temporary", kind.dtype, size) for _ in range(2))
-            old, new = Buffer("moving", kind.dtype, size, parents=(a, b)), Buffer("moving", kind.dtype, size, parents=(b, a))
+            old, new = (Buffer("moving", kind.dtype, size, parents=pair) for pair in ((a, b), (b, a)))
             repeat.swaps.append((old, new))
             self.first, self.second = View.whole(a, shape), View.whole(b, shape)
         else:
@@ -220,10 +220,11 @@ def _close(
     length: int | None,
 ) -> None:  # fmt: skip
     """Add a repetition to the program, with what comes before and behind it."""
-    numbers = [c.advance() for c in state if c.kind.size == 1 and not c.swapped]
+    advances = [loop for c in state if (loop := c.advance()) is not None]
+    numbers = [store for loop in advances if not loop.space for store in loop.stores]
     if numbers:
-        repeat.body.append(Loop((), [store for loop in numbers if loop is not None for store in loop.stores], note="carries"))
-    repeat.body += [loop for c in state if c.kind.size > 1 and (loop := c.advance()) is not None]
+        repeat.body.append(Loop((), numbers, note="carries"))
+    repeat.body += [loop for loop in advances if loop.space]
     repeat.before.append(_values(needed))
     _answer(low, results, [c.last(length) for c in state], repeat.after)
     low.statements.append(repeat)
@@ -296,6 +297,3 @@ def only_counted(graph: Graph) -> set[Value]:
         allowed = op.lead + op.consts + op.carries if isinstance(op, Scan) else len(node.inputs)
         ranges -= set(node.inputs[:allowed])
     return ranges
-
-
-__all__ = ["While", "only_counted"]

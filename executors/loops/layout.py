@@ -16,10 +16,8 @@ from graphad.executors.loops.program import (
     Result,
     Stack,
     Statement,
-    View,
     children,
     loops_of,
-    parts,
     roots,
     roots_of,
     walk,
@@ -170,6 +168,3 @@ def _reuse(
                 host[target.buffer] = buffer
                 taken.add(buffer)
                 break
-
-
-__all__ = ["View", "apart", "lay_out", "loads_of", "parts", "touched"]

@@ -22,10 +22,10 @@ from graphad.executors.loops.program import (
     Statement,
     Store,
     View,
-    rewritten,
 )
 from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.specials import exported
+from graphad.executors.loops.statements import rewritten
 from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
@@ -77,7 +77,7 @@ class Lowering:
             self.results.setdefault(v, i)
         for v, buffer in zip(graph.inputs, self.inputs, strict=True):
             self.env[v] = View.whole(buffer, v.type.shape)
-        self.homes = self._homes([View.whole(b, v.type.shape) for b, v in zip(self.outputs, graph.outputs, strict=True)])
+        self.homes = self._homes(self._results())
 
     def region(self, graph: Graph, places: list[View | None]) -> Lowering:
         """The lowering of a region, whose outputs are to stand in the given places, as statements of their own."""
@@ -151,7 +151,7 @@ class Lowering:
         homes: dict[Value, View] = {}
         for v, i in self.results.items():
             view = places[i]
-            if view is None or v not in maker or view.buffer.kind == "local" and v.type.size == 1:
+            if view is None or v not in maker or (view.buffer.kind == "local" and v.type.size == 1):
                 continue
             homes[v] = view
             while v in maker and maker[v].op.name in ("transpose", "reshape", "reverse") and v.type.size:
@@ -253,6 +253,9 @@ class Lowering:
         self.copy(view, target)
         return target
 
+    def _results(self) -> list[View | None]:
+        return [View.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)]
+
     def settle(self, places: Sequence[View | None]) -> None:
         """Move the graph's outputs to their places where they do not stand there yet, single numbers all at once."""
         numbers: list[Store] = []
@@ -272,7 +275,7 @@ class Lowering:
 
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
-        self.settle([View.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)])
+        self.settle(self._results())
         statements = rewritten(self.statements, lambda part: by_rows(packed(part)))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
@@ -286,9 +289,10 @@ class Lowering:
 def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: int = 1) -> Program:
     """The loop program of a graph. Kernels that hold what loops cannot express are taken apart first.
 
-    Carries of loops of up to `local` elements are memory of the function itself. With `lanes` of a register above 1, small arrays are held in scalars of several lanes. Loops over much data are
-    split into blocks for `threads`. With a `gap`, no temporaries share memory, and at least so many bytes (a multiple
-    of `ALIGNMENT`) that belong to none lie before and after each temporary and each constant.
+    Carries of loops of up to `local` elements are memory of the function itself. With `lanes` of a register above
+    1, small arrays are held in scalars of several lanes. Loops over much data are split into blocks for `threads`.
+    With a `gap`, no temporaries share memory, and at least so many bytes (a multiple of `ALIGNMENT`) that belong to
+    none lie before and after each temporary and each constant.
     """
     from graphad.executors.loops import contract, control, indexing, linalg, movement, singular  # noqa: F401
 

@@ -356,31 +356,6 @@ class Program:
     constant_bytes: int = 0
 
 
-def parts(statement: Statement) -> list[list[Statement]]:
-    """The lists of statements within a statement, in the order in which they stand."""
-    if isinstance(statement, Repeat):
-        return [statement.before, statement.condition, statement.body, statement.after]
-    return [statement.before, *statement.branches, statement.after] if isinstance(statement, Branch) else []
-
-
-def all_statements(statements: Iterable[Statement]) -> Iterator[Statement]:
-    """Statements and those within them."""
-    for statement in statements:
-        yield statement
-        for part in parts(statement):
-            yield from all_statements(part)
-
-
-def rewritten(
-    statements: list[Statement], function: Callable[[list[Statement]], list[Statement]]
-) -> list[Statement]:
-    """What a function makes of a list of statements, and of each list within, which is changed in place."""
-    for statement in statements:
-        for part in parts(statement):
-            part[:] = rewritten(part, function)
-    return function(statements)
-
-
 def roots_of(buffer: Buffer) -> list[Buffer]:
     """The buffers that do not move whose memory a buffer is."""
     return [root for parent in buffer.parents for root in roots_of(parent)] if buffer.parents else [buffer]
