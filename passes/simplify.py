@@ -199,6 +199,25 @@ def add_negative(node: Node, x: Tracer, y: Tracer) -> Any:
     return y - operands(x, inner)[0] if inner is not None else None
 
 
+@rewrite("add")
+def add_in_place(node: Node, x: Tracer, y: Tracer) -> Any:
+    """A sum with an array of zeros but for a part changes only that part of the other term."""
+    for whole, part in ((x, y), (y, x)):
+        changes: list[tuple[Node, list[Tracer]]] = []
+        while whole.type == part.type and (made := made_by(part, "scatter_add", "dynamic_update_slice")) is not None:
+            part, *rest = operands(part, made)
+            changes.append((made, rest))
+            if made.op.name == "dynamic_update_slice":
+                break
+        if changes and number(part) == 0:
+            for made, (update, *places) in reversed(changes):
+                if made.op.name == "dynamic_update_slice":
+                    update = OPS["dynamic_slice"](update.shape)(whole, *places) + update  # type: ignore[operator]
+                whole = made.op(whole, update, *places)
+            return whole
+    return None
+
+
 @rewrite("subtract")
 def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
     inner = made_by(y, "negative")

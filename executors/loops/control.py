@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.executors.loops.inplace import updated
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Branch,
@@ -74,13 +75,14 @@ def scan(low: Lowering, node: Node) -> bool:
     if lead:
         count = operation("maximum", low.scalar(node.inputs[0], ()), Const(INT64, np.int64(0)))
     repeat = Repeat(iteration, count, [], reverse=op.reverse, note=low.note(node))
-    state = [_Carry(low, v, repeat) for v in carries]
+    body, fixed_places = updated(op.body, op.consts, n)
+    state = [_Carry(low, v, repeat, fixed_places.get(i)) for i, v in enumerate(carries)]
     results, stacks = node.outputs[:n], node.outputs[n:]
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in stacks]
-    inner = low.region(op.body, places)
-    needed = _bind(low, inner, op.body.inputs[: op.consts], consts)
-    inputs = op.body.inputs[op.consts :]
+    inner = low.region(body, places)
+    needed = _bind(low, inner, body.inputs[: op.consts], consts)
+    inputs = body.inputs[op.consts :]
     for v, c in zip(inputs, state, strict=False):
         inner.env[v] = c.read(inner)
     for v, source in zip(inputs[n:], arrays, strict=True):
@@ -97,12 +99,13 @@ def repetition(low: Lowering, node: Node) -> bool:
     op: Any = node.op
     k, n = op.consts, op.carried
     repeat = Repeat(Iteration(INT64), None, [], note=low.note(node))
-    state = [_Carry(low, v, repeat) for v in node.inputs[k:]]
+    body, fixed_places = updated(op.body, k, n)
+    state = [_Carry(low, v, repeat, fixed_places.get(i)) for i, v in enumerate(node.inputs[k:])]
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in node.outputs[n:]]
     needed: list[Scalar] = []
-    test, inner = (low.region(graph, list(p)) for graph, p in ((op.cond, [None]), (op.body, places)))
-    for graph, part in ((op.cond, test), (op.body, inner)):
+    test, inner = (low.region(graph, list(p)) for graph, p in ((op.cond, [None]), (body, places)))
+    for graph, part in ((op.cond, test), (body, inner)):
         needed += _bind(low, part, graph.inputs[:k], node.inputs[:k])
         for v, c in zip(graph.inputs[k:], state, strict=True):
             part.env[v] = c.read(part)
@@ -127,24 +130,31 @@ def extent(low: Lowering, node: Node) -> bool:
 
 
 class _Carry:
-    """Where a carry stands: in a cell of the function if it is small, else in two buffers that change places.
+    """Where a carry stands: in a cell of the function if it is small, else in two buffers that change places, or in one
+    where the values `fixed` all stand there.
 
     `old` is what an iteration reads, `new` what it writes.
     """
 
-    def __init__(self, low: Lowering, v: Value, repeat: Repeat) -> None:
+    def __init__(self, low: Lowering, v: Value, repeat: Repeat, fixed: list[Value] | None) -> None:
         kind = self.kind = v.type
         shape, size = kind.shape, kind.size
-        self.swapped = size > max(low.local, 1)
+        self.fixed = fixed or []
+        self.swapped = size > max(low.local, 1) and not fixed
         self.first: View | None = None
+        given = low.env.get(v)
+        if fixed and v in low.given_up and isinstance(given, View) and given.contiguous:
+            self.old = self.new = given
+            return
         if self.swapped:
             a, b = (Buffer("temporary", kind.dtype, size) for _ in range(2))
             old, new = (Buffer("moving", kind.dtype, size, parents=pair) for pair in ((a, b), (b, a)))
             repeat.swaps.append((old, new))
             self.first, self.second = View.whole(a, shape), View.whole(b, shape)
         else:
-            name = "local" if low.local else "temporary"
-            old, new = Buffer(name, kind.dtype, size), Buffer(name, kind.dtype, size)
+            name = "local" if size <= low.local else "temporary"
+            old = Buffer(name, kind.dtype, size)
+            new = old if fixed else Buffer(name, kind.dtype, size)
         self.old, self.new = View.whole(old, shape), View.whole(new, shape)
         start = self.first or self.old
         if size:
@@ -154,11 +164,13 @@ class _Carry:
 
     def read(self, inner: Lowering) -> View | Scalar:
         """What stands for the carry in an iteration."""
+        inner.homes.update(dict.fromkeys(self.fixed, self.old))
+        inner.given_up.update(self.fixed)
         return inner.load(View(self.old.buffer, 0, (), ())) if self.kind.size == 1 else self.old
 
     def advance(self) -> Loop | None:
         """What makes the new value the old one, unless they change places."""
-        if self.swapped or not self.kind.size:
+        if self.swapped or self.fixed or not self.kind.size:
             return None
         shape = () if self.kind.size == 1 else self.kind.shape
         old, new = (View(v.buffer, 0, shape, v.strides[: len(shape)]) for v in (self.old, self.new))

@@ -67,6 +67,8 @@ class Lowering:
         self.stacks: dict[Value, Stack] = {}
         self.made: list[Stack] = []
         self.numbers: set[Value] = set()
+        # Values whose memory a loop that updates them may take.
+        self.given_up: set[Value] = set()
         self._constant_views: dict[Constant, View] = {}
         self._loads: dict[Any, Load] = {}
         self.factors: dict[Any, Any] = {}
@@ -173,7 +175,7 @@ class Lowering:
 
     def copy(self, source: View, target: View, note: str = "") -> None:
         """Write the elements of one view to another of the same shape."""
-        if 0 not in source.shape:
+        if 0 not in source.shape and source != target:
             self.statements.append(Loop(source.shape, [Store(target, Load(source.dtype, source))], note=note))
 
     def fill(self, target: View, value: Any, note: str = "") -> None:

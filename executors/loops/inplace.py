@@ -1,0 +1,125 @@
+"""Carries that a loop's body only updates in part stay where they are: a loop that fills an array costs as many stores
+as it has entries, not as many copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from graphad.graph import Graph, Node, Value
+from graphad.ops.fused import Fused
+from graphad.ops.loops import Loop, Scan
+
+UPDATES = frozenset({"scatter_set", "scatter_add", "dynamic_update_slice"})
+"""Ops that give their first operand with some of its elements changed."""
+_AT_ONCE = frozenset({"gather", "dynamic_slice", "dot_general", "scan", "while", "cond"})
+"""Ops that read their operands where they stand in the program; others may be read later, with what needs them."""
+
+
+def updated(body: Graph, consts: int, carries: int) -> tuple[Graph, dict[int, list[Value]]]:
+    """The carries that can stay where they are, each with the values that then stand there, and the body in an order in
+    which what they held before is read before it changes."""
+    readers = body.users()
+    found: dict[int, list[Value]] = {}
+    before: dict[Node, list[Node]] = {}
+    for j in range(carries):
+        v = body.inputs[consts + j]
+        chain = _chain(body, readers, v, body.outputs[j])
+        if chain is None or v.type.size < 2:
+            continue
+        wanted = {node: list(extra) for node, extra in before.items()}
+        for u, node in pairwise(chain):
+            maker = _maker(body, node)
+            wanted.setdefault(maker, []).extend(n for n in readers[u] if n is not maker)
+        if _ordered(body, wanted) is not None:
+            before, found[j] = wanted, chain
+    if not found:
+        return body, found
+    nodes = _ordered(body, before)
+    assert nodes is not None
+    return Graph(body.inputs, nodes, body.outputs, body.name), found
+
+
+def _maker(body: Graph, v: Value) -> Node:
+    return next(node for node in body.nodes if v in node.outputs)
+
+
+def _chain(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value) -> list[Value] | None:
+    """The values from a carry to what it becomes, each the one before it with some elements changed."""
+    if list(body.outputs).count(goal) != 1 or v in body.outputs:
+        return None
+    chain = [v]
+    while chain[-1] is not goal:
+        u = chain[-1]
+        step = None
+        for node in readers.get(u, ()):
+            result = _update(node, u)
+            if result is not None and _leads(body, readers, result, goal):
+                if step is not None:
+                    return None
+                step = result
+            elif not _at_once(node):
+                return None
+        if step is None or (step in body.outputs and step is not goal):
+            return None
+        chain.append(step)
+    return chain if len(chain) > 1 else None
+
+
+def _update(node: Node, v: Value) -> Value | None:
+    """The result of a node that is an operand of it with some elements changed."""
+    if node.op.name in UPDATES:
+        return node.outputs[0] if node.inputs[0] is v and v not in node.inputs[1:] else None
+    if not isinstance(node.op, Loop) or node.inputs.count(v) != 1:
+        return None
+    op = node.op
+    j = node.inputs.index(v) - op.consts - (op.lead if isinstance(op, Scan) else 0)
+    if not 0 <= j < op.carried:
+        return None
+    return node.outputs[j] if j in updated(op.body, op.consts, op.carried)[1] else None
+
+
+def _leads(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value) -> bool:
+    while v is not goal:
+        following = [r for node in readers.get(v, ()) if (r := _update(node, v)) is not None]
+        if len(following) != 1:
+            return False
+        v = following[0]
+    return True
+
+
+def _at_once(node: Node) -> bool:
+    if isinstance(node.op, Fused):
+        return all([v.type.size > 1 for v in node.outputs])
+    return node.op.name in _AT_ONCE
+
+
+def _ordered(body: Graph, before: dict[Node, list[Node]]) -> list[Node] | None:
+    """The nodes in an order that also puts some in front of others; None where there is none."""
+    maker = {v: node for node in body.nodes for v in node.outputs}
+    state: dict[Node, bool] = {}
+    order: list[Node] = []
+    for root in body.nodes:
+        stack: list[tuple[Node, bool]] = [(root, False)]
+        while stack:
+            node, ready = stack.pop()
+            if ready:
+                state[node] = True
+                order.append(node)
+                continue
+            if node in state:
+                if not state[node]:
+                    return None
+                continue
+            state[node] = False
+            stack.append((node, True))
+            needed: Sequence[Node] = [maker[v] for v in node.inputs if v in maker] + before.get(node, [])
+            for n in reversed(needed):
+                if state.get(n) is False:
+                    return None
+                if n not in state:
+                    stack.append((n, False))
+    return order
+
+
+__all__ = ["UPDATES", "updated"]
