@@ -81,6 +81,8 @@ def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wa
     needed = _reads(tail, roots, outputs)
     costless = {v for v, flag in zip(region.inputs, free, strict=True) if flag}
     residuals, again = recomputed(given, nonlinear, needed, costless)
+    anew = {v for node in again for v in node.outputs}
+    residuals = [v for v in residuals if v not in anew]
     first = dce(Graph(given, nonlinear, (*known, *residuals), region.name))
     return Split(first, Graph((*residuals, *roots), [*again, *tail], outputs, f"{region.name}_linear"))
 
