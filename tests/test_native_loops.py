@@ -337,3 +337,19 @@ def test_a_long_body_in_several_functions(options: dict[str, Any]) -> None:
 
     check(function, options, 0.7, rtol=1e-9)
     check(graphad.grad(function), options, 0.7, rtol=1e-9)
+
+
+def test_loops_of_a_body_in_several_threads() -> None:
+    x = np.random.default_rng(0).normal(size=(300, 300))
+
+    def heat(x: Any) -> Any:
+        def step(i: Any, u: Any) -> Any:
+            around = np.roll(u, 1, 0) + np.roll(u, -1, 0) + np.roll(u, 1, 1) + np.roll(u, -1, 1)
+            return np.tanh(u + 0.1 * (around - 4 * u)) + np.sum(u) * 1e-6
+
+        return graphad.fori_loop(0, 3, step, x)
+
+    function = graphad.grad(lambda x: np.sum(heat(x) ** 2))
+    assert "graphad.parallel" in graphad.jit(function, threads=2).compile(x).source()
+    check(heat, {"executor": "llvm", "threads": 2}, x, rtol=1e-10)
+    check(function, {"executor": "llvm", "threads": 2}, x, rtol=1e-10)

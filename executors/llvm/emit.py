@@ -186,10 +186,8 @@ class Emitter:
         return base if offset == 0 else self.code(f"getelementptr i8, ptr {base}, i64 {offset}")
 
     def _base(self, buffer: Buffer) -> str:
-        if buffer.kind == "moving":
-            return self.moving[buffer]
-        if buffer.kind == "local":
-            return self.part.own(buffer)
+        if buffer.kind in ("moving", "local"):
+            return self.part.address(buffer, self.moving)
         return self.part.at_entry(self.slot(buffer))
 
     def pointer_of_stack(self, stack: Stack) -> str:

@@ -94,8 +94,10 @@ class Part:
                 self._bases[slot] = code(f"load ptr, ptr {place}, align 8, !invariant.load !{{}}")
         return self._bases[slot]
 
-    def own(self, buffer: Buffer) -> str:
-        """The address of memory of the function's own."""
+    def address(self, buffer: Buffer, moving: dict[Buffer, str]) -> str:
+        """The address of memory that moves, which `moving` holds, or of the function's own."""
+        if buffer in moving:
+            return moving[buffer]
         if buffer not in self._locals:
             with self.code.within(self.entry):
                 self._locals[buffer] = self.code(f"alloca [{max(buffer.nbytes, 1)} x i8], align 64")
@@ -136,6 +138,21 @@ class Share(Part):
         super().__init__(module, frame)
         self.caller = caller
         self.before = caller.code.hole()
+
+    def address(self, buffer: Buffer, moving: dict[Buffer, str]) -> str:
+        """The same, handed on by the caller."""
+        if buffer not in self._locals:
+            at = self.frame.nbytes
+            self.frame.nbytes += 8
+            for part, hole in ((self.caller, self.before), (self, self.entry)):
+                code = part.code
+                with code.within(hole):
+                    place = code(f"getelementptr i8, ptr %frame, i64 {at}")
+                    if part is self:
+                        self._locals[buffer] = code(f"load ptr, ptr {place}, align 8")
+                    else:
+                        code.do(f"store ptr {self.caller.address(buffer, moving)}, ptr {place}, align 8")
+        return self._locals[buffer]
 
     def handed(self, x: Scalar) -> list[tuple[str, int]]:
         """The same, put there before the loop."""

@@ -278,10 +278,10 @@ class Lowering:
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
         self.settle(self._results())
-        statements = rewritten(self.statements, lambda part: by_rows(packed(part)))
+        statements = rewritten(self.statements, lambda part: shared(by_rows(packed(part)), self.threads))
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
-            shared(statements, self.threads), self.constants, self.errors, self.made,
+            statements, self.constants, self.errors, self.made,
         )  # fmt: skip
         program.constant_bytes = apart([buffer for buffer, _ in program.constants], gap)
         program.arena_bytes = lay_out(program.statements, program.stacks, gap)
