@@ -42,7 +42,7 @@ def print_repeat(printer: Printer, repeat: Repeat) -> None:
             printer.line(f"{_header(printer, stack, 1)} = {count}")
     for old, new in repeat.swaps:
         for buffer in (old, new):
-            (start, _) = buffer.parents
+            start = buffer.parents[0]
             printer.moving[buffer] = printer.array(start), f"m{printer.fresh()}"
             printer.line(f"{printer.moving[buffer][1]} = {start.offset // start.dtype.itemsize}")
     if count is None:
@@ -73,17 +73,17 @@ def print_repeat(printer: Printer, repeat: Repeat) -> None:
             source = entry.source
             if isinstance(source, View):
                 array = printer.array(source.buffer)
-                start = printer.flat_index(source, source.strides[:1], [name], None)
+                first = printer.flat_index(source, source.strides[:1], [name], None)
             else:
                 array = f"k{printer.fresh()}"
                 kind = printer.memory(source.dtype)
                 printer.line(f"{array} = memory({_header(printer, source, 0)}, {kind})")
-                start = f"{name} * {source.size}"
-            printer.line(f"{offset} = {start}")
+                first = f"{name} * {source.size}"
+            printer.line(f"{offset} = {first}")
             printer.moving[entry.buffer] = array, offset
         _print(printer, repeat.body)
         for old, new in repeat.swaps:
-            (_, a), (_, b) = printer.moving[old], printer.moving[new]
+            a, b = printer.moving[old][1], printer.moving[new][1]
             printer.line(f"{a}, {b} = {b}, {a}")
         if count is None:
             printer.line(f"{index} += 1")

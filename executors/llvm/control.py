@@ -6,11 +6,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from graphad.executors.loops.program import Branch, Repeat, Stack, Statement
+from graphad.executors.loops.program import Branch, Loop, Repeat, Stack, Statement
 from graphad.ops.scalar import Const, Scalar
 
 if TYPE_CHECKING:
     from graphad.executors.llvm.emit import Emitter
+
+THOROUGH = "; elements of arrays are carried from iteration to iteration\n"
+"""The first line of a module that all passes of LLVM's first level are worth: they keep such elements in registers."""
 
 
 @contextmanager
@@ -117,6 +120,13 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
         for stack in repeat.pushed:
             _header(emitter, stack, 1, index)
     write(emitter, repeat.after)
+
+
+def changes_elements(statement: Statement) -> bool:
+    """Whether a statement is a repetition that changes single elements of an array."""
+    return isinstance(statement, Repeat) and any(
+        store.shift is not None for s in statement.body if isinstance(s, Loop) and not s.space for store in s.stores
+    )
 
 
 def write(emitter: Emitter, statements: Sequence[Statement]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.llvm.control import STACKS, emit_branch, emit_repeat, with_stacks
+from graphad.executors.llvm.control import STACKS, THOROUGH, changes_elements, emit_branch, emit_repeat, with_stacks
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
 from graphad.executors.llvm.parts import PARALLEL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
@@ -30,6 +30,7 @@ from graphad.executors.loops.program import (
     View,
     is_identity,
 )
+from graphad.executors.loops.statements import all_statements
 from graphad.ops.scalar import Scalar
 
 # The generic processor model: those of some processors ask for a scheduler whose time is quadratic in a block's length.
@@ -108,7 +109,8 @@ class Emitter:
             bodies += [with_stacks(headers, run, attributes), STACKS]
         body = "\n".join(bodies)
         self._outline(body)
-        return f"{self.module.text()}\n{body}\n"
+        first = THOROUGH if any(changes_elements(s) for s in all_statements(self.program.statements)) else ""
+        return f"{first}{self.module.text()}\n{body}\n"
 
     def _in_order(self, head: str, attributes: str) -> str:
         """The function that calls the parts one after another."""

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from graphad.executors import objects
+from graphad.executors.llvm.control import THOROUGH
 from graphad.executors.llvm.emit import Target
 
 LEVEL = 2
@@ -57,16 +58,21 @@ def version() -> str:
 
 
 def optimise(text: str) -> Any:
-    """The module of a text after the few passes that its code needs: it is vector code already."""
+    """The module of a text after the few passes that most code needs: it is vector code already."""
     llvm = _binding()
     module = llvm.parse_assembly(text)
     machine = _machine()
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(1))
-    passes = llvm.create_new_module_pass_manager()
-    passes.add_always_inliner_pass()
-    if " alloca [" in text:
-        passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
+    options = llvm.create_pipeline_tuning_options(1)
+    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    if text.startswith(THOROUGH):
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        if " alloca [" in text:
+            passes.add_sroa_pass()
+        passes.add_instruction_combine_pass()
     passes.run(module, builder)
     return module
 

@@ -70,7 +70,7 @@ def scan(low: Lowering, node: Node) -> bool:
     consts, carries, arrays = node.inputs[lead:fixed], node.inputs[fixed : fixed + n], node.inputs[fixed + n :]
     if op.length == 0:
         return _unrun(low, node, carries)
-    iteration = Iteration(INT64)
+    iteration = Iteration(INT64, op.length or 0)
     count: Scalar = Const(INT64, np.int64(op.length or 0))
     if lead:
         count = operation("maximum", low.scalar(node.inputs[0], ()), Const(INT64, np.int64(0)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Load, Loop, Store, View
+from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node, Value
 from graphad.ops.scalar import Const, Scalar, convert, operation, where
 from graphad.types import INT64, Shape
@@ -22,7 +23,15 @@ def gather(low: Lowering, node: Node) -> bool:
     if not x.type.size:
         return False
     loop = Loop(out.type.shape, note=low.note(node))
-    if out.type.size:
+    if not out.type.shape and x.type.dtype.char != "e":
+        # One number is read here and now, before anything changes what it is read from.
+        shift = _address(low, node, loop, low.view(x), op.axes, indices)
+        view = low.view(x)
+        found = Load(x.type.dtype, View(view.buffer, view.offset, (), ()), shift)
+        low.env[out] = found
+        loop.values.append(found)
+        low.statements.append(loop)
+    elif out.type.size:
         shift = _address(low, node, loop, low.view(x), op.axes, indices)
         part = _window(low.view(x), op.axes, indices[0].type.ndim, out.type.shape)
         loop.stores.append(Store(low.place(out), Load(x.type.dtype, part, shift)))
@@ -69,7 +78,11 @@ def _address(
             rest = (0,) * (len(loop.space) - lead)
             view = View(index.view.buffer, index.view.offset, loop.space, (*index.view.strides, *rest))
             index = Load(index.dtype, view)
-        index = convert(index, INT64)
+        index, known = narrowed(convert(index, INT64))
+        if known is not None and known[0] >= 0 and known[1] < n:
+            term = operation("multiply", index, Const(INT64, np.int64(x.strides[axis])))
+            total = term if total is None else operation("add", total, term)
+            continue
         inside = operation(
             "bitwise_and", operation("greater_equal", index, zero), operation("less", index, Const(INT64, np.int64(n)))
         )

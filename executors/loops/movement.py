@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Index, Load, Loop, Store, View
+from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node
 from graphad.ops.scalar import Const, Scalar, convert, operation
 from graphad.types import INT64, Shape
@@ -129,9 +130,11 @@ def _clamped(low: Lowering, starts: Any, x: View, sizes: Shape) -> Scalar | None
     for v, n, m, stride in zip(starts, x.shape, sizes, x.strides, strict=True):
         if n == m:
             continue
-        start = convert(low.scalar(v, ()), INT64)
-        start = operation("minimum", start, Const(INT64, np.int64(n - m)))
-        start = operation("maximum", Const(INT64, np.int64(0)), start)
+        start, known = narrowed(convert(low.scalar(v, ()), INT64))
+        if known is None or known[1] > n - m:
+            start = operation("minimum", start, Const(INT64, np.int64(n - m)))
+        if known is None or known[0] < 0:
+            start = operation("maximum", Const(INT64, np.int64(0)), start)
         term = operation("multiply", start, Const(INT64, np.int64(stride)))
         shift = term if shift is None else operation("add", shift, term)
     return shift

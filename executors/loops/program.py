@@ -157,7 +157,12 @@ class Result(Scalar):
 
 @dataclass(eq=False, slots=True)
 class Iteration(Scalar):
-    """The position of a `Repeat`: the number of its running iteration, or with `reverse` of those yet to come."""
+    """The position of a `Repeat`: the number of its running iteration, or with `reverse` of those yet to come.
+
+    It is less than `count`, where that is not zero.
+    """
+
+    count: int = 0
 
 
 @dataclass(eq=False, slots=True)
