@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op
+from graphad.ops.control import program
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
@@ -52,39 +53,11 @@ class NumpyExecutor:
         return True
 
     def compile(self, graph: Graph) -> Callable[..., tuple[Any, ...]]:
-        slots: dict[Value, int] = {v: i for i, v in enumerate(graph.inputs)}
-        initial: list[Any] = [None] * len(slots)
-
-        def slot(v: Value) -> int:
-            if v not in slots:
-                slots[v] = len(slots)
-                initial.append(v.array if isinstance(v, Constant) else None)
-            return slots[v]
-
-        last: dict[int, int] = {}
-        program: list[tuple[Any, list[int], list[int], list[int]]] = []
-        for node in graph.nodes:
-            read, made = [slot(v) for v in node.inputs], [slot(v) for v in node.outputs]
-            last.update(dict.fromkeys((*read, *made), len(program)))
-            program.append((node.op.eval, read, made, []))
-        outputs = [slot(v) for v in graph.outputs]
-        constants = {slots[v] for v in slots if isinstance(v, Constant)}
-        for index, position in last.items():
-            if index not in outputs and index not in constants:
-                program[position][3].append(index)
+        prepared = program(graph)
 
         def run(*args: Any) -> tuple[Any, ...]:
-            env = [*args, *initial[len(args) :]]
             with np.errstate(all="ignore"):
-                for function, read, made, dead in program:
-                    result = function(np, *[env[i] for i in read])
-                    if len(made) == 1:
-                        env[made[0]] = result
-                    else:
-                        for i, x in zip(made, result, strict=True):
-                            env[i] = x
-                    for i in dead:
-                        env[i] = None
-            return tuple([own(env[i], args) for i in outputs])
+                results = prepared(np, args)
+            return tuple([own(x, args) for x in results])
 
         return run

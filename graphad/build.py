@@ -30,11 +30,13 @@ class Builder:
     `where` overrides the user's place while a pass makes nodes for an existing node. `known` holds the inputs'
     arrays in a transformation that runs at once, so that values can be computed on demand; `bound` tells which
     value of an enclosing trace an input stands for. `captures` are the inputs through which the traced function
-    reads values of enclosing traces that it was not given.
+    reads values of enclosing traces that it was not given. `staged` says that Python cannot know the values;
+    functions that run in such a trace have their control flow converted where `control_flow` says so.
     """
 
     __slots__ = (
-        "bound", "captured", "captures", "closed", "inputs", "known", "name", "nodes", "producers", "serial", "where",
+        "bound", "captured", "captures", "closed", "control_flow", "inputs", "known", "name", "nodes", "producers",
+        "serial", "staged", "where",
     )  # fmt: skip
 
     def __init__(self, name: str = "f") -> None:
@@ -49,6 +51,9 @@ class Builder:
         self.where: Location | None = None
         self.closed = False
         self.serial = next(_serial)
+        outer = _current.get()
+        self.control_flow = outer is None or outer.control_flow
+        self.staged = outer is not None and outer.staged
 
     def input(self, type: TensorType, name: str | None = None) -> Value:
         """A new input of the graph."""

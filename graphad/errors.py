@@ -23,6 +23,10 @@ class TracerError(GraphadError, TypeError):
     """A traced value was used where a known value is needed, or outside the trace that it belongs to."""
 
 
+class ControlFlowError(GraphadError, TypeError):
+    """Python control flow on a traced value that cannot become a branch or loop of the graph."""
+
+
 class MissingRuleError(GraphadError, NotImplementedError):
     """An op has no rule for what was asked (a derivative, a batching rule, an executor's code)."""
 

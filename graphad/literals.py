@@ -95,7 +95,7 @@ def infer(op: Op, operands: Sequence[TensorType]) -> tuple[TensorType, ...]:
         text = str(error)
         raise ParseError(text if text.startswith(op.name) else f"{op.name}: {text or type(error).__name__}") from None
     result = found if isinstance(found, tuple) else (found,)
-    if any(n < 0 for t in result for n in t.shape):
+    if any(n < 0 and not (t.dynamic and i == 0) for t in result for i, n in enumerate(t.shape)):
         raise ParseError(f"{op.name}: a negative extent in {list(result)}")
     return result
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from opcode import opmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -55,6 +58,10 @@ class Tracer(Traced):
         for x in operands:
             if isinstance(x, Tracer) and x.builder.serial > builder.serial:
                 builder = x.builder
+        # What is done to values of enclosing traces belongs to the innermost: a branch computes only if it is taken.
+        current = current_builder()
+        if current is not None and current.serial > builder.serial:
+            builder = current
         outputs = builder.emit(op, promoted(builder, op, operands))
         if len(outputs) == 1:
             return Tracer(builder, outputs[0])
@@ -121,8 +128,9 @@ class Tracer(Traced):
         except TracerError as error:
             raise TracerError(
                 f"{use} needs the value of a traced {self.type}, which is not known inside jit, trace or vmap"
-                f"{describe_location(user_location())}; use numpy.where instead of branching on it, mark the "
-                "argument static (static_argnums), or call the function without jit"
+                f"{describe_location(user_location())}; use numpy.where instead of branching on it, graphad.cond or "
+                "graphad.while_loop (control_flow=True converts Python's own if, while and for), mark the argument "
+                "static (static_argnums), or call the function without jit"
             ) from error
 
     def __bool__(self) -> bool:
@@ -132,15 +140,17 @@ class Tracer(Traced):
         return int(self.known("int()"))
 
     def __float__(self) -> float:
+        _refuse_element(self)
         return float(self.known("float()"))
 
     def __complex__(self) -> complex:
+        _refuse_element(self)
         return complex(self.known("complex()"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TypeError("only integer arrays of one element can be converted to an index")
-        return int(self.known("an index or range()"))
+        return int(self.known("an index into a list, or range(),"))
 
     def item(self, *args: Any) -> Any:
         return self.known("item()").item(*args)
@@ -149,6 +159,12 @@ class Tracer(Traced):
         return self.known("tolist()").tolist()
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if self.builder.staged:
+            # What does not depend on the inputs is known, and nothing is lost by telling it.
+            try:
+                return np.array(self.builder.evaluate(self.value), dtype)
+            except TracerError:
+                pass
         raise TracerError(
             f"a traced {self.type} cannot become a NumPy array{describe_location(user_location())}: np.asarray, "
             "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, or "
@@ -172,12 +188,21 @@ class Tracer(Traced):
         if handler is None:
             raise MissingRuleError(_unsupported(f"ufunc {ufunc.__name__}", inputs))
         if kwargs:
-            dtype = kwargs.pop("dtype", None)
-            if any(value is not None and value is not True for value in kwargs.values()):
-                names = ", ".join(kwargs)
-                raise MissingRuleError(_unsupported(f"{ufunc.__name__} with {names}=", inputs))
+            dtype, out, where = kwargs.pop("dtype", None), kwargs.pop("out", None), kwargs.pop("where", True)
+            given = {k: v for k, v in kwargs.items() if k not in _LAYOUT}
+            if given and ufunc.signature is None:
+                raise MissingRuleError(_unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
+            if where is not True and out is None:
+                raise MissingRuleError(
+                    f"{ufunc.__name__}: where= without out= leaves elements undefined"
+                    f"{describe_location(user_location())}; write numpy.where(mask, numpy.{ufunc.__name__}(...), other)"
+                )
+            if given:
+                handler = partial(handler, **given)
             if dtype is not None:
                 inputs = tuple(OPS["cast"](np.dtype(dtype))(x) for x in inputs)
+            if out is not None:
+                return UFUNC_METHODS["into"](out, handler(*inputs), ufunc.__name__, where)
         return handler(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -191,6 +216,24 @@ class Tracer(Traced):
         import graphad.numpy
 
         return graphad.numpy
+
+
+_LAYOUT = ("casting", "order", "subok")
+"""Keywords that change nothing about a traced result."""
+
+
+_ASSIGNS_ELEMENT = opmap["STORE_SUBSCR"]
+
+
+def _refuse_element(x: Tracer) -> None:
+    """Raise where `array[i] = x` asks for a number: a NumPy array would keep its value and lose its derivative."""
+    frame = sys._getframe(2)
+    if frame.f_code.co_code[frame.f_lasti] == _ASSIGNS_ELEMENT:
+        raise TracerError(
+            f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which would "
+            "lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the elements; "
+            "in functions given to graphad.jit, jit(grad(f)) included, the assignment works as it is"
+        )
 
 
 def _unsupported(what: str, operands: Sequence[Any]) -> str:
@@ -300,12 +343,16 @@ def trace_flat(
     weak: Sequence[bool] | None = None,
     known: Sequence[Any] | None = None,
     name: str = "f",
+    control_flow: bool = True,
 ) -> Trace:
     """Run `function(tracers) -> list of results` on tracers of the given types and collect the graph.
 
     `known` gives the inputs' arrays, or outer tracers, so that Python can branch on values (`None`: not known).
+    Without `control_flow` no function that runs in the trace is converted.
     """
     builder = Builder(name)
+    builder.staged = builder.staged or known is None
+    builder.control_flow = builder.control_flow and control_flow
     tracers = []
     for i, type in enumerate(types):
         value = builder.input(type, names[i] if names else None)
@@ -339,12 +386,13 @@ def inline(graph: Graph, args: Sequence[Any], builder: Builder) -> list[Tracer]:
 
 
 def innermost(operands: Sequence[Any]) -> Builder | None:
-    """The innermost builder among the operands that are tracers."""
+    """The builder that records what is done to the operands: the innermost trace, `None` where none is traced."""
     found: Builder | None = None
     for x in operands:
         if isinstance(x, Tracer) and (found is None or x.builder.serial > found.serial):
             found = x.builder
-    return found
+    current = current_builder() if found is not None else None
+    return current if current is not None and found is not None and current.serial > found.serial else found
 
 
 __all__ = [

@@ -8,14 +8,19 @@ from graphad.passes.fold import fold
 from graphad.passes.fuse import fuse
 from graphad.passes.inline import inline
 from graphad.passes.jvp import jvp
+from graphad.passes.licm import licm
 from graphad.passes.lifetime import lifetime
 from graphad.passes.linearize import linearize, split
+from graphad.passes.merge_loops import merge_loops
+from graphad.passes.propagate import propagate
 from graphad.passes.simplify import rewrite, simplify
 from graphad.passes.transpose import transpose
+from graphad.passes.unroll_loops import unroll_loops
 from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
 
 __all__ = [
     "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad", "graph_pass",
-    "inline", "jvp", "lifetime", "linearize", "rewrite", "simplify", "split", "transpose", "vjp", "vmap",
+    "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "simplify", "split",
+    "transpose", "unroll_loops", "vjp", "vmap",
 ]  # fmt: skip

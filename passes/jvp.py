@@ -42,6 +42,7 @@ def differentiate(
     With `wanted` only those outputs have one that it flags or that depend on an input's tangent.
     """
     builder = Builder(graph.name)
+    builder.staged = True
     builder.inputs.extend(graph.inputs)
     tangents: dict[Value, Value] = {}
     for i in wrt:

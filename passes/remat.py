@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.structured import Structured
+from graphad.graph import Constant, Node, Value
 
 CHEAP = frozenset(
-    ["add", "subtract", "multiply", "negative", "cast", "broadcast_to", "reshape", "transpose", "select", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal", "logical_and", "logical_or", "logical_not", "sign", "abs", "stop_gradient", "iota", "real", "imag", "conjugate", "square"]
-)
+    {
+        "add", "subtract", "multiply", "multiply_no_nan", "negative", "square", "absolute", "sign", "maximum",
+        "minimum", "cast", "select", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
+        "logical_and", "logical_or", "logical_not", "broadcast_to", "reshape", "transpose", "iota", "real", "imag",
+        "conjugate", "stop_gradient",
+    }
+)  # fmt: skip
 """Ops that cost less than to write their result to memory and to read it back."""
 
 
@@ -56,6 +60,3 @@ def recomputed(
         provide(v)
     position = {node: i for i, node in enumerate(nodes)}
     return list(kept), sorted(again, key=position.__getitem__)
-
-
-__all__ = ["CHEAP", "Graph", "Structured", "recomputed"]

@@ -33,6 +33,7 @@ def transpose(graph: Graph, inputs: int | Sequence[int], outputs: int | Sequence
     active = set(roots).union(*[node.outputs for node in linear])
 
     builder = Builder(graph.name)
+    builder.staged = True
     builder.inputs.extend(v for i, v in enumerate(graph.inputs) if i not in inputs)
     builder.nodes.extend(nonlinear)
     cts: dict[Value, Tracer] = {}

@@ -31,6 +31,7 @@ def batch(
     """
     graph = inline(graph)
     builder = Builder(graph.name)
+    builder.staged = True
     env: dict[Value, Value] = {}
 
     def recur(region: Graph, flags: Sequence[bool], wanted: Sequence[bool] | None = None) -> tuple[Graph, list[bool]]:

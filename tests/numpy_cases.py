@@ -28,10 +28,14 @@ SMOOTH, VALUE = True, False
 
 
 class Case:
-    """A call whose array arguments (also those in lists) are traced; `derivative` says whether to check it."""
+    """A call whose array arguments (also those in lists) are traced; `derivative` says whether to check it.
 
-    def __init__(self, function, *args, derivative=SMOOTH, **kwargs):
+    What it should give is what it gives untraced, or what `expected` gives for the arrays.
+    """
+
+    def __init__(self, function, *args, derivative=SMOOTH, expected=None, **kwargs):
         self.function, self.args, self.kwargs, self.derivative = function, args, kwargs, derivative
+        self.expected = expected or self.call
         leaves, self.treedef = tree.flatten(args)
         self.leaves = leaves
         self.traced = [i for i, x in enumerate(leaves) if isinstance(x, (np.ndarray, np.floating))]

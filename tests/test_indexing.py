@@ -194,22 +194,20 @@ def test_indexing_records_few_ops(function, expected):
         (lambda x: x[x > 1], TracerError, ["traced mask", "numpy.where"]),
         (lambda x: x[1.5], TypeError, ["integers"]),
         (lambda x: x["a"], TypeError, ["integers"]),
-        (lambda x: x.__setitem__(0, 1.0), TracerError, ["in place", "x.at[i].set"]),
-        (lambda x: x.sort(), TracerError, ["in place", "numpy.sort"]),
         (lambda x: np.sum(x, axis=2), ShapeError, ["sum", "axis 2", "f64[3,4]"]),
         (lambda x: np.mean(x, axis=(0, 0)), ShapeError, ["mean", "twice"]),
         (lambda x: np.reshape(x, (5, -1)), ShapeError, ["reshape", "12"]),
         (lambda x: np.nonzero(x), TracerError, ["numpy.where"]),
-        (lambda x: np.sum(x, out=np.zeros(())), NotImplementedError, ["sum", "out="]),
-        (lambda x: np.pad(x, 1, "mean"), NotImplementedError, ["pad", "mode='mean'"]),
-        (lambda x: np.add.reduceat(x, [0, 1]), NotImplementedError, ["add.reduceat"]),
-        (lambda x: np.hypot.reduce(x), NotImplementedError, ["hypot.reduce", "add"]),
+        (lambda x: np.sum(x, out=np.zeros(())), TracerError, ["sum", "out=", "zeros_like"]),
+        (lambda x: np.pad(x, 1, "other"), NotImplementedError, ["pad", "mode='other'"]),
+        (lambda x: np.add.reduceat(x, [0, 4]), ShapeError, ["add.reduceat", "0 ... 2"]),
+        (lambda x: np.divide.reduce(x[:0]), ShapeError, ["divide.reduce", "no identity"]),
         (lambda x: np.split(x, 5), ShapeError, ["split", "array_split"]),
     ],
 )
 def test_errors_name_what_and_where(function, error, words):
     with pytest.raises(error) as caught:
-        graphad.trace(function)(X)
+        graphad.trace(function, control_flow=False)(X)
     line = function.__code__.co_firstlineno
     for word in [*words, f"test_indexing.py:{line}"]:
         assert word in str(caught.value)
@@ -270,16 +268,6 @@ def test_methods_are_numpys(method):
     (found,) = graphad.trace(method)(X).verify().eval(X)
     np.testing.assert_allclose(found, method(X))
     assert found.dtype == np.asarray(method(X)).dtype
-
-
-def test_augmented_operators_rebind():
-    def function(x):
-        y = x
-        y += 1
-        y *= x
-        return y
-
-    np.testing.assert_allclose(graphad.trace(function)(X).eval(X)[0], (X + 1) * X)
 
 
 def test_creation_in_a_trace():

@@ -1,17 +1,28 @@
 """Plain NumPy calls on traced values: value, shape, dtype and derivative, one line for each case."""
 
 import warnings
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from numpy_cases import CASES, POSITIVE, Case, M, V, W
+from numpy_cases_families import FAMILIES
 
 import graphad
 import graphad.numpy as gnp
+from graphad import executors, passes
+from graphad.build import Builder, building
+from graphad.testing.checks import check_graph_batch, check_graph_transpose, differentiable_inputs
+from graphad.testing.conformance import compiled
+from graphad.trace import inline
+
+ALL = [*CASES, *FAMILIES]
+STRIDE = 60
+"""How many calls are compiled together."""
 
 
 def flat(results):
-    return list(results) if isinstance(results, (tuple, list)) else [results]
+    return [x for r in results for x in flat(r)] if isinstance(results, (tuple, list)) else [results]
 
 
 def difference(case, floats, directions, step=1e-6):
@@ -21,17 +32,17 @@ def difference(case, floats, directions, step=1e-6):
         moved = list(case.arrays)
         for i, d in zip(floats, directions, strict=True):
             moved[i] = moved[i] + h * d
-        return flat(case.call(*moved))
+        return flat(case.expected(*moved))
 
     ahead, behind = at(step), at(-step)
     return [(np.multiply(a, 1.0) - np.multiply(b, 1.0)) / (2 * step) for a, b in zip(ahead, behind, strict=True)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", ALL, ids=repr)
 def test_traced_call_is_numpys(case):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        expected = flat(case.call(*case.arrays))
+        expected = flat(case.expected(*case.arrays))
         graph = graphad.trace(lambda *xs: flat(case.call(*xs)))(*case.arrays)
         found = graph.verify().eval(*case.arrays)
     assert len(found) == len(expected)
@@ -41,7 +52,7 @@ def test_traced_call_is_numpys(case):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c.derivative], ids=repr)
+@pytest.mark.parametrize("case", [c for c in ALL if c.derivative], ids=repr)
 def test_derivative_is_the_slope(case):
     floats = [i for i, x in enumerate(case.arrays) if np.asarray(x).dtype in (np.float64, np.complex128)]
     if not floats:
@@ -63,6 +74,72 @@ def test_derivative_is_the_slope(case):
     for a, b in zip(slopes, expected, strict=True):
         if np.issubdtype(np.asarray(a).dtype, np.inexact):
             np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-6)
+
+
+def graph_of(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return graphad.trace(lambda *xs: [gnp.asarray(r) for r in flat(case.call(*xs))])(*case.arrays)
+
+
+@pytest.mark.parametrize("case", ALL, ids=repr)
+def test_laws_of_the_graph(case):
+    """Reverse mode is forward mode's adjoint, to the second order; vmap is a loop; text parses to the same graph."""
+    graph = graph_of(case)
+    assert graphad.parse(str(graph)).digest == graph.digest
+    arrays = [np.asarray(x) for x in case.arrays]
+    with np.errstate(all="ignore"):
+        if arrays:
+            check_graph_batch(graph, arrays, [[True] * len(arrays)])
+        check_graph_transpose(graph, arrays)
+        floats = differentiable_inputs(graph)
+        if floats and case.derivative:
+            tangents = [np.cos(np.arange(arrays[i].size) + 1.0).reshape(arrays[i].shape) for i in floats]
+            tangents = [t.astype(arrays[i].dtype) for t, i in zip(tangents, floats, strict=True)]
+            check_graph_transpose(passes.jvp(graph, floats), [*arrays, *tangents])
+
+
+@pytest.mark.parametrize("executor", ["llvm", "numba"])
+@pytest.mark.parametrize("start", range(0, len(ALL), STRIDE))
+def test_compiled_as_numpy(executor, start):
+    """What NumPy gives, of many calls compiled into one function."""
+    cases = [Compiled(repr(c), graph_of(c), c) for c in ALL[start : start + STRIDE]]
+    failures = {}
+    try:
+        compare(cases, executor)
+    except Exception:
+        for case in cases:
+            try:
+                compare([case], executor)
+            except Exception as error:
+                failures[case.name] = f"{type(error).__name__}: {error}"
+        assert failures, "the calls fail together and pass alone"
+    assert not failures
+
+
+class Compiled(NamedTuple):
+    name: str
+    graph: Any
+    case: Case
+
+
+def compare(cases, executor):
+    builder = Builder("cases")
+    inputs = [[builder.input(t) for t in c.graph.input_types] for c in cases]
+    values = []
+    with building(builder):
+        for c, given in zip(cases, inputs, strict=True):
+            values += [x.value for x in inline(c.graph, given, builder)]
+    run = compiled(executors.get(executor), builder.finish(values))
+    with np.errstate(all="ignore"):
+        results = iter(run(*[np.asarray(x) for c in cases for x in c.case.arrays]))
+        for c in cases:
+            expected = c.graph.eval(*c.case.arrays)
+            for b in expected:
+                a = next(results)
+                assert (np.shape(a), np.asarray(a).dtype) == (np.shape(b), np.asarray(b).dtype), c.name
+                tolerance = 1e-4 if np.asarray(b).dtype.itemsize <= 4 else 1e-9
+                np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance, err_msg=c.name)
 
 
 SPECIAL = [

@@ -78,6 +78,50 @@ def test_regions_are_clusters_and_can_be_closed():
     assert "subgraph cluster_" in draw(graph, layout="layered").dot
 
 
+def clusters(graph, **options):
+    """The labels of the frames up to the names of functions, with the words on the inputs and results in them."""
+    picture = draw(graph, **options).picture
+    found = {}
+    for cluster in picture.root.walk():
+        boxes = [picture.boxes[id] for id in cluster.boxes]
+        words = [box.detail for box in boxes if box.kind == "input"]
+        words += [box.title for box in boxes if box.kind == "output"]
+        found[cluster.label.partition("  ·  ")[0].partition(": ")[0]] = words
+    return found
+
+
+def test_branches_are_named_by_what_selects_them():
+    halve = [lambda x: x / 2, lambda x: x / 4, lambda x: x]
+    found = clusters(graphad.trace(lambda x: graphad.cond(x > 2, halve[0], halve[1], x))(1.0))
+    assert found["false"] == found["true"] == ["f64[]", "result"]
+    found = clusters(graphad.trace(lambda i, x: graphad.switch(i, halve, x))(1, 1.0))
+    assert {"branch 0", "branch 1", "branch 2"} <= set(found)
+
+
+def test_loops_tell_consts_carries_and_entries_apart():
+    def total(x, rows):
+        return graphad.scan(lambda c, row: (c * x + row, c), x, rows, reverse=True)
+
+    graph = graphad.trace(total)(1.0, np.ones(3))
+    found = clusters(graph)
+    roles = ["const  ·  f64[]", "carry  ·  f64[]", "entry  ·  f64[]"]
+    assert found["scan(length=3, reverse)"] == []
+    assert found["body"] == [*roles, "carry", "stacked"]
+    assert "<b>scan(length=3, reverse) · 2 ops</b>" in draw(graph, collapse="region").dot
+
+    graph = gradient(lambda x: graphad.while_loop(lambda y: y < 9, lambda y: y * y + x, x), 1.0)
+    picture = draw(graph).picture
+    labels = {cluster.label.partition("  ·  ")[0].partition(": ")[0] for cluster in picture.root.walk()}
+    assert {"while", "cond", "body", "scan(length=?, reverse)"} <= labels
+
+
+def test_a_loop_of_carries_alone_is_no_plain_call():
+    graph = graphad.trace(lambda x: graphad.fori_loop(0, 5, lambda i, y: y * 2.0, x))(1.0)
+    drawn = draw(graph)
+    assert "<b>scan(length=5)</b>" in drawn.dot
+    assert any(box.detail.startswith("carry") for box in drawn.picture.boxes.values())
+
+
 @pytest.mark.parametrize("collapse", ["line", "function"])
 def test_collapsed_groups_open(collapse):
     graph = gradient(chain, 1.0)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.build import describe_location, user_location
-from graphad.errors import TypeMismatchError
+from graphad.build import current_builder, describe_location, user_location
+from graphad.errors import TracerError, TypeMismatchError
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.trace import PYTHON_SCALARS, Trace, Tracer, inline, innermost, trace_flat
@@ -71,6 +71,16 @@ def as_array(x: Any) -> Any:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def converted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with its Python control flow converted, in a trace that cannot know the values; else as it is."""
+    builder = current_builder()
+    if builder is None or not (builder.staged and builder.control_flow):
+        return function
+    from graphad.api.conversion import convert
+
+    return convert(function)  # type: ignore[no-any-return]
+
+
 class Call:
     """A function with the arguments of one call: `leaves` in order, `starts[i]` the first leaf of argument `i`."""
 
@@ -121,11 +131,27 @@ class Call:
         ]
         kwargs = tree.unflatten(self.treedef, leaves[self.starts[-1] :]) if self.treedef else {}
         results: list[Any] = []
-        self.out_tree = tree._flatten(self.function(*args, **kwargs), results)
+        function = converted(self.function)
+        try:
+            found = function(*args, **kwargs)
+        except (TracerError, NameError) as error:
+            builder = current_builder()
+            if builder is not None and builder.staged and builder.control_flow:
+                from graphad.api.conversion import explain
+
+                explain(error)
+            raise
+        except ValueError as error:
+            # NumPy hides what stopped an assignment to an element behind an error of its own.
+            raise error.__cause__ if isinstance(error.__cause__, TracerError) else error
+        self.out_tree = tree._flatten(found, results)
         return results
 
-    def trace(self, *, known: bool) -> Trace:
-        """Trace the function for these arguments; with `known`, Python may branch on their values."""
+    def trace(self, *, known: bool, control_flow: bool = True) -> Trace:
+        """Trace the function for these arguments; with `known`, Python may branch on their values.
+
+        Without `control_flow` its `if`, `while` and `for` are not converted.
+        """
         leaves = self.leaves
         return trace_flat(
             self.apply,
@@ -134,6 +160,7 @@ class Call:
             weak=[is_weak(x) for x in leaves],
             known=[as_array(x) for x in leaves] if known else None,
             name=getattr(self.function, "__name__", "f").strip("<>"),
+            control_flow=control_flow,
         )
 
 

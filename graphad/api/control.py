@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, argument_type, as_array, is_weak
+from graphad.api.call import Call, argument_type, as_array, converted, is_weak
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph
@@ -216,7 +216,7 @@ def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] =
         @wraps(fun)
         def bound(named: dict[str, Any], *rest: Any) -> Any:
             given = iter(rest)
-            return fun(*[held[i] if i in held else next(given) for i in range(len(args))], **named)
+            return converted(fun)(*[held[i] if i in held else next(given) for i in range(len(args))], **named)
 
         region = Region(bound, (kwargs, *dynamic))
         op = Checkpoint(region.graph)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, ShapeDtype, argument_type, as_array
+from graphad.api.call import Call, ShapeDtype, argument_type, as_array, converted
 from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
@@ -36,7 +36,7 @@ class _Custom:
 
         def fun(*rest: Any) -> Any:
             given = iter(rest)
-            return self.fun(*[held[i] if i in held else next(given) for i in range(len(args))])
+            return converted(self.fun)(*[held[i] if i in held else next(given) for i in range(len(args))])
 
         dynamic = tuple(x for i, x in enumerate(args) if i not in held)
         return (fun if held else self.fun), tuple(held.values()), dynamic
@@ -94,7 +94,7 @@ class custom_jvp(_Custom):
 
         def with_tangents(leaves: Sequence[Any]) -> list[Any]:
             n = len(types)
-            answer = rule(*held, _arguments(call, leaves[:n]), _arguments(call, leaves[n:]))
+            answer = converted(rule)(*held, _arguments(call, leaves[:n]), _arguments(call, leaves[n:]))
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise TypeMismatchError(f"custom_jvp: the rule of {self._name()} must return (result, tangent)")
             found, treedef = tree.flatten(answer[1])
@@ -137,7 +137,7 @@ class custom_vjp(_Custom):
 
         def run_forward(leaves: Sequence[Any]) -> tuple[list[Any], Any]:
             full = iter(_arguments(call, leaves))
-            answer = forward(*[args[i] if i in self.nondiff_argnums else next(full) for i in range(len(args))])
+            answer = converted(forward)(*[args[i] if i in self.nondiff_argnums else next(full) for i in range(len(args))])
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise TypeMismatchError(f"custom_vjp: the forward rule of {name} must return (result, residuals)")
             residuals, residual_tree = tree.flatten(answer[1])
@@ -145,7 +145,7 @@ class custom_vjp(_Custom):
             def run_backward(leaves: Sequence[Any]) -> list[Any]:
                 n = residual_tree.num_leaves
                 ct = tree.unflatten(call.out_tree, leaves[n:])
-                answer = backward(*held, tree.unflatten(residual_tree, leaves[:n]), ct)
+                answer = converted(backward)(*held, tree.unflatten(residual_tree, leaves[:n]), ct)
                 if not isinstance(answer, tuple) or len(answer) != len(dynamic):
                     raise TypeMismatchError(
                         f"custom_vjp: the backward rule of {name} must return a tuple of {len(dynamic)} cotangents"

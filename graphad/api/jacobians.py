@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import argument_type
+from graphad.api.call import argument_type, converted
 from graphad.api.derivatives import Argnums, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
 from graphad.api.vectorize import vmap
@@ -105,7 +105,7 @@ def _partial(fun: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -
         full = list(args)
         for i, x in zip(positions, chosen, strict=True):
             full[i] = x
-        return fun(*full)
+        return converted(fun)(*full)
 
     return partial, [args[i] for i in positions]
 

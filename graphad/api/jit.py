@@ -6,12 +6,12 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import executors, tree
-from graphad.api.call import Call, ShapeDtype, argument_type, as_array, is_weak
+from graphad.api.call import Call, ShapeDtype, argument_type, as_array, converted, is_weak
 from graphad.build import describe_location, user_location
 from graphad.errors import ExecutorError, TracerError, TypeMismatchError
 from graphad.executors import Executor
@@ -21,21 +21,25 @@ from graphad.ops.control import Call as CallOp
 from graphad.passes import Pipeline, Stage
 from graphad.trace import Trace, innermost
 
-OPTIMISE = "inline, simplify, cse, fold, dce"
+OPTIMISE = "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, dce"
 """The pipeline that `jit` runs before the executor's own."""
 
 
-def trace(fun: Callable[..., Any], static_argnums: int | Sequence[int] = ()) -> Callable[..., Graph]:
+def trace(
+    fun: Callable[..., Any], static_argnums: int | Sequence[int] = (), *, control_flow: bool = True
+) -> Callable[..., Graph]:
     """`trace(f)(*args)` is the graph of `f` for arguments of these shapes and dtypes (`ShapeDtype` will do).
 
-    The leaves of the arguments are the graph's inputs, in order, and those of the result its outputs. Raises
-    `TracerError` where `f` branches on a traced value.
+    The leaves of the arguments are the graph's inputs, in order, and those of the result its outputs. Python's `if`,
+    `while` and `for` on traced values become branches and loops of the graph, in `f` and in the user's functions that
+    it calls. Raises `ControlFlowError` where that cannot be, and without `control_flow` `TracerError` where `f` branches
+    on a traced value.
     """
 
     @wraps(fun)
     def traced(*args: Any, **kwargs: Any) -> Graph:
         function, dynamic = _bind_static(fun, args, static_argnums)
-        return Call(function, dynamic, kwargs).trace(known=False).graph
+        return Call(function, dynamic, kwargs).trace(known=False, control_flow=control_flow).graph
 
     return traced
 
@@ -116,6 +120,7 @@ class Jitted:
         executor: str | Executor | None,
         pipeline: str | Pipeline,
         static_argnums: int | Sequence[int],
+        control_flow: bool,
         options: dict[str, Any],
     ) -> None:
         wraps(fun)(self)
@@ -123,6 +128,7 @@ class Jitted:
         self.executor = executor
         self.pipeline = pipeline
         self.static_argnums = static_argnums
+        self.control_flow = control_flow
         self.options = options
         if options:
             executors.get(executor, **options)
@@ -143,13 +149,13 @@ class Jitted:
         function, dynamic = _bind_static(self.fun, args, self.static_argnums)
         call = Call(function, dynamic, kwargs)
         if innermost(call.leaves) is not None:
-            return _record(call, call.trace(known=False))
+            return _record(call, call.trace(known=False, control_flow=self.control_flow))
         kinds = tuple([(argument_type(x), is_weak(x), type(x) is np.ndarray) for x in call.leaves])
         key = (_default[0], kinds, tuple(call.trees), call.treedef, self._static(args))
         found = self._cache.get(key)
         if found is None:
             start = time.perf_counter()
-            traced = call.trace(known=False)
+            traced = call.trace(known=False, control_flow=self.control_flow)
             if traced.captures:
                 return _record(call, traced)
             executor = executors.get(self.executor, **self.options)
@@ -170,7 +176,7 @@ class Jitted:
         """The compiled graph for these arguments, with its stages and source; `ShapeDtype` will do for an array."""
         function, dynamic = _bind_static(self.fun, args, self.static_argnums)
         start = time.perf_counter()
-        traced = Call(function, dynamic, kwargs).trace(known=False)
+        traced = Call(function, dynamic, kwargs).trace(known=False, control_flow=self.control_flow)
         seconds = time.perf_counter() - start
         if traced.captures:
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
@@ -197,10 +203,9 @@ def _direct(compiled: Compiled, call: Call, other: Callable[..., Any]) -> Callab
     nested = any(t is not tree.LEAF for t in trees)
 
     def otherwise(*leaves: Any) -> Any:
-        if not nested:
-            return other(*leaves)
         rest = iter(leaves)
-        return other(*[tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees])
+        args = [tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees] if nested else leaves
+        return other(*args) if bare else _Whole(other(*args))
 
     bind = getattr(executable, "bind", None)
     if bind is not None:
@@ -215,9 +220,17 @@ def _direct(compiled: Compiled, call: Call, other: Callable[..., Any]) -> Callab
         if [tree._flatten(x, leaves) for x in args] != trees:
             return other(*args)
         results = native(*leaves)
-        return results if bare else tree.unflatten(out_tree, results)
+        if bare:
+            return results
+        return results.result if type(results) is _Whole else tree.unflatten(out_tree, results)
 
     return direct
+
+
+class _Whole(NamedTuple):
+    """A result that stands as the function gave it, where flat ones are expected."""
+
+    result: Any
 
 
 def _checked(
@@ -255,18 +268,21 @@ def jit(
     executor: str | Executor | None = None,
     pipeline: str | Pipeline = OPTIMISE,
     static_argnums: int | Sequence[int] = (),
+    control_flow: bool = True,
     **options: Any,
 ) -> Any:
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
-    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays; `options` are
-    what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a decorator,
-    with or without options. Raises `ExecutorError` for an option that the executor does not take.
+    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays;
+    `control_flow` whether Python's `if`, `while` and `for` on traced values become branches and loops of the graph;
+    `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a
+    decorator, with or without options. Raises `ExecutorError` for an option that the executor does not take,
+    `ControlFlowError` for control flow that cannot be converted.
     """
     if fun is None:
-        return lambda f: Jitted(f, executor, pipeline, static_argnums, options)
-    return Jitted(fun, executor, pipeline, static_argnums, options)
+        return lambda f: Jitted(f, executor, pipeline, static_argnums, control_flow, options)
+    return Jitted(fun, executor, pipeline, static_argnums, control_flow, options)
 
 
 def _bind_static(
@@ -291,7 +307,7 @@ def _bind_static(
     @wraps(fun)
     def bound(*dynamic: Any, **kwargs: Any) -> Any:
         rest = iter(dynamic)
-        return fun(*[static[i] if i in static else next(rest) for i in range(len(args))], **kwargs)
+        return converted(fun)(*[static[i] if i in static else next(rest) for i in range(len(args))], **kwargs)
 
     if hasattr(fun, "__code__"):
         names = fun.__code__.co_varnames[: fun.__code__.co_argcount]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import ShapeDtype, argument_type, is_weak
+from graphad.api.call import ShapeDtype, argument_type, converted, is_weak
 from graphad.api.control import Region, all_captures, apply, check_trees, checkpoint
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import ShapeError, TypeMismatchError
@@ -117,7 +117,7 @@ def _promoted(carry: list[Any], types: Sequence[TensorType]) -> list[Any] | None
 def _unrolled(f: Callable[..., Any], init: Any, xs: Any, count: int, reverse: bool) -> tuple[Any, Any]:
     carry, rows = init, []
     for i in reversed(range(count)) if reverse else range(count):
-        carry, y = f(carry, tree.map(lambda x, i=i: x[i], xs))
+        carry, y = converted(f)(carry, tree.map(lambda x, i=i: x[i], xs))
         rows.append(y)
     rows = rows[::-1] if reverse else rows
     if not rows:
@@ -159,7 +159,7 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
 
     `vmap` gives the same values all at once, with more memory.
     """
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    return scan(lambda _, x: (None, converted(f)(x)), None, xs)[1]
 
 
 def while_loop(
@@ -205,8 +205,8 @@ def _segmented(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init:
 
     def segment(value: Any) -> Any:
         state = (0, value)
-        going = lambda state: (state[0] < size) & cond_fun(state[1])
-        step = lambda state: (state[0] + 1, body_fun(state[1]))
+        going = lambda state: (state[0] < size) & converted(cond_fun)(state[1])
+        step = lambda state: (state[0] + 1, converted(body_fun)(state[1]))
         return while_loop(going, step, state, checkpoint_every=rest or None)[1]
 
     return while_loop(cond_fun, checkpoint(segment), init)
@@ -229,7 +229,7 @@ def fori_loop(
     if innermost([lower, upper]) is None:
         start = int(lower)
         count = max(int(upper) - start, 0)
-        step = lambda val, i: (body_fun(i + start if start else i, val), None)
+        step = lambda val, i: (converted(body_fun)(i + start if start else i, val), None)
         numbers = iota(count) if current_builder() is not None else np.arange(count)
         return scan(step, init_val, numbers, count, unroll=unroll, checkpoint_every=checkpoint_every)[0]
     for bound in (lower, upper):
@@ -239,11 +239,11 @@ def fori_loop(
     if checkpoint_every is not None:
         state = (cast(lower, INT64), init_val)
         stop = cast(upper, INT64)
-        step = lambda state: (state[0] + 1, body_fun(*state))
+        step = lambda state: (state[0] + 1, converted(body_fun)(*state))
         return while_loop(lambda state: state[0] < stop, step, state, checkpoint_every=checkpoint_every)[1]
     start = cast(lower, INT64)
     carry, carry_tree = tree.flatten(init_val)
-    single = lambda state, _: ((state[0] + 1, body_fun(state[0], state[1])), None)
+    single = lambda state, _: ((state[0] + 1, converted(body_fun)(state[0], state[1])), None)
     region, state = _prepared("fori_loop", single, (start, tree.unflatten(carry_tree, carry)), None)
     captures = region.captures
     count = cast(upper, INT64) - start

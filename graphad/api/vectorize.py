@@ -15,12 +15,15 @@ from graphad.trace import trace_flat
 from graphad.types import TensorType
 
 
-def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callable[..., Any]:
+def vmap(
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, control_flow: bool = True
+) -> Callable[..., Any]:
     """Vectorise `fun` over an axis of its arguments.
 
     `in_axes` gives the mapped axis of each argument (an integer for all, a sequence with one entry for each, or trees
     of them); `None` leaves an argument as it is. `out_axes` says where the new axis stands in each result; `None`
-    for a result that does not depend on the batch. Keyword arguments are mapped over their first axis.
+    for a result that does not depend on the batch. Keyword arguments are mapped over their first axis. With
+    `control_flow`, Python's `if`, `while` and `for` on traced values are converted, as in `jit`.
 
     Raises `ShapeError` where the mapped axes have different extents.
     """
@@ -38,7 +41,8 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callab
                 x = _move(x, axis, 0)
             leaves.append(x)
             types.append(kind)
-        trace = trace_flat(call.apply, types, names=call.names(), name=getattr(fun, "__name__", "f").strip("<>"))
+        name = getattr(fun, "__name__", "f").strip("<>")
+        trace = trace_flat(call.apply, types, names=call.names(), name=name, control_flow=control_flow)
         flags = [axis is not None for axis in axes] + [False] * len(trace.captures)
         graph, batched = passes.batch(trace.graph, size, flags)
         results = run(graph, [*leaves, *trace.captures])

@@ -13,29 +13,42 @@ import numpy as _np
 
 # Imported for what they register.
 from graphad.numpy import (  # noqa: F401
+    bits,
     creation,
+    histograms,
     indexing,
+    inplace,
     joining,
     linalg,
     manipulation,
+    mapping,
     methods,
     misc,
     nan_reductions,
     padding,
+    places,
+    polynomials,
     products,
+    quantiles,
     reductions,
     scans,
     selecting,
+    sets,
     sorting,
+    statistics,
     ufuncs,
     updates,
 )
 from graphad.numpy._register import NAMESPACE
 
+_OBJECTS = {**places.OBJECTS, "vectorize": mapping.Vectorize}
+
 
 def __getattr__(name: str) -> Any:
-    found = getattr(_np, name)
-    if callable(found):
+    found = _OBJECTS.get(name)
+    if found is None:
+        found = getattr(_np, name)
+    if callable(found) and not isinstance(found, type):
         found = NAMESPACE.get(found, found)
     globals()[name] = found
     return found

@@ -21,22 +21,27 @@ NAMESPACE: dict[Any, Function] = {}
 """NumPy's functions to those of `graphad.numpy`."""
 
 
-def implements(*functions: Any, method: str | None = None) -> Callable[[Function], Function]:
+def implements(
+    *functions: Any, method: str | None = None, beyond: tuple[str, ...] = ()
+) -> Callable[[Function], Function]:
     """Make the decorated function the meaning of NumPy `functions` on traced values.
 
     It is called by NumPy's dispatch, and by the function that stands in its place in `graphad.numpy`, which leaves
-    calls without traced operands to NumPy. `method` names the tracer method that it becomes as well.
+    calls without traced operands to NumPy. `method` names the tracer method that it becomes as well, `beyond` the
+    keywords that NumPy's function lacks.
     """
 
     def register(handler: Function) -> Function:
-        located = _located(handler)
+        located = located_errors(handler)
         original = functions[0]
 
         @wraps(handler)
         def function(*args: Any, **kwargs: Any) -> Any:
             if holds_tracer(args) or (kwargs and holds_tracer(kwargs.values())):
                 return located(*args, **kwargs)
-            return original(*args, **kwargs)
+            if beyond and any(kwargs.get(name) is not None for name in beyond):
+                return located(*args, **kwargs)
+            return original(*args, **{k: v for k, v in kwargs.items() if k not in beyond} if beyond else kwargs)
 
         for f in functions:
             FUNCTIONS[f] = located
@@ -55,12 +60,13 @@ def creates(function: Any) -> Callable[[Function], Function]:
     """
 
     def register(handler: Function) -> Function:
-        located = _located(handler)
+        located = located_errors(handler)
 
         @wraps(handler)
         def create(*args: Any, **kwargs: Any) -> Any:
             if current_builder() is None and not holds_tracer(args) and not holds_tracer(kwargs.values()):
                 return function(*args, **kwargs)
+            kwargs.pop("like", None)
             return located(*args, **kwargs)
 
         FUNCTIONS[function] = located
@@ -74,18 +80,23 @@ def tracer_method(name: str) -> Callable[[Function], Function]:
     """Make the decorated function a method of tracers."""
 
     def register(handler: Function) -> Function:
-        setattr(Tracer, name, _located(handler))
+        setattr(Tracer, name, located_errors(handler))
         return handler
 
     return register
 
 
-def _located(handler: Function) -> Function:
+def located_errors(handler: Function) -> Function:
     """The handler, whose errors name the user's place."""
 
     @wraps(handler)
     def located(*args: Any, **kwargs: Any) -> Any:
         try:
+            if kwargs.get("out") is not None:
+                from graphad.numpy.inplace import into
+
+                out = kwargs.pop("out")
+                return into(out, handler(*args, **kwargs), handler.__name__)
             return handler(*args, **kwargs)
         except GraphadError as error:
             if not getattr(error, "located", False):

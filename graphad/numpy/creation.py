@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphad.numpy._register import (
     holds_tracer,
     implements,
     ints,
+    known,
     operand,
     recorded,
 )  # fmt: skip
@@ -204,6 +206,8 @@ def array(
 ) -> Any:
     """NumPy's `array`; nested lists may contain traced values, which are stacked."""
     out = _array(object, dtype)
+    if copy and out is object:
+        out = Tracer(out.builder, out.value)
     return shapes.reshape(out, (1,) * (ndmin - out.ndim) + out.shape) if ndmin > out.ndim else out
 
 
@@ -224,14 +228,42 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
     return shapes.reshape(out, (1,)) if out.ndim == 0 else out
 
 
+@creates(np.asfortranarray)
+def asfortranarray(a: Any, dtype: Any = None) -> Any:
+    """The array itself: traced arrays have no layout in memory."""
+    return ascontiguousarray(a, dtype) if np.ndim(a) else _array(a, dtype)
+
+
+@implements(np.asarray_chkfinite)
+def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """NumPy's `asarray_chkfinite`; values that are not known while tracing are not checked."""
+    array = known(operand(a))
+    if array is not None:
+        np.asarray_chkfinite(array)
+    return _array(a, dtype)
+
+
+@implements(np.require)
+def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
+    """The array in the dtype; what is required of its layout in memory holds for traced arrays."""
+    return _array(a, dtype)
+
+
+@creates(np.fromiter)
+def fromiter(iter: Any, dtype: Any, count: int = -1) -> Any:
+    return _array(list(iter if count < 0 else islice(iter, count)), dtype)
+
+
 @implements(np.copy)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    return operand(a)
+    a = operand(a)
+    return Tracer(a.builder, a.value, a.weak) if isinstance(a, Tracer) else a.copy()
 
 
 @implements(np.astype)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    return cast(operand(x), dtype)
+    found = cast(operand(x), dtype)
+    return Tracer(found.builder, found.value) if copy and found is x else found
 
 
 @creates(np.fromfunction)

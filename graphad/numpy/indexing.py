@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import concrete, known, operand, tracer_method
+from graphad.numpy._register import concrete, known, operand
 from graphad.op import Op
 from graphad.ops.elementwise import cast
 from graphad.ops.index import Gather
@@ -33,7 +33,6 @@ class Plan(NamedTuple):
     place: int
 
 
-@tracer_method("__getitem__")
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]` for integers, slices, Ellipsis, None, integer arrays (traced or not) and known boolean masks.
 

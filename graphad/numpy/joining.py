@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, implements, operand, operands, reject, require, static
+from graphad.numpy._register import axis_of, implements, operand, operands, reject, static
 from graphad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
@@ -32,7 +32,7 @@ def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, cas
     return shapes.stack(xs if dtype is None else [cast(x, dtype) for x in xs], axis)
 
 
-@implements(np.vstack)
+@implements(np.vstack, *([np.row_stack] if hasattr(np, "row_stack") else []))
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Any:
     return concatenate([atleast_2d(x) for x in operands(tup)], 0, dtype=dtype)
 
@@ -83,17 +83,21 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
-    """NumPy's `insert` for one known place: all `values` go before it."""
+    """NumPy's `insert`; the places must be known while tracing."""
     arr, values = operand(arr), operand(values)
     if axis is None:
         arr, axis = shapes.reshape(arr, (-1,)), 0
     axis = axis_of(arr, axis, "insert")
-    place = static(obj, "insert: obj")
+    place = np.arange(arr.shape[axis])[obj] if isinstance(obj, slice) else static(obj, "insert: obj")
     scalar = place.ndim == 0
-    if not scalar:
-        require("insert", "number of places", place.size, 1)
-        place = place.reshape(())
     n = arr.shape[axis]
+    if place.dtype.kind == "b":
+        place = np.flatnonzero(place)
+    if place.size != 1:
+        shape = (*arr.shape[:axis], place.size, *arr.shape[axis + 1 :])
+        both = concatenate([arr, cast(shapes.broadcast_to(values, shape), arr.dtype)], axis)
+        return np.take(both, np.insert(np.arange(n), place.astype(int), np.arange(n, n + place.size)), axis)
+    place = place.reshape(())
     at = int(place) + n if place < 0 else int(place)
     if not 0 <= at <= n:
         raise ShapeError(f"insert: place {int(place)} is out of bounds for axis {axis} with size {n}")

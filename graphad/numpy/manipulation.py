@@ -154,13 +154,22 @@ def tile(A: Any, reps: Any) -> Any:
     return shapes.reshape(spread, tuple(c * n for c, n in pairs))
 
 
-@implements(np.repeat, method="repeat")
-def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+@implements(np.repeat, method="repeat", beyond=("total_repeat_length",))
+def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length: int | None = None) -> Any:
+    """NumPy's `repeat`; traced counts need the number of results, which `graphad.numpy.repeat` takes.
+
+    The last element is repeated where the counts add up to less than `total_repeat_length`.
+    """
     a = operand(a)
     if axis is None:
         a, axis = shapes.reshape(a, (-1,)), 0
     axis = axis_of(a, axis, "repeat")
-    counts = static(repeats, "repeat: repeats")
+    if total_repeat_length is not None:
+        ends = np.cumsum(shapes.broadcast_to(shapes.reshape(operand(repeats), (-1,)), (a.shape[axis],)))
+        number = np.arange(total_repeat_length)
+        place = np.sum(ends[None, :] <= number[:, None], axis=1)
+        return np.take(a, np.minimum(place, a.shape[axis] - 1), axis)
+    counts = static(repeats, "repeat: repeats (or give graphad.numpy.repeat total_repeat_length=)")
     if counts.size != 1:
         return np.take(a, np.repeat(np.arange(a.shape[axis]), counts), axis)
     n = int(counts.reshape(()))

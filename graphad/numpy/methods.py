@@ -7,38 +7,33 @@ from typing import Any
 import numpy as np
 
 from graphad.numpy._register import operand, tracer_method
-from graphad.numpy.manipulation import matrix_transpose, ravel, reshape, transpose
-from graphad.numpy.misc import imag, real, round_
+from graphad.numpy.manipulation import ravel
+from graphad.numpy.misc import round_
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 
 
-@tracer_method("reshape")
-def _reshape(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
-    return reshape(x, shape[0] if len(shape) == 1 else shape, order)
-
-
-@tracer_method("transpose")
-def _transpose(x: Any, *axes: Any) -> Any:
-    given = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes or None
-    return transpose(x, given)
-
-
 @tracer_method("flatten")
 def _flatten(x: Any, order: str = "C") -> Any:
-    return ravel(x, order)
+    return _own(ravel(x, order), x)
 
 
 @tracer_method("astype")
 def _astype(
     x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
 ) -> Any:
-    return cast(x, dtype)
+    found = cast(x, dtype)
+    return _own(found, x) if copy else found
 
 
 @tracer_method("copy")
 def _copy(x: Any, order: str = "C") -> Any:
-    return x
+    return _own(x, x)
+
+
+def _own(found: Any, x: Any) -> Any:
+    """An array of its own, where nothing was computed."""
+    return Tracer(x.builder, x.value, x.weak) if found is x or found.value is x.value else found
 
 
 @tracer_method("clip")
@@ -68,10 +63,6 @@ def _to_device(x: Any, device: Any, /, *, stream: Any = None) -> Any:
 
 def _bind() -> None:
     properties = {
-        "T": transpose,
-        "mT": matrix_transpose,
-        "real": real,
-        "imag": imag,
         "flat": ravel,
         "device": lambda x: "cpu",
     }

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import axis_of, implements, operand, reject, static
+from graphad.errors import TypeMismatchError
+from graphad.numpy._register import axis_of, implements, known, operand, reject
+from graphad.op import OPS
 from graphad.ops import complex as parts
 from graphad.ops import shape as shapes
 from graphad.ops import special
 from graphad.ops.elementwise import cast
-from graphad.ops.index import ScatterAdd
 from graphad.ops.select import select
 from graphad.trace import PYTHON_SCALARS, Tracer, kind_of
 
@@ -73,17 +74,38 @@ def sinc(x: Any) -> Any:
     return special.sinc(operand(x))
 
 
+@implements(np.i0)
+def i0(x: Any) -> Any:
+    """The modified Bessel function of the first kind and order 0."""
+    x = operand(x)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError("i0: not supported for complex values")
+    return OPS["i0"](x if x.dtype.kind == "f" else cast(x, float))
+
+
+@implements(np.kaiser)
+def kaiser(M: int, beta: Any) -> Any:
+    if M <= 1:
+        return np.ones(max(M, 0))
+    half = (M - 1) / 2.0
+    beta = cast(operand(beta), float)
+    return i0(beta * np.sqrt(1 - ((np.arange(M) - half) / half) ** 2)) / i0(beta)
+
+
 @implements(np.unwrap)
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
     """NumPy's `unwrap`: multiples of the period added so that neighbours differ by half of it at most."""
     p = operand(p)
-    p = p if p.dtype.kind == "f" else cast(p, float)
+    whole = result_type(p, period).kind in "iu"
+    p = p if whole or p.dtype.kind == "f" else cast(p, float)
     axis = axis_of(p, axis, "unwrap")
     step = np.diff(p, axis=axis)
-    half = period / 2
-    wrapped = np.mod(step + half, period) - half
-    wrapped = np.where(np.logical_and(wrapped == -half, step > 0), half, wrapped)
-    correction = np.where(np.abs(step) < (half if discont is None else discont), 0.0, wrapped - step)
+    half = period // 2 if whole else period / 2
+    low = -half
+    wrapped = np.mod(step - low, period) + low
+    if not whole or period % 2 == 0:
+        wrapped = np.where(np.logical_and(wrapped == low, step > 0), half, wrapped)
+    correction = np.where(np.abs(step) < (half if discont is None else max(discont, half)), 0, wrapped - step)
     first = shapes.zeros((*p.shape[:axis], 1, *p.shape[axis + 1 :]), p.dtype)
     return p + shapes.concatenate([first, np.cumsum(correction, axis)], axis)
 
@@ -179,12 +201,34 @@ def size(a: Any, axis: Any = None) -> int:
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Any:
     kinds = [kind_of(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes]
-    return np.result_type(*[k(0) if k in PYTHON_SCALARS else k for k in kinds])
+    weak = [isinstance(x, Tracer) and isinstance(k, type) for x, k in zip(arrays_and_dtypes, kinds, strict=True)]
+    return np.result_type(*[k(0) if w else k for k, w in zip(kinds, weak, strict=True)])
 
 
 @implements(np.can_cast)
 def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     return np.can_cast(from_.dtype if isinstance(from_, Tracer) else from_, to, casting)
+
+
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Any) -> Any:
+    x = operand(a)
+    array = known(x) if x.ndim == 0 else None
+    return np.dtype(x.dtype) if array is None else np.min_scalar_type(array)
+
+
+@implements(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """NumPy's `real_if_close` where a complex array's values are known while tracing. Raises `TypeMismatchError`."""
+    x = operand(a)
+    if x.dtype.kind != "c":
+        return x
+    array = known(x)
+    if array is None:
+        raise TypeMismatchError(
+            f"real_if_close: the result's dtype depends on the values of a traced {x.type}; use numpy.real"
+        )
+    return x if np.real_if_close(array, tol).dtype.kind == "c" else real(x)
 
 
 @implements(np.common_type)
@@ -196,13 +240,3 @@ def common_type(*arrays: Any) -> Any:
 def may_share_memory(a: Any, b: Any, max_work: Any = None) -> bool:
     """False: traced values are never views of one another."""
     return False
-
-
-@implements(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """NumPy's `bincount` for known `x`; the weights may be traced, and are added up by bin."""
-
-    bins = static(x, "bincount: x").astype(np.int64)
-    extent = max(minlength, int(bins.max()) + 1 if bins.size else 0)
-    values = cast(operand(weights), np.float64)
-    return ScatterAdd((0,))(shapes.zeros((extent,), np.float64), values, bins)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphad.numpy import reductions
-from graphad.numpy._register import axes_of, implements, operand, reject
+from graphad.numpy._register import axes_of, implements, operand
 from graphad.ops.select import select
 
 
@@ -46,41 +47,29 @@ def nanprod(
     return reductions.prod(_filled(operand(a), 1)[0], axis, dtype, out, keepdims, initial, where)
 
 
-def _nan_extremum(reduce: Any, a: Any, fill: float, axis: Any, keepdims: Any, **options: Any) -> Any:
-    x = operand(a)
-    filled, missing = _filled(x, fill)
-    out = reduce(filled, axis, keepdims=keepdims, **options)
-    if missing is None:
-        return out
-    return select(reductions.all_(missing, axis, keepdims=keepdims), np.asarray(math.nan, x.dtype), out)
+def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
+    def extremum(
+        a: Any,
+        axis: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = np._NoValue,
+        where: Any = True,
+    ) -> Any:
+        x = operand(a)
+        filled, missing = _filled(x, fill)
+        found = reduce(filled, axis, keepdims=keepdims, initial=initial, where=where)
+        if missing is None or initial is not np._NoValue:
+            return found
+        return select(reductions.all_(missing, axis, keepdims=keepdims), np.asarray(math.nan, x.dtype), found)
+
+    extremum.__name__ = extremum.__qualname__ = name
+    extremum.__doc__ = f"NumPy's `{name}`: NaN where every element is and no `initial` is given."
+    return extremum
 
 
-@implements(np.nanmax)
-def nanmax(
-    a: Any,
-    axis: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = np._NoValue,
-    where: Any = np._NoValue,
-) -> Any:
-    """NumPy's `nanmax`: NaN where every element is."""
-    reject("nanmax", out=out, initial=initial, where=where)
-    return _nan_extremum(reductions.max_, a, -math.inf, axis, keepdims)
-
-
-@implements(np.nanmin)
-def nanmin(
-    a: Any,
-    axis: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = np._NoValue,
-    where: Any = np._NoValue,
-) -> Any:
-    """NumPy's `nanmin`: NaN where every element is."""
-    reject("nanmin", out=out, initial=initial, where=where)
-    return _nan_extremum(reductions.min_, a, math.inf, axis, keepdims)
+nanmax = implements(np.nanmax)(_nan_extremum("nanmax", reductions.max_, -math.inf))
+nanmin = implements(np.nanmin)(_nan_extremum("nanmin", reductions.min_, math.inf))
 
 
 def _present(a: Any, where: Any) -> Any:

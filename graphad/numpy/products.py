@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,30 @@ def matmul(a: Any, b: Any) -> Any:
     return ops.matmul(operand(a), operand(b))
 
 
-UFUNCS[np.matmul] = matmul
+def generalized(handler: Any, *ranks: int) -> Any:
+    """The handler with the keywords axes=, axis= and keepdims= of a generalized ufunc.
+
+    `ranks` counts the last axes that it works on, of each operand and of the result.
+    """
+
+    @wraps(handler)
+    def function(*xs: Any, axes: Any = None, axis: int | None = None, keepdims: bool = False) -> Any:
+        if axes is None and axis is None and not keepdims:
+            return handler(*xs)
+        if axes is None:
+            axes = [tuple(range(-n, 0)) if axis is None else (axis,) for n in ranks[: len(xs)]]
+        given = [(entry,) if isinstance(entry, int) else tuple(entry) for entry in axes]
+        last = [tuple(range(-n, 0)) for n in ranks]
+        moved = [shapes.moveaxis(operand(x), a, b) for x, a, b in zip(xs, given, last, strict=False)]
+        found = handler(*moved)
+        if keepdims:
+            return shapes.expand_dims(found, [axis_of(operand(xs[0]), i, handler.__name__) for i in given[0]])
+        return shapes.moveaxis(found, last[-1], given[-1]) if len(given) > len(xs) else found
+
+    return function
+
+
+UFUNCS[np.matmul] = generalized(matmul, 2, 2, 2)
 setattr(Tracer, "__matmul__", matmul)  # noqa: B010
 setattr(Tracer, "__rmatmul__", lambda self, other: matmul(other, self))  # noqa: B010
 
@@ -50,9 +74,9 @@ def vecmat(x1: Any, x2: Any) -> Any:
     return matmul(np.conj(operand(x1))[..., None, :], x2)[..., 0, :]
 
 
-for _name in ("vecdot", "matvec", "vecmat"):
-    if hasattr(np, _name):
-        UFUNCS[getattr(np, _name)] = globals()[_name]
+for _handler, _ranks in ((vecdot, (1, 1, 0)), (matvec, (2, 1, 1)), (vecmat, (1, 2, 1))):
+    if hasattr(np, _handler.__name__):
+        UFUNCS[getattr(np, _handler.__name__)] = generalized(_handler, *_ranks)
 
 
 @implements(np.linalg.vecdot)
@@ -73,8 +97,19 @@ def linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 @implements(np.einsum)
 def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any) -> Any:
     """NumPy's `einsum` in any form, contracted pair by pair in an order of few operations."""
-    reject("einsum", out=out, **{k: v for k, v in kwargs.items() if k in ("dtype", "order")})
+    dtype = kwargs.get("dtype")
+    if dtype is not None:
+        # In the form of operands and lists of axes, every second argument is an operand.
+        at = range(1, len(operands)) if isinstance(operands[0], str) else range(0, len(operands) - 1, 2)
+        operands = tuple(cast(operand(x), dtype) if i in at else x for i, x in enumerate(operands))
     return ops.einsum(*operands, optimize=True if optimize is False else optimize)
+
+
+@implements(np.einsum_path)
+def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+    """NumPy's `einsum_path`, which reads shapes only."""
+    blank = [np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, Tracer) else x for x in operands]
+    return np.einsum_path(*blank, optimize=optimize, einsum_call=einsum_call)
 
 
 @implements(np.inner)

@@ -13,7 +13,6 @@ from graphad.numpy.reductions import accumulator
 from graphad.ops import shape as shapes
 from graphad.ops.cumulative import Cumprod, Cumsum
 from graphad.ops.elementwise import cast
-from graphad.trace import PYTHON_SCALARS
 
 
 def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:
@@ -143,18 +142,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return np.sum(steps * sums / 2.0, axis=axis)
 
 
-# -- polynomials and filters --------------------------------------------------------------------------------------
-
-
-@implements(np.polyval)
-def polyval(p: Any, x: Any) -> Any:
-    """NumPy's `polyval`, by Horner's scheme: coefficients from the highest power to the constant."""
-    p = operand(p)
-    x = x if type(x) in PYTHON_SCALARS else operand(x)
-    out = p[0] + 0 * x if p.shape[0] else 0 * x
-    for i in range(1, p.shape[0]):
-        out = out * x + p[i]
-    return out
+# -- filters ------------------------------------------------------------------------------------------------------
 
 
 @implements(np.convolve)

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError, ShapeError, TracerError
+from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import (
+    NAMESPACE,
     axis_of,
     concrete,
     dtype_of,
     implements,
-    known,
     operand,
     operands,
     reject,
@@ -34,46 +34,12 @@ def scalar_or_operand(x: Any) -> Any:
     return x if type(x) in PYTHON_SCALARS else operand(x)
 
 
-@implements(np.where)
-def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
-    """NumPy's `where`: elements of `x` where the condition holds, else of `y`. Raises `TracerError` without them."""
+@implements(np.where, beyond=("size", "fill_value"))
+def where(condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, fill_value: Any = None) -> Any:
+    """NumPy's `where`: elements of `x` where the condition holds, else of `y`; without them as `nonzero`."""
     if x is None and y is None:
-        return nonzero(condition)
+        return NAMESPACE[np.nonzero](condition, size=size, fill_value=fill_value)
     return choose_between(cast(operand(condition), bool), scalar_or_operand(x), scalar_or_operand(y))
-
-
-def _places(name: str, function: Any) -> Any:
-    def places(a: Any) -> Any:
-        array = known(operand(a))
-        if array is None:
-            raise _shapeless(name)
-        return function(array)
-
-    places.__name__ = places.__qualname__ = name
-    places.__doc__ = f"NumPy's `{name}` where the values are known while tracing. Raises `TracerError` elsewhere."
-    return places
-
-
-def _shapeless(name: str) -> TracerError:
-    return TracerError(
-        f"{name}: the result's shape depends on traced values; use numpy.where(condition, x, y) to keep the shape"
-    )
-
-
-nonzero = implements(np.nonzero, method="nonzero")(_places("nonzero", np.nonzero))
-flatnonzero = implements(np.flatnonzero)(_places("flatnonzero", np.flatnonzero))
-argwhere = implements(np.argwhere)(_places("argwhere", np.argwhere))
-
-
-@implements(np.extract)
-def extract(condition: Any, arr: Any) -> Any:
-    return take(arr, flatnonzero(condition))
-
-
-@implements(np.unique, np.unique_values, np.unique_counts, np.unique_inverse, np.unique_all)
-def unique(ar: Any, *args: Any, **kwargs: Any) -> Any:
-    """The number of different values cannot be traced. Raises `TracerError`."""
-    raise _shapeless("unique")
 
 
 @implements(np.select)
@@ -119,9 +85,12 @@ def clip(
     max: Any = np._NoValue,
     **kwargs: Any,
 ) -> Any:
-    reject("clip", out=out, **kwargs)
+    dtype = kwargs.pop("dtype", None)
+    if kwargs.get("where") is True:
+        kwargs.pop("where")
+    reject("clip", **{k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")})
     low, high = (given if other is np._NoValue else other for given, other in ((a_min, min), (a_max, max)))
-    x = operand(a)
+    x = operand(a) if dtype is None else cast(operand(a), dtype)
     if low is not None and low is not np._NoValue:
         x = np.maximum(x, scalar_or_operand(low))
     if high is not None and high is not np._NoValue:
@@ -177,13 +146,6 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     arr = shapes.broadcast_to(arr, tuple(arr.shape[i] if i == axis else n for i, n in enumerate(others)))
     index = shapes.broadcast_to(index, tuple(index.shape[i] if i == axis else n for i, n in enumerate(others)))
     return ops.take_along_axis(arr, index, axis)
-
-
-@implements(np.compress)
-def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -> Any:
-    reject("compress", out=out)
-    a = operand(a)
-    return take(a, np.flatnonzero(static(condition, "compress: condition")), axis)
 
 
 @implements(np.delete)

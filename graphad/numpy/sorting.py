@@ -1,4 +1,4 @@
-"""Sorting, searching, quantiles and interpolation."""
+"""Sorting, searching and interpolation."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axes_of, axis_of, float_dtype, implements, operand, reject, require, static
-from graphad.numpy.manipulation import reverse, slice_axis
-from graphad.numpy.reductions import keep
+from graphad.numpy._register import (
+    axis_of,
+    float_dtype,
+    implements,
+    known,
+    operand,
+    operands,
+    reject,
+    require,
+)  # fmt: skip
+from graphad.numpy.manipulation import reverse
 from graphad.numpy.selecting import take
+from graphad.ops import index as ops
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
@@ -43,6 +52,34 @@ def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: 
     return _along("partition", Sort, a, axis, order)
 
 
+@implements(np.argpartition, method="argpartition")
+def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
+    """The places of all elements in order, which is a partition at every `kth`."""
+    return _along("argpartition", Argsort, a, axis, order)
+
+
+@implements(np.sort_complex)
+def sort_complex(a: Any) -> Any:
+    a = operand(a)
+    return cast(sort(a), np.result_type(a.dtype, np.complex64))
+
+
+@implements(np.lexsort)
+def lexsort(keys: Any, axis: int = -1) -> Any:
+    """NumPy's `lexsort`, by one stable sort for each key, from the first to the last."""
+    rows = operands(keys)
+    if not rows or any(row.shape != rows[0].shape for row in rows):
+        raise ShapeError(f"lexsort: give one or more keys of one shape, not {[list(row.shape) for row in rows]}")
+    if rows[0].ndim == 0:
+        return shapes.zeros((), INT64)
+    axis = axis_of(rows[0], axis, "lexsort")
+    order = argsort(rows[0], axis)
+    for row in rows[1:]:
+        step = argsort(ops.take_along_axis(row, order, axis), axis)
+        order = ops.take_along_axis(order, step, axis)
+    return order
+
+
 @implements(np.searchsorted, method="searchsorted")
 def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     """NumPy's `searchsorted`, by bisection; it has no derivative."""
@@ -63,93 +100,28 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
         right = np.logical_and(open_, probe < v if side == "left" else probe <= v)
         low = np.where(right, middle + 1, low)
         high = np.where(np.logical_and(open_, np.logical_not(right)), middle, high)
+    if v.dtype.kind == "f":
+        # NaN stands after all numbers.
+        numbers = np.sum(np.logical_not(np.isnan(a))) if side == "left" and a.dtype.kind == "f" else n
+        low = np.where(np.isnan(v), numbers, low)
     return low
 
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
+    """NumPy's `digitize`; traced edges are taken as falling where the first is above the last."""
     edges = operand(bins)
-    known = static(bins, "digitize: bins")
+    if edges.ndim != 1:
+        raise ShapeError(f"digitize: the edges must have one axis, not {edges.ndim}")
+    if edges.size < 2:
+        return searchsorted(edges, x, "left" if right else "right")
     side = "left" if right else "right"
-    if known.size > 1 and known[0] > known[-1]:
-        return edges.shape[0] - searchsorted(reverse(edges, (0,)), x, "right" if right else "left")
-    return searchsorted(edges, x, side)
-
-
-# -- quantiles ----------------------------------------------------------------------------------------------------
-
-
-def _flat_last(a: Any, axis: Any, name: str) -> tuple[Any, tuple[int, ...]]:
-    """The reduced axes flattened into a last one, and which they are."""
-    axes = axes_of(a, axis, name)
-    rest = tuple(i for i in range(a.ndim) if i not in axes)
-    moved = shapes.transpose(a, rest + axes)
-    return shapes.reshape(moved, (*(a.shape[i] for i in rest), int(np.prod([a.shape[i] for i in axes])))), axes
-
-
-def _quantile(a: Any, q: Any, axis: Any, keepdims: bool, name: str) -> Any:
-    a = operand(a)
-    a = cast(a, float_dtype(a))
-    flat, axes = _flat_last(a, axis, name)
-    n = flat.shape[-1]
-    if n == 0:
-        raise ShapeError(f"{name}: an empty array has no quantiles")
-    ordered = Sort(flat.ndim - 1)(flat)
-    last = flat.ndim - 1
-    results = []
-    for fraction in q.reshape(-1):
-        if not 0 <= fraction <= 1:
-            raise ShapeError(f"{name}: quantiles must lie between 0 and 1, not {fraction}")
-        place = fraction * (n - 1)
-        i = min(int(place), n - 1)
-        low = slice_axis(ordered, last, i, i + 1)
-        high = slice_axis(ordered, last, min(i + 1, n - 1), min(i + 1, n - 1) + 1)
-        weight = float(place - i)
-        value = low if weight == 0 else (low + high) / 2 if weight == 0.5 else low + (high - low) * weight
-        largest = slice_axis(ordered, last, n - 1, n)
-        value = select(np.isnan(largest), largest, value)
-        results.append(keep(shapes.squeeze(value, -1), a, axes, keepdims))
-    return shapes.reshape(shapes.stack(results, 0), (*q.shape, *results[0].shape)) if q.ndim else results[0]
-
-
-@implements(np.median)
-def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
-    reject("median", out=out)
-    return _quantile(a, np.asarray(0.5), axis, keepdims, "median")
-
-
-@implements(np.quantile)
-def quantile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    reject("quantile", out=out, weights=weights)
-    require("quantile", "method", method, "linear")
-    return _quantile(a, static(q, "quantile: q"), axis, keepdims, "quantile")
-
-
-@implements(np.percentile)
-def percentile(
-    a: Any,
-    q: Any,
-    axis: Any = None,
-    out: Any = None,
-    overwrite_input: bool = False,
-    method: str = "linear",
-    keepdims: bool = False,
-    *,
-    weights: Any = None,
-) -> Any:
-    reject("percentile", out=out, weights=weights)
-    require("percentile", "method", method, "linear")
-    return _quantile(a, static(q, "percentile: q") / 100, axis, keepdims, "percentile")
+    falls = edges[0] > edges[-1]
+    falling = known(falls)
+    if falling is not None and not falling:
+        return searchsorted(edges, x, side)
+    place = edges.size - searchsorted(reverse(edges, (0,)), x, side)
+    return place if falling is not None else np.where(falls, place, searchsorted(edges, x, side))
 
 
 # -- interpolation ------------------------------------------------------------------------------------------------
@@ -158,12 +130,20 @@ def percentile(
 @implements(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
     """NumPy's `interp`: piecewise linear through the points `(xp, fp)`, constant outside of them."""
-    reject("interp", period=period)
     dtype = np.result_type(float_dtype(operand(fp)), np.float64)
     x, xp, fp = cast(operand(x), float), cast(operand(xp), float), cast(operand(fp), dtype)
     n = xp.shape[0]
     if xp.ndim != 1 or fp.shape != xp.shape or n == 0:
         raise ShapeError(f"interp: xp {list(xp.shape)} and fp {list(fp.shape)} must be vectors of one length")
+    if period is not None:
+        period = np.abs(period)
+        x, xp = x % period, xp % period
+        order = argsort(xp)
+        xp, fp = take(xp, order), take(fp, order)
+        xp = shapes.concatenate([xp[-1:] - period, xp, xp[:1] + period])
+        fp = shapes.concatenate([fp[-1:], fp, fp[:1]])
+        left = right = None
+        n += 2
     if n == 1:
         out = shapes.broadcast_to(fp[0], x.shape)
     else:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import TracerError
-from graphad.numpy._register import operand, tracer_method
+from graphad.numpy._register import operand
 from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, ScatterAdd, ScatterSet
@@ -137,19 +136,6 @@ def _combine(x: Any, index: Any, values: Any, combine: Any, reduce: Any, neutral
     chosen = reshape(places, (-1, 1)) == iota(x.size)
     factors = reduce(np.where(chosen, updates, neutral), axis=0) if places.size else neutral
     return cast(combine(x, reshape(factors, x.shape) if places.size else neutral), x.dtype)
-
-
-@tracer_method("__setitem__")
-def _setitem(x: Any, index: Any, value: Any) -> None:
-    raise TracerError(
-        f"a traced {x.type} cannot be changed in place; write x = x.at[i].set(value), or "
-        "x = numpy.where(mask, value, x)"
-    )
-
-
-@tracer_method("sort")
-def _sort_in_place(x: Any, axis: int = -1, kind: Any = None, order: Any = None) -> None:
-    raise TracerError(f"a traced {x.type} cannot be sorted in place; write x = numpy.sort(x, axis={axis})")
 
 
 setattr(Tracer, "at", property(At))  # noqa: B010

@@ -15,11 +15,12 @@ import numpy as np
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op, Sample, Types, zeros_like
-from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.ops.control import check_operands, program, result_types
 from graphad.types import TensorType
 
 Flags = Sequence[bool]
-Call = Callable[[Graph, Sequence[Any]], Sequence[Any]]
+Run = Callable[[Graph], Callable[..., Sequence[Any]]]
+"""`run(region)(*operands)` gives a region's results."""
 
 
 class Split(NamedTuple):
@@ -51,16 +52,16 @@ class Structured(Op, abstract=True):
     def pure(self) -> bool:  # type: ignore[override]
         return all([node.op.pure for region in self.regions.values() for node in region.nodes])
 
-    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
-        """The results, where `call(region, operands)` runs a region."""
+    def interpret(self, run: Run, *xs: Any) -> Sequence[Any]:
+        """The results, where `run` runs the regions."""
         raise NotImplementedError
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        def call(region: Graph, operands: Sequence[Any]) -> Sequence[Any]:
-            found = evaluate_region(region, xp, operands)
-            return found if len(region.outputs) != 1 else (found,)
+        def run(region: Graph) -> Callable[..., Sequence[Any]]:
+            prepared = program(region)
+            return lambda *operands: prepared(xp, operands)
 
-        return one_or_all(self.interpret(call, *xs))
+        return one_or_all(self.interpret(run, *xs))
 
     def dependence(self, flags: Flags) -> list[bool]:
         """Which results depend on the flagged operands."""
@@ -138,8 +139,8 @@ def instantiated(tangent: Any, primal: Any) -> Any:
 class Cond(Structured):
     """The branch that the first operand selects, applied to the others.
 
-    The selector is a boolean (`False` takes the first branch) or an integer, which is clamped to the branches there are.
-    All branches have inputs and outputs of the same types.
+    The selector is a boolean (`False` takes the first branch) or an integer, which is clamped to the branches there
+    are. All branches have inputs and outputs of the same types.
     """
 
     exempt: ClassVar[dict[str, str]] = {}
@@ -160,9 +161,9 @@ class Cond(Structured):
                 )
         return result_types(first)
 
-    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
+    def interpret(self, run: Run, *xs: Any) -> Sequence[Any]:
         index = min(max(int(xs[0]), 0), len(self.branches) - 1)
-        return call(self.branches[index], xs[1:])
+        return run(self.branches[index])(*xs[1:])
 
     def dependence(self, flags: Flags) -> list[bool]:
         if flags[0]:
@@ -200,7 +201,7 @@ class Cond(Structured):
         kept_types = [x.type for x in others(operands, linear)]
         for part, given, values, branch in zip(parts, inputs, made, self.branches, strict=True):
             pools = {kind: [v for v in values if v.type is kind] for kind in slots}
-            filled = [pools[kind].pop(0) if pools[kind] else Constant(np.zeros(kind.shape, kind.dtype)) for kind in types]
+            filled = [pools[t].pop(0) if pools[t] else Constant(np.zeros(t.shape, t.dtype)) for t in types]
             firsts.append(Graph(given, part.first.nodes, (*part.first.outputs[:known], *filled), branch.name))
             # The second graph reads a residual from its slot, or from the operand that it is.
             slot_inputs = [Value(kind) for kind in types]
@@ -299,8 +300,8 @@ class Checkpoint(Structured):
         check_operands(self, self.function, xs)
         return result_types(self.function)
 
-    def interpret(self, call: Call, *xs: Any) -> Sequence[Any]:
-        return call(self.function, xs)
+    def interpret(self, run: Run, *xs: Any) -> Sequence[Any]:
+        return run(self.function)(*xs)
 
     def dependence(self, flags: Flags) -> list[bool]:
         return dependence(self.function, flags)
@@ -334,16 +335,13 @@ class Checkpoint(Structured):
         return Checkpoint(graph)(*xs)
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
-        graph = Graph(self.function.inputs, self.function.nodes, chosen(self.function.outputs, live), self.function.name)
+        graph = self.function
+        graph = Graph(graph.inputs, graph.nodes, chosen(graph.outputs, live), graph.name)
         needed = used_inputs(graph)
         if all(live) and all(needed):
             return None
-        graph = Graph(chosen(graph.inputs, needed), graph.nodes, graph.outputs, graph.name)
-        return (
-            Checkpoint(graph),
-            [i for i, used in enumerate(needed) if used],
-            [i for i, used in enumerate(live) if used],
-        )
+        op = Checkpoint(Graph(chosen(graph.inputs, needed), graph.nodes, graph.outputs, graph.name))
+        return op, [i for i, used in enumerate(needed) if used], [i for i, used in enumerate(live) if used]
 
     def flops(self, *xs: TensorType) -> int:
         return region_flops(self.function)

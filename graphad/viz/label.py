@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.op import Op
+from graphad.ops.loops import Loop, Scan
+from graphad.ops.structured import Cond
 
 _WIDTH = 44
 
@@ -45,6 +48,8 @@ def constant_text(v: Constant) -> str:
 def op_text(node: Node) -> str:
     """`multiply(_, 2)`, `sum(axes=(0,))`, `sin`: the op with its scalar constants and attributes."""
     op = node.op
+    if isinstance(op, Loop):
+        return _loop_text(op)
     words: list[str] = []
     if any(is_scalar(v) for v in node.inputs):
         words = [number(v.array[()]) if isinstance(v, Constant) and is_scalar(v) else "_" for v in node.inputs]
@@ -53,6 +58,42 @@ def op_text(node: Node) -> str:
             text = str(value) if isinstance(value, (np.dtype, type)) else repr(value)
             words.append(f"{name}={text}" if len(text) <= 24 else f"{name}=…")
     return clean(f"{op.name}({', '.join(words)})" if words else op.name, _WIDTH)
+
+
+def _loop_text(op: Loop) -> str:
+    if not isinstance(op, Scan):
+        return op.name
+    length = "?" if op.length is None else op.length
+    return f"{op.name}(length={length}{', reverse' if op.reverse else ''})"
+
+
+def region_text(node: Node, name: str) -> str:
+    """What a region of a node is called: the branches of a condition by its value."""
+    if isinstance(node.op, Cond):
+        i = name.rpartition(".")[2]
+        return ("false", "true")[int(i)] if node.inputs[0].type.dtype.kind == "b" else f"branch {i}"
+    return name
+
+
+def input_roles(op: Op, region: Graph) -> list[str]:
+    """What each input of a region is for the loop around it; nothing for other ops."""
+    if not isinstance(op, Loop):
+        return [""] * len(region.inputs)
+    entries = len(region.inputs) - op.consts - op.carried
+    return ["const"] * op.consts + ["carry"] * op.carried + ["entry"] * entries
+
+
+def result_titles(op: Op, region: Graph, name: str) -> list[str]:
+    """What each result of a region is called: carries and stacked results of a loop are told apart."""
+    n = len(region.outputs)
+    if isinstance(op, Loop) and name == "body":
+        return numbered("carry", op.carried) + numbered("stacked", n - op.carried)
+    return numbered("result", n)
+
+
+def numbered(word: str, n: int) -> list[str]:
+    """The word alone if there is one, else with a number each."""
+    return [word] if n == 1 else [f"{word} {i}" for i in range(n)]
 
 
 def types_text(values: Sequence[Value]) -> str:

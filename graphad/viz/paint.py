@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.loops import Loop
 from graphad.viz import label
 from graphad.viz.collapse import Collapse, Group, grouped
 from graphad.viz.heat import Scale
@@ -48,20 +49,18 @@ class Painter:
         cluster.boxes.append(box.id)
         return box
 
-    def inputs(self, values: Sequence[Value], cluster: Cluster, prefix: str = "") -> _Sources:
-        """A box for each input."""
+    def inputs(self, values: Sequence[Value], cluster: Cluster, roles: Sequence[str] = ()) -> _Sources:
+        """A box for each input, with its role in a loop."""
         found: _Sources = {}
-        for v in values:
-            name = prefix + self.names.of(v, None)[0]
-            found[v] = self.add(
-                "input", "input", name, cluster, detail=str(v.type), tooltip=f"{name}: {v.type}", ref=name
-            )
+        for v, role in zip(values, roles or [""] * len(values), strict=True):
+            name = self.names.of(v, None)[0]
+            detail = f"{role}  ·  {v.type}" if role else str(v.type)
+            found[v] = self.add("input", "input", name, cluster, detail=detail, tooltip=f"{name}: {detail}", ref=name)
         return found
 
-    def outputs(self, values: Sequence[Value], sources: _Sources, cluster: Cluster) -> None:
+    def outputs(self, values: Sequence[Value], sources: _Sources, cluster: Cluster, titles: Sequence[str] = ()) -> None:
         """A box for each result."""
-        for i, v in enumerate(values):
-            title = "result" if len(values) == 1 else f"result {i}"
+        for v, title in zip(values, titles or label.numbered("result", len(values)), strict=True):
             box = self.add("output", "output", title, cluster, detail=str(v.type), tooltip=f"{title}: {v.type}")
             self.read(v, box, sources, cluster, self.edge_category(sources.get(v), ""))
 
@@ -167,7 +166,7 @@ class Painter:
         """An op with its regions as clusters.
 
         One region of the op's own operands and results (a call, a fused kernel) stands in the op's place; several
-        regions stand below the op's box, each with its own inputs and results.
+        regions, and those of loops, stand below the op's box, each with its own inputs and results.
         """
         regions = node.op.regions
         text = label.op_text(node)
@@ -179,7 +178,8 @@ class Painter:
         cluster.clusters.append(frame)
         only = next(iter(regions.values()))
         types = tuple(v.type for v in node.inputs)
-        if len(regions) == 1 and only.nodes and only.input_types == types and len(only.outputs) == len(node.outputs):
+        single = len(regions) == 1 and only.nodes and not isinstance(node.op, Loop)
+        if single and only.input_types == types and len(only.outputs) == len(node.outputs):
             inner = dict(sources)
             for v, operand in zip(only.inputs, node.inputs, strict=True):
                 if operand in sources:
@@ -199,13 +199,14 @@ class Painter:
             return
         box = self.node(node, sources, frame, set(), title=text)
         for name, region in regions.items():
-            part = Cluster(f"{frame.id}_{len(frame.clusters)}", f"{name}: @{label.clean(region.name, 32)}")
+            heading = f"{label.region_text(node, name)}: @{label.clean(region.name, 32)}"
+            part = Cluster(f"{frame.id}_{len(frame.clusters)}", heading)
             frame.clusters.append(part)
-            inner = self.inputs(region.inputs, part)
+            inner = self.inputs(region.inputs, part, label.input_roles(node.op, region))
             for source in inner.values():
                 self.picture.edges.append(Edge(box.id, source.id, "forward", dashed=True))
             self.nodes(region.nodes, inner, part, region.outputs)
-            self.outputs(region.outputs, inner, part)
+            self.outputs(region.outputs, inner, part, label.result_titles(node.op, region, name))
 
 
 def role_of(node: Node) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import programs
-from problems import PROBLEMS, Problem
+from cases import Problem
+from problems import PROBLEMS
 from workers import Failure, Worker
 
 ROUNDS = 9
@@ -21,6 +22,7 @@ SLICE = 0.02
 BUDGET = 3.0
 """Seconds of one program in all rounds; one whose call takes longer has one round after its first calls."""
 TOLERANCE = 1e-6
+"""The largest difference between two programs, relative to the largest element of a result."""
 
 
 @dataclass
@@ -46,8 +48,8 @@ class Result:
 class Bench:
     """The workers of one run; they end with it."""
 
-    def __init__(self, threads: str, limit: float, torch_compile: bool) -> None:
-        self.threads, self.limit, self.torch_compile = threads, limit, torch_compile
+    def __init__(self, threads: str, limit: float, torch_compile: bool, tolerance: float = TOLERANCE) -> None:
+        self.threads, self.limit, self.torch_compile, self.tolerance = threads, limit, torch_compile, tolerance
         self._workers: dict[str, Worker] = {}
 
     @contextmanager
@@ -98,7 +100,7 @@ class Bench:
             with np.load(path) as saved:
                 value = [saved[name] for name in saved]
             reference = value if reference is None else reference
-            if not (difference := programs.difference(value, reference)) <= TOLERANCE:
+            if not (difference := programs.difference(value, reference)) <= self.tolerance:
                 result.errors[program] = f"its result differs by {difference:.1e}"
                 self.worker(program).ask(calls=0)
                 del seconds[program]

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-from problems import Problem, Way
+from cases import Problem, Way
 
 DERIVED = ("graphad", "jax")
 """Libraries that derive the result from the problem's function; the others have a program for it."""
@@ -47,7 +47,8 @@ def begin(program: str, cache: str | None = None) -> None:
         import graphad
 
         os.environ.update({"GRAPHAD_CACHE": "1", "GRAPHAD_CACHE_DIR": cache} if cache else {"GRAPHAD_CACHE": "0"})
-        graphad.jit(lambda x: x + 1)(np.ones(2))
+        # With a branch, so that what graphad imports when it first converts control flow is there too.
+        graphad.jit(lambda x: x + 1 if x[0] > 0 else x)(np.ones(2))
     elif library(program) == "jax":
         import jax
         import jax.numpy as jnp

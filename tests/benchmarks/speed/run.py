@@ -19,8 +19,9 @@ from functools import partial
 from pathlib import Path
 
 import tables
+from cases import Problem
 from measure import Bench, Result
-from problems import PROBLEMS, Problem
+from problems import PROBLEMS
 
 Section = tuple[list[str], list[str]]
 """Lines of a summary, and of the table of all cases with its notes."""

@@ -43,7 +43,8 @@ class Worker:
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to a request. Raises `Failure` when it does not come in time, or the program raised something."""
         if self._process is None or self._process.poll() is not None:
-            command = [sys.executable, __file__, self.program, self.threads]
+            # The cases are those of the comparison that runs, whose folder comes first.
+            command = [sys.executable, __file__, self.program, self.threads, sys.path[0]]
             pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
             self._process = subprocess.Popen(command, env=self._env, bufsize=0, start_new_session=True, **pipes)
         process = self._process
@@ -181,4 +182,5 @@ if __name__ == "__main__":
     os.dup2(2, 1)
     if sys.argv[2] == "1":
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    sys.path.insert(0, sys.argv[3])
     serve(sys.argv[1])

@@ -1,0 +1,268 @@
+"""Branches at run time: plain Python where the test is known, a `cond` of the graph where it is traced."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.control import all_captures, apply
+from graphad.api.conversion.heap import UNSET, Heap, Slot
+from graphad.api.conversion.items import changed
+from graphad.api.conversion.jumps import RETURNED
+from graphad.api.conversion.parts import (
+    Part,
+    common,
+    describe,
+    is_number,
+    kind,
+    placeholder,
+    quoted,
+    same,
+    shown,
+    truth,
+    unknown,
+)
+from graphad.api.conversion.scope import generated
+from graphad.errors import ControlFlowError
+from graphad.ops.structured import Cond, Structured
+from graphad.trace import Tracer, inline, innermost
+
+Thunk = Callable[[], Any]
+
+
+def if_(test: Any, then: Thunk, orelse: Thunk | None, dead: Sequence[str]) -> None:
+    """`if test: then() else: orelse()`; the variables `dead` are not read afterwards."""
+    test = truth(test, "the if")
+    if not isinstance(test, Tracer):
+        if test:
+            then()
+        elif orelse is not None:
+            orelse()
+        return
+    select(test, [orelse or _nothing, then], dead, "the if", ["after the else branch", "after the if branch"])
+
+
+def choose(test: Any, then: Thunk, orelse: Thunk) -> Any:
+    """`then() if test else orelse()`."""
+    test = truth(test, "the conditional expression")
+    if not isinstance(test, Tracer):
+        return then() if test else orelse()
+    return select(test, [orelse, then], (), "the conditional expression", ["where it is false", "where it is true"])
+
+
+def _nothing() -> None:
+    pass
+
+
+def select(
+    test: Tracer, bodies: Sequence[Thunk], dead: Sequence[str], what: str, titles: Sequence[str], truths: bool = False
+) -> Any:
+    """The value of `bodies[test]()`, and its effects on variables, attributes and entries."""
+    heap = Heap(bodies)
+    parts, outcomes, values = [], [], []
+    slots: dict[tuple[int, Any], Slot] = {}
+    for body, title in zip(bodies, titles, strict=True):
+        part = Part("branch")
+        value = part.run(body, f"in a branch of {what}")
+        resized = heap.resized()
+        if resized is not None:
+            word = type(resized.target).__name__
+            heap.restore()
+            raise ControlFlowError(
+                f"the {word} {quoted(resized.path)} has another length {title} of {what}{shown()}, and the branch may "
+                "not run; let both branches compute a value and append it afterwards, or use an array with "
+                "numpy.where"
+            )
+        outcome = {}
+        for slot in heap.changes():
+            if slot.key is None and slot.container.path in dead:
+                continue
+            slots[slot.identity] = slot
+            outcome[slot.identity] = slot.read()
+        heap.restore()
+        parts.append(part)
+        outcomes.append(outcome)
+        values.append(truth(value, what) if truths else value)
+    merge = _Merge(parts, what, titles)
+    result = merge.add(values, "the value")
+    order = sorted(slots.values(), key=lambda s: generated(s.path) and s.path != RETURNED)
+    # What an operand of `and` assigns is read where the whole is true, as far as Python itself would allow.
+    jumped = [truths or _jumped(outcome, slots) for outcome in outcomes]
+    written = [
+        (slot, merge.add([o.get(slot.identity, slot.before) for o in outcomes], slot.path, jumped)) for slot in order
+    ]
+    results = merge.finish(test)
+    for slot, made in written:
+        new, before = made(results), slot.before
+        ends = [o.get(slot.identity, before) for o in outcomes]
+        if isinstance(before, Tracer) and all([x is before or getattr(x, "origin", None) is before for x in ends]):
+            new = changed(before, new)
+        slot.container.write(slot.key, new)
+    return result(results)
+
+
+def _jumped(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Slot]) -> bool:
+    """Whether a branch always leaves what stands around it, so that what it did not assign is not read."""
+    return any(x is True and generated(slots[i].path) for i, x in outcome.items())
+
+
+class _Merge:
+    """Values that differ between branches, as results of one `cond`."""
+
+    def __init__(self, parts: Sequence[Part], what: str, titles: Sequence[str]) -> None:
+        self.parts = parts
+        self.what = what
+        self.titles = titles
+        self.outputs: list[list[Any]] = [[] for _ in parts]
+        self.weak: list[bool] = []
+
+    def add(self, values: Sequence[Any], path: str, jumped: Sequence[bool] | None = None) -> Callable[[list[Any]], Any]:
+        """Take up one value of each branch; gives what makes the merged value of the cond's results."""
+        first = values[0]
+        if all([v is first for v in values]):
+            return lambda results: first
+        if any([v is UNSET for v in values]):
+            given = [v for v in values if v is not UNSET][0]
+            free = generated(path) or all(
+                [v is not UNSET or j for v, j in zip(values, jumped or [False] * len(values), strict=True)]
+            )
+            if not free:
+                return lambda results: UNSET
+            values = [placeholder(given) if v is UNSET else v for v in values]
+        flat = [tree.flatten(v) for v in values]
+        treedef = flat[0][1]
+        if any([f[1] != treedef for f in flat]):
+            raise self.error(path, values, "give it the same structure in both")
+        paths = tree.paths(values[0], path)
+        makers = [self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)]
+        return lambda results: tree.unflatten(treedef, [m(results) for m in makers])
+
+    def _leaf(self, column: Sequence[Any], path: str) -> Callable[[list[Any]], Any]:
+        first = column[0]
+        if all([same(x, first) for x in column]):
+            return lambda results: first
+        if not all(map(is_number, column)):
+            raise self.error(path, column, "only numbers and arrays can depend on a traced test; use one value in both")
+        if len({kind(x).shape for x in column}) > 1:
+            raise self.error(path, column, "give it the same shape in both")
+        found = common(column)
+        if found is None:
+            raise self.error(path, column, "give it the same dtype in both (astype, or a float constant)")
+        dtype, weak = found
+        at = len(self.weak)
+        self.weak.append(weak)
+        for part, outputs, x in zip(self.parts, self.outputs, column, strict=True):
+            outputs.append(part.lifted(x, dtype))
+        return lambda results: results[at]
+
+    def error(self, path: str, values: Sequence[Any], remedy: str) -> ControlFlowError:
+        states = [f"{describe(v)} {t}" for v, t in zip(values, self.titles, strict=True)][::-1]
+        return ControlFlowError(f"{quoted(path)} is {' and '.join(states)} of {self.what}{shown()}; {remedy}")
+
+    def finish(self, test: Tracer) -> list[Any]:
+        """Record the cond."""
+        for part, outputs in zip(self.parts, self.outputs, strict=True):
+            part.finish(outputs)
+        if not self.weak and all([node.op.pure for part in self.parts for node in part.graph.nodes]):
+            return []
+        captures = all_captures(*self.parts)
+        results = apply(Cond(tuple([part.reading(captures) for part in self.parts])), [test, *captures])
+        for x, weak in zip(results, self.weak, strict=True):
+            x.weak = weak
+        return results
+
+
+# -- and, or, not, comparisons --------------------------------------------------------------------------------------
+
+
+def and_(first: Any, *rest: Thunk) -> Any:
+    """`first and rest[0]() and ...`; of traced values with its truth."""
+    return _joined(first, rest, True)
+
+
+def or_(first: Any, *rest: Thunk) -> Any:
+    """`first or rest[0]() or ...`; of traced values with its truth."""
+    return _joined(first, rest, False)
+
+
+def _joined(value: Any, rest: Sequence[Thunk], both: bool) -> Any:
+    for i, thunk in enumerate(rest):
+        test = truth(value, "and, or")
+        if not isinstance(test, Tracer):
+            if test is not both:
+                return value
+            value = thunk()
+            continue
+        following = rest[i:]
+        if value is not test:
+            # Numbers: the operands themselves are the result, as far as their types agree.
+            other = lambda value=value: value
+            tail = lambda following=following: _joined(following[0](), following[1:], both)
+            bodies = [other, tail] if both else [tail, other]
+            return select(test, bodies, (), "and, or", ["where it is false", "where it is true"])
+        return _logical(test, following, both)
+    return value
+
+
+def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
+    """The conjunction or disjunction of a traced bool and what follows.
+
+    What follows is computed in any case where that is cheap and harmless, else in a branch.
+    """
+    heap = Heap(rest)
+    part = Part("operand")
+    tail = lambda: _joined(rest[0](), rest[1:], both)
+    value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
+    if heap.resized() is None and not any(True for _ in heap.changes()):
+        if not isinstance(value, Tracer):
+            return test if value is both else value
+        if not any([isinstance(n.op, Structured) or not n.op.pure for n in part.builder.nodes]):
+            part.finish([part.lifted(value, value.dtype)])
+            builder = innermost([test])
+            assert builder is not None
+            other = inline(part.graph, part.captures, builder)[0]
+            return np.logical_and(test, other) if both else np.logical_or(test, other)
+    heap.restore()
+    bodies = [lambda: not both, tail] if both else [tail, lambda: not both]
+    return select(test, bodies, (), "and, or", ["where it is false", "where it is true"], truths=True)
+
+
+def not_(x: Any) -> Any:
+    """`not x`."""
+    test = truth(x, "not")
+    return np.logical_not(test) if isinstance(test, Tracer) else not test
+
+
+def none_of(*flags: Any) -> Any:
+    """Whether none of the flags is set."""
+    return not_(or_(flags[0], *[lambda f=f: f for f in flags[1:]]))
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "Eq": operator.eq, "NotEq": operator.ne, "Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt,
+    "GtE": operator.ge, "Is": operator.is_, "IsNot": operator.is_not,
+    "In": lambda a, b: contains(b, a), "NotIn": lambda a, b: not_(contains(b, a)),
+}  # fmt: skip
+
+
+def compare(left: Any, *rest: Any) -> Any:
+    """`left < a < b`, given as operators' names and operands to evaluate, each once and only if need be."""
+    right = rest[1]()
+    first = _COMPARISONS[rest[0]](left, right)
+    return and_(first, lambda: compare(right, *rest[2:])) if len(rest) > 2 else first
+
+
+def contains(container: Any, x: Any) -> Any:
+    """`x in container`."""
+    if isinstance(container, Tracer) and (unknown(container) or unknown(x)):
+        return np.any(container == x)
+    if isinstance(container, (list, tuple, set, frozenset)) and (unknown(x) or any(map(unknown, container))):
+        items = list(container)
+        return or_(x == items[0], *[lambda y=y: x == y for y in items[1:]]) if items else False
+    if isinstance(container, np.ndarray) and unknown(x):
+        return np.any(container == x)
+    return x in container

@@ -1,0 +1,238 @@
+"""Functions converted: found in their source, rewritten, compiled under their own file and line numbers, and kept."""
+
+from __future__ import annotations
+
+import ast
+import dis
+from collections.abc import Callable
+from functools import partial
+from types import CellType, CodeType, FunctionType, MethodType
+from typing import Any, NamedTuple
+
+from graphad.api.conversion.heap import RUNTIME
+from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.source import Unreadable, definition
+
+
+class Conversion(NamedTuple):
+    """What became of a code object: the converted one, or why there is none. `code` keeps the original alive."""
+
+    code: CodeType
+    converted: CodeType | None
+    reason: str
+
+
+_conversions: dict[int, Conversion] = {}
+_converted: dict[int, tuple[CodeType, CodeType]] = {}
+_runtime = CellType()
+REPLACED: dict[Any, Any] = {}
+"""Builtins and library functions to what converted code calls in their place."""
+
+
+def convert(f: Any) -> Any:
+    """A callable with its control flow converted: functions, methods, partials, objects with `__call__`, classes.
+
+    What is not the user's own, and what cannot be converted, comes back as it is.
+    """
+    kind = type(f)
+    if kind is FunctionType:
+        return _function(f)
+    if kind is MethodType:
+        inner = convert(f.__func__)
+        return f if inner is f.__func__ else MethodType(inner, f.__self__)
+    if kind is partial:
+        inner = convert(f.func)
+        return f if inner is f.func else partial(inner, *f.args, **f.keywords)
+    if isinstance(f, type):
+        return _class(f)
+    if is_user_class(kind):
+        method = kind.__dict__.get("__call__") or getattr(kind, "__call__", None)
+        if type(method) is FunctionType:
+            inner = _function(method)
+            return f if inner is method else MethodType(inner, f)
+    return f
+
+
+def call(f: Any) -> Any:
+    """What converted code calls in place of `f`."""
+    if type(f) is FunctionType:
+        return _function(f)
+    try:
+        found = REPLACED.get(f)
+    except TypeError:
+        return convert(f)
+    return convert(f) if found is None else found
+
+
+def _function(f: FunctionType) -> Any:
+    code = f.__code__
+    found = _conversions.get(id(code))
+    if found is None:
+        if id(code) in _converted:
+            return f
+        if not is_user_file(code.co_filename):
+            return _wrapper(f)
+        found = _conversions[id(code)] = _convert_code(f)
+    new = found.converted
+    if new is None:
+        return f
+    cells = dict(zip(code.co_freevars, f.__closure__ or (), strict=True))
+    cells[RUNTIME] = _runtime
+    made = FunctionType(new, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in new.co_freevars]))
+    made.__kwdefaults__ = f.__kwdefaults__
+    made.__dict__.update(f.__dict__)
+    return made
+
+
+def _wrapper(f: FunctionType) -> Any:
+    """A function of a library: it is called as it is."""
+    return REPLACED.get(f, f)
+
+
+def _class(cls: type) -> Any:
+    """A call of one of the user's own classes: its `__init__` is converted."""
+    init = cls.__dict__.get("__init__")
+    if type(init) is not FunctionType or type(cls) is not type or cls.__new__ is not object.__new__:
+        return cls
+    converted = _function(init)
+    if converted is init:
+        return cls
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        self = object.__new__(cls)
+        converted(self, *args, **kwargs)
+        return self
+
+    return make
+
+
+def _convert_code(f: FunctionType) -> Conversion:
+    code = f.__code__
+    if code.co_flags & (0x20 | 0x80 | 0x100 | 0x200):
+        return Conversion(code, None, "generators and coroutines are not converted; collect the values in a list")
+    if not _needs(f):
+        return Conversion(code, None, "")
+    try:
+        node = definition(code)
+        return Conversion(code, compiled(node, code), "")
+    except Unreadable as error:
+        return Conversion(code, None, str(error))
+
+
+def compiled(node: ast.AST, code: CodeType) -> CodeType:
+    """The converted code of a definition, with the names, file, line numbers and free variables of the original."""
+    from graphad.api.conversion import rewrite, runtime
+
+    if RUNTIME not in _holder:
+        _runtime.cell_contents = _holder[RUNTIME] = runtime
+    body: ast.stmt
+    if isinstance(node, ast.Lambda):
+        body = ast.Expr(rewrite.lambda_(node, None))
+    else:
+        assert isinstance(node, ast.FunctionDef)
+        # Under its own name it would hide what the user's code finds there.
+        body = rewrite.function(node, None)
+        body.name += MARK
+    owner = _owner(code)
+    start: list[ast.stmt] = []
+    if owner is not None:
+        # Names like self.__x are spelled with the class's name, as the compiler does within a class.
+        body = ast.ClassDef(owner, [], [], [body], [])
+        start = [ast.Global([owner])] if owner not in code.co_freevars else []
+    arguments = ast.arguments(
+        posonlyargs=[], args=[ast.arg(n) for n in (*code.co_freevars, RUNTIME)], kwonlyargs=[], kw_defaults=[], defaults=[]
+    )
+    factory = ast.copy_location(ast.FunctionDef(f"factory{MARK}", arguments, [*start, body], []), node)
+    module = ast.fix_missing_locations(ast.Module([factory], []))
+    future = code.co_flags & 0x1FE0000
+    outer = compile(module, code.co_filename, "exec", flags=future, dont_inherit=True)
+    inner = _first(_first(outer))
+    if owner is not None:
+        inner = _first(inner)
+    new = _named(inner, code.co_name, code.co_qualname)
+    for c in nested_codes(new):
+        _converted[id(c)] = c, code
+    return new
+
+
+_holder: dict[str, Any] = {}
+
+
+def _first(code: CodeType) -> CodeType:
+    return next(c for c in code.co_consts if isinstance(c, CodeType))
+
+
+def _owner(code: CodeType) -> str | None:
+    """The class that a method is defined in."""
+    parts = code.co_qualname.split(".")
+    return parts[-2] if len(parts) > 1 and not parts[-2].startswith("<") else None
+
+
+def _named(code: CodeType, name: str, qualname: str) -> CodeType:
+    """The code with its functions named as the user knows them: parts of a function by that function's name."""
+    consts = []
+    for c in code.co_consts:
+        if isinstance(c, CodeType):
+            own = MARK in c.co_name or c.co_name == "<lambda>"
+            c = _named(c, name, qualname) if own else _named(c, c.co_name, f"{qualname}.<locals>.{c.co_name}")
+        consts.append(c)
+    return code.replace(co_consts=tuple(consts), co_name=name, co_qualname=qualname)
+
+
+_jumps = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+_CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_FUNCTION_EX") if n in dis.opmap)
+_GLOBAL = dis.opmap["LOAD_GLOBAL"]
+_CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in dis.opmap)
+
+
+def _needs(f: FunctionType) -> bool:
+    """Whether a function has control flow, assigns elements, or calls what may need to be converted."""
+    for code in nested_codes(f.__code__):
+        calls = foreign = 0
+        # A callee is a global name, or what attributes of one lead to; NULL marks where a call begins.
+        chain, called = None, False
+        for instruction in dis.get_instructions(code):
+            op, name = instruction.opcode, instruction.opname
+            if op in _jumps or name == "STORE_SUBSCR" or (name == "BINARY_OP" and "=" in instruction.argrepr):
+                return True
+            if op in _CHAIN and chain is not None:
+                chain = getattr(chain, instruction.argval, None)
+                called = called or name == "LOAD_METHOD" or "NULL" in instruction.argrepr
+                continue
+            foreign += called and _foreign(chain)
+            calls += op in _CALLS
+            chain, called = None, False
+            if op == _GLOBAL:
+                chain, called = _resolve(f, instruction.argval), "NULL" in instruction.argrepr
+        if calls > foreign:
+            return True
+    return False
+
+
+def _resolve(f: FunctionType, name: str) -> Any:
+    builtins = f.__globals__.get("__builtins__")
+    space = builtins if isinstance(builtins, dict) else getattr(builtins, "__dict__", {})
+    return f.__globals__.get(name, space.get(name))
+
+
+def _foreign(x: Any) -> bool:
+    """Whether a call of this object leaves the user's code for good."""
+    if x is None or not callable(x) or x in REPLACED:
+        return False
+    if isinstance(x, FunctionType):
+        return not is_user_file(x.__code__.co_filename)
+    return not isinstance(x, type) and not is_user_class(type(x)) and not isinstance(x, (MethodType, partial))
+
+
+def conversion_of(code: CodeType) -> Conversion | None:
+    """What is known about a code object that was to be converted."""
+    return _conversions.get(id(code))
+
+
+def origin(code: CodeType) -> CodeType | None:
+    """The user's code object that a converted one comes from, `None` for any that is not converted."""
+    found = _converted.get(id(code))
+    return None if found is None else found[1]
+
+
+Function = Callable[..., Any]

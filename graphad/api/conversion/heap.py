@@ -1,0 +1,296 @@
+"""What a piece of the user's code can change: variables, attributes, entries of dicts and lists.
+
+A `Heap` is a picture of all that some functions reach: it tells afterwards what they changed, and puts it back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType, NoneType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
+from graphad.trace import Tracer
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET: Any = _Unset()
+"""The value of a variable, attribute or entry that does not exist."""
+
+_LIMIT = 20_000
+_LEAVES = frozenset(
+    {int, float, complex, bool, str, bytes, NoneType, type, slice, range, Tracer, np.ndarray, ModuleType, BuiltinFunctionType, np.ufunc}
+)  # fmt: skip
+
+
+class Container:
+    """One object with slots, by key. `path` is how the user writes it; `saved` what it held."""
+
+    __slots__ = ("path", "saved", "target")
+    ordered = False
+
+    def __init__(self, target: Any, path: str) -> None:
+        self.target = target
+        self.path = path
+        self.saved = self.read()
+
+    def read(self) -> dict[Any, Any]:
+        """What it holds now."""
+        raise NotImplementedError
+
+    def write(self, key: Any, value: Any) -> None:
+        """Set a slot; `UNSET` removes it."""
+        raise NotImplementedError
+
+    def slot_path(self, key: Any) -> str:
+        """How the user writes a slot."""
+        return f"{self.path}[{key!r}]"
+
+    def restore(self) -> None:
+        """Put back what it held."""
+        now = self.read()
+        for key in [*now, *[k for k in self.saved if k not in now]]:
+            old = self.saved.get(key, UNSET)
+            if now.get(key, UNSET) is not old:
+                self.write(key, old)
+
+
+class Cell(Container):
+    """A variable of a function."""
+
+    __slots__ = ()
+
+    def read(self) -> dict[Any, Any]:
+        try:
+            return {None: self.target.cell_contents}
+        except ValueError:
+            return {}
+
+    def write(self, key: Any, value: Any) -> None:
+        if value is not UNSET:
+            self.target.cell_contents = value
+        elif self.read():
+            del self.target.cell_contents
+
+    def slot_path(self, key: Any) -> str:
+        return self.path
+
+
+class Globals(Container):
+    """The global variables that a function names: `target` is (globals, names)."""
+
+    __slots__ = ()
+
+    def read(self) -> dict[Any, Any]:
+        space, names = self.target
+        return {k: space[k] for k in names if k in space}
+
+    def write(self, key: Any, value: Any) -> None:
+        if value is UNSET:
+            self.target[0].pop(key, None)
+        else:
+            self.target[0][key] = value
+
+    def slot_path(self, key: Any) -> str:
+        return str(key)
+
+
+class Entries(Container):
+    """A dict."""
+
+    __slots__ = ()
+
+    def read(self) -> dict[Any, Any]:
+        return dict(self.target)
+
+    def write(self, key: Any, value: Any) -> None:
+        if value is UNSET:
+            self.target.pop(key, None)
+        else:
+            self.target[key] = value
+
+
+class Attributes(Container):
+    """The attributes of an object of the user's own class."""
+
+    __slots__ = ()
+
+    def read(self) -> dict[Any, Any]:
+        found = dict(getattr(self.target, "__dict__", ()))
+        for cls in type(self.target).__mro__:
+            slots = cls.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if name not in ("__dict__", "__weakref__") and hasattr(self.target, name):
+                    found[name] = getattr(self.target, name)
+        return found
+
+    def write(self, key: Any, value: Any) -> None:
+        if value is UNSET:
+            object.__delattr__(self.target, key)
+        else:
+            object.__setattr__(self.target, key, value)
+
+    def slot_path(self, key: Any) -> str:
+        return f"{self.path}.{key}"
+
+
+class Items(Container):
+    """A list, whose length is part of its structure; sets and deques are structure altogether."""
+
+    __slots__ = ()
+    ordered = True
+
+    def read(self) -> dict[Any, Any]:
+        return dict(enumerate(self.target))
+
+    def write(self, key: Any, value: Any) -> None:
+        self.target[key] = value
+
+    def restore(self) -> None:
+        if isinstance(self.target, list):
+            self.target[:] = self.saved.values()
+        else:
+            self.target.clear()
+            for x in self.saved.values():
+                (self.target.add if isinstance(self.target, set) else self.target.append)(x)
+
+    def resized(self) -> bool:
+        """Whether it has another structure than it had."""
+        if isinstance(self.target, list):
+            return len(self.target) != len(self.saved)
+        now = list(self.target)
+        return len(now) != len(self.saved) or any(a is not b for a, b in zip(now, self.saved.values(), strict=True))
+
+
+class Slot(NamedTuple):
+    """One place that holds a value."""
+
+    container: Container
+    key: Any
+
+    @property
+    def path(self) -> str:
+        return self.container.slot_path(self.key)
+
+    @property
+    def identity(self) -> tuple[int, Any]:
+        return id(self.container), self.key
+
+    @property
+    def before(self) -> Any:
+        """What it held when the picture was taken."""
+        return self.container.saved.get(self.key, UNSET)
+
+    def read(self) -> Any:
+        return self.container.read().get(self.key, UNSET)
+
+
+class Heap:
+    """All containers that some functions reach through their variables."""
+
+    def __init__(self, functions: Sequence[Callable[..., Any]]) -> None:
+        self.containers: dict[int, Container] = {}
+        self._seen: dict[int, Any] = {}
+        for f in functions:
+            self._visit(f, getattr(f, "__name__", "f"), own=True)
+
+    def _visit(self, x: Any, path: str, own: bool = False) -> None:
+        kind = type(x)
+        if kind in _LEAVES or id(x) in self._seen or len(self._seen) > _LIMIT:
+            return
+        if kind is FunctionType:
+            if own or x.__closure__:
+                self._seen[id(x)] = x
+                self._function(x)
+            return
+        self._seen[id(x)] = x
+        if kind is CellType:
+            self._add(Cell(x, path))
+        elif isinstance(x, dict):
+            self._add(Entries(x, path))
+        elif isinstance(x, (list, set, deque)):
+            self._add(Items(x, path))
+        elif isinstance(x, tuple):
+            names = getattr(x, "_fields", None)
+            for i, item in enumerate(x):
+                self._visit(item, f"{path}.{names[i]}" if names else f"{path}[{i}]")
+        elif kind is MethodType:
+            self._visit(x.__self__, path)
+            self._visit(x.__func__, path)
+        elif kind is partial:
+            for item in (x.func, *x.args, *x.keywords.values()):
+                self._visit(item, path)
+        elif not isinstance(x, type) and is_user_class(kind):
+            self._add(Attributes(x, path))
+
+    def _add(self, container: Container) -> None:
+        self.containers[id(container.target)] = container
+        for key, value in container.saved.items():
+            if type(value) not in _LEAVES:
+                self._visit(value, container.slot_path(key))
+
+    def _function(self, f: FunctionType) -> None:
+        if f.__closure__:
+            for name, cell in zip(f.__code__.co_freevars, f.__closure__, strict=True):
+                if name != RUNTIME:
+                    self._visit(cell, name)
+        if is_user_file(f.__code__.co_filename):
+            names = tuple(k for k in _global_names(f.__code__) if k in f.__globals__)
+            if names:
+                container = Globals((f.__globals__, names), "")
+                self._seen[id(container)] = container
+                self.containers[id(container)] = container
+                for key, value in container.saved.items():
+                    self._visit(value, key)
+
+    def changes(self) -> Iterator[Slot]:
+        """The slots that hold something else than they held. Lists of another length are left to `resized`."""
+        for container in self.containers.values():
+            now = container.read()
+            if container.ordered and len(now) != len(container.saved):
+                continue
+            saved = container.saved
+            for key, value in now.items():
+                if saved.get(key, UNSET) is not value:
+                    yield Slot(container, key)
+            for key in saved:
+                if key not in now:
+                    yield Slot(container, key)
+
+    def resized(self) -> Items | None:
+        """A list, set or deque that has grown, shrunk or been reordered; a change that no loop or branch carries."""
+        for container in self.containers.values():
+            if isinstance(container, Items) and container.resized():
+                return container
+        return None
+
+    def cell(self, cell: CellType) -> Container | None:
+        """The container of a variable."""
+        return self.containers.get(id(cell))
+
+    def restore(self) -> None:
+        """Put everything back."""
+        for container in self.containers.values():
+            container.restore()
+
+
+RUNTIME = f"graphad{MARK}"
+"""The variable through which converted code reaches the run-time functions."""
+
+_names: dict[int, tuple[CodeType, tuple[str, ...]]] = {}
+
+
+def _global_names(code: CodeType) -> tuple[str, ...]:
+    found = _names.get(id(code))
+    if found is None:
+        names = dict.fromkeys(name for c in nested_codes(code) for name in c.co_names)
+        found = _names[id(code)] = code, tuple(names)
+    return found[1]

@@ -1,0 +1,231 @@
+"""Pieces of the user's code as regions: traced one by one, then given results of the same types."""
+
+from __future__ import annotations
+
+import dis
+import linecache
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.control import Region
+from graphad.api.conversion.heap import UNSET
+from graphad.api.conversion.scope import is_user_file, plain_name
+from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.errors import ControlFlowError, GraphadError, TracerError, TypeMismatchError
+from graphad.graph import Graph, Location
+from graphad.ops.elementwise import cast
+from graphad.ops.shape import reshape
+from graphad.trace import PYTHON_SCALARS, Tracer, kind_of, lift
+from graphad.types import DType, TensorType, type_of
+
+
+class PartBuilder(Builder):
+    """The builder of a piece of a function that may not run, or run often."""
+
+    __slots__ = ()
+
+
+class Part(Region):
+    """A piece of the user's code under trace, until its results are settled."""
+
+    def __init__(self, name: str) -> None:
+        self.builder = PartBuilder(name)
+        self.builder.staged = True
+
+    def run(self, function: Callable[[], Any], where: str) -> Any:
+        """Trace the piece. A `raise` statement that it reaches becomes a `ControlFlowError`."""
+        with building(self.builder):
+            try:
+                return function()
+            except GraphadError:
+                raise
+            except Exception as error:
+                if not _raised_by_user(error):
+                    raise
+                raise ControlFlowError(
+                    f"{type(error).__name__} is raised {where}, whose condition is known at run time only"
+                    f"{shown(_raising_place(error))}; check before the function is called, give NaN with numpy.where, or "
+                    "mark the argument static (static_argnums)"
+                ) from error
+
+    def input(self, kind: TensorType, name: str | None = None, weak: bool = False) -> Tracer:
+        """A new input."""
+        return Tracer(self.builder, self.builder.input(kind, name), weak)
+
+    def lifted(self, x: Any, dtype: DType) -> Any:
+        """A result as a value of this piece, in a dtype."""
+        with building(self.builder):
+            if isinstance(x, Tracer):
+                return lift(self.builder, x if x.dtype == dtype else cast(x, dtype))
+            return lift(self.builder, np.asarray(x, dtype))
+
+    def finish(self, outputs: Sequence[Any]) -> None:
+        """Close the region: what it captured, then its inputs, to these results."""
+        self.captures = [Tracer(outer, value) for outer, value in self.builder.captures.values()]
+        traced = self.builder.finish(outputs)
+        n = len(self.builder.inputs)
+        self.graph = Graph((*traced.inputs[n:], *traced.inputs[:n]), traced.nodes, outputs, traced.name)
+
+
+def in_part() -> bool:
+    """Whether a piece that may not run is under trace."""
+    return isinstance(current_builder(), PartBuilder)
+
+
+# -- values -------------------------------------------------------------------------------------------------------
+
+
+def known(x: Tracer) -> Any:
+    """The array behind a tracer, None where it is not known while tracing."""
+    try:
+        return x.builder.evaluate(x.value)
+    except TracerError:
+        return None
+
+
+def unknown(x: Any) -> bool:
+    """Whether a value is traced and not known."""
+    return isinstance(x, Tracer) and known(x) is None
+
+
+def truth(x: Any, what: str) -> Any:
+    """The truth of a value: a Python bool, or a traced scalar of bool where the value is not known."""
+    if not isinstance(x, Tracer):
+        return bool(x)
+    value = known(x)
+    if value is not None:
+        return bool(value)
+    if x.size != 1:
+        raise ControlFlowError(
+            f"the test of {what} is a traced {x.type}{shown()}, and should be a scalar; use numpy.any, numpy.all or "
+            "numpy.where"
+        )
+    x = reshape(x, ()) if x.shape else x
+    return x if x.dtype.kind == "b" else x != 0
+
+
+def is_number(x: Any) -> bool:
+    """Whether a value can be carried by the graph."""
+    kind = type(x)
+    if isinstance(x, Tracer) or kind is bool or kind in PYTHON_SCALARS:
+        return True
+    return isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind in "biufc"
+
+
+def is_weak(x: Any) -> bool:
+    """Whether a number gives way to the dtype of others."""
+    return x.weak if isinstance(x, Tracer) else type(x) in PYTHON_SCALARS
+
+
+def kind(x: Any) -> TensorType:
+    """The type of a number."""
+    return x.type if isinstance(x, Tracer) else type_of(x)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are one, as far as Python can tell."""
+    if a is b:
+        return True
+    if type(a) is not type(b) or isinstance(a, (Tracer, np.ndarray, np.generic)):
+        return False
+    if type(a) in (float, complex):
+        return repr(a) == repr(b)
+    try:
+        return bool(a == b)
+    except Exception:
+        return False
+
+
+def common(values: Sequence[Any]) -> tuple[DType, bool] | None:
+    """The dtype that some numbers of one shape can all take, Python scalars giving way; and whether all are weak."""
+    strong = {kind(x).dtype for x in values if not is_weak(x)}
+    if len(strong) > 1:
+        return None
+    if not strong:
+        return np.result_type(*[kind(x).dtype for x in values]), True
+    dtype = next(iter(strong))
+    for x in values:
+        python = kind_of(x)
+        if isinstance(python, type) and np.result_type(dtype, python()) != dtype:
+            return None
+    return dtype, False
+
+
+def placeholder(value: Any) -> Any:
+    """A value of the same structure and types that nothing reads: NaN, or zero."""
+
+    def blank(x: Any) -> Any:
+        if not is_number(x):
+            return x
+        t = kind(x)
+        return np.full(t.shape, np.nan if t.dtype.kind in "fc" else 0, t.dtype) if t.shape or not is_weak(x) else type_blank(t)
+
+    return tree.map(blank, value)
+
+
+def type_blank(t: TensorType) -> Any:
+    """A Python scalar of the kind of a type."""
+    return {"b": False, "i": 0, "u": 0, "f": float("nan"), "c": complex("nan")}[t.dtype.kind]
+
+
+# -- messages -----------------------------------------------------------------------------------------------------
+
+
+def describe(x: Any) -> str:
+    """What a value is, for a message."""
+    if x is UNSET:
+        return "not assigned"
+    if x is None:
+        return "None"
+    if isinstance(x, Tracer):
+        return str(x.type)
+    if isinstance(x, (np.ndarray, np.generic)):
+        try:
+            return str(type_of(x))
+        except TypeMismatchError:
+            return f"an array of {x.dtype}"
+    if isinstance(x, (str, int, float, complex)):
+        return f"{x!r} ({type(x).__name__})"
+    if isinstance(x, (tuple, list)):
+        return f"{type(x).__name__}({', '.join(map(describe, x))})"
+    if isinstance(x, dict):
+        return "dict(" + ", ".join(f"{k!r}: {describe(v)}" for k, v in x.items()) + ")"
+    return f"of type {type(x).__name__}"
+
+
+def shown(where: Location | None = None) -> str:
+    """` (model.py:12: if x > 0:)`."""
+    where = where or user_location()
+    if where is None or not str(where):
+        return ""
+    text = linecache.getline(where.file, where.line).strip()
+    return f" ({where}: {text})" if text else describe_location(where)
+
+
+def quoted(path: str) -> str:
+    """A path as a message names it."""
+    return plain_name(path)
+
+
+def _last(error: BaseException) -> Any:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return tb
+
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+
+
+def _raised_by_user(error: BaseException) -> bool:
+    tb = _last(error)
+    code = tb.tb_frame.f_code
+    return is_user_file(code.co_filename) and code.co_code[tb.tb_lasti] == _RAISE
+
+
+def _raising_place(error: BaseException) -> Location:
+    tb = _last(error)
+    return Location.of(tb.tb_frame.f_code, tb.tb_lasti)

@@ -1,0 +1,317 @@
+"""The user's function as a tree of statements, its control flow turned into calls of the run-time functions.
+
+The blocks of a branch or a loop become nested functions that share the user's variables through `nonlocal`:
+
+    if x > 0:            def then@1():
+        y = x                nonlocal y
+                             y = x
+                         graphad@.if_(x > 0, then@1, None, ())
+
+so that without traced values everything happens as in Python.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from graphad.api.conversion import jumps
+from graphad.api.conversion.elements import Elements, Scope, index, load, runtime
+from graphad.api.conversion.names import Liveness, bound, captured, inside
+from graphad.api.conversion.scope import MARK
+
+_N = TypeVar("_N", bound=ast.AST)
+_FRAMES = frozenset({"locals", "globals", "vars", "eval", "exec", "dir", "super"})
+_NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+
+
+def is_generator(node: ast.AST) -> bool:
+    """Whether a function is a generator or a coroutine, which is not converted."""
+    body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
+    kinds = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    return isinstance(node, ast.AsyncFunctionDef) or any(isinstance(n, kinds) for n in inside(body))
+
+
+def function(node: ast.FunctionDef, outer: Scope | None) -> ast.FunctionDef:
+    """A function definition converted; decorators and defaults are left to the caller."""
+    scope = Scope(node, outer)
+    elements = Elements(scope)
+    plain = ast.copy_location(ast.FunctionDef(node.name, node.args, [], node.decorator_list), node)
+    for s in node.body:
+        found = elements.visit(s)
+        plain.body += found if isinstance(found, list) else [found]
+    body, exits = jumps.lower(plain)
+    scope.locals |= bound(body) - scope.globals - scope.nonlocals
+    always = captured(body) | scope.globals | scope.nonlocals
+    rewriter = Rewriter(scope, Liveness(body, always, exits).after, exits)
+    start: list[ast.stmt] = []
+    if scope.globals:
+        start.append(ast.Global(sorted(scope.globals)))
+    if scope.nonlocals:
+        start.append(ast.Nonlocal(sorted(scope.nonlocals)))
+    # A variable that only nested functions assign must be known to be one of this function.
+    own = sorted(scope.locals - set(scope.parameters))
+    if own:
+        known = ast.Assign([ast.Name(n, ast.Store()) for n in own], ast.Constant(None))
+        start.append(ast.If(ast.Constant(False), [known], []))
+    new = ast.FunctionDef(node.name, _bare(node.args), [*start, *rewriter.block(body)], [])
+    return ast.copy_location(new, node)
+
+
+def lambda_(node: ast.Lambda, outer: Scope | None) -> ast.Lambda:
+    """A lambda converted; defaults are left to the caller."""
+    rewriter = Rewriter(Scope(node, outer), {}, {})
+    rewriter.nested = 1
+    return ast.copy_location(ast.Lambda(_bare(node.args), rewriter.visit(node.body)), node)
+
+
+def _bare(a: ast.arguments) -> ast.arguments:
+    """Parameters without annotations and defaults."""
+    strip = lambda x: None if x is None else ast.copy_location(ast.arg(x.arg), x)
+    return ast.arguments(
+        posonlyargs=[strip(x) for x in a.posonlyargs],
+        args=[strip(x) for x in a.args],
+        vararg=strip(a.vararg),
+        kwonlyargs=[strip(x) for x in a.kwonlyargs],
+        kw_defaults=[None] * len(a.kwonlyargs),
+        kwarg=strip(a.kwarg),
+        defaults=[],
+    )
+
+
+class Rewriter(ast.NodeTransformer):
+    """Rewrites the lowered statements of one function."""
+
+    def __init__(self, scope: Scope, after: dict[ast.stmt, set[str]], exits: dict[ast.stmt, list[str]]) -> None:
+        self.scope = scope
+        self.after = after
+        self.exits = exits
+        self.count = 0
+        self.nested = 0
+        self.hoisted: list[ast.stmt] = []
+
+    # -- statements -------------------------------------------------------------------------------------------
+
+    def block(self, body: Sequence[ast.stmt]) -> list[ast.stmt]:
+        out: list[ast.stmt] = []
+        kept, self.hoisted = self.hoisted, []
+        for s in body:
+            found = self.visit(s)
+            out += self.hoisted
+            self.hoisted = []
+            out += found if isinstance(found, list) else [found]
+        self.hoisted = kept
+        return out or [ast.Pass()]
+
+    def name(self, kind: str) -> str:
+        self.count += 1
+        return f"{kind}{MARK}{self.count}"
+
+    def define(self, name: str, body: list[ast.stmt], names: Iterable[str], like: ast.AST, arg: str = "") -> ast.stmt:
+        """A nested function that assigns the user's variables `names`."""
+        known = sorted(names)
+        shared: list[ast.stmt] = []
+        outer = [n for n in known if n in self.scope.globals]
+        if outer:
+            shared.append(ast.Global(outer))
+        if len(outer) < len(known):
+            shared.append(ast.Nonlocal([n for n in known if n not in self.scope.globals]))
+        arguments = _NO_ARGUMENTS
+        if arg:
+            arguments = ast.arguments(posonlyargs=[], args=[ast.arg(arg)], kwonlyargs=[], kw_defaults=[], defaults=[])
+        return _at(ast.FunctionDef(name, arguments, [*shared, *body], []), like)
+
+    def visit_If(self, s: ast.If) -> list[ast.stmt]:
+        names = bound([*s.body, *s.orelse])
+        test = self.visit(s.test)
+        then = self.name("then")
+        out = [self.define(then, self.block(s.body), bound(s.body), s)]
+        orelse: ast.expr = ast.Constant(None)
+        if s.orelse:
+            name = self.name("else")
+            out.append(self.define(name, self.block(s.orelse), bound(s.orelse), s))
+            orelse = load(name)
+        return [*out, self._run("if_", s, names, test, load(then), orelse)]
+
+    def visit_While(self, s: ast.While) -> list[ast.stmt]:
+        name = self.name("body")
+        test = self.lazy(s.test, s, "test", hoist=True)
+        out = [self.define(name, self.block(s.body), bound(s.body), s)]
+        return [*out, self._run("while_", s, bound([*s.body, s.test]), test, load(name), self._going(s))]
+
+    def visit_For(self, s: ast.For) -> list[ast.stmt]:
+        name, setter, value = self.name("body"), self.name("next"), f"entry{MARK}"
+        target = ast.Assign([s.target], ast.Name(value, ast.Load()))
+        iterable = self.visit(s.iter)
+        out = [
+            self.define(setter, [ast.copy_location(target, s.target)], bound([s.target]), s, value),
+            self.define(name, self.block(s.body), bound(s.body), s),
+        ]
+        names = bound([*s.body, s.target])
+        return [*out, self._run("for_", s, names, iterable, load(setter), load(name), self._going(s))]
+
+    def _run(self, kind: str, s: ast.stmt, names: set[str], *args: ast.expr) -> ast.stmt:
+        dead = sorted(names - self.after.get(s, names))
+        call = runtime(kind, *args, ast.Tuple([ast.Constant(n) for n in dead], ast.Load()))
+        return _at(ast.Expr(_at(call, s)), s)
+
+    def _going(self, s: ast.stmt) -> ast.expr:
+        flags = self.exits.get(s)
+        if not flags:
+            return ast.Constant(None)
+        return ast.Lambda(_NO_ARGUMENTS, runtime("none_of", *[load(f) for f in flags]))
+
+    def visit_Return(self, s: ast.Return) -> ast.stmt:
+        value = s.value
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == jumps.RETURNED:
+            flag, result = value.args
+            return _at(ast.Return(runtime("returned", flag, ast.Lambda(_NO_ARGUMENTS, result))), s)
+        return self.generic_visit(s)  # type: ignore[return-value]
+
+    def visit_Assert(self, s: ast.Assert) -> ast.stmt:
+        s = self.generic_visit(s)  # type: ignore[assignment]
+        return _at(ast.Assert(runtime("checked", s.test), s.msg), s)
+
+    def visit_FunctionDef(self, s: ast.FunctionDef) -> ast.stmt:
+        new = s if is_generator(s) else function(s, self.scope)
+        args = new.args if new is not s else s.args
+        args.defaults = [self.visit(d) for d in s.args.defaults]
+        args.kw_defaults = [d and self.visit(d) for d in s.args.kw_defaults]
+        new.decorator_list = [self.visit(d) for d in s.decorator_list]
+        return new
+
+    def visit_AsyncFunctionDef(self, s: ast.AsyncFunctionDef) -> ast.stmt:
+        return s
+
+    def visit_ClassDef(self, s: ast.ClassDef) -> ast.stmt:
+        return s
+
+    def _blocks(self, s: _N) -> _N:
+        """A compound statement that stays: its blocks and expressions rewritten."""
+        fields: dict[str, Any] = {}
+        for name, value in ast.iter_fields(s):
+            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+                value = self.block(value)
+            elif isinstance(value, list):
+                value = [self._blocks(v) if isinstance(v, (ast.ExceptHandler, ast.match_case)) else self.visit(v) for v in value]
+            elif isinstance(value, ast.AST):
+                value = self.visit(value)
+            fields[name] = value
+        new = type(s)(**fields)
+        return ast.copy_location(new, s) if hasattr(s, "lineno") else new
+
+    def visit_With(self, s: ast.With) -> ast.stmt:
+        return self._blocks(s)
+
+    def visit_Match(self, s: ast.Match) -> ast.stmt:
+        return self._blocks(s)
+
+    def visit_TryStar(self, s: Any) -> Any:
+        return self._blocks(s)
+
+    def visit_Try(self, s: ast.Try) -> ast.stmt:
+        new = self._blocks(s)
+        if new.handlers:
+            own = ast.Attribute(load(runtime("x").func.value.id), "ControlFlowError", ast.Load())  # type: ignore[attr-defined]
+            handler = ast.ExceptHandler(own, None, [ast.Raise()])
+            new.handlers.insert(0, _at(handler, s.handlers[0]))
+        return new
+
+    # -- expressions ------------------------------------------------------------------------------------------
+
+    def lazy(self, node: ast.expr, like: ast.AST, kind: str = "part", hoist: bool = False) -> ast.expr:
+        """An expression as a function without arguments."""
+        names = bound([node])
+        if not names:
+            return _at(ast.Lambda(_NO_ARGUMENTS, self.visit(node)), node)
+        name = self.name(kind)
+        kept, self.hoisted = self.hoisted, []
+        value = self.visit(node)
+        body = [*self.hoisted, _at(ast.Return(value), node)]
+        self.hoisted = [*kept, self.define(name, body, names, like)]
+        return _at(load(name), node)
+
+    def _stays(self, parts: Sequence[ast.expr]) -> bool:
+        """Whether parts that are evaluated later assign variables where no function can be defined for them."""
+        return bool(self.nested and bound(parts))
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        if self._stays([node.body, node.orelse]):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        test = self.visit(node.test)
+        return _at(runtime("choose", test, self.lazy(node.body, node), self.lazy(node.orelse, node)), node)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        if self._stays(node.values[1:]):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        kind = "and_" if isinstance(node.op, ast.And) else "or_"
+        first = self.visit(node.values[0])
+        return _at(runtime(kind, first, *[self.lazy(v, node) for v in node.values[1:]]), node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        return _at(runtime("not_", node.operand), node) if isinstance(node.op, ast.Not) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        if self._stays(node.comparators[1:]):
+            return self.generic_visit(node)  # type: ignore[return-value]
+        if len(node.ops) == 1:
+            new = self.generic_visit(node)
+            assert isinstance(new, ast.Compare)
+            if not isinstance(node.ops[0], (ast.In, ast.NotIn)):
+                return new
+            found = runtime("contains", new.comparators[0], new.left)
+            return _at(runtime("not_", found) if isinstance(node.ops[0], ast.NotIn) else found, node)
+        args: list[ast.expr] = [self.visit(node.left)]
+        for op, right in zip(node.ops, node.comparators, strict=True):
+            args += [ast.Constant(type(op).__name__), self.lazy(right, node)]
+        return _at(runtime("compare", *args), node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        new = self.generic_visit(node)
+        assert isinstance(new, ast.Subscript)
+        if not isinstance(node.ctx, ast.Load) or not any(isinstance(n, ast.Name) for n in ast.walk(node.slice)):
+            return new
+        return _at(runtime("getitem", new.value, index(new.slice)), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if _is_runtime(node):
+            node.args = [self.visit(a) for a in node.args]
+            return node
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        if name == "super" and not node.args and self.scope.parameters:
+            node.args = [load("__class__"), load(self.scope.parameters[0])]
+        if name not in _FRAMES:
+            node.func = ast.copy_location(runtime("call", node.func), node.func)
+        return node
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        new = lambda_(node, self.scope)
+        new.args.defaults = [self.visit(d) for d in node.args.defaults]
+        new.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
+        return new
+
+    def _comprehension(self, node: ast.AST) -> ast.AST:
+        self.nested += 1
+        new = self.generic_visit(node)
+        self.nested -= 1
+        return new
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+
+def _is_runtime(node: ast.Call) -> bool:
+    f = node.func
+    return isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id == runtime("x").func.value.id  # type: ignore[attr-defined]
+
+
+def _at(node: _N, like: ast.AST) -> _N:
+    """The node at the place of another: of a compound statement its first line, as Python counts calls from there."""
+    if not hasattr(like, "lineno"):
+        return node
+    ast.copy_location(node, like)
+    if isinstance(like, ast.stmt) and node.end_lineno != node.lineno:  # type: ignore[attr-defined]
+        node.end_lineno, node.end_col_offset = node.lineno, node.col_offset + 1  # type: ignore[attr-defined]
+    return node

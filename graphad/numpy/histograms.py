@@ -1,0 +1,166 @@
+"""Counts by bin: bincount and histograms of one and more dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import ShapeError, TracerError
+from graphad.numpy._register import float_dtype, implements, known, operand, operands, recorded, static
+from graphad.numpy.selecting import where
+from graphad.numpy.sorting import searchsorted
+from graphad.ops import shape as shapes
+from graphad.ops.elementwise import cast
+from graphad.ops.index import ScatterAdd
+from graphad.trace import Tracer
+from graphad.types import INT64
+
+
+def _added(index: Any, values: Any, size: int, dtype: Any) -> Any:
+    """The sum of the values at each index below `size`; at `size` stands what is dropped."""
+    if not index.shape[0]:
+        return shapes.zeros((size,), dtype)
+    start = recorded(np.zeros(size + 1, dtype))
+    return ScatterAdd((0,))(start, shapes.broadcast_to(cast(operand(values), dtype), index.shape), index)[:size]
+
+
+@implements(np.bincount, beyond=("length",))
+def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: Any = None) -> Any:
+    """NumPy's `bincount`; of traced `x` the first `length` counts, which `graphad.numpy.bincount` takes."""
+    index = shapes.reshape(operand(x), (-1,))
+    if length is None:
+        bins = known(index)
+        if bins is None:
+            raise TracerError(
+                "bincount: the number of bins depends on traced values; give it as graphad.numpy.bincount(x, length=n)"
+            )
+        length = max(int(minlength), int(bins.max()) + 1 if bins.size else 0)
+    size = int(static(length, "bincount: length"))
+    if weights is not None and operand(weights).shape != index.shape:
+        raise ShapeError(f"bincount: weights {list(operand(weights).shape)} must be as many as {list(index.shape)}")
+    inside = np.logical_and(index >= 0, index < size)
+    slot = where(inside, cast(index, INT64), size)
+    return _added(slot, 1, size, INT64) if weights is None else _added(slot, weights, size, np.dtype(float))
+
+
+# -- edges --------------------------------------------------------------------------------------------------------
+
+
+def _edges(a: Any, bins: Any, span: Any, weights: Any, name: str) -> Any:
+    """The edges that NumPy's arguments mean for the data."""
+    if isinstance(bins, str):
+        array = known(a)
+        if array is None or (weights is not None and known(operand(weights)) is None):
+            raise TracerError(f"{name}: bins={bins!r} chooses their number by traced values; give a number or edges")
+        return np.histogram_bin_edges(array, bins, span)
+    if isinstance(bins, (list, tuple)) or np.ndim(bins):
+        return operand(bins)
+    n = bins.__index__()
+    if n < 1:
+        raise ShapeError(f"{name}: the number of bins must be positive, not {n}")
+    if span is None and a.size == 0:
+        span = (0.0, 1.0)
+    if span is None:
+        first, last = np.min(a), np.max(a)
+    else:
+        first, last = span
+    if not isinstance(first, Tracer) and not isinstance(last, Tracer):
+        dtype = a.dtype if a.dtype.kind in "iuf" else np.dtype(float)
+        return np.histogram_bin_edges(np.zeros(0, dtype), n, (first, last))
+    dtype = float_dtype(first, last, a)
+    first, last = cast(operand(first), dtype), cast(operand(last), dtype)
+    flat = first == last
+    first, last = where(flat, first - 0.5, first), where(flat, last + 0.5, last)
+    inner = first + np.arange(n, dtype=dtype) * ((last - first) / n)
+    return shapes.concatenate([inner, last[None]])
+
+
+def _bin(x: Any, edges: Any) -> Any:
+    """The bin of each element, the last bin closed on both sides; the number of bins for those outside."""
+    n = edges.shape[0] - 1
+    place = searchsorted(edges, x, "right") - 1
+    place = where(x == edges[-1], n - 1, place)
+    return where(np.logical_and(place >= 0, x <= edges[-1]), place, n)
+
+
+@implements(np.histogram_bin_edges)
+def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+    return _edges(shapes.reshape(operand(a), (-1,)), bins, range, weights, "histogram_bin_edges")
+
+
+@implements(np.histogram)
+def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
+    """NumPy's `histogram`; its derivative is that of the weights and edges. NaN counts in no bin."""
+    x = shapes.reshape(operand(a), (-1,))
+    x = cast(x, np.uint8) if x.dtype.kind == "b" else x
+    edges = _edges(x, bins, range, weights, "histogram")
+    n = edges.shape[0] - 1
+    if weights is None:
+        count = _added(_bin(x, edges), 1, n, INT64)
+    else:
+        values = shapes.reshape(operand(weights), (-1,))
+        if values.shape != x.shape:
+            raise ShapeError(f"histogram: weights {list(operand(weights).shape)} must have the data's shape")
+        dtype = values.dtype if values.dtype.kind in "fciu" else np.dtype(INT64)
+        count = _added(_bin(x, edges), values, n, dtype)
+    if density:
+        return count / cast(np.diff(edges), float) / np.sum(count), edges
+    return count, edges
+
+
+@implements(np.histogramdd)
+def histogramdd(
+    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, tuple[Any, ...]]:
+    """NumPy's `histogramdd`; its derivative is that of the weights and edges."""
+    columns = _columns(sample)
+    rank = len(columns)
+    given = list(bins) if isinstance(bins, (list, tuple)) or np.ndim(bins) else [bins] * rank
+    spans: Sequence[Any] = [None] * rank if range is None else list(range)
+    if len(given) != rank or len(spans) != rank:
+        raise ShapeError(f"histogramdd: {rank} columns need as many bins and ranges, not {len(given)}, {len(spans)}")
+    pairs = zip(columns, given, spans, strict=True)
+    edges = tuple([_edges(x, count, span, None, "histogramdd") for x, count, span in pairs])
+    shape = tuple([e.shape[0] - 1 for e in edges])
+    index: Any = 0
+    inside: Any = True
+    for x, e, n in zip(columns, edges, shape, strict=True):
+        place = _bin(x, e)
+        index = index * n + place
+        inside = np.logical_and(inside, place < n)
+    size = math.prod(shape)
+    count = _added(where(inside, index, size), 1 if weights is None else weights, size, np.dtype(float))
+    count = shapes.reshape(count, shape)
+    if density:
+        total = np.sum(count)
+        for axis, e in enumerate(edges):
+            count = count / shapes.reshape(np.diff(e), tuple(-1 if i == axis else 1 for i in _range(rank)))
+        count = count / total
+    return count, edges
+
+
+_range = range
+
+
+def _columns(sample: Any) -> list[Any]:
+    """The coordinates of the points: the columns of an array, or the vectors of a sequence."""
+    if isinstance(sample, (list, tuple)):
+        return [shapes.reshape(x, (-1,)) for x in operands(sample)]
+    sample = operand(sample)
+    if sample.ndim < 2:
+        return [shapes.reshape(sample, (-1,))]
+    return [sample[:, i] for i in _range(sample.shape[1])]
+
+
+@implements(np.histogram2d)
+def histogram2d(
+    x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+) -> tuple[Any, Any, Any]:
+    """NumPy's `histogram2d`; its derivative is that of the weights and edges."""
+    if isinstance(bins, (list, tuple)) or np.ndim(bins):
+        bins = list(bins) * (2 // len(bins)) if len(bins) in (1, 2) else [operand(bins)] * 2
+    count, edges = histogramdd([x, y], bins, range, density, weights)
+    return count, edges[0], edges[1]

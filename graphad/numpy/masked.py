@@ -1,0 +1,152 @@
+"""`x[mask]` where the mask is traced: how many elements it chooses is not known, but what they sum up to can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from graphad.build import describe_location, user_location
+from graphad.errors import TracerError
+from graphad.numpy._register import operand
+from graphad.trace import Tracer
+
+REDUCTIONS: dict[str, Any] = {
+    name: getattr(np, name) for name in ("sum", "prod", "mean", "var", "std", "max", "min", "any", "all")
+}
+"""What can be told of the chosen elements; each is NumPy's function with `where=`."""
+
+
+class Masked(NDArrayOperatorsMixin):
+    """The elements of a traced array where a traced mask holds, in a row of unknown length.
+
+    Ufuncs apply to them one by one, with numbers or with elements that the same mask chose; reductions give numbers.
+    Everything else raises `TracerError`.
+    """
+
+    __array_priority__ = 2000.0
+
+    def __init__(self, whole: Any, mask: Any) -> None:
+        self.whole = whole
+        self.mask = mask
+        self.place = describe_location(user_location())
+
+    @property
+    def ndim(self) -> int:
+        return 1
+
+    @property
+    def dtype(self) -> Any:
+        return self.whole.dtype
+
+    @property
+    def size(self) -> Any:
+        """The number of chosen elements, a traced integer."""
+        return np.sum(self.mask)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "reduce":
+            name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
+                    "logical_or": "any"}.get(ufunc.__name__, "")  # fmt: skip
+            if name:
+                return self.reduce(name)
+        out = kwargs.pop("out", None)
+        if out is not None and (len(out) != 1 or out[0] is not self):
+            raise self.refusal(f"{ufunc.__name__} into another array")
+        if method != "__call__" or kwargs:
+            raise self.refusal(f"{ufunc.__name__}.{method}")
+        wholes = []
+        for x in inputs:
+            if isinstance(x, Masked):
+                if x.mask is not self.mask and getattr(x.mask, "value", None) is not getattr(self.mask, "value", 0):
+                    raise self.refusal(f"{ufunc.__name__} of what two masks choose")
+                wholes.append(x.whole)
+            elif np.ndim(operand(x)):
+                raise self.refusal(f"{ufunc.__name__} with an array")
+            else:
+                wholes.append(x)
+        # What is computed where the mask does not hold is never used; operands there are made harmless.
+        safe = [np.where(self.mask, x, 1) if isinstance(x, Tracer) and x.shape else x for x in wholes]
+        found = ufunc(*safe)
+        if out is None:
+            return Masked(found, self.mask)
+        self.whole = found
+        return self
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        name = {"amax": "max", "amin": "min"}.get(func.__name__, func.__name__)
+        if name in REDUCTIONS and isinstance(args[0], Masked):
+            return args[0].reduce(name, *args[1:], **kwargs)
+        if name in ("size", "count_nonzero"):
+            return self.size if name == "size" else np.sum(np.where(self.mask, self.whole != 0, False))
+        raise self.refusal(f"numpy.{func.__name__}")
+
+    def reduce(self, name: str, axis: Any = None, **kwargs: Any) -> Any:
+        """One number for all chosen elements."""
+        others = [v for k, v in kwargs.items() if k != "ddof"]
+        if axis not in (None, 0, -1) or any(v not in (None, False, np._NoValue) for v in others):
+            raise self.refusal(f"{name} with these arguments")
+        if name in ("max", "min"):
+            kwargs["initial"] = _extreme(self.dtype, name)
+        return REDUCTIONS[name](self.whole, where=np.broadcast_to(self.mask, self.whole.shape), **kwargs)
+
+    def refusal(self, what: str) -> TracerError:
+        """The error for what needs the number of elements."""
+        return TracerError(
+            f"{what} of x[mask] needs to know how many elements the traced mask {self.mask.type} chooses{self.place}; "
+            "use numpy.where(mask, x, 0) to keep the shape"
+        )
+
+    def __len__(self) -> int:
+        raise self.refusal("len()")
+
+    @property
+    def shape(self) -> Any:
+        raise self.refusal("the shape")
+
+    def __iter__(self) -> Any:
+        raise self.refusal("iteration")
+
+    def __getitem__(self, index: Any) -> Any:
+        raise self.refusal("an index")
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise self.refusal("an array")
+
+    def __repr__(self) -> str:
+        return f"Masked<{self.whole.type} where {self.mask.type}>"
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(x: Masked, axis: Any = None, **kwargs: Any) -> Any:
+        return x.reduce(name, axis, **kwargs)
+
+    return method
+
+
+for _name in REDUCTIONS:
+    setattr(Masked, _name, _method(_name))
+
+
+def _extreme(dtype: Any, name: str) -> Any:
+    if dtype.kind == "f":
+        return -np.inf if name == "max" else np.inf
+    if dtype.kind == "b":
+        return name == "min"
+    return np.iinfo(dtype).min if name == "max" else np.iinfo(dtype).max
+
+
+def mask_of(x: Any, index: Any) -> Any:
+    """The mask over the leading axes of `x` that an index is, if it is a traced one; else None."""
+    if isinstance(index, tuple) and len(index) == 1:
+        (index,) = index
+    if not isinstance(index, Tracer) or index.dtype.kind != "b" or not index.shape:
+        return None
+    return index if x.shape[: index.ndim] == index.shape else None
+
+
+def spread(x: Any, mask: Any) -> Any:
+    """A mask over the leading axes of an array as one over all of its axes."""
+    return np.broadcast_to(np.reshape(mask, (*mask.shape, *[1] * (x.ndim - mask.ndim))), x.shape)

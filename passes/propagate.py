@@ -1,0 +1,181 @@
+"""Facts that cross the borders of regions: constants go in, what never changes comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.loops import Loop, Scan, While
+from graphad.ops.shape import BroadcastTo
+from graphad.ops.structured import Checkpoint, Cond, substituted
+from graphad.passes.base import graph_pass
+from graphad.passes.rewriting import map_regions
+
+
+@graph_pass
+def propagate(graph: Graph) -> Graph:
+    """Simplify loops and branches by what stands around them.
+
+    An operand that is a constant, or that is given twice, stands in the region itself; a carry that its body leaves as
+    it is becomes a const; what a loop stacks again and again is broadcast; a branch whose selector is known, or that
+    all selectors share, takes the place of its `cond`. Regions are simplified too.
+    """
+    if not any([node.op._region_fields for node in graph.nodes]):
+        return graph
+    sweep = _Sweep(graph)
+    return sweep.run()
+
+
+class _Sweep:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.env: dict[Value, Value] = {}
+        self.nodes: list[Node] = []
+        self.changed = False
+
+    def run(self) -> Graph:
+        for node in self.graph.nodes:
+            if self.env and any([v in self.env for v in node.inputs]):
+                node = node.with_inputs(tuple([self.env.get(v, v) for v in node.inputs]))
+            if node.op._region_fields:
+                found = self.simplified(node)
+                self.changed = self.changed or found is not node
+                if found is None:
+                    continue
+                mapped = map_regions(found, propagate)
+                self.changed = self.changed or mapped is not found
+                node = mapped
+            self.nodes.append(node)
+        if not self.changed:
+            return self.graph
+        graph = self.graph
+        return Graph(graph.inputs, self.nodes, [self.env.get(v, v) for v in graph.outputs], graph.name)
+
+    def simplified(self, node: Node) -> Node | None:
+        """The node with a simpler op; None where nothing is left of it."""
+        op = node.op
+        if isinstance(op, Cond):
+            return self.cond(node, op)
+        if isinstance(op, Checkpoint):
+            env, kept = _given(op.function.inputs, node.inputs)
+            if not env:
+                return node
+            return Node(Checkpoint(_entered(op.function, env)), kept, node.outputs, node.where)
+        if isinstance(op, Loop):
+            return self.loop(node, op)
+        return node
+
+    # -- branches ---------------------------------------------------------------------------------------------
+
+    def cond(self, node: Node, op: Cond) -> Node | None:
+        index, *operands = node.inputs
+        branches = op.branches
+        chosen = None
+        if isinstance(index, Constant):
+            chosen = min(max(int(index.array), 0), len(branches) - 1)
+        elif all([b.digest == branches[0].digest for b in branches]):
+            chosen = 0
+        if chosen is not None:
+            self.inline(branches[chosen], operands, node.outputs)
+            return None
+        maps = [dict(zip(b.inputs, operands, strict=True)) for b in branches]
+        for i, v in enumerate(node.outputs):
+            outside = [m.get(b.outputs[i], b.outputs[i]) for m, b in zip(maps, branches, strict=True)]
+            first = outside[0]
+            known = isinstance(first, Constant) or branches[0].outputs[i] in maps[0]
+            if known and all([x is first for x in outside]):
+                self.env[v] = first
+                self.changed = True
+        envs = [_given(b.inputs, operands) for b in branches]
+        if not envs[0][0]:
+            return node
+        entered = tuple([_entered(b, env) for b, (env, _) in zip(branches, envs, strict=True)])
+        return Node(Cond(entered), (index, *envs[0][1]), node.outputs, node.where)
+
+    def inline(self, region: Graph, operands: Sequence[Value], outputs: Sequence[Value]) -> None:
+        """Put a copy of a region's nodes in the place of the node whose results it gives."""
+        bound: dict[Value, Value] = dict(zip(region.inputs, operands, strict=True))
+        for inner in region.nodes:
+            made = tuple([Value(v.type, v.name) for v in inner.outputs])
+            self.nodes.append(Node(inner.op, tuple([bound.get(v, v) for v in inner.inputs]), made, inner.where))
+            bound.update(zip(inner.outputs, made, strict=True))
+        self.env.update((v, bound.get(r, r)) for v, r in zip(outputs, region.outputs, strict=True))
+        self.changed = True
+
+    # -- loops ------------------------------------------------------------------------------------------------
+
+    def loop(self, node: Node, op: Loop) -> Node | None:
+        lead = op.lead if isinstance(op, Scan) else 0
+        k, n, body = op.consts, op.carried, op.body
+        consts, state = list(node.inputs[lead : lead + k]), list(node.inputs[lead + k : lead + k + n])
+        inner_consts, inner_state = list(body.inputs[:k]), list(body.inputs[k : k + n])
+        tested = list(op.cond.inputs) if isinstance(op, While) else []
+        fixed = [i for i in range(n) if body.outputs[i] is inner_state[i] or body.outputs[i] is state[i]]
+        for i in fixed:
+            self.env[node.outputs[i]] = state[i]
+        moving = [i for i in range(n) if i not in fixed]
+        env, kept = _given([*inner_consts, *[inner_state[i] for i in fixed]], [*consts, *[state[i] for i in fixed]])
+        outside = dict(zip([*inner_consts, *inner_state], [*consts, *state], strict=True))
+        stacked = self.stacked(node, op, outside, fixed)
+        if not fixed and not env and len(stacked) == len(node.outputs) - n:
+            return node
+        inner_kept = [v for v in (*inner_consts, *[inner_state[i] for i in fixed]) if v not in env]
+        outputs = [body.outputs[i] for i in (*moving, *stacked)]
+        inputs = [*inner_kept, *[inner_state[i] for i in moving], *body.inputs[k + n :]]
+        region = substituted(Graph(body.inputs, body.nodes, outputs, body.name), env, inputs)
+        results = tuple([node.outputs[i] for i in (*moving, *stacked)])
+        operands = (*node.inputs[:lead], *kept, *[state[i] for i in moving], *node.inputs[lead + k + n :])
+        if isinstance(op, Scan):
+            return Node(Scan(region, len(kept), op.length, len(moving), op.reverse), operands, results, node.where)
+        assert isinstance(op, While)
+        given = dict(zip(body.inputs, tested, strict=True))
+        inside = {given[v]: given.get(w, w) for v, w in env.items()}
+        test = substituted(op.cond, inside, [given[v] for v in (*inner_kept, *[inner_state[i] for i in moving])])
+        return Node(While(region, len(kept), test), operands, results, node.where)
+
+    def stacked(self, node: Node, op: Loop, outside: dict[Value, Value], fixed: Sequence[int]) -> list[int]:
+        """The positions of the stacked results that the loop must make; the others are found without it."""
+        n, body = op.carried, op.body
+        changing = {body.inputs[op.consts + i] for i in range(n) if i not in fixed}
+        length = op.length if isinstance(op, Scan) else None
+        arrays: dict[Value, Value] = {}
+        if isinstance(op, Scan):
+            count = len(body.inputs) - op.consts - n
+            arrays = dict(zip(body.inputs[op.consts + n :], node.inputs[len(node.inputs) - count :], strict=True))
+        seen: dict[Value, Value] = {}
+        made: list[int] = []
+        for i in range(n, len(node.outputs)):
+            v, out = body.outputs[i], node.outputs[i]
+            if v in seen:
+                self.env[out] = seen[v]
+            elif v in arrays and arrays[v].type is out.type:
+                self.env[out] = arrays[v]
+            elif length is not None and (isinstance(v, Constant) or v in outside) and v not in changing:
+                repeated = BroadcastTo((length, *v.type.shape))
+                self.nodes.append(Node(repeated, (outside.get(v, v),), (out,), node.where))
+            else:
+                seen[v] = out
+                made.append(i)
+                continue
+            self.changed = True
+        return made
+
+
+def _given(inputs: Sequence[Value], operands: Sequence[Value]) -> tuple[dict[Value, Value], tuple[Value, ...]]:
+    """Which inputs stand for constants or for other inputs, and the operands that are left."""
+    env: dict[Value, Value] = {}
+    first: dict[Value, Value] = {}
+    kept = []
+    for v, x in zip(inputs, operands, strict=True):
+        if isinstance(x, Constant):
+            env[v] = x
+        elif x in first:
+            env[v] = first[x]
+        else:
+            first[x] = v
+            kept.append(x)
+    return env, tuple(kept)
+
+
+def _entered(region: Graph, env: dict[Value, Value]) -> Graph:
+    return substituted(region, env, [v for v in region.inputs if v not in env])

@@ -1,0 +1,248 @@
+"""What cannot be converted is refused: the variable, both types, the user's own line, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.errors import ControlFlowError, GraphadError, TracerError
+
+HERE = Path(__file__).name
+BUFFER = np.zeros(3)
+OUTER: list[Any] = []
+CASES: dict[str, tuple[Callable[..., Any], tuple[Any, ...], int, str]] = {}
+
+
+def refused(*args: Any, line: int, message: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Take up a function that raises at a line, counted from its `def`, with a message."""
+
+    def register(f: Callable[..., Any]) -> Callable[..., Any]:
+        CASES[f.__name__] = f, args, f.__code__.co_firstlineno + 1 + line, message
+        return f
+
+    return register
+
+
+@refused(1.0, line=1, message=r"`y` is f64\[3\] after the if branch and f64\[4\] after the else branch of the if")
+def shapes_differ(x):
+    if x > 0:
+        y = np.ones(3) * x
+    else:
+        y = np.ones(4) * x
+    return y
+
+
+@refused(1.0, line=2, message=r"`y` is i64\[\] after the if branch and f64\[\] after the else branch.*same dtype")
+def dtypes_differ(x):
+    y = x
+    if x > 0:
+        y = np.sum(np.arange(3)) + (x > 3)
+    return y
+
+
+@refused(1.0, line=1, message=r"the value is 'a' \(str\) where it is true and 'b' \(str\) where it is false")
+def strings_differ(x):
+    s = "a" if x > 0 else "b"
+    return x * len(s)
+
+
+@refused(1.0, line=1, message=r"`s\[0\]` is f64\[2\] after the if branch and f64\[\] after the else branch")
+def leaves_differ(x):
+    if x > 0:
+        s = (np.ones(2) * x, 1.0)
+    else:
+        s = (x, 2.0)
+    return s
+
+
+@refused(1.0, line=2, message=r"`s` is dict\('a': f64\[\]\) after the if branch and dict\(\) after the else.*structure")
+def structures_differ(x):
+    s = {}
+    if x > 0:
+        s = {"a": x}
+    return len(s)
+
+
+@refused(1.0, line=3, message=r"`y` may have no value here .*assigned in one branch of the if \(.*give it a value before")
+def assigned_in_one_branch(x):
+    if x > 0:
+        y = x
+    return y
+
+
+@refused(3.0, line=4, message=r"`t` may have no value here")
+def assigned_in_one_branch_within_a_loop(x):
+    while x > 0:
+        if x > 2:
+            t = x
+        x = x - t
+    return x
+
+
+@refused(2.0, line=2, message=r"`best` is None before the while loop and f64\[\] after an iteration.*before the loop")
+def none_before_a_loop(x):
+    best = None
+    while x > 0:
+        best = x
+        x = x - 1
+    return best
+
+
+@refused(1.0, 3, line=2, message=r"`v` is f64\[\] before the for loop and f64\[2\] after an iteration.*same shape")
+def shape_grows_in_a_loop(x, n):
+    v = x
+    for _ in range(n):
+        v = np.stack([v, v])
+    return v
+
+
+@refused(1.0, line=1, message=r"the result is f64\[\] where a return statement is reached, and None where the function ends")
+def no_return(x):
+    if x > 0:
+        return x
+
+
+@refused(1.0, line=1, message=r"the list `OUTER` has another length after the if branch.*append it afterwards")
+def appends_in_a_branch(x):
+    if x > 0:
+        OUTER.append(x)
+    return x
+
+
+@refused(1.0, line=2, message=r"the list `ys` changes its length in the while loop.*array of fixed length")
+def appends_in_a_while(x):
+    ys = []
+    while x > 0:
+        ys.append(x)
+        x = x - 1
+    return sum(ys)
+
+
+@refused(1.0, line=2, message=r"ValueError is raised in a branch of the if.*known at run time only.*static_argnums")
+def raises_in_a_branch(x):
+    if x < 0:
+        raise ValueError("negative")
+    return x
+
+
+@refused(1.0, line=3, message=r"ValueError is raised in a branch of the if")
+def raises_within_try(x):
+    try:
+        if x < 0:
+            raise ValueError("negative")
+        y = x
+    except Exception:
+        y = 0.0
+    return y
+
+
+@refused(1.0, line=1, message=r"the test of the if is a traced bool\[3\].*numpy\.any, numpy\.all or numpy\.where")
+def array_as_a_test(x):
+    if np.ones(3) * x > 0:
+        return x
+    return -x
+
+
+@refused(1.0, line=1, message=r"element of the array `BUFFER`.*pass the array as an argument and return the new one")
+def writes_an_outer_array(x):
+    BUFFER[0] = x
+    return x
+
+
+@refused(3, line=1, message=r"range of a traced length is used outside of a for statement.*static")
+def list_of_a_traced_length(n):
+    return [0.0 for _ in range(n)]
+
+
+@refused(1.0, 4, line=4, message=r"an index into a list.* needs the value of a traced i64\[\]")
+def list_indexed_in_a_loop(x, n):
+    values = [1.0, 2.0, 3.0]
+    total = x
+    for i in range(n):
+        total = total + values[i]
+    return total
+
+
+@refused(np.ones(3), line=1, message=r"bool\(\) needs the value.*A comprehension is not converted.*numpy\.where")
+def condition_of_a_comprehension(xs):
+    return sum([x for x in xs if x > 0])
+
+
+@refused(1.0, line=2, message=r"bool\(\) needs the value.*values is a generator, which is not converted")
+def generator(x):
+    def values():
+        if x > 0:
+            yield x
+
+    return sum(values())
+
+
+@pytest.mark.parametrize("transformation", ["jit", "trace", "vmap"])
+@pytest.mark.parametrize("name", CASES)
+def test_refusals(name: str, transformation: str) -> None:
+    f, args, line, message = CASES[name]
+    run = {
+        "jit": lambda *xs: graphad.jit(f, executor="numpy")(*xs),
+        "trace": lambda *xs: graphad.trace(f)(*xs),
+        "vmap": lambda *xs: graphad.vmap(f)(*[np.stack([x, x]) for x in xs]),
+    }[transformation]
+    with pytest.raises(GraphadError, match=message) as caught:
+        run(*args)
+    assert isinstance(caught.value, TypeError)
+    assert f"{HERE}:{line}" in str(caught.value)
+    assert OUTER == []
+    assert not BUFFER.any()
+
+
+def test_the_source_line_is_shown() -> None:
+    with pytest.raises(ControlFlowError, match=r"\(test_conversion_errors\.py:\d+: if x > 0:\); give it the same shape"):
+        graphad.trace(shapes_differ)(1.0)
+
+
+def test_without_conversion() -> None:
+    f = lambda x: x if x > 0 else -x
+    for run in (
+        graphad.jit(f, control_flow=False),
+        graphad.trace(f, control_flow=False),
+        graphad.jit(graphad.grad(f), control_flow=False),
+        lambda x: graphad.vmap(f, control_flow=False)(np.array([x])),
+    ):
+        with pytest.raises(TracerError, match=r"bool\(\) needs the value.*graphad\.cond.*control_flow=True"):
+            run(1.0)
+
+
+def test_a_function_without_source_says_so() -> None:
+    space: dict[str, Any] = {}
+    exec("def f(x):\n    return x if x > 0 else -x\n", space)
+    with pytest.raises(TracerError, match=r"f is not converted: its source .* cannot be read"):
+        graphad.trace(space["f"])(1.0)
+
+
+def test_an_element_of_an_array_in_plain_python_does_not_lose_its_derivative() -> None:
+    def f(x: Any) -> Any:
+        a = np.zeros(2)
+        a[0] = x * x
+        return a.sum()
+
+    with pytest.raises(GraphadError, match=rf"assigned a traced f64\[\] \({HERE}:\d+\).*lose its derivative.*\.at\[i\]"):
+        graphad.grad(f)(3.0)
+    assert graphad.jit(graphad.grad(f), executor="numpy")(3.0) == 6.0
+
+
+def test_what_a_failed_loop_changed_is_put_back() -> None:
+    state = {"n": 0.0}
+
+    def f(x: Any) -> Any:
+        while x > 0:
+            state["n"] = np.ones(2) * x
+            x = x - 1
+        return x
+
+    with pytest.raises(ControlFlowError, match=r"`state\['n'\]` is 0\.0 \(float\) before the while loop and f64\[2\]"):
+        graphad.trace(f)(1.0)
+    assert state == {"n": 0.0}
