@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.loops import Loop, Scan, While
+from graphad.ops.iteration import Loop
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
@@ -13,7 +15,7 @@ RAISING = frozenset({"cholesky", "inv", "solve", "triangular_solve", "pure_callb
 
 @graph_pass
 def licm(graph: Graph) -> Graph:
-    """Move what every iteration of a loop computes alike in front of the loop; inner loops first.
+    """Move what every iteration of a loop, or its condition, computes alike in front of the loop; inner loops first.
 
     Ops that can raise stay where they are, and so do those with effects.
     """
@@ -33,33 +35,43 @@ def _hoist(node: Node) -> tuple[list[Node], Node]:
     op = node.op
     if not isinstance(op, Loop):
         return [], node
-    body, k = op.body, op.consts
-    lead = op.lead if isinstance(op, Scan) else 0
-    outer: dict[Value, Value] = dict(zip(body.inputs[:k], node.inputs[lead : lead + k], strict=True))
+    k, at = op.consts, op.lead + op.consts
+    consts = node.inputs[op.lead : at]
     hoisted: list[Node] = []
-    stay: list[Node] = []
-    for inner in body.nodes:
-        invariant = all([v in outer or isinstance(v, Constant) for v in inner.inputs])
-        if not invariant or not inner.op.pure or inner.op.name in RAISING or any(v.type.dynamic for v in inner.outputs):
-            stay.append(inner)
-            continue
-        outputs = tuple([Value(v.type, v.name) for v in inner.outputs])
-        hoisted.append(Node(inner.op, tuple([outer.get(v, v) for v in inner.inputs]), outputs, inner.where))
-        outer.update(zip(inner.outputs, outputs, strict=True))
+    found = {name: _Invariants(region, consts, hoisted) for name, region in op.regions.items()}
     if not hoisted:
         return [], node
-    read = {v for inner in stay for v in inner.inputs} | set(body.outputs)
-    moved = [v for inner in body.nodes for v in inner.outputs if v in outer and v in read]
-    inputs = (*body.inputs[:k], *moved, *body.inputs[k:])
-    region = Graph(inputs, stay, body.outputs, body.name)
-    new: Scan | While
-    if isinstance(op, Scan):
-        new = Scan(region, k + len(moved), op.length, op.carries, op.reverse)
-    else:
-        assert isinstance(op, While)
-        cond = op.cond
-        tested = (*cond.inputs[:k], *[Value(v.type) for v in moved], *cond.inputs[k:])
-        new = While(region, k + len(moved), Graph(tested, cond.nodes, cond.outputs, cond.name))
-    at = lead + k
-    operands = (*node.inputs[:at], *[outer[v] for v in moved], *node.inputs[at:])
-    return hoisted, Node(new, operands, node.outputs, node.where)
+
+    def widened(region: Graph) -> Graph:
+        """The region without what it need not compute, which it takes as further consts; all regions take the same."""
+        own = next(x for x in found.values() if x.region is region)
+        extra = [v for x in found.values() for v in (x.moved if x is own else [Value(v.type) for v in x.moved])]
+        return Graph((*region.inputs[:k], *extra, *region.inputs[k:]), own.stay, region.outputs, region.name)
+
+    operands = tuple([x.outer[v] for x in found.values() for v in x.moved])
+    new = op.over(widened(op.body), k + len(operands), op.carried, widened)
+    return hoisted, Node(new, (*node.inputs[:at], *operands, *node.inputs[at:]), node.outputs, node.where)
+
+
+class _Invariants:
+    """What a region computes from consts alone: its nodes are copied to `hoisted`, those that `stay` are the others.
+    `moved` are the values that these read, whose values outside are in `outer`."""
+
+    def __init__(self, region: Graph, consts: Sequence[Value], hoisted: list[Node]) -> None:
+        self.region = region
+        self.outer: dict[Value, Value] = dict(zip(region.inputs, consts, strict=False))
+        self.stay: list[Node] = []
+        made: list[Value] = []
+        for inner in region.nodes:
+            invariant = all([v in self.outer or isinstance(v, Constant) for v in inner.inputs])
+            dynamic = any([v.type.dynamic for v in inner.outputs])
+            if not invariant or dynamic or not inner.op.pure or inner.op.name in RAISING:
+                self.stay.append(inner)
+                continue
+            outputs = tuple([Value(v.type, v.name) for v in inner.outputs])
+            inputs = tuple([self.outer.get(v, v) for v in inner.inputs])
+            hoisted.append(Node(inner.op, inputs, outputs, inner.where))
+            self.outer.update(zip(inner.outputs, outputs, strict=True))
+            made += inner.outputs
+        read = {v for inner in self.stay for v in inner.inputs} | set(region.outputs)
+        self.moved = [v for v in made if v in read]

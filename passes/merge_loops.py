@@ -95,13 +95,13 @@ def _merged(first: Node, second: Node, read: set[Value]) -> Node:
     own = [(v, x) for v, x in zip(ixb, xb, strict=True) if x not in handed]
     made_b = [bound.get(v, v) for v in b.body.outputs]
     kept = [p for p in range(a.carries, len(first.outputs)) if first.outputs[p] in read]
-    outputs = [
+    results_inside = [
         *a.body.outputs[: a.carries], *made_b[: b.carries], *[a.body.outputs[p] for p in kept], *made_b[b.carries :],
     ]  # fmt: skip
     inputs = [
         *ica, *[bound[v] for v in icb], *isa, *[bound[v] for v in isb], *ixa, *[bound[v] for v, _ in own],
     ]  # fmt: skip
-    body = Graph(inputs, [*a.body.nodes, *copied], outputs, a.body.name)
+    body = Graph(inputs, [*a.body.nodes, *copied], results_inside, a.body.name)
     op = Scan(body, a.consts + b.consts, a.length, a.carries + b.carries, a.reverse)
     operands = (*first.inputs[:lead], *ca, *cb, *sa, *sb, *xa, *[x for _, x in own])
     results = (

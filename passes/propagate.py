@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.loops import Loop, Scan, While
+from graphad.ops.iteration import Loop
+from graphad.ops.loops import Scan, While
 from graphad.ops.shape import BroadcastTo
 from graphad.ops.structured import Checkpoint, Cond, substituted
 from graphad.passes.base import graph_pass
@@ -105,7 +106,7 @@ class _Sweep:
     # -- loops ------------------------------------------------------------------------------------------------
 
     def loop(self, node: Node, op: Loop) -> Node | None:
-        lead = op.lead if isinstance(op, Scan) else 0
+        lead = op.lead
         k, n, body = op.consts, op.carried, op.body
         consts, state = list(node.inputs[lead : lead + k]), list(node.inputs[lead + k : lead + k + n])
         inner_consts, inner_state = list(body.inputs[:k]), list(body.inputs[k : k + n])
@@ -117,19 +118,22 @@ class _Sweep:
         env, kept = _given([*inner_consts, *[inner_state[i] for i in fixed]], [*consts, *[state[i] for i in fixed]])
         outside = dict(zip([*inner_consts, *inner_state], [*consts, *state], strict=True))
         stacked = self.stacked(node, op, outside, fixed)
-        if not fixed and not env and len(stacked) == len(node.outputs) - n:
+        rows, arrays = _given(body.inputs[k + n :], node.inputs[lead + k + n :], constants=False)
+        if not fixed and not env and not rows and len(stacked) == len(node.outputs) - n:
             return node
+        env.update(rows)
         inner_kept = [v for v in (*inner_consts, *[inner_state[i] for i in fixed]) if v not in env]
         outputs = [body.outputs[i] for i in (*moving, *stacked)]
-        inputs = [*inner_kept, *[inner_state[i] for i in moving], *body.inputs[k + n :]]
+        inputs = [*inner_kept, *[inner_state[i] for i in moving]]
+        inputs += [v for v in body.inputs[k + n :] if v not in rows]
         region = substituted(Graph(body.inputs, body.nodes, outputs, body.name), env, inputs)
         results = tuple([node.outputs[i] for i in (*moving, *stacked)])
-        operands = (*node.inputs[:lead], *kept, *[state[i] for i in moving], *node.inputs[lead + k + n :])
+        operands = (*node.inputs[:lead], *kept, *[state[i] for i in moving], *arrays)
         if isinstance(op, Scan):
             return Node(Scan(region, len(kept), op.length, len(moving), op.reverse), operands, results, node.where)
         assert isinstance(op, While)
         given = dict(zip(body.inputs, tested, strict=True))
-        inside = {given[v]: given.get(w, w) for v, w in env.items()}
+        inside = {given[v]: given.get(w, w) for v, w in env.items() if v in given}
         test = substituted(op.cond, inside, [given[v] for v in (*inner_kept, *[inner_state[i] for i in moving])])
         return Node(While(region, len(kept), test), operands, results, node.where)
 
@@ -161,13 +165,15 @@ class _Sweep:
         return made
 
 
-def _given(inputs: Sequence[Value], operands: Sequence[Value]) -> tuple[dict[Value, Value], tuple[Value, ...]]:
+def _given(
+    inputs: Sequence[Value], operands: Sequence[Value], constants: bool = True
+) -> tuple[dict[Value, Value], tuple[Value, ...]]:
     """Which inputs stand for constants or for other inputs, and the operands that are left."""
     env: dict[Value, Value] = {}
     first: dict[Value, Value] = {}
     kept = []
     for v, x in zip(inputs, operands, strict=True):
-        if isinstance(x, Constant):
+        if constants and isinstance(x, Constant):
             env[v] = x
         elif x in first:
             env[v] = first[x]

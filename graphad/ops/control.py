@@ -30,7 +30,7 @@ def result_types(region: Graph) -> Types:
 
 
 def program(graph: Graph) -> Program:
-    """The graph made ready to run often: `program(graph)(xp, operands)` gives its results with the array namespace `xp`.
+    """The graph made ready to run often: `program(graph)(xp, operands)` gives its results by the array namespace `xp`.
 
     An intermediate array is freed after its last use.
     """

@@ -50,11 +50,11 @@ class Loop(Structured, abstract=True):
         """The same loop over another body; `cond` makes a condition, if there is one, fit its inputs."""
         raise NotImplementedError
 
-    def linear(self, body: Graph, consts: int, carries: int) -> Loop:
+    def linear_part(self, body: Graph, consts: int, carries: int) -> Loop:
         """The second loop of a split, which runs as often as the first."""
         raise NotImplementedError
 
-    def nonlinear(
+    def nonlinear_part(
         self, body: Graph, flags: Flags, count: Sequence[Any], operands: Groups
     ) -> tuple[list[Any], Sequence[Any]]:
         """The results of the first loop of a split, which has the operands that are not flagged, and the trip count."""
@@ -84,6 +84,10 @@ class Loop(Structured, abstract=True):
     def dependent(self, flags: Flags) -> list[bool]:
         """The flags when what follows from a flagged value in an earlier iteration is flagged too."""
         return self.grow(list(flags), lambda f: dependence(self.body, f))
+
+    def reached(self, grown: list[bool]) -> list[bool]:
+        """Which results depend on the flagged operands. A loop that does not run gives its carries as they came."""
+        return [*self.groups(grown)[1], *dependence(self.body, grown)[self.carried :]]
 
     def forward(self, recur: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         lead, n, size = self.lead, self.carried, len(self.body.inputs)
@@ -126,7 +130,7 @@ class Loop(Structured, abstract=True):
         residual = _Residuals(part, known, len(fixed), len(still))
         outputs = (*part.first.outputs[:known], *residual.made)
         first = Graph(part.first.inputs, part.first.nodes, outputs, self.body.name)
-        found, count = self.nonlinear(first, flags, count, (fixed, still, entries))
+        found, count = self.nonlinear_part(first, flags, count, (fixed, still, entries))
         if not part.second.outputs:
             return found[:known]
         inputs = self.groups(_spread(part.second.inputs[len(residual.order) :], flags))
@@ -138,7 +142,7 @@ class Loop(Structured, abstract=True):
         read = [x if isinstance(x, Constant) else fixed[x] for x in residual.consts]
         stacks = [*[entries[i] for i in residual.entries], *found[known:]]
         consts, state, rows = [chosen(xs, f) for xs, f in zip(operands, grouped, strict=True)]
-        op = self.linear(second, len(read) + len(consts), len(state))
+        op = self.linear_part(second, len(read) + len(consts), len(state))
         return merged(wanted, all_results(op(*count, *read, *consts, *state, *stacks, *rows)), found[:known])
 
     def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:

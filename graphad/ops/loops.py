@@ -15,7 +15,18 @@ from graphad.ops.iteration import Groups, Loop, moved_axis, repeated
 from graphad.ops.reduce import Any_, Max
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape, zeros
-from graphad.ops.structured import Flags, Run, all_results, chosen, dependence, merged, one_or_all, others, used_inputs
+from graphad.ops.structured import (
+    Flags,
+    Run,
+    all_results,
+    chosen,
+    dependence,
+    merged,
+    one_or_all,
+    others,
+    region,
+    used_inputs,
+)
 from graphad.trace import Tracer, inline, innermost, trace_flat
 from graphad.types import BOOL, DYNAMIC, INT64, TensorType
 
@@ -79,12 +90,12 @@ class Scan(Loop):
     def dependence(self, flags: Flags) -> list[bool]:
         if self.lead and flags[0]:
             return [True] * len(self.body.outputs)
-        return dependence(self.body, self.dependent(flags[self.lead :]))
+        return self.reached(self.dependent(flags[self.lead :]))
 
-    def linear(self, body: Graph, consts: int, carries: int) -> Loop:
+    def linear_part(self, body: Graph, consts: int, carries: int) -> Loop:
         return self.over(body, consts, carries, lambda cond: cond)
 
-    def nonlinear(
+    def nonlinear_part(
         self, body: Graph, flags: Flags, count: Sequence[Any], operands: Groups
     ) -> tuple[list[Any], Sequence[Any]]:
         fixed, still, entries = operands
@@ -157,22 +168,43 @@ class Scan(Loop):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         from graphad.ops.transcendental import cos, sin
-        from graphad.trace import trace_flat
 
-        a, x = np.array([0.5, -1.0]), np.array([[1.0, -2.0], [0.3, 0.7], [2.0, 0.1]])
-        entry = TensorType(a.dtype, a.shape)
+        a, start = np.array([0.5, -1.0]), np.array([0.1, 0.2])
+        x = np.array([[1.0, -2.0], [0.3, 0.7], [2.0, 0.1]])
 
-        def body(args: Sequence[Any]) -> list[Any]:
-            a, total, x = args
+        def step(a: Any, total: Any, x: Any) -> list[Any]:
             new = sin(total) * a + x
             return [new, cos(new) * x]
 
-        graph = trace_flat(body, [entry] * 3).graph
-        start = np.array([0.1, 0.2])
-        yield Sample(cls(graph, 1, 3, 1), (a, start, x))
-        yield Sample(cls(graph, 1, 3, 1, True), (a, start, x))
-        repeat = trace_flat(lambda args: [sin(args[1]) * args[0]], [entry] * 2).graph
-        yield Sample(cls(repeat, 1, None, 1), (np.array(4), a, start))
+        body = region(step, a, start, x[0])
+        for reverse in (False, True):
+            yield Sample(cls(body, 1, 3, 1, reverse), (a, start, x))
+        yield Sample(cls(body, 1, 0, 1), (a, start, x[:0]))
+        yield Sample(cls(region(step, a[:0], start[:0], x[0, :0]), 1, 3, 1), (a[:0], start[:0], x[:, :0]))
+
+        # Carries of several types, one that nothing reads and one that stays; results that are inputs or constants.
+        def mixed(a: Any, i: Any, flag: Any, z: Any, idle: Any, x: Any, n: Any) -> list[Any]:
+            z_new = z * a + x
+            return [i + n, ~flag, z_new, idle, x, i, flag, np.array(0.5), z_new * z]
+
+        z = np.array(0.3 + 0.2j)
+        state = (np.array(2), np.array(True), z, np.array([1.5, 2.5], np.float32))
+        rows = (np.array([0.2, -0.4, 1.0, 0.7]), np.array([3, 1, -2, 4]))
+        body = region(mixed, np.array(0.9), *state, np.array(0.2), np.array(3))
+        for reverse in (False, True):
+            yield Sample(cls(body, 1, 4, 4, reverse), (np.array(0.9), *state, *rows))
+
+        single = [v.astype(np.float32) for v in (a, start, x)]
+        yield Sample(cls(region(step, single[0], single[1], single[2][0]), 1, 3, 1), tuple(single))
+        yield Sample(cls(region(lambda x: [sin(x) * x, cos(x)], x[0]), 0, 3, 0), (x,))
+        yield Sample(cls(region(lambda c: [c * c * 0.7], start), 0, 3, 1), (start,))
+        yield Sample(cls(region(lambda a: [sin(a)], a), 1, 2, 0), (a,))
+
+        repeat = region(lambda a, c, n: [sin(c) * a, n + 1], a, start, np.array(1))
+        for count in (4, 1, 0, -2):
+            yield Sample(cls(repeat, 1, None, 2), (np.array(count), a, start, np.array(1)))
+        yield Sample(cls(repeat, 1, None, 2, True), (np.array(2), a, start, np.array(1)))
+
 
 class While(Loop):
     """Run `body` as long as `cond` of the carries holds: `(consts, carries) -> (carries, results to stack)`.
@@ -226,12 +258,12 @@ class While(Loop):
         grown = self.dependent(flags)
         if any(dependence(self.cond, grown)):
             return [True] * len(self.body.outputs)
-        return dependence(self.body, grown)
+        return self.reached(grown)
 
-    def linear(self, body: Graph, consts: int, carries: int) -> Loop:
+    def linear_part(self, body: Graph, consts: int, carries: int) -> Loop:
         return Scan(body, consts, None, carries)
 
-    def nonlinear(
+    def nonlinear_part(
         self, body: Graph, flags: Flags, count: Sequence[Any], operands: Groups
     ) -> tuple[list[Any], Sequence[Any]]:
         if any(dependence(self.cond, flags)):
@@ -298,13 +330,32 @@ class While(Loop):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.trace import trace_flat
+        from graphad.ops.transcendental import cos, sin
 
         a, x = np.array(0.9), np.array(3.0)
-        types = [TensorType(a.dtype)] * 2
-        halve = trace_flat(lambda args: [args[1] * args[0] * 0.7], types).graph
-        large = trace_flat(lambda args: [args[1] > 1.0], types).graph
+        halve, large = region(lambda a, x: [x * a * 0.7], a, x), region(lambda a, x: [x > 1.0], a, x)
         yield Sample(cls(halve, 1, large), (a, x))
+        yield Sample(cls(halve, 1, large), (a, np.array(0.5)))
+        single = (a.astype(np.float32), x.astype(np.float32))
+        halve, large = region(lambda a, x: [x * a * 0.7], *single), region(lambda a, x: [x > 1.0], *single)
+        yield Sample(cls(halve, 1, large), single)
+
+        # A count and a flag decide; other carries are read by the body alone, by the test alone, or by nothing.
+        def step(a: Any, n: Any, i: Any, going: Any, x: Any, z: Any, idle: Any) -> list[Any]:
+            new = sin(x) * a + cos(x * i)
+            return [i + 1, going & (i < 7), new, z * new, idle]
+
+        operands = (
+            a, np.array(4), np.array(0), np.array(True), np.array([0.3, -0.8]), np.array([0.5j, 1.0 + 0.2j]),
+            np.array([1.0, 2.0]),
+        )  # fmt: skip
+        cond = region(lambda a, n, i, going, x, z, idle: [going & (i < n)], *operands)
+        body = region(step, *operands)
+        yield Sample(cls(body, 2, cond), operands)
+        yield Sample(cls(body, 2, cond), (a, np.array(0), *operands[2:]))
+        going = np.array(True)
+        yield Sample(cls(region(lambda going: [~going], going), 0, region(lambda going: [going], going)), (going,))
+
 
 class Extent(Op):
     """The number of entries along the first axis: the trip count of the loop that stacked the operand."""

@@ -16,7 +16,10 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op, Sample, Types, zeros_like
 from graphad.ops.control import check_operands, program, result_types
-from graphad.types import TensorType
+from graphad.ops.select import select
+from graphad.ops.shape import broadcast_to, reshape
+from graphad.trace import inline, innermost, trace_flat
+from graphad.types import TensorType, type_of
 
 Flags = Sequence[bool]
 Run = Callable[[Graph], Callable[..., Sequence[Any]]]
@@ -187,39 +190,15 @@ class Cond(Structured):
         parts = [recur(branch, linear, [True] * len(linear), wanted) for branch in self.branches]
         known = len(wanted) - sum(wanted)
         # Residuals of one type share a slot across branches; a branch that has fewer of them gives zeros.
-        residuals = [p.first.outputs[known:] for p in parts]
-        inputs = [p.first.inputs for p in parts]
-        made = [
-            [v for v in dict.fromkeys(rs) if v not in given and not isinstance(v, Constant)]
-            for rs, given in zip(residuals, inputs, strict=True)
-        ]
         slots: Counter[TensorType] = Counter()
-        for values in made:
-            slots |= Counter(v.type for v in values)
-        types = [kind for kind, count in slots.items() for _ in range(count)]
-        firsts, seconds = [], []
-        kept_types = [x.type for x in others(operands, linear)]
-        for part, given, values, branch in zip(parts, inputs, made, self.branches, strict=True):
-            pools = {kind: [v for v in values if v.type is kind] for kind in slots}
-            filled = [pools[t].pop(0) if pools[t] else Constant(np.zeros(t.shape, t.dtype)) for t in types]
-            firsts.append(Graph(given, part.first.nodes, (*part.first.outputs[:known], *filled), branch.name))
-            # The second graph reads a residual from its slot, or from the operand that it is.
-            slot_inputs = [Value(kind) for kind in types]
-            operand_inputs = [Value(kind) for kind in kept_types]
-            source: dict[Value, Value] = dict(zip(filled, slot_inputs, strict=True))
-            source.update(zip(given, operand_inputs, strict=True))
-            residual_inputs = part.second.inputs[: len(part.first.outputs) - known]
-            env = {
-                inner: outer if isinstance(outer, Constant) else source[outer]
-                for inner, outer in zip(residual_inputs, part.first.outputs[known:], strict=True)
-            }
-            linear_inputs = part.second.inputs[len(residual_inputs) :]
-            seconds.append(
-                substituted(part.second, env, (*slot_inputs, *operand_inputs, *linear_inputs))
-            )
+        for part in parts:
+            slots |= Counter(v.type for v in _computed(part, known))
+        types = list(slots.elements())
+        halves = [_with_slots(part, known, types) for part in parts]
+        firsts, seconds = tuple([h.first for h in halves]), tuple([h.second for h in halves])
         kept = others(operands, linear)
-        first = all_results(Cond(tuple(firsts))(index, *kept)) if known + len(types) else []
-        second = all_results(Cond(tuple(seconds))(index, *first[known:], *kept, *chosen(operands, linear)))
+        first = all_results(Cond(firsts)(index, *kept)) if known + len(types) else []
+        second = all_results(Cond(seconds)(index, *first[known:], *kept, *chosen(operands, linear)))
         return merged(wanted, second, first[:known])
 
     def transpose(self, ct: Any, index: Any, *xs: Any, recur: Any = None) -> Any:
@@ -231,10 +210,6 @@ class Cond(Structured):
         return (None, *merged(linear, found, [None] * len(xs)))
 
     def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
-        from graphad.ops.select import select
-        from graphad.ops.shape import broadcast_to, reshape
-        from graphad.trace import inline, innermost
-
         index, operands = xs[0], xs[1:]
         flags, none = list(batched[1:]), [False] * len(self.branches[0].outputs)
         if not batched[0]:
@@ -273,19 +248,58 @@ class Cond(Structured):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.arithmetic import multiply
         from graphad.ops.transcendental import exp, sin
-        from graphad.trace import trace_flat
 
-        x = np.array([1.0, -2.0, 3.0])
-        kind = TensorType(x.dtype, x.shape)
-        branches = tuple(
-            trace_flat(lambda args, f=f: [f(args[0]), args[0] + 1.0], [kind]).graph  # type: ignore[misc]
-            for f in (sin, exp, lambda v: multiply(v, v))
-        )
+        x, n = np.array([1.0, -2.0, 3.0]), np.array([2, -1, 5])
+        branches = tuple([region(lambda x, f=f: [f(x), x + 1.0], x) for f in (sin, exp, lambda x: x * x)])
         yield Sample(cls(branches[:2]), (np.array(True), x))
         yield Sample(cls(branches[:2]), (np.array(False), x))
-        yield Sample(cls(branches), (np.array(2), x))
+        empty = tuple([region(lambda x, f=f: [f(x)], x[:0]) for f in (sin, exp)])
+        yield Sample(cls(empty), (np.array(True), x[:0]))
+        for index in (2, -4, 7):
+            yield Sample(cls(branches), (np.array(index), x))
+        yield Sample(cls(branches[:1]), (np.array(0, np.uint8), x))
+        # Branches that keep different things, leave operands unread, and give what they are given, or constants.
+        a, b = np.array(0.5), np.array([[0.3, -1.2, 0.7]])
+        mixed = (
+            region(lambda x, n, a, b: [sin(x) * exp(b * a), n, a, n > 1], x, n, a, b),
+            region(lambda x, n, a, b: [b * b * b, n * 2, np.array(1.5), n < 0], x, n, a, b),
+            region(lambda x, n, a, b: [x * b, n, sin(a * a) * a, n == n], x, n, a, b),
+        )
+        for index in range(3):
+            yield Sample(cls(mixed), (np.array(index, np.int32), x, n, a, b))
+        single = tuple([region(lambda x, f=f: [f(x)], x.astype(np.float32)) for f in (sin, exp)])
+        yield Sample(cls(single), (np.array(True), x.astype(np.float32)))
+        z = np.array([0.5 + 1.0j, -0.3j])
+        yield Sample(cls((region(lambda z: [z * z], z), region(lambda z: [sin(z)], z))), (np.array(True), z))
+        yield Sample(cls((region(lambda: [np.array(1.0)]), region(lambda: [np.array(2.0)]))), (np.array(False),))
+
+
+def _computed(part: Split, known: int) -> list[Value]:
+    """The residuals, each once, that are neither inputs of the first part nor constants."""
+    given = set(part.first.inputs)
+    return [v for v in dict.fromkeys(part.first.outputs[known:]) if v not in given and not isinstance(v, Constant)]
+
+
+def _with_slots(part: Split, known: int, types: Sequence[TensorType]) -> Split:
+    """The parts with residuals of these types: `nonlinear inputs -> (nonlinear outputs, residuals)` and
+    `(residuals, nonlinear inputs, linear inputs) -> linear outputs`."""
+    first, second = part
+    computed = _computed(part, known)
+    filled: list[Value] = []
+    for t in types:
+        found = next((v for v in computed if v.type is t and v not in filled), None)
+        filled.append(Constant(np.zeros(t.shape, t.dtype)) if found is None else found)
+    residuals = first.outputs[known:]
+    slots, given = [Value(t) for t in types], [Value(t) for t in first.input_types]
+    source = {**dict(zip(filled, slots, strict=True)), **dict(zip(first.inputs, given, strict=True))}
+    env = {
+        inner: outer if isinstance(outer, Constant) else source[outer]
+        for inner, outer in zip(second.inputs, residuals, strict=False)
+    }
+    inputs = (*slots, *given, *second.inputs[len(residuals) :])
+    first = Graph(first.inputs, first.nodes, (*first.outputs[:known], *filled), first.name)
+    return Split(first, substituted(second, env, inputs))
 
 
 class Checkpoint(Structured):
@@ -349,11 +363,18 @@ class Checkpoint(Structured):
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         from graphad.ops.transcendental import exp, sin
-        from graphad.trace import trace_flat
 
-        x = np.array([1.0, -2.0, 3.0])
-        function = trace_flat(lambda args: [sin(exp(sin(args[0])))], [TensorType(x.dtype, x.shape)]).graph
-        yield Sample(cls(function), (x,))
+        x, n = np.array([1.0, -2.0, 3.0]), np.array([2, -1, 5])
+        y, z = np.array(0.5, np.float32), np.array([0.5 + 1.0j, -0.3j])
+        yield Sample(cls(region(lambda x: [sin(exp(sin(x)))], x)), (x,))
+        yield Sample(cls(region(lambda x, n: [sin(x) * x, n + 1, n > 2, x], x, n)), (x, n))
+        yield Sample(cls(region(lambda y, z: [sin(y) * y, sin(z * z)], y, z)), (y, z))
+        yield Sample(cls(region(lambda x, y: [np.array(2.0), x * 2.0], x[:0], y)), (x[:0], y))
+
+
+def region(function: Callable[..., Sequence[Any]], *operands: Any) -> Graph:
+    """The graph of a function of operands like these, for the samples of ops."""
+    return trace_flat(lambda args: function(*args), [type_of(x) for x in operands]).graph
 
 
 def region_flops(region: Graph) -> int:

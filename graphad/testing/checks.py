@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphad import passes
-from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.executors import Executor
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
@@ -202,7 +202,7 @@ def check_jvp(sample: Sample) -> None:
     wide = widened(sample)
     try:
         reference = (graph_of(wide), wide.operands)
-    except TypeMismatchError:
+    except (ShapeError, TypeMismatchError):
         reference = None
     check_graph_jvp(graph_of(sample), sample.operands, reference)
 
