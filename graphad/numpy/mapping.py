@@ -15,6 +15,7 @@ from graphad.numpy._register import (
     axis_of,
     holds_tracer,
     implements,
+    located_errors,
     operand,
     recorded,
 )  # fmt: skip
@@ -104,6 +105,10 @@ class Vectorize:
             return self
         if not holds_tracer(args) and not holds_tracer(kwargs.values()):
             return np.vectorize(self.pyfunc, doc=self.doc, **self.options)(*args, **kwargs)
+        return self._traced(args, kwargs)
+
+    @located_errors
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         excluded = set(self.options["excluded"] or ())
         keys = [i for i in range(len(args)) if i not in excluded]
         names = [name for name in kwargs if name not in excluded]

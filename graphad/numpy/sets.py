@@ -56,9 +56,16 @@ def _filled(values: Any, real: Any, fill: Any) -> Any:
     if real is None:
         return values
     if fill is None:
-        fill = values[:1] if values.shape[0] else np.zeros((), values.dtype)
+        fill = values[:1]
     fill = cast(operand(fill), values.dtype)
     return where(shapes.reshape(real, (-1, *(1,) * (values.ndim - 1))), values, fill)
+
+
+def _chosen(rows: Any, found: Any, real: Any, fill: Any) -> Any:
+    """The rows at the places, with `fill` for those that are not real; zeros where there is no row at all."""
+    if rows.shape[0] == 0:
+        return shapes.full((found.shape[0], *rows.shape[1:]), 0 if fill is None else fill, rows.dtype)
+    return _filled(take(rows, found, 0), real, fill)
 
 
 def _truth(a: Any) -> Any:
@@ -101,7 +108,7 @@ def argwhere(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
 def extract(condition: Any, arr: Any, *, size: Any = None, fill_value: Any = 0) -> Any:
     """NumPy's `extract`; the first `size` elements if that is given, filled up with `fill_value`."""
     found, real = places(shapes.reshape(_truth(condition), (-1,)), size, "extract", _KEEP)
-    return _filled(take(arr, found), real, fill_value)
+    return _chosen(shapes.reshape(operand(arr), (-1,)), found, real, fill_value)
 
 
 @implements(np.compress, beyond=BEYOND)
@@ -112,8 +119,7 @@ def compress(
     a = operand(a)
     a, axis = (shapes.reshape(a, (-1,)), 0) if axis is None else (a, axis_of(a, axis, "compress"))
     found, real = places(_truth(condition), size, "compress", _KEEP)
-    chosen = shapes.moveaxis(take(a, found, axis), axis, 0)
-    return shapes.moveaxis(_filled(chosen, real, fill_value), 0, axis)
+    return shapes.moveaxis(_chosen(shapes.moveaxis(a, axis, 0), found, real, fill_value), 0, axis)
 
 
 @implements(np.trim_zeros)
@@ -180,11 +186,11 @@ def unique(
     x = shapes.reshape(x, (-1,)) if axis is None else shapes.moveaxis(x, axis_of(x, axis, "unique"), 0)
     rows, order, first = _ordered(x, equal_nan)
     found, real = places(first, size, "unique")
-    values = _filled(take(rows, found, 0), real, fill_value)
+    values = _chosen(rows, found, real, fill_value)
     results = [values if axis is None else shapes.moveaxis(values, 0, axis_of(operand(ar), axis, "unique"))]
     group = np.cumsum(first) - 1
     if return_index:
-        results.append(take(order, found))
+        results.append(_chosen(order, found, None, None))
     if return_inverse:
         inverse = recorded(np.zeros(x.shape[0], INT64))
         inverse = ScatterSet((0,), True)(inverse, group, order) if x.shape[0] else inverse
@@ -263,14 +269,13 @@ def intersect1d(
     a, b = _both(ar1, ar2)
     rows, order, first = _ordered(a)
     found, real = places(np.logical_and(first, isin(rows, b)), size, "intersect1d")
-    values = take(rows, found)
+    values = _chosen(rows, found, None, None)
     result = _filled(values, real, fill_value)
     if not return_indices:
         return result
     other = _ordered(b)
     place = np.minimum(searchsorted(other.rows, values), max(b.size - 1, 0))
-    second = take(other.order, place) if b.size else np.zeros(0, INT64)
-    return result, take(order, found), second
+    return result, _chosen(order, found, None, None), _chosen(other.order, place, None, None)
 
 
 @implements(np.union1d, beyond=BEYOND)
@@ -289,7 +294,7 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = No
         rows, _, first = _ordered(a)
         keep = np.logical_and(first, isin(rows, ar2, invert=True))
     found, real = places(keep, size, "setdiff1d")
-    return cast(_filled(take(rows, found), real, fill_value), dtype)
+    return cast(_chosen(rows, found, real, fill_value), dtype)
 
 
 @implements(np.setxor1d, beyond=BEYOND)
@@ -298,4 +303,4 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = Non
     a, b = _both(ar1, ar2)
     rows, _, first = _ordered(shapes.concatenate([a, b]))
     found, real = places(np.logical_and(first, np.not_equal(isin(rows, a), isin(rows, b))), size, "setxor1d")
-    return _filled(take(rows, found), real, fill_value)
+    return _chosen(rows, found, real, fill_value)
