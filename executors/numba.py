@@ -191,7 +191,7 @@ class NumbaExecutor:
     """Compiles the whole graph to one native function; what loops cannot express runs with NumPy inside of it."""
 
     name = "numba"
-    pipeline = "decompose, fuse, lifetime"
+    pipeline = "decompose, fuse(total=1024), lifetime"
 
     def supports(self, op: Op) -> bool:
         return supports(op)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from graphad import errors, executors, numpy, ops, passes, tree, types
+from graphad.api import debug
 from graphad.api.call import ShapeDtype
 from graphad.api.control import checkpoint, cond, switch
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
@@ -60,7 +61,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "associative_scan",
-    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "draw", "errors", "eval_shape",
+    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw", "errors", "eval_shape",
     "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
     "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes", "pure_callback", "scan", "scipy",
     "stop_gradient", "switch", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dis
 import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,8 @@ class Builder:
         self.closed = False
         self.serial = next(_serial)
         outer = _current.get()
-        self.control_flow = outer is None or outer.control_flow
-        self.staged = outer is not None and outer.staged
+        self.control_flow: bool = outer is None or outer.control_flow
+        self.staged: bool = outer is not None and outer.staged
 
     def input(self, type: TensorType, name: str | None = None) -> Value:
         """A new input of the graph."""
@@ -173,6 +174,12 @@ def _classify(code: CodeType) -> bool:
     return internal
 
 
+def internal_frame(frame: FrameType) -> bool:
+    """Whether a stack frame belongs to graphad, NumPy or SciPy."""
+    internal = _is_internal.get(frame.f_code)
+    return _classify(frame.f_code) if internal is None else internal
+
+
 def user_location() -> Location | None:
     """The innermost stack frame that belongs neither to graphad nor to NumPy or SciPy."""
     frame = sys._getframe(2)
@@ -185,6 +192,26 @@ def user_location() -> Location | None:
             return Location.of(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def called(frame: FrameType) -> Any:
+    """What the call that a frame stands in calls, where that is a name or an attribute of one; else None."""
+    code = frame.f_code
+    line, _, column, _ = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None))
+    found = None
+    for instruction in dis.get_instructions(code):
+        place = instruction.positions
+        if column is None or place is None or (place.lineno, place.col_offset) != (line, column):
+            continue
+        name, opname = instruction.argval, instruction.opname
+        if opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF"):
+            scopes = (frame.f_locals, frame.f_globals, frame.f_builtins)
+            found = next((scope[name] for scope in scopes if name in scope), None)
+        elif opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            found = getattr(found, name, None)
+        elif found is not None:
+            break
+    return found
 
 
 def describe_location(where: Location | None) -> str:

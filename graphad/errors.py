@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class GraphadError(Exception):
     """Base class of all errors that graphad raises on purpose."""
@@ -17,6 +19,25 @@ class ShapeError(GraphadError, ValueError):
 
 class IndexOutOfBoundsError(GraphadError, IndexError):
     """A static index lies outside its axis."""
+
+
+class NonFiniteError(GraphadError, FloatingPointError):
+    """A NaN or an infinity was made, and `jit(f, debug="nan")` looked for it.
+
+    `graph` is what stands around the op that made it, and `node` that op, `None` if an argument is not finite itself.
+    """
+
+    def __init__(self, message: str, graph: Any = None, node: Any = None) -> None:
+        super().__init__(message)
+        self.graph = graph
+        self.node = node
+
+    def draw(self, **options: Any) -> Any:
+        """A drawing of `graph`; `options` go to `graphad.draw`, `draw().save("nan.svg")` writes a file."""
+        from graphad.viz import draw
+
+        heat = {} if self.node is None else {"heat": {self.node: 1.0}}
+        return draw(self.graph, **{**heat, **options})
 
 
 class TracerError(GraphadError, TypeError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.build import Builder, building, called, current_builder, describe_location, user_location
 from graphad.errors import MissingRuleError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
@@ -56,8 +56,11 @@ class Tracer(Traced):
     def apply(self, op: Op, operands: Sequence[Any]) -> Any:
         builder = self.builder
         for x in operands:
-            if isinstance(x, Tracer) and x.builder.serial > builder.serial:
-                builder = x.builder
+            if isinstance(x, Tracer):
+                if x.builder.serial > builder.serial:
+                    builder = x.builder
+            elif isinstance(x, (list, tuple)):
+                return op(*[FUNCTIONS[np.array](x) if isinstance(x, (list, tuple)) else x for x in operands])
         # What is done to values of enclosing traces belongs to the innermost: a branch computes only if it is taken.
         current = current_builder()
         if current is not None and current.serial > builder.serial:
@@ -141,6 +144,7 @@ class Tracer(Traced):
 
     def __float__(self) -> float:
         _refuse_element(self)
+        _refuse_math(self)
         return float(self.known("float()"))
 
     def __complex__(self) -> complex:
@@ -167,16 +171,22 @@ class Tracer(Traced):
                 pass
         raise TracerError(
             f"a traced {self.type} cannot become a NumPy array{describe_location(user_location())}: np.asarray, "
-            "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, or "
-            "graphad.pure_callback to call code that cannot be traced"
+            "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, "
+            "graphad.scipy for functions of SciPy, or graphad.pure_callback to call code that cannot be traced"
         )
 
     def __repr__(self) -> str:
         return f"Tracer<{self.type}>"
 
+    def __str__(self) -> str:
+        try:
+            return str(self.builder.evaluate(self.value))
+        except TracerError:
+            return repr(self)
+
     def __format__(self, spec: str) -> str:
         if not spec:
-            return repr(self)
+            return str(self)
         return format(self.known("format()").item(), spec)
 
     # -- NumPy's dispatch protocols ---------------------------------------------------------------------------
@@ -233,6 +243,20 @@ def _refuse_element(x: Tracer) -> None:
             f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which would "
             "lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the elements; "
             "in functions given to graphad.jit, jit(grad(f)) included, the assignment works as it is"
+        )
+
+
+_FLAT = ("is", "floor", "ceil", "trunc")
+"""How the names of functions of `math` begin whose derivative is zero."""
+
+
+def _refuse_math(x: Tracer) -> None:
+    """Raise where a function of `math` asks for a number: its result would have no derivative."""
+    function = called(sys._getframe(2))
+    if getattr(function, "__module__", None) == "math" and not function.__name__.startswith(_FLAT):
+        raise TracerError(
+            f"math.{function.__name__} of a traced {x.type}{describe_location(user_location())} would lose its "
+            f"derivative; use NumPy's function; in functions given to graphad.jit, math.{function.__name__} works as it is"
         )
 
 
@@ -395,7 +419,17 @@ def innermost(operands: Sequence[Any]) -> Builder | None:
     return current if current is not None and found is not None and current.serial > found.serial else found
 
 
+def apply(op: Op, operands: Sequence[Any]) -> list[Any]:
+    """The op's results as a list: recorded in the innermost trace, operands traced or not; computed outside of any."""
+    builder = innermost(operands) or current_builder()
+    if builder is not None:
+        return [Tracer(builder, v) for v in builder.emit(op, tuple([lift(builder, x) for x in operands]))]
+    with np.errstate(all="ignore"):
+        result = op(*operands)
+    return list(result) if isinstance(result, tuple) else [result[()] if isinstance(result, np.ndarray) else result]
+
+
 __all__ = [
-    "FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "Trace", "Tracer", "current_builder", "full", "inline", "innermost",
+    "FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "Trace", "Tracer", "apply", "current_builder", "full", "inline", "innermost",
     "kind_of", "lift", "promoted", "trace_flat", "type_of",
 ]  # fmt: skip

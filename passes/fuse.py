@@ -15,7 +15,7 @@ from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
-from graphad.passes.unroll import REDUCTIONS, WORK, complete, leads, work
+from graphad.passes.unroll import REDUCTIONS, TOTAL, WORK, complete, leads, work
 from graphad.types import Shape, TensorType
 
 PIECES = 4
@@ -95,7 +95,7 @@ class _Fusion:
     `home[v]` is the group that computes `v`; `inside[v]` says that the group's other nodes may read it.
     """
 
-    def __init__(self, graph: Graph, lanes: int) -> None:
+    def __init__(self, graph: Graph, lanes: int, total: int) -> None:
         self.lanes = lanes
         self.groups: list[_Group] = []
         self.home: dict[Value, int] = {}
@@ -104,7 +104,7 @@ class _Fusion:
         self.apart: set[tuple[Node, Value]] = set()
         self.merged: dict[int, int] = {}
         self.effect = -1
-        self.leads = leads(graph, lanes)
+        self.leads = leads(graph, lanes, total)
         for node in graph.nodes:
             self.add(node)
 
@@ -118,15 +118,15 @@ class _Fusion:
         return i
 
     def add(self, node: Node) -> None:
-        out = node.outputs[0]
+        shape = node.outputs[0].type.shape if node.outputs else ()
         lead = self.leads.get(node)
         depth = -1 if lead is None else len(lead)
         size = 1 if lead is None else work(node, depth, self.lanes)
         kernel = lead is not None or (
-            len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], out.type)
+            len(node.outputs) == 1 and is_kernel_op(node.op, [v.type for v in node.inputs], node.outputs[0].type)
         )
         reduction = isinstance(node.op, Reduction) and (depth < 0 or any(axis < depth for axis in node.op.axes))
-        space = lead if lead is not None else node.inputs[0].type.shape if kernel and reduction else out.type.shape
+        space = lead if lead is not None else node.inputs[0].type.shape if kernel and reduction else shape
         sources = {self.group(v) for v in node.inputs} - {-1}
         chosen = -1
         if kernel:
@@ -304,17 +304,18 @@ def _weight(node: Node) -> int:
 
 
 @graph_pass
-def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
+def fuse(graph: Graph, *, lanes: int = 1, total: int = TOTAL) -> Graph:
     """Group elementwise nodes and reductions that share an iteration space into `fused` nodes.
 
-    `lanes` says how many elements of a small array one operation of the executor computes.
+    `lanes` says how many elements of a small array one operation of the executor computes, `total` how many operations
+    on elements of small arrays it may have to compile, the regions' not counted.
 
     The region of a `fused` node is its kernel: elementwise nodes over one shape, and reductions of it whose results
     the kernel itself does not read. Reshapes, transposes, slices and broadcasts stay between kernels: they cost
     nothing, since kernels read strided views.
     """
-    graph = _regions_fused(graph, lanes)
-    fusion = _Fusion(graph, lanes)
+    graph = _regions_fused(graph, lanes, total)
+    fusion = _Fusion(graph, lanes, total)
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
     groups = [group for group in fusion.groups if group.nodes]
@@ -337,11 +338,11 @@ def fuse(graph: Graph, *, lanes: int = 1) -> Graph:
     return Graph(graph.inputs, [node for part in reversed(parts) for node in part], graph.outputs, graph.name)
 
 
-def _regions_fused(graph: Graph, lanes: int) -> Graph:
+def _regions_fused(graph: Graph, lanes: int, total: int) -> Graph:
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     nodes = [
-        node if isinstance(node.op, Fused) else map_regions(node, lambda region: fuse(region, lanes=lanes))
+        node if isinstance(node.op, Fused) else map_regions(node, lambda region: fuse(region, lanes=lanes, total=total))
         for node in graph.nodes
     ]
     return Graph(graph.inputs, nodes, graph.outputs, graph.name)

@@ -42,7 +42,7 @@ def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[No
             return
         if isinstance(node.op, Structured) and not whole:
             found = dependent_results(node, reached)
-            if len(found) < len(node.outputs):
+            if len(found) < len(node.outputs) or not node.outputs:
                 for part in _split(node, [v in reached for v in node.inputs]):
                     place(part, True)
                 return

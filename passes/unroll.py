@@ -191,8 +191,9 @@ def _dot_seed(node: Node) -> Shape | None:
     return None
 
 
-def leads(graph: Graph, lanes: int = 1) -> dict[Node, Shape]:
-    """For each node that is to run unrolled, the leading axes of the loop that it runs in. `lanes` as in `work`."""
+def leads(graph: Graph, lanes: int = 1, total: int = TOTAL) -> dict[Node, Shape]:
+    """For each node that is to run unrolled, the leading axes of the loop that it runs in. `lanes` as in `work`;
+    without a loop no more than `total` operations are unrolled."""
     maker = {v: node for node in graph.nodes for v in node.outputs}
     seeds = [(node, lead) for node in graph.nodes if (lead := seed(node, maker)) is not None]
     found: dict[Node, Shape] = {}
@@ -218,7 +219,7 @@ def leads(graph: Graph, lanes: int = 1) -> dict[Node, Shape]:
             del found[node]
         elif node in found:
             made.update(node.outputs)
-    if sum(work(node, 0, lanes) for node, lead in found.items() if not lead) > TOTAL:
+    if sum(work(node, 0, lanes) for node, lead in found.items() if not lead) > total:
         found = {node: lead for node, lead in found.items() if lead}
     return found
 

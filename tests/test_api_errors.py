@@ -147,7 +147,7 @@ def test_conversions_that_lose_the_trace() -> None:
     with pytest.raises(TracerError, match=rf"traced f64\[3\] cannot become a NumPy array.*{HERE}.*numpy.stack"):
         graphad.jit(lambda x: np.asarray(x, dtype=float), control_flow=False)(X)
     with pytest.raises(TracerError, match=r"float\(\) needs the value"):
-        graphad.jit(lambda x: float(x))(1.0)
+        graphad.jit(lambda x: float(x), control_flow=False)(1.0)
     with pytest.raises(TracerError, match=r"range"):
         graphad.jit(lambda n: [0.0 for _ in range(n)], control_flow=False)(3)
 

@@ -108,3 +108,21 @@ def test_lifetime_lowers_the_peak() -> None:
     graph = graphad.trace(f)(X)
     before, after = plan(graph).peak_bytes, plan(Pipeline("lifetime")(graph)).peak_bytes
     assert after < before
+
+
+def test_small_arrays_stay_loops_where_all_of_them_are_too_many():
+    def f(a, x):
+        for _ in range(4):
+            x = np.tanh(a @ x) + x[::-1]
+        return x
+
+    rng = np.random.default_rng(0)
+    a, x = rng.normal(size=(6, 6)), rng.normal(size=6)
+    graph = graphad.trace(f)(a, x)
+    free = graphad.Pipeline("cse, dce, fuse")(graph)
+    bound = graphad.Pipeline("cse, dce, fuse(total=100)")(graph)
+    depths = [[node.op.depth for node in g.nodes if node.op.name == "fused"] for g in (free, bound)]
+    assert 0 in depths[0]
+    assert 0 not in depths[1]
+    np.testing.assert_allclose(free.eval(a, x)[0], f(a, x))
+    np.testing.assert_allclose(bound.eval(a, x)[0], f(a, x))

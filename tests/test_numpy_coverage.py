@@ -8,7 +8,11 @@ import os
 import numpy_coverage as coverage
 import pytest
 
-NAMES = [(where, name) for where, module in coverage.MODULES.items() for name in coverage.names(module)]
+NAMES = [
+    pytest.param(where, name, marks=[pytest.mark.slow] if i % 8 else [])
+    for where, module in coverage.MODULES.items()
+    for i, name in enumerate(coverage.names(module))
+]
 
 
 @pytest.fixture(scope="module")

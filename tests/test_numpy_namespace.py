@@ -99,11 +99,20 @@ def test_laws_of_the_graph(case):
             check_graph_transpose(passes.jvp(graph, floats), [*arrays, *tangents])
 
 
-@pytest.mark.parametrize("executor", ["llvm", "numba"])
-@pytest.mark.parametrize("start", range(0, len(ALL), STRIDE))
-def test_compiled_as_numpy(executor, start):
+def groups():
+    """Many calls to one function; numba, which compiles the loops that llvm does, takes one of twelve unless asked."""
+    yield from [pytest.param("llvm", ALL[i : i + STRIDE], id=f"llvm-{i}") for i in range(0, len(ALL), STRIDE)]
+    for k in range(12):
+        some = ALL[k::12]
+        for i in range(0, len(some), 16):
+            marks = [pytest.mark.slow] if k else []
+            yield pytest.param("numba", some[i : i + 16], id=f"numba-{k}-{i}", marks=marks)
+
+
+@pytest.mark.parametrize(("executor", "chosen"), groups())
+def test_compiled_as_numpy(executor, chosen):
     """What NumPy gives, of many calls compiled into one function."""
-    cases = [Compiled(repr(c), graph_of(c), c) for c in ALL[start : start + STRIDE]]
+    cases = [Compiled(repr(c), graph_of(c), c) for c in chosen]
     failures = {}
     try:
         compare(cases, executor)

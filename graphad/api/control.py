@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, argument_type, as_array, converted, is_weak
+from graphad.api.call import Call, argument_type, converted, is_weak
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph
-from graphad.op import Op
 from graphad.ops.elementwise import cast
 from graphad.ops.structured import Checkpoint, Cond
-from graphad.trace import Tracer, innermost, lift, trace_flat
+from graphad.trace import Tracer, apply, innermost, trace_flat
 from graphad.types import TensorType
 
 
@@ -78,20 +77,6 @@ def all_captures(*regions: Region) -> list[Tracer]:
         for x in region.captures:
             found.setdefault(x.value, x)
     return list(found.values())
-
-
-def apply(op: Op, operands: Sequence[Any]) -> list[Any]:
-    """The op's results as a list: recorded within a trace, computed at once outside of any."""
-    operands = [x if isinstance(x, Tracer) else as_array(x) for x in operands]
-    builder = innermost(operands) or current_builder()
-    if builder is not None and operands:
-        if not any(isinstance(x, Tracer) for x in operands):
-            operands[0] = Tracer(builder, lift(builder, operands[0]))
-        found = builder.emit(op, tuple([lift(builder, x) for x in operands]))
-        return [Tracer(builder, v) for v in found]
-    with np.errstate(all="ignore"):
-        result = op(*operands)
-    return list(result) if isinstance(result, tuple) else [result[()] if isinstance(result, np.ndarray) else result]
 
 
 def describe_difference(path: str, left: str, a: Any, right: str, b: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphad import executors, tree
 from graphad.api.call import Call, ShapeDtype, argument_type, as_array, converted, is_weak
+from graphad.api.diagnose import kinds_of, watched
 from graphad.build import describe_location, user_location
 from graphad.errors import ExecutorError, TracerError, TypeMismatchError
 from graphad.executors import Executor
@@ -121,6 +122,7 @@ class Jitted:
         pipeline: str | Pipeline,
         static_argnums: int | Sequence[int],
         control_flow: bool,
+        debug: str | Sequence[str] | None,
         options: dict[str, Any],
     ) -> None:
         wraps(fun)(self)
@@ -129,6 +131,7 @@ class Jitted:
         self.pipeline = pipeline
         self.static_argnums = static_argnums
         self.control_flow = control_flow
+        self.debug = kinds_of(debug)
         self.options = options
         if options:
             executors.get(executor, **options)
@@ -158,8 +161,7 @@ class Jitted:
             traced = call.trace(known=False, control_flow=self.control_flow)
             if traced.captures:
                 return _record(call, traced)
-            executor = executors.get(self.executor, **self.options)
-            compiled = Compiled(traced.graph, self.pipeline, executor, time.perf_counter() - start)
+            compiled = self._compiled(traced.graph, time.perf_counter() - start)
             plain = not kwargs and not self._static(args)
             direct = _direct(compiled, call, self._other) if plain else None
             found = self._cache[key] = _by_leaves(compiled, call), direct
@@ -180,7 +182,13 @@ class Jitted:
         seconds = time.perf_counter() - start
         if traced.captures:
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
-        return Compiled(traced.graph, self.pipeline, executors.get(self.executor, **self.options), seconds)
+        return self._compiled(traced.graph, seconds)
+
+    def _compiled(self, graph: Graph, seconds: float) -> Compiled:
+        compiled = Compiled(graph, self.pipeline, executors.get(self.executor, **self.options), seconds)
+        if self.debug:
+            compiled.executable = watched(compiled.executable, graph, self.debug)
+        return compiled
 
     def clear_cache(self) -> None:
         """Forget every compiled signature."""
@@ -269,6 +277,7 @@ def jit(
     pipeline: str | Pipeline = OPTIMISE,
     static_argnums: int | Sequence[int] = (),
     control_flow: bool = True,
+    debug: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Any:
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
@@ -276,13 +285,15 @@ def jit(
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
     executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays;
     `control_flow` whether Python's `if`, `while` and `for` on traced values become branches and loops of the graph;
+    `debug="nan"` makes a NaN or infinity among the results a `NonFiniteError` that names the line which made the
+    first one, `debug="index"` tells the index and the iteration of an index out of bounds ("nan, index" asks for both);
     `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a
     decorator, with or without options. Raises `ExecutorError` for an option that the executor does not take,
     `ControlFlowError` for control flow that cannot be converted.
     """
     if fun is None:
-        return lambda f: Jitted(f, executor, pipeline, static_argnums, control_flow, options)
-    return Jitted(fun, executor, pipeline, static_argnums, control_flow, options)
+        return lambda f: Jitted(f, executor, pipeline, static_argnums, control_flow, debug, options)
+    return Jitted(fun, executor, pipeline, static_argnums, control_flow, debug, options)
 
 
 def _bind_static(

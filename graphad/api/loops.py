@@ -9,13 +9,13 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import ShapeDtype, argument_type, converted, is_weak
-from graphad.api.control import Region, all_captures, apply, check_trees, checkpoint
+from graphad.api.control import Region, all_captures, check_trees, checkpoint
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.ops.elementwise import cast
 from graphad.ops.loops import Scan, While
 from graphad.ops.shape import concatenate, iota, reshape
-from graphad.trace import Tracer, innermost
+from graphad.trace import apply, innermost
 from graphad.types import BOOL, INT64, TensorType
 
 Segments = int | Sequence[int] | None

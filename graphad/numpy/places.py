@@ -147,7 +147,8 @@ class Joined:
                 axis, ndmin, first = (*numbers, *(axis, ndmin, first)[len(numbers) :])
             else:
                 x = np.r_[item] if isinstance(item, slice) else item
-                parts.append(x if isinstance(x, Tracer) or np.ndim(x) == 0 else operand(x))
+                bare = isinstance(x, Tracer) or (not isinstance(x, (list, tuple)) and np.ndim(x) == 0)
+                parts.append(x if bare else operand(x))
         if not any(isinstance(x, Tracer) for x in parts):
             return recorded(self.original[key])
         dtype = dtype_of(*parts)

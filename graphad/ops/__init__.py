@@ -8,11 +8,15 @@ from graphad.ops import (
     control,
     cumulative,
     custom,
+    decompositions,
     determinant,
     dot_general,
     dynamic,
+    effects,
+    eigen,
     einsum,
     elementwise,
+    fft,
     fused,
     gather,
     index,
@@ -32,7 +36,8 @@ from graphad.ops import (
 )
 
 __all__ = [
-    "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "determinant",
-    "dot_general", "dynamic", "einsum", "elementwise", "fused", "gather", "index", "linalg", "loops", "matrices",
-    "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special", "structured", "transcendental",
+    "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "decompositions",
+    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "fft", "fused", "gather", "index",
+    "linalg", "loops", "matrices", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special",
+    "structured", "transcendental",
 ]  # fmt: skip

@@ -8,7 +8,8 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from graphad.errors import ShapeError
+from graphad.build import describe_location
+from graphad.errors import IndexOutOfBoundsError, ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op, Sample, Types
 from graphad.trace import current_builder, inline, innermost
@@ -55,6 +56,7 @@ def _program(graph: Graph) -> Program:
 
     last: dict[int, int] = {}
     steps: list[tuple[Any, list[int], int | None, list[int], list[int]]] = []
+    places = [node.where for node in graph.nodes]
     for node in graph.nodes:
         read, made = [slot(v) for v in node.inputs], [slot(v) for v in node.outputs]
         last.update(dict.fromkeys((*read, *made), len(steps)))
@@ -67,15 +69,24 @@ def _program(graph: Graph) -> Program:
 
     def run(xp: Any, xs: Sequence[Any]) -> list[Any]:
         env = [*xs, *initial]
-        for function, read, single, made, dead in steps:
-            result = function(xp, *[env[i] for i in read])
-            if single is not None:
-                env[single] = result
-            else:
-                for i, x in zip(made, result, strict=True):
-                    env[i] = x
-            for i in dead:
-                env[i] = None
+        step = steps[0] if steps else None
+        try:
+            for step in steps:
+                function, read, single, made, dead = step
+                result = function(xp, *[env[i] for i in read])
+                if single is not None:
+                    env[single] = result
+                else:
+                    for i, x in zip(made, result, strict=True):
+                        env[i] = x
+                for i in dead:
+                    env[i] = None
+        except IndexOutOfBoundsError as error:
+            if not getattr(error, "located", False):
+                error.located = True  # type: ignore[attr-defined]
+                where = next(w for s, w in zip(steps, places, strict=True) if s is step)
+                error.args = (f"{error}{describe_location(where)}",)
+            raise
         return [env[i] for i in outputs]
 
     return run

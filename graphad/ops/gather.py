@@ -49,7 +49,8 @@ class Indexed(Op, abstract=True):
     def check(self, shape: Shape, indices: Sequence[Any]) -> None:
         for axis, index in zip(self.axes, indices, strict=True):
             if index.size and not (index.min() >= 0 and index.max() < shape[axis]):
-                bad = index.min() if index.min() < 0 else index.max()
+                # What counts from the end had the extent added to it.
+                bad = index.min() - shape[axis] if index.min() < 0 else index.max()
                 raise IndexOutOfBoundsError(
                     f"{self.name}: index {bad} is out of bounds for axis {axis} of extent {shape[axis]}"
                 )

@@ -27,7 +27,7 @@ from graphad.ops.structured import (
     region,
     used_inputs,
 )
-from graphad.trace import Tracer, inline, innermost, trace_flat
+from graphad.trace import Tracer, apply, inline, innermost, trace_flat
 from graphad.types import BOOL, DYNAMIC, INT64, TensorType
 
 _COUNT = TensorType(INT64)
@@ -99,10 +99,8 @@ class Scan(Loop):
         self, body: Graph, flags: Flags, count: Sequence[Any], operands: Groups
     ) -> tuple[list[Any], Sequence[Any]]:
         fixed, still, entries = operands
-        if not body.outputs:
-            return [], count
         op = Scan(body, len(fixed), self.length, len(still), self.reverse)
-        return all_results(op(*count, *fixed, *still, *entries)), count
+        return apply(op, [*count, *fixed, *still, *entries]), count
 
     def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
         lead, n = self.lead, self.carries
@@ -333,11 +331,12 @@ class While(Loop):
         from graphad.ops.transcendental import cos, sin
 
         a, x = np.array(0.9), np.array(3.0)
-        halve, large = region(lambda a, x: [x * a * 0.7], a, x), region(lambda a, x: [x > 1.0], a, x)
+        # It ends whatever the operands are.
+        halve, large = region(lambda a, x: [x / (1 + a * a)], a, x), region(lambda a, x: [x > 1.0], a, x)
         yield Sample(cls(halve, 1, large), (a, x))
         yield Sample(cls(halve, 1, large), (a, np.array(0.5)))
         single = (a.astype(np.float32), x.astype(np.float32))
-        halve, large = region(lambda a, x: [x * a * 0.7], *single), region(lambda a, x: [x > 1.0], *single)
+        halve, large = region(lambda a, x: [x / (1 + a * a)], *single), region(lambda a, x: [x > 1.0], *single)
         yield Sample(cls(halve, 1, large), single)
 
         # A count and a flag decide; other carries are read by the body alone, by the test alone, or by nothing.

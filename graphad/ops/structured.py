@@ -18,7 +18,7 @@ from graphad.op import Op, Sample, Types, zeros_like
 from graphad.ops.control import check_operands, program, result_types
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
-from graphad.trace import inline, innermost, trace_flat
+from graphad.trace import apply, inline, innermost, trace_flat
 from graphad.types import TensorType, type_of
 
 Flags = Sequence[bool]
@@ -197,7 +197,7 @@ class Cond(Structured):
         halves = [_with_slots(part, known, types) for part in parts]
         firsts, seconds = tuple([h.first for h in halves]), tuple([h.second for h in halves])
         kept = others(operands, linear)
-        first = all_results(Cond(firsts)(index, *kept)) if known + len(types) else []
+        first = all_results(Cond(firsts)(index, *kept))
         second = all_results(Cond(seconds)(index, *first[known:], *kept, *chosen(operands, linear)))
         return merged(wanted, second, first[:known])
 
@@ -332,7 +332,7 @@ class Checkpoint(Structured):
         graph = self.function
         part = recur(graph, linear, [True] * len(linear), wanted).first
         known = Graph(part.inputs, part.nodes, part.outputs[: len(wanted) - sum(wanted)], graph.name)
-        first = all_results(Checkpoint(known)(*others(xs, linear))) if known.outputs else []
+        first = apply(Checkpoint(known), others(xs, linear))
         second = Checkpoint(Graph(graph.inputs, graph.nodes, chosen(graph.outputs, wanted), graph.name))(*xs)
         return merged(wanted, all_results(second), first)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.control import all_captures, apply
+from graphad.api.control import all_captures
 from graphad.api.conversion.heap import UNSET, Heap, Slot
 from graphad.api.conversion.items import changed
 from graphad.api.conversion.jumps import RETURNED
@@ -29,7 +29,7 @@ from graphad.api.conversion.parts import (
 from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.ops.structured import Cond, Structured
-from graphad.trace import Tracer, inline, innermost
+from graphad.trace import Tracer, apply, inline, innermost
 
 Thunk = Callable[[], Any]
 

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import ast
 import dis
+import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial, wraps
+from importlib import import_module
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
 from graphad.api.conversion.source import Unreadable, definition
+from graphad.numpy._register import NAMESPACE, holds_tracer, operand
 
 
 class Conversion(NamedTuple):
@@ -61,7 +66,37 @@ def call(f: Any) -> Any:
         found = REPLACED.get(f)
     except TypeError:
         return convert(f)
-    return convert(f) if found is None else found
+    if found is None:
+        if type(getattr(f, "__self__", None)).__name__ in _RANDOM:
+            _holder[RUNTIME].refuse_random(f)
+        if isinstance(f, np.vectorize):
+            options = {name: getattr(f, name) for name in ("otypes", "excluded", "cache", "signature")}
+            return REPLACED[np.vectorize](f.pyfunc, **options)
+        return _joining(f) if isinstance(f, _NUMPY) else convert(f)
+    return found
+
+
+_NUMPY = (np.ufunc, type(np.sum))
+_RANDOM = ("Generator", "RandomState", "Random")
+
+
+@cache
+def _joining(function: Any) -> Callable[..., Any]:
+    """A function of NumPy for lists of traced values too, which NumPy itself does not hand on to graphad."""
+    traced = NAMESPACE.get(function)
+
+    @wraps(function)
+    def joining(*args: Any, **kwargs: Any) -> Any:
+        for x in args:
+            if isinstance(x, (list, tuple)) and holds_tracer(x):
+                if traced is not None:
+                    return traced(*args, **kwargs)
+                if isinstance(function, np.ufunc):
+                    args = tuple([operand(x) if isinstance(x, (list, tuple)) else x for x in args])
+                break
+        return function(*args, **kwargs)
+
+    return joining
 
 
 def _function(f: FunctionType) -> Any:
@@ -85,8 +120,19 @@ def _function(f: FunctionType) -> Any:
 
 
 def _wrapper(f: FunctionType) -> Any:
-    """A function of a library: it is called as it is."""
-    return REPLACED.get(f, f)
+    """A function of a library: it is called as it is, but for those of SciPy that graphad has as well."""
+    found = REPLACED.get(f)
+    return (_of_scipy(f) or f) if found is None else found
+
+
+@cache
+def _of_scipy(f: FunctionType) -> Any:
+    """The function of `graphad.scipy` for one of SciPy, None where there is none."""
+    place = (f.__module__ or "").split(".")[:2]
+    if place not in (["scipy", "linalg"], ["scipy", "special"]):
+        return None
+    found = vars(import_module(f"graphad.{'.'.join(place)}")).get(f.__name__)
+    return found if getattr(sys.modules[".".join(place)], f.__name__, None) is f else None
 
 
 def _class(cls: type) -> Any:
@@ -110,6 +156,7 @@ def _convert_code(f: FunctionType) -> Conversion:
     code = f.__code__
     if code.co_flags & (0x20 | 0x80 | 0x100 | 0x200):
         return Conversion(code, None, "generators and coroutines are not converted; collect the values in a list")
+    _load()
     if not _needs(f):
         return Conversion(code, None, "")
     try:
@@ -121,10 +168,8 @@ def _convert_code(f: FunctionType) -> Conversion:
 
 def compiled(node: ast.AST, code: CodeType) -> CodeType:
     """The converted code of a definition, with the names, file, line numbers and free variables of the original."""
-    from graphad.api.conversion import rewrite, runtime
+    from graphad.api.conversion import rewrite
 
-    if RUNTIME not in _holder:
-        _runtime.cell_contents = _holder[RUNTIME] = runtime
     body: ast.stmt
     if isinstance(node, ast.Lambda):
         body = ast.Expr(rewrite.lambda_(node, None))
@@ -158,6 +203,14 @@ def compiled(node: ast.AST, code: CodeType) -> CodeType:
 _holder: dict[str, Any] = {}
 
 
+def _load() -> None:
+    """Import what converted code calls, which fills `REPLACED` too."""
+    if RUNTIME not in _holder:
+        from graphad.api.conversion import runtime
+
+        _runtime.cell_contents = _holder[RUNTIME] = runtime
+
+
 def _first(code: CodeType) -> CodeType:
     return next(c for c in code.co_consts if isinstance(c, CodeType))
 
@@ -181,20 +234,28 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
 
 _jumps = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_FUNCTION_EX") if n in dis.opmap)
+# What follows a tuple that is no argument: it is returned, is an index, or formats a string.
+_TUPLE_ENDS = ("RETURN_VALUE", "BINARY_SUBSCR", "BINARY_OP", "STORE_FAST")
 _GLOBAL = dis.opmap["LOAD_GLOBAL"]
 _CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in dis.opmap)
 
 
 def _needs(f: FunctionType) -> bool:
-    """Whether a function has control flow, assigns elements, or calls what may need to be converted."""
+    """Whether a function has control flow, assigns elements, calls what may need to be converted, or gives lists to
+    NumPy's functions."""
     for code in nested_codes(f.__code__):
         calls = foreign = 0
+        lists, before = False, ""
         # A callee is a global name, or what attributes of one lead to; NULL marks where a call begins.
         chain, called = None, False
         for instruction in dis.get_instructions(code):
             op, name = instruction.opcode, instruction.opname
             if op in _jumps or name == "STORE_SUBSCR" or (name == "BINARY_OP" and "=" in instruction.argrepr):
                 return True
+            if name == "LOAD_ATTR" and instruction.argval in ("r_", "c_"):
+                return True
+            lists = lists or name == "BUILD_LIST" or (before == "BUILD_TUPLE" and name not in _TUPLE_ENDS)
+            before = name
             if op in _CHAIN and chain is not None:
                 chain = getattr(chain, instruction.argval, None)
                 called = called or name == "LOAD_METHOD" or "NULL" in instruction.argrepr
@@ -204,7 +265,7 @@ def _needs(f: FunctionType) -> bool:
             chain, called = None, False
             if op == _GLOBAL:
                 chain, called = _resolve(f, instruction.argval), "NULL" in instruction.argrepr
-        if calls > foreign:
+        if calls > foreign or (calls and lists):
             return True
     return False
 
@@ -217,10 +278,10 @@ def _resolve(f: FunctionType, name: str) -> Any:
 
 def _foreign(x: Any) -> bool:
     """Whether a call of this object leaves the user's code for good."""
-    if x is None or not callable(x) or x in REPLACED:
+    if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize):
         return False
     if isinstance(x, FunctionType):
-        return not is_user_file(x.__code__.co_filename)
+        return not is_user_file(x.__code__.co_filename) and _of_scipy(x) is None
     return not isinstance(x, type) and not is_user_class(type(x)) and not isinstance(x, (MethodType, partial))
 
 

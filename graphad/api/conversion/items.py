@@ -13,6 +13,7 @@ from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.numpy._register import holds_tracer, recorded
 from graphad.numpy.inplace import View, assign, own
+from graphad.numpy.places import OBJECTS
 from graphad.trace import Tracer, lift
 
 _INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
@@ -65,7 +66,9 @@ def setitem(value: Any, x: Any, index: Any) -> Any:
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]`; a NumPy array is read at a traced index too."""
+    """`x[index]`; a NumPy array is read at a traced index too, and `np.r_` and `np.c_` join traced values."""
+    if (x is np.r_ or x is np.c_) and holds_tracer((index,)):
+        x = OBJECTS["r_" if x is np.r_ else "c_"]
     if isinstance(x, np.ndarray) and holds_tracer((index,)):
         return recorded(x)[index]
     return x[index]

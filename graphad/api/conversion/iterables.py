@@ -13,6 +13,7 @@ from graphad.api.conversion.functions import REPLACED, convert
 from graphad.api.conversion.parts import shown, unknown
 from graphad.errors import ControlFlowError
 from graphad.numpy._register import NAMESPACE, holds_tracer
+from graphad.numpy.mapping import Vectorize
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import iota, reshape
 from graphad.trace import Tracer
@@ -224,7 +225,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any]) -> Calla
 def _calling(original: Any) -> Callable[..., Any]:
     """A function of a library that calls its first argument: that is converted."""
 
-    @functools.wraps(original)
+    @functools.wraps(original, updated=())
     def calling(f: Any, *args: Any, **kwargs: Any) -> Any:
         return original(convert(f), *args, **kwargs)
 
@@ -267,6 +268,7 @@ def install() -> None:
             filter: _calling(filter),
             functools.reduce: _calling(functools.reduce),
             tree.map: _calling(tree.map),
+            np.vectorize: _calling(Vectorize),
         }
     )
 

@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphad.api.control import all_captures, apply
+from graphad.api.control import all_captures
 from graphad.api.conversion.branches import and_, if_
 from graphad.api.conversion.carries import Loop
 from graphad.api.conversion.heap import Heap
@@ -17,7 +17,7 @@ from graphad.api.conversion.iterables import Count, Rows, rows
 from graphad.api.conversion.parts import Part, kind, shown, truth
 from graphad.errors import ControlFlowError
 from graphad.ops.loops import Scan, While
-from graphad.trace import Tracer
+from graphad.trace import Tracer, apply
 
 Thunk = Callable[[], Any]
 

@@ -11,6 +11,7 @@ from graphad.api.conversion.functions import call
 from graphad.api.conversion.items import getitem, inplace, put, put_outer, setitem
 from graphad.api.conversion.loops import for_, while_
 from graphad.api.conversion.parts import describe, shown, truth
+from graphad.api.conversion.scalars import refuse_random
 from graphad.errors import ControlFlowError
 from graphad.trace import Tracer
 
@@ -39,5 +40,5 @@ def checked(test: Any) -> bool:
 
 __all__ = [
     "ControlFlowError", "and_", "call", "checked", "choose", "compare", "contains", "for_", "getitem", "if_", "inplace",
-    "none_of", "not_", "or_", "put", "put_outer", "returned", "setitem", "slice", "while_",
+    "none_of", "not_", "or_", "put", "put_outer", "refuse_random", "returned", "setitem", "slice", "while_",
 ]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Calls back into Python for what they do: printing, plotting, stopping in a debugger."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.op import Op, Sample, Types
+from graphad.types import TensorType
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """A function called once for each example of a batch; `batched` tells which operands have the batch axis."""
+
+    function: Callable[..., None]
+    batched: tuple[bool, ...]
+    size: int
+
+    def __call__(self, *xs: Any) -> None:
+        for i in range(self.size):
+            self.function(*[x[i] if b else x for x, b in zip(xs, self.batched, strict=True)])
+
+
+class DebugCallback(Op):
+    """A Python function called with the operands, at every run and in program order; there is no result.
+
+    Derivatives pass it by: it is called in the forward pass, with values. Under `vmap` it is called for each example.
+    """
+
+    pure = False
+    exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")
+    function: Callable[..., None]
+
+    def infer(self, *xs: TensorType) -> Types:
+        return ()
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        self.function(*[np.asarray(x) for x in xs])
+        return ()
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return DebugCallback(Rows(self.function, tuple(batched), size))(*xs)
+
+    def flops(self, *xs: TensorType) -> int:
+        return 0
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls(_nothing), (np.array([1.0, -2.0]), np.array(3)))
+
+
+def _nothing(*xs: Any) -> None:
+    """A callback without effect."""

@@ -1,0 +1,124 @@
+"""Python's own functions of numbers on traced values: the module `math`, `float` and its kin; random numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+from math import exp as exponential
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.errors import ControlFlowError, TracerError, TypeMismatchError
+
+SMOOTH = [
+    "acos", "asin", "asinh", "atan", "atanh", "cbrt", "cos", "cosh", "degrees", "erf", "erfc", "exp", "exp2", "expm1",
+    "fabs", "gamma", "lgamma", "log", "log10", "log1p", "log2", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
+]  # fmt: skip
+SMOOTH = [name for name in SMOOTH if hasattr(math, name)]
+
+
+def unary(x):
+    return np.array([getattr(math, name)(x) for name in SMOOTH])
+
+
+def several(x):
+    return np.array([
+        math.acosh(1 + x), math.atan2(x, 0.3), math.copysign(2 * x, -1.0), math.fmod(3 * x, 0.5), math.hypot(x, 2.0, x),
+        math.log(x, 3), math.pow(x, 1.5), exponential(x * math.pi),
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("function", [unary, several])
+def test_functions_of_math_and_their_derivatives(function):
+    both = graphad.jit(lambda x: (function(x), graphad.jacfwd(function)(x)), executor="numpy")
+    value, slope = both(0.4)
+    np.testing.assert_allclose(value, function(0.4), rtol=1e-14)
+    h = 1e-5
+    np.testing.assert_allclose(slope, (function(0.4 + h) - function(0.4 - h)) / (2 * h), rtol=1e-7, atol=1e-9)
+
+
+def rounded(x):
+    inside = 1.0 if math.isfinite(x[0]) and not math.isnan(x[1]) and not math.isinf(x[2]) else 0.0
+    whole = math.floor(x[0]) + 10 * math.ceil(x[1]) + 100 * math.trunc(x[2])
+    return whole + inside, int(x[2]), bool(x[0] > 0), x[int(x[3])]
+
+
+@pytest.mark.parametrize("executor", ["numpy", "llvm"])
+def test_integers_and_truths(executor):
+    compiled = graphad.jit(rounded, executor=executor)
+    for x in ([-1.5, 0.2, -2.7, 3.9], [2.5, -0.4, 1.0, 0.0], [0.0, 1e9, 7.0, 2.2]):
+        found = compiled(np.array(x))
+        assert [float(a) for a in found] == [float(a) for a in rounded(np.array(x))]
+        assert found[1].dtype == np.int64
+        assert found[2].dtype == np.bool_
+
+
+def test_numbers_keep_their_derivative():
+    assert graphad.jit(graphad.grad(lambda x: x * float(x)))(3.0) == 6.0
+    assert graphad.jit(graphad.grad(lambda x: abs(complex(x, 2 * x)) ** 2))(3.0) == pytest.approx(30.0)
+    assert graphad.jit(lambda x: float(x[0]) + float("1") + int("2"))(np.array([3.0])) == 6.0
+
+
+def test_arrays_are_no_numbers():
+    with pytest.raises(TypeMismatchError, match=r"math.sqrt of a traced f64\[3\] .*test_scalars.py.*NumPy's"):
+        graphad.jit(lambda x: math.sqrt(x))(np.ones(3))
+    with pytest.raises(TypeMismatchError, match=r"int\(\) of a traced f64\[2\] .*test_scalars.py"):
+        graphad.jit(lambda x: int(x))(np.ones(2))
+
+
+def test_math_without_jit_is_refused_rather_than_losing_the_derivative():
+    with pytest.raises(TracerError, match=r"math.sin of a traced f64\[\] \(test_scalars.py.*NumPy's"):
+        graphad.grad(lambda x: x + math.sin(2 * x))(1.0)
+    with pytest.raises(TracerError, match=r"math.exp of"):
+        graphad.grad(lambda x: exponential(x))(1.0)
+    assert graphad.grad(lambda x: x * math.floor(x) if not math.isnan(x) else x)(2.5) == 2.0
+
+
+def noisy(x, n, draw):
+    for _ in range(n):
+        x = x + draw()
+    return x
+
+
+DRAWS = [np.random.default_rng(0).normal, np.random.RandomState(0).normal, random.Random(0).random]
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_random_numbers_are_not_drawn_in_a_traced_loop(draw):
+    with pytest.raises(ControlFlowError, match=r"(normal|random)\(\) draws random .*test_scalars.py.*before it"):
+        graphad.jit(lambda x, n: noisy(x, n, draw))(1.0, 3)
+
+
+def test_random_numbers_are_drawn_in_an_unrolled_loop():
+    def walk(x):
+        return noisy(x, 4, np.random.default_rng(1).normal)
+
+    assert graphad.jit(walk)(1.0) == pytest.approx(walk(1.0), rel=1e-14)
+
+
+@np.vectorize
+def clipped(a, b):
+    if a > b:
+        return b * a**2
+    return a - b
+
+
+def test_vectorized_functions_have_branches():
+    x = np.linspace(-1.0, 3.0, 6)
+    inline = lambda x: np.vectorize(lambda a: a**2 if a > 2 else 1.0 - a)(x)
+    for function in (lambda x: clipped(x, 1.5), inline):
+        np.testing.assert_allclose(graphad.jit(function, executor="numpy")(x), function(x), rtol=1e-14)
+    slope = graphad.jit(graphad.grad(lambda x: np.sum(clipped(x, 1.5))), executor="numpy")(x)
+    np.testing.assert_allclose(slope, np.where(x > 1.5, 3 * x, 1.0))
+
+
+def joined(x):
+    return np.c_[np.ones(3), x, np.outer(x, x)], np.r_[x, 0:3, x[0], [x[1], 2.0]]
+
+
+def test_joining_with_subscripts():
+    x = np.array([1.0, 3.0, 2.0])
+    for found, expected in zip(graphad.jit(joined, executor="numpy")(x), joined(x), strict=True):
+        np.testing.assert_array_equal(found, expected)
