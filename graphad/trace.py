@@ -240,9 +240,9 @@ def _refuse_element(x: Tracer) -> None:
     frame = sys._getframe(2)
     if frame.f_code.co_code[frame.f_lasti] == _ASSIGNS_ELEMENT:
         raise TracerError(
-            f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which would "
-            "lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the elements; "
-            "in functions given to graphad.jit, jit(grad(f)) included, the assignment works as it is"
+            f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which "
+            "would lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the "
+            "elements; in functions given to graphad.jit, jit(grad(f)) included, the assignment works as it is"
         )
 
 
@@ -256,7 +256,8 @@ def _refuse_math(x: Tracer) -> None:
     if getattr(function, "__module__", None) == "math" and not function.__name__.startswith(_FLAT):
         raise TracerError(
             f"math.{function.__name__} of a traced {x.type}{describe_location(user_location())} would lose its "
-            f"derivative; use NumPy's function; in functions given to graphad.jit, math.{function.__name__} works as it is"
+            f"derivative; use NumPy's function; in functions given to graphad.jit, math.{function.__name__} works as "
+            "it is"
         )
 
 
@@ -430,6 +431,6 @@ def apply(op: Op, operands: Sequence[Any]) -> list[Any]:
 
 
 __all__ = [
-    "FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "Trace", "Tracer", "apply", "current_builder", "full", "inline", "innermost",
-    "kind_of", "lift", "promoted", "trace_flat", "type_of",
+    "FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "Trace", "Tracer", "apply", "current_builder", "full", "inline",
+    "innermost", "kind_of", "lift", "promoted", "trace_flat", "type_of",
 ]  # fmt: skip

@@ -40,7 +40,8 @@ COMPLEX128 = _FROM_SPELLING["c128"]
 class TensorType:
     """Dtype and shape of a value. Equal types are one object, so `is` compares them.
 
-    `size` counts elements; of a dynamic type those of one entry. Raises `TypeMismatchError` for a dtype that graphad does not hold (object, string, datetime, long double).
+    `size` counts elements; of a dynamic type those of one entry. Raises `TypeMismatchError` for a dtype that graphad
+    does not hold (object, string, datetime, long double).
     """
 
     __slots__ = ("dtype", "ndim", "shape", "size")

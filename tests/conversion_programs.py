@@ -367,7 +367,7 @@ def for_over_traced_range_with_start_and_step(x, n):
 @program((XS, TABLE))
 def for_over_zip(v, table):
     total = 0.0
-    for x, row in zip(v, table):
+    for x, row in zip(v, table):  # noqa: B905
         total = total + x * np.sum(row) if x > 0 else total - x
     return total
 
@@ -383,7 +383,7 @@ def for_over_enumerate(xs):
 @program((XS, TABLE))
 def for_over_enumerate_zip(v, table):
     total = 0.0
-    for i, (x, row) in enumerate(zip(v, table)):
+    for i, (x, row) in enumerate(zip(v, table)):  # noqa: B905
         if x > i:
             continue
         total += x * row[0] + i
@@ -401,9 +401,9 @@ def for_over_reversed(xs):
 @program((XS, [1.0, 2.0, 3.0, 4.0]))
 def for_over_array_and_list(xs, ws):
     total = 0.0
-    for x, w in zip(xs, [1, 2, 3, 4]):
+    for x, w in zip(xs, [1, 2, 3, 4]):  # noqa: B905
         total += x * w
-    for x, w in zip(xs, ws):
+    for x, w in zip(xs, ws):  # noqa: B905
         total += x * w
     return total
 
@@ -431,7 +431,7 @@ def for_else(xs, t):
 @program((2.0, 7), (2.0, 2))
 def break_from_traced_range(x, n):
     y = x
-    for i in range(n):
+    for i in range(n):  # noqa: B007
         y = y * x
         if y > 20:
             break
@@ -803,7 +803,7 @@ def star_arguments(x, y):
             r = r * v
         return r
 
-    return total(x, y, *[x, y], k=x, **{"m": 2.0})
+    return total(x, y, *[x, y], k=x, m=2.0)
 
 
 @contextmanager

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conversion_programs import PROGRAMS
 
 import graphad
 from graphad import tree
-from conversion_programs import PROGRAMS
 
 CALLS = [(name, i) for name, (_, calls) in PROGRAMS.items() for i in range(len(calls))]
 
@@ -133,7 +133,9 @@ def test_nodes_keep_the_users_file_line_function_and_variable() -> None:
 
     first = f.__code__.co_firstlineno
     test, branch, loop = graphad.Pipeline("dce")(graphad.trace(f)(1.0)).nodes
-    places = {node.op.name: node.where for g in (*branch.op.regions.values(), *loop.op.regions.values()) for node in g.nodes}
+    places = {
+        node.op.name: node.where for g in (*branch.op.regions.values(), *loop.op.regions.values()) for node in g.nodes
+    }
     places |= {"test": test.where, "branch": branch.where, "loop": loop.where}
     lines = {"test": 1, "branch": 1, "sin": 2, "cos": 4, "loop": 5, "less": 5, "add": 6}
     assert {k: p.line - first for k, p in places.items()} == lines
@@ -174,7 +176,10 @@ def test_transformations_nest(x: float) -> None:
     agree(jit(graphad.jacfwd(kinked))(x), first(x))
     agree(jit(second)(x), second(x))
     agree(graphad.grad(jit(kinked))(x), first(x))
-    agree(graphad.grad(lambda v: np.sum(graphad.vmap(kinked)(np.array([1.0, 0.5]) * x)) * v)(2.0), kinked(x) + kinked(x / 2))
+    agree(
+        graphad.grad(lambda v: np.sum(graphad.vmap(kinked)(np.array([1.0, 0.5]) * x)) * v)(2.0),
+        kinked(x) + kinked(x / 2),
+    )
     xs = np.array([x, 0.5, 2.0])
     agree(jit(graphad.vmap(second))(xs), np.array([second(v) for v in xs]))
     agree(jit(lambda v: graphad.jvp(kinked, (v,), (2.0,)))(x), (kinked(x), 2 * first(x)))
@@ -244,7 +249,7 @@ def test_rules_of_custom_derivatives_are_converted() -> None:
 
 
 def crossing(w: Any) -> Any:
-    """A charged particle falls towards the axis, steered by `w`; where it crosses, squared (Pearlmutter and Siskind)."""
+    """A particle falls towards the axis, steered by `w`: where it crosses, squared (Pearlmutter and Siskind)."""
     position, velocity = np.array([0.0, 8.0]), np.array([0.75, 0.0])
     charges = np.stack([10.0, 10.0 - w, 10.0, 0.0]).reshape(2, 2)
     dt = 0.1
@@ -287,7 +292,11 @@ def test_a_particle_steered_by_gradient_descent() -> None:
 
 
 def test_several_lambdas_on_one_line() -> None:
-    f, g, h = lambda x: x if x > 0 else -x, lambda x: 2 * x if x > 0 else x, lambda x: (lambda y: y * x if y > x else y)(3.0)
+    f, g, h = (
+        lambda x: x if x > 0 else -x,
+        lambda x: 2 * x if x > 0 else x,
+        lambda x: (lambda y: y * x if y > x else y)(3.0),
+    )
     for x in (2.0, -2.0, 4.0):
         for k in (f, g, h):
             agree(jit(k)(x), k(x))

@@ -68,7 +68,9 @@ def structures_differ(x):
     return len(s)
 
 
-@refused(1.0, line=3, message=r"`y` may have no value here .*assigned in one branch of the if \(.*give it a value before")
+@refused(
+    1.0, line=3, message=r"`y` may have no value here .*assigned in one branch of the if \(.*give it a value before"
+)
 def assigned_in_one_branch(x):
     if x > 0:
         y = x
@@ -101,7 +103,9 @@ def shape_grows_in_a_loop(x, n):
     return v
 
 
-@refused(1.0, line=1, message=r"the result is f64\[\] where a return statement is reached, and None where the function ends")
+@refused(
+    1.0, line=1, message=r"the result is f64\[\] where a return statement is reached, and None where the function ends"
+)
 def no_return(x):
     if x > 0:
         return x
@@ -200,7 +204,9 @@ def test_refusals(name: str, transformation: str) -> None:
 
 
 def test_the_source_line_is_shown() -> None:
-    with pytest.raises(ControlFlowError, match=r"\(test_conversion_errors\.py:\d+: if x > 0:\); give it the same shape"):
+    with pytest.raises(
+        ControlFlowError, match=r"\(test_conversion_errors\.py:\d+: if x > 0:\); give it the same shape"
+    ):
         graphad.trace(shapes_differ)(1.0)
 
 
@@ -229,7 +235,9 @@ def test_an_element_of_an_array_in_plain_python_does_not_lose_its_derivative() -
         a[0] = x * x
         return a.sum()
 
-    with pytest.raises(GraphadError, match=rf"assigned a traced f64\[\] \({HERE}:\d+\).*lose its derivative.*\.at\[i\]"):
+    with pytest.raises(
+        GraphadError, match=rf"assigned a traced f64\[\] \({HERE}:\d+\).*lose its derivative.*\.at\[i\]"
+    ):
         graphad.grad(f)(3.0)
     assert graphad.jit(graphad.grad(f), executor="numpy")(3.0) == 6.0
 

@@ -239,7 +239,7 @@ def test_the_iteration_of_a_loop(executor):
 
 
 def test_an_argument_that_is_not_finite(executor):
-    with pytest.raises(NonFiniteError, match="%x of @logs is not finite itself: nan at .1."):
+    with pytest.raises(NonFiniteError, match=r"%x of @logs is not finite itself: nan at .1."):
         graphad.jit(logs, debug="nan")(np.array([2.0, np.nan]))
 
 

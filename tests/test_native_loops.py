@@ -27,7 +27,8 @@ def check(function: Any, options: dict[str, Any], *args: Any, rtol: float = 1e-1
     found = graphad.jit(function, **options)(*args)
     wanted = graphad.jit(function, executor="numpy")(*args)
     for a, b in zip(graphad.tree.leaves(found), graphad.tree.leaves(wanted), strict=True):
-        assert np.asarray(a).dtype == np.asarray(b).dtype and np.shape(a) == np.shape(b)
+        assert np.asarray(a).dtype == np.asarray(b).dtype
+        assert np.shape(a) == np.shape(b)
         np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-14)
     return found
 
@@ -56,7 +57,9 @@ def test_a_branch_is_one_native_branch() -> None:
     assert [len(s.branches) for s in found if isinstance(s, Branch)] == [2]
 
 
-@pytest.mark.parametrize("function", [recurrence, lambda x, n: graphad.grad(recurrence)(x, n)], ids=["value", "gradient"])
+@pytest.mark.parametrize(
+    "function", [recurrence, lambda x, n: graphad.grad(recurrence)(x, n)], ids=["value", "gradient"]
+)
 def test_code_does_not_grow_with_the_trip_count(function: Any) -> None:
     sizes = []
     for n in (10, 10_000):
@@ -227,7 +230,8 @@ def test_an_update_does_not_copy_the_array(function: Any) -> None:
     for repeat in statements(function, np.ones(1000)):
         if isinstance(repeat, Repeat):
             spaces = [s.space for s in repeat.body if isinstance(s, Loop)]
-            assert spaces and all(space in ((), (1,)) for space in spaces)
+            assert spaces
+            assert all(space in ((), (1,)) for space in spaces)
 
 
 @WITH

@@ -143,7 +143,9 @@ class Call:
             raise
         except ValueError as error:
             # NumPy hides what stopped an assignment to an element behind an error of its own.
-            raise error.__cause__ if isinstance(error.__cause__, TracerError) else error
+            if isinstance(error.__cause__, TracerError):
+                raise error.__cause__ from None
+            raise
         self.out_tree = tree._flatten(found, results)
         return results
 

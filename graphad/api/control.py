@@ -12,10 +12,10 @@ from graphad import tree
 from graphad.api.call import Call, argument_type, converted, is_weak
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
-from graphad.graph import Graph
+from graphad.graph import Graph, Value
 from graphad.ops.elementwise import cast
 from graphad.ops.structured import Checkpoint, Cond
-from graphad.trace import Tracer, apply, innermost, trace_flat
+from graphad.trace import Tracer, apply, inline, innermost, trace_flat
 from graphad.types import TensorType
 
 
@@ -49,16 +49,14 @@ class Region:
 
     def reading(self, captures: Sequence[Tracer]) -> Graph:
         """The graph with all of these captured values as its first inputs, whether it reads them or not."""
-        from graphad.graph import Value
-
         own = {x.value: v for x, v in zip(self.captures, self.graph.inputs, strict=False)}
         first = [own.get(x.value) or Value(x.type, x.value.name) for x in captures]
-        return Graph((*first, *self.graph.inputs[len(self.captures) :]), self.graph.nodes, self.graph.outputs, self.graph.name)
+        return Graph(
+            (*first, *self.graph.inputs[len(self.captures) :]), self.graph.nodes, self.graph.outputs, self.graph.name
+        )
 
     def cast(self, types: Sequence[TensorType]) -> None:
         """Convert the results to these dtypes."""
-        from graphad.trace import inline
-
         old = self.graph
 
         def converted(args: Sequence[Any]) -> list[Any]:
@@ -114,7 +112,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
                 "numpy.any, numpy.all or numpy.where"
             )
         if pred.dtype.kind != "b":
-            pred = pred != 0
+            pred = np.not_equal(pred, 0)
     else:
         return true_fun(*operands) if pred else false_fun(*operands)
     return _select("cond", pred, [false_fun, true_fun], operands, ["the false branch gives", "the true branch gives"])
@@ -160,28 +158,25 @@ def unify(name: str, what: str, root: str, regions: Sequence[Region], titles: Se
     """
     first = regions[0]
     if all([r.out_tree == first.out_tree for r in regions]):
-        types = []
-        for column, weak in zip(
-            zip(*[r.types for r in regions], strict=True), zip(*[r.weak() for r in regions], strict=True), strict=True
-        ):
-            strong = [t.dtype for t, w in zip(column, weak, strict=True) if not w]
-            dtype = np.result_type(*(strong[:1] or [t.dtype for t in column]))
-            if strong and any(w and np.result_type(dtype, _PYTHON[t.dtype.kind]) != dtype for t, w in zip(column, weak, strict=True)):
-                types.append(None)
-            else:
-                types.append(dtype)
+        columns = zip(*[zip(r.types, r.weak(), strict=True) for r in regions], strict=True)
+        dtypes = [_common(column) for column in columns]
         for region in regions:
-            region.cast(
-                [
-                    t.with_dtype(d) if d is not None and w else t
-                    for t, d, w in zip(region.types, types, region.weak(), strict=True)
-                ]
-            )
+            each = zip(region.types, dtypes, region.weak(), strict=True)
+            region.cast([t.with_dtype(d) if d is not None and weak else t for t, d, weak in each])
     for title, region in zip(titles[1:], regions[1:], strict=True):
         check_trees(name, what, root, titles[0], (first.out_tree, first.types), title, (region.out_tree, region.types))
 
 
-_PYTHON = {"b": True, "i": 0, "u": 0, "f": 0.0, "c": 0j}
+def _common(column: Sequence[tuple[TensorType, bool]]) -> Any:
+    """The dtype that Python scalars among these values take: that of the first array, if it can hold them."""
+    strong = [t.dtype for t, weak in column if not weak]
+    if not strong:
+        return np.result_type(*[t.dtype for t, _ in column])
+    held = all([np.result_type(strong[0], _PYTHON[t.dtype.kind]) == strong[0] for t, weak in column if weak])
+    return strong[0] if held else None
+
+
+_PYTHON: dict[str, Any] = {"b": True, "i": 0, "u": 0, "f": 0.0, "c": 0j}
 
 
 def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] = ()) -> Callable[..., Any]:

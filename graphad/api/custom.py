@@ -137,7 +137,9 @@ class custom_vjp(_Custom):
 
         def run_forward(leaves: Sequence[Any]) -> tuple[list[Any], Any]:
             full = iter(_arguments(call, leaves))
-            answer = converted(forward)(*[args[i] if i in self.nondiff_argnums else next(full) for i in range(len(args))])
+            answer = converted(forward)(
+                *[args[i] if i in self.nondiff_argnums else next(full) for i in range(len(args))]
+            )
             if not (isinstance(answer, tuple) and len(answer) == 2):
                 raise TypeMismatchError(f"custom_vjp: the forward rule of {name} must return (result, residuals)")
             residuals, residual_tree = tree.flatten(answer[1])
@@ -165,9 +167,7 @@ class custom_vjp(_Custom):
         return tree.unflatten(call.out_tree, result if isinstance(result, tuple) else [result])
 
 
-def pure_callback(
-    callback: Callable[..., Any], result_shape_dtypes: Any, *args: Any, vectorized: bool = False
-) -> Any:
+def pure_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args: Any, vectorized: bool = False) -> Any:
     """Call a Python function that cannot be traced, at run time, with NumPy arrays.
 
     `result_shape_dtypes` is a tree of `ShapeDtype` (or arrays) that says what it returns. It must be a pure function
@@ -191,9 +191,7 @@ def pure_callback(
 
 
 def _arguments(call: Call, leaves: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(
-        tree.unflatten(t, leaves[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False)
-    )
+    return tuple(tree.unflatten(t, leaves[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
 
 
 def _fit(what: str, name: str, found: Sequence[Any], types: Sequence[TensorType]) -> list[Any]:

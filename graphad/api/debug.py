@@ -23,8 +23,6 @@ from graphad.errors import TypeMismatchError
 from graphad.ops.effects import DebugCallback
 from graphad.trace import apply
 
-Described = tuple[tree.TreeDef, tuple[Any, ...]]
-
 
 @dataclasses.dataclass(frozen=True)
 class _Called:
@@ -135,7 +133,8 @@ def breakpoint() -> None:
     frame = sys._getframe(1)
     while internal_frame(frame) and frame.f_back is not None:
         frame = frame.f_back
-    traced, others = {}, {}
+    traced: dict[str, Any] = {}
+    others: dict[str, Any] = {}
     for name, value in frame.f_locals.items():
         try:
             leaves = [as_array(x) for x in tree.leaves(value)]

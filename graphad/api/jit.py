@@ -33,8 +33,8 @@ def trace(
 
     The leaves of the arguments are the graph's inputs, in order, and those of the result its outputs. Python's `if`,
     `while` and `for` on traced values become branches and loops of the graph, in `f` and in the user's functions that
-    it calls. Raises `ControlFlowError` where that cannot be, and without `control_flow` `TracerError` where `f` branches
-    on a traced value.
+    it calls. Raises `ControlFlowError` where that cannot be, and without `control_flow` `TracerError` where `f`
+    branches on a traced value.
     """
 
     @wraps(fun)

@@ -34,11 +34,12 @@ def scan(
 ) -> tuple[Any, Any]:
     """Fold `f` over the first axis of `xs`: `carry, y = f(carry, x)`; gives `(last carry, stacked ys)`.
 
-    `xs` is a tree of arrays with one leading extent, or `None` with a `length`. The carry keeps its structure, shapes and
-    dtypes. `reverse` goes from the last entry to the first. `unroll` runs so many steps in one iteration of the compiled
-    loop (`True`: all). Reverse mode keeps what it needs of every step; with `checkpoint_every=k` only every k-th state, and
-    runs the steps between again: memory `n/k + k` states instead of `n`, for at most one more forward run; a sequence of
-    `d` numbers nests it, for `d` more runs (Griewank and Walther, Evaluating Derivatives, 2008, chapter 12).
+    `xs` is a tree of arrays with one leading extent, or `None` with a `length`. The carry keeps its structure, shapes
+    and dtypes. `reverse` goes from the last entry to the first. `unroll` runs so many steps in one iteration of the
+    compiled loop (`True`: all). Reverse mode keeps what it needs of every step; with `checkpoint_every=k` only every
+    k-th state, and runs the steps between again: memory `n/k + k` states instead of `n`, for at most one more forward
+    run; a sequence of `d` numbers nests it, for `d` more runs (Griewank and Walther, Evaluating Derivatives, 2008,
+    chapter 12).
 
     Raises `TypeMismatchError` where `f` gives a carry of another type, `ShapeError` where the extents differ.
     """
@@ -106,7 +107,10 @@ def _prepared(name: str, f: Callable[..., Any], init: Any, x: Any) -> tuple[Regi
 def _promoted(carry: list[Any], types: Sequence[TensorType]) -> list[Any] | None:
     """The carry with its Python scalars cast to the types given; `None` if none changes."""
     changed = [
-        is_weak(x) and not t.shape and argument_type(x).dtype != t.dtype and np.can_cast(argument_type(x).dtype, t.dtype, "same_kind")
+        is_weak(x)
+        and not t.shape
+        and argument_type(x).dtype != t.dtype
+        and np.can_cast(argument_type(x).dtype, t.dtype, "same_kind")
         for x, t in zip(carry, types, strict=True)
     ]
     if not any(changed):
@@ -229,18 +233,17 @@ def fori_loop(
     if innermost([lower, upper]) is None:
         start = int(lower)
         count = max(int(upper) - start, 0)
-        step = lambda val, i: (converted(body_fun)(i + start if start else i, val), None)
+        numbered = lambda val, i: (converted(body_fun)(i + start if start else i, val), None)
         numbers = iota(count) if current_builder() is not None else np.arange(count)
-        return scan(step, init_val, numbers, count, unroll=unroll, checkpoint_every=checkpoint_every)[0]
+        return scan(numbered, init_val, numbers, count, unroll=unroll, checkpoint_every=checkpoint_every)[0]
     for bound in (lower, upper):
         kind = argument_type(bound)
         if kind.shape or kind.dtype.kind not in "iu":
             raise TypeMismatchError(f"fori_loop: a bound is {kind}{_place()}, and should be a scalar integer")
     if checkpoint_every is not None:
-        state = (cast(lower, INT64), init_val)
-        stop = cast(upper, INT64)
-        step = lambda state: (state[0] + 1, converted(body_fun)(*state))
-        return while_loop(lambda state: state[0] < stop, step, state, checkpoint_every=checkpoint_every)[1]
+        first, stop = (cast(lower, INT64), init_val), cast(upper, INT64)
+        counted = lambda pair: (pair[0] + 1, converted(body_fun)(*pair))
+        return while_loop(lambda pair: pair[0] < stop, counted, first, checkpoint_every=checkpoint_every)[1]
     start = cast(lower, INT64)
     carry, carry_tree = tree.flatten(init_val)
     single = lambda state, _: ((state[0] + 1, converted(body_fun)(state[0], state[1])), None)
@@ -295,7 +298,9 @@ def _alternating(even: Any, odd: Any, axis: int) -> Any:
     n = b[axis]
     head = even[(*[slice(None)] * axis, slice(0, n))]
     shape = (*b[:axis], n, 1, *b[axis + 1 :])
-    pairs = reshape(concatenate([reshape(head, shape), reshape(odd, shape)], axis + 1), (*b[:axis], 2 * n, *b[axis + 1 :]))
+    pairs = reshape(
+        concatenate([reshape(head, shape), reshape(odd, shape)], axis + 1), (*b[:axis], 2 * n, *b[axis + 1 :])
+    )
     return pairs if a[axis] == n else concatenate([pairs, even[(*[slice(None)] * axis, slice(n, None))]], axis)
 
 

@@ -28,7 +28,7 @@ from graphad.types import INT64
 
 @creates(np.indices)
 def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
-    found = np.indices(ints(dimensions), dtype, sparse)
+    found: Any = np.indices(ints(dimensions), dtype, sparse)  # type: ignore[call-overload]
     return tuple(recorded(x) for x in found) if sparse else recorded(found)
 
 

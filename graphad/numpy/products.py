@@ -109,7 +109,7 @@ def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any)
 def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
     """NumPy's `einsum_path`, which reads shapes only."""
     blank = [np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, Tracer) else x for x in operands]
-    return np.einsum_path(*blank, optimize=optimize, einsum_call=einsum_call)
+    return np.einsum_path(*blank, optimize=optimize, einsum_call=einsum_call)  # type: ignore[arg-type]
 
 
 @implements(np.inner)

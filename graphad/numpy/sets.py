@@ -123,7 +123,7 @@ def compress(
 
 
 @implements(np.trim_zeros)
-def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
+def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """NumPy's `trim_zeros` of an array whose zeros are known while tracing. Raises `TracerError` elsewhere."""
     x = operand(filt)
     array = known(x)

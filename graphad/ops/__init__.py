@@ -37,7 +37,7 @@ from graphad.ops import (
 
 __all__ = [
     "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "decompositions",
-    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "fft", "fused", "gather", "index",
-    "linalg", "loops", "matrices", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special",
-    "structured", "transcendental",
+    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "fft", "fused", "gather",
+    "index", "linalg", "loops", "matrices", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort",
+    "special", "structured", "transcendental",
 ]  # fmt: skip

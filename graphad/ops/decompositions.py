@@ -125,8 +125,8 @@ class Qr(_Decomposition):
     """NumPy's `linalg.qr` by `mode`: `q, r` with `q @ r == a`, `"reduced"` (`q` `[..., m, k]`, `r` `[..., k, n]`,
     `k = min(m, n)`) or `"complete"` (`q` square, `r` of the shape of `a`), or only the reduced `r` for `"r"`.
 
-    With `b = q^H da r^-1` over the first `k` columns, `q^H dq` is the skew matrix `w` that has the lower triangle of `b`
-    and keeps the diagonal of `r` real, and `dr = q^H da - w r` (Walter and Lehmann, "Algorithmic differentiation of
+    With `b = q^H da r^-1` over the first `k` columns, `q^H dq` is the skew matrix `w` that has the lower triangle of
+    `b` and keeps the diagonal of `r` real, and `dr = q^H da - w r` (Walter and Lehmann, "Algorithmic differentiation of
     linear algebra functions with application in optimum experimental design", 2010). It needs the first `k`
     columns to be independent; `numpy.linalg.LinAlgError` is raised where they are not. Columns of a complete `q`
     beyond `k` stay orthogonal to the others and turn no further.
@@ -199,7 +199,9 @@ class Pinv(Op):
         a, rcond = xs
         _check(self, a)
         if rcond.dtype != real_dtype(a.dtype) or rcond.shape != a.shape[:-2]:
-            raise ShapeError(f"pinv: rcond is {rcond}, and should be {real_dtype(a.dtype)} with one entry for each of {a}")
+            raise ShapeError(
+                f"pinv: rcond is {rcond}, and should be {real_dtype(a.dtype)} with one entry for each of {a}"
+            )
         return a.with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2]))
 
     def eval(self, xp: Any, *xs: Any) -> Any:
@@ -265,7 +267,7 @@ def _bordered(rotation: Any, beyond: Any) -> Any:
     return concatenate([left, concatenate([OPS["negative"](conjugate_transposed(beyond)), zero], -2)], -1)
 
 
-def _complex() -> Array:
+def _complex() -> Any:
     """A complex matrix of three rows and two columns."""
     x = np.cos(np.arange(12.0) ** 1.5).reshape(2, 3, 2)
     return x[0] + 1j * x[1]

@@ -118,7 +118,8 @@ class Loop(Structured, abstract=True):
 
     def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
         lead, n = self.lead, self.carried
-        count, operands = xs[:lead], self.groups(xs[lead:])
+        count: Sequence[Any] = xs[:lead]
+        operands = self.groups(xs[lead:])
         flags = self.dependent(linear[lead:])
         grouped = self.groups(flags)
         wanted = [*grouped[1], *dependence(self.body, flags)[n:]]

@@ -359,7 +359,8 @@ class While(Loop):
 class Extent(Op):
     """The number of entries along the first axis: the trip count of the loop that stacked the operand."""
 
-    def infer(self, x: TensorType) -> Types:
+    def infer(self, *xs: TensorType) -> Types:
+        (x,) = xs
         if not x.shape:
             raise ShapeError(f"extent: {x} has no first axis")
         return _COUNT

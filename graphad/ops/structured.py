@@ -74,6 +74,10 @@ class Structured(Op, abstract=True):
         """Results and their tangents (`None` for zero), computed together."""
         raise NotImplementedError
 
+    def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
+        """As for any op; only for an op that is linear in some operands."""
+        raise NotImplementedError
+
     def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
         """The results, those that do not depend on linear operands computed by nodes that do not read them."""
         raise NotImplementedError
@@ -149,7 +153,8 @@ class Cond(Structured):
     exempt: ClassVar[dict[str, str]] = {}
     branches: tuple[Graph, ...]
 
-    def infer(self, index: TensorType, *xs: TensorType) -> Types:
+    def infer(self, *types: TensorType) -> Types:
+        index, xs = types[0], types[1:]
         if index.shape or index.dtype.kind not in "biu":
             raise TypeMismatchError(f"cond: the selector is {index}, and should be a scalar of bool or integers")
         if not self.branches:
@@ -201,7 +206,8 @@ class Cond(Structured):
         second = all_results(Cond(seconds)(index, *first[known:], *kept, *chosen(operands, linear)))
         return merged(wanted, second, first[:known])
 
-    def transpose(self, ct: Any, index: Any, *xs: Any, recur: Any = None) -> Any:
+    def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
+        index, *xs = xs  # type: ignore[assignment]
         linear = [isinstance(x, TensorType) for x in xs]
         cts = ct if isinstance(ct, tuple) else (ct,)
         wanted = [c is not None for c in cts]

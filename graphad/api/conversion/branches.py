@@ -126,7 +126,7 @@ class _Merge:
         if all([v is first for v in values]):
             return lambda results: first
         if any([v is UNSET for v in values]):
-            given = [v for v in values if v is not UNSET][0]
+            given = next(v for v in values if v is not UNSET)
             free = generated(path) or all(
                 [v is not UNSET or j for v, j in zip(values, jumped or [False] * len(values), strict=True)]
             )
@@ -138,7 +138,9 @@ class _Merge:
         if any([f[1] != treedef for f in flat]):
             raise self.error(path, values, "give it the same structure in both")
         paths = tree.paths(values[0], path)
-        makers = [self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)]
+        makers = [
+            self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)
+        ]
         return lambda results: tree.unflatten(treedef, [m(results) for m in makers])
 
     def _leaf(self, column: Sequence[Any], path: str) -> Callable[[list[Any]], Any]:
@@ -215,7 +217,10 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
     """
     heap = Heap(rest)
     part = Part("operand")
-    tail = lambda: _joined(rest[0](), rest[1:], both)
+
+    def tail() -> Any:
+        return _joined(rest[0](), rest[1:], both)
+
     value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
     if heap.resized() is None and not any(True for _ in heap.changes()):
         if not isinstance(value, Tracer):

@@ -110,15 +110,17 @@ class Loop:
                 if resized is not None:
                     raise ControlFlowError(
                         f"the {type(resized.target).__name__} {quoted(resized.path)} changes its length in {self.what}"
-                        f"{shown()}, whose trip count is known at run time only; use an array of fixed length and assign "
-                        "to its elements"
+                        f"{shown()}, whose trip count is known at run time only; use an array of fixed length and "
+                        "assign to its elements"
                     )
                 if not again and self._agree():
                     return part, rows
         except BaseException:
             self.heap.restore()
             raise
-        raise ControlFlowError(f"the types of what {self.what} carries do not settle{shown()}; give them before the loop")
+        raise ControlFlowError(
+            f"the types of what {self.what} carries do not settle{shown()}; give them before the loop"
+        )
 
     def _extra(self) -> bool:
         """Take up what an iteration changed beyond the variables that it assigns."""

@@ -1,6 +1,6 @@
 """Assignments to elements become assignments to variables: `a[i] = v` is `a = setitem(v, a, i)`.
 
-So that an array can be a traced value, which never changes, while lists, dicts and objects change in place as in Python.
+So an array can be a traced value, which never changes, while lists, dicts and objects change in place as in Python.
 Augmented assignments and `match` over plain values are spelled out here as well.
 """
 
@@ -104,7 +104,9 @@ class Elements(ast.NodeTransformer):
         if isinstance(target, (ast.Tuple, ast.List)):
             names = [self.temporary() for _ in target.elts]
             parts: list[ast.expr] = [
-                ast.Starred(ast.Name(n, ast.Store()), ast.Store()) if isinstance(t, ast.Starred) else ast.Name(n, ast.Store())
+                ast.Starred(ast.Name(n, ast.Store()), ast.Store())
+                if isinstance(t, ast.Starred)
+                else ast.Name(n, ast.Store())
                 for n, t in zip(names, target.elts, strict=True)
             ]
             out: list[ast.stmt] = [ast.copy_location(ast.Assign([ast.Tuple(parts, ast.Store())], value), node)]
@@ -129,7 +131,8 @@ class Elements(ast.NodeTransformer):
         return [ast.copy_location(ast.Expr(runtime("put_outer", value, root, path, text)), node)]
 
     def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
-        target, out = node.target, list[ast.stmt]()
+        target: ast.expr = node.target
+        out: list[ast.stmt] = []
         symbol = ast.Constant(type(node.op).__name__)
         if isinstance(target, ast.Name):
             return [assign(target.id, runtime("inplace", symbol, load(target.id), node.value), node)]
@@ -146,7 +149,9 @@ class Elements(ast.NodeTransformer):
     def _evaluated(self, target: ast.expr, node: ast.stmt, out: list[ast.stmt]) -> ast.expr:
         """The target with whatever must be evaluated once only in temporary variables."""
         if isinstance(target, ast.Attribute):
-            return ast.copy_location(ast.Attribute(self._evaluated(target.value, node, out), target.attr, target.ctx), target)
+            return ast.copy_location(
+                ast.Attribute(self._evaluated(target.value, node, out), target.attr, target.ctx), target
+            )
         if isinstance(target, ast.Subscript):
             base = self._evaluated(target.value, node, out)
             at = index(target.slice)

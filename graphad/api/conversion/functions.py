@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import sys
 from collections.abc import Callable
 from functools import cache, partial, wraps
@@ -51,7 +52,7 @@ def convert(f: Any) -> Any:
     if isinstance(f, type):
         return _class(f)
     if is_user_class(kind):
-        method = kind.__dict__.get("__call__") or getattr(kind, "__call__", None)
+        method = inspect.getattr_static(kind, "__call__", None)
         if type(method) is FunctionType:
             inner = _function(method)
             return f if inner is method else MethodType(inner, f)
@@ -135,17 +136,20 @@ def _of_scipy(f: FunctionType) -> Any:
     return found if getattr(sys.modules[".".join(place)], f.__name__, None) is f else None
 
 
+_NEW = inspect.getattr_static(object, "__new__")
+
+
 def _class(cls: type) -> Any:
     """A call of one of the user's own classes: its `__init__` is converted."""
     init = cls.__dict__.get("__init__")
-    if type(init) is not FunctionType or type(cls) is not type or cls.__new__ is not object.__new__:
+    if type(init) is not FunctionType or type(cls) is not type or inspect.getattr_static(cls, "__new__") is not _NEW:
         return cls
     converted = _function(init)
     if converted is init:
         return cls
 
     def make(*args: Any, **kwargs: Any) -> Any:
-        self = object.__new__(cls)
+        self: Any = object.__new__(cls)
         converted(self, *args, **kwargs)
         return self
 
@@ -185,7 +189,11 @@ def compiled(node: ast.AST, code: CodeType) -> CodeType:
         body = ast.ClassDef(owner, [], [], [body], [])
         start = [ast.Global([owner])] if owner not in code.co_freevars else []
     arguments = ast.arguments(
-        posonlyargs=[], args=[ast.arg(n) for n in (*code.co_freevars, RUNTIME)], kwonlyargs=[], kw_defaults=[], defaults=[]
+        posonlyargs=[],
+        args=[ast.arg(n) for n in (*code.co_freevars, RUNTIME)],
+        kwonlyargs=[],
+        kw_defaults=[],
+        defaults=[],
     )
     factory = ast.copy_location(ast.FunctionDef(f"factory{MARK}", arguments, [*start, body], []), node)
     module = ast.fix_missing_locations(ast.Module([factory], []))

@@ -27,7 +27,10 @@ UNSET: Any = _Unset()
 
 _LIMIT = 20_000
 _LEAVES = frozenset(
-    {int, float, complex, bool, str, bytes, NoneType, type, slice, range, Tracer, np.ndarray, ModuleType, BuiltinFunctionType, np.ufunc}
+    {
+        int, float, complex, bool, str, bytes, NoneType, type, slice, range, Tracer, np.ndarray, ModuleType,
+        BuiltinFunctionType, np.ufunc,
+    }
 )  # fmt: skip
 
 

@@ -93,8 +93,8 @@ def put_outer(value: Any, root: Any, path: Sequence[tuple[str, Any]], name: str)
     """An assignment to elements of what the function cannot rebind: a global, or a variable around it."""
     if put(value, root, path) is not root:
         raise ControlFlowError(
-            f"an element of the array `{name}` is assigned{shown()}, which belongs to code around the converted function "
-            "and would not see a traced value; pass the array as an argument and return the new one"
+            f"an element of the array `{name}` is assigned{shown()}, which belongs to code around the converted "
+            "function and would not see a traced value; pass the array as an argument and return the new one"
         )
 
 

@@ -40,8 +40,8 @@ class Rows:
     def __iter__(self) -> Iterator[Any]:
         if isinstance(self.count, Tracer):
             raise ControlFlowError(
-                f"a range of a traced length is used outside of a for statement{shown()}; write a for loop, or mark the "
-                "length static (static_argnums)"
+                f"a range of a traced length is used outside of a for statement{shown()}; write a for loop, or mark "
+                "the length static (static_argnums)"
             )
         return iter([self.entry(i) for i in range(self.count)])
 
@@ -69,7 +69,9 @@ class Range(Rows):
     def __init__(self, *args: Any) -> None:
         start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
         if isinstance(step, Tracer):
-            raise ControlFlowError(f"range: the step is a traced {step.type}{shown()}, and must be known; use a while loop")
+            raise ControlFlowError(
+                f"range: the step is a traced {step.type}{shown()}, and must be known; use a while loop"
+            )
         for bound in (start, stop):
             if isinstance(bound, Tracer) and (bound.shape or bound.dtype.kind not in "iu"):
                 raise ControlFlowError(f"range: a bound is {bound.type}{shown()}, and should be a scalar integer")
@@ -249,9 +251,11 @@ def install() -> None:
     """Fill the table of what converted code calls in place of builtins and of NumPy's functions."""
     from graphad import tree
 
-    for function in (np.zeros, np.ones, np.empty, np.full):
+    makers: tuple[Any, ...] = (np.zeros, np.ones, np.empty, np.full)
+    takers: tuple[Any, ...] = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.linspace, np.arange)
+    for function in makers:
         REPLACED[function] = _creating(function, True)
-    for function in (np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.linspace, np.arange):
+    for function in takers:
         REPLACED[function] = _creating(function, False)
     REPLACED.update(
         {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from typing import Any
 
 from graphad.api.conversion.names import inside
 from graphad.api.conversion.scope import MARK
@@ -129,18 +130,18 @@ class _Lowering:
         """A compound statement with its blocks lowered."""
         if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return s
-        if isinstance(s, (ast.Try, getattr(ast, "TryStar", ast.Try))) and s.orelse:
+        if isinstance(s, (ast.Try, ast.TryStar)) and s.orelse:
             flags = self.flags(s.body, loop)
             orelse = self.block(s.orelse, loop)
-            handlers = [_with_body(h, self.block(h.body, loop)) for h in s.handlers]
-            new = type(s)(
+            handlers: Any = [_with_body(h, self.block(h.body, loop)) for h in s.handlers]
+            new: ast.stmt = type(s)(
                 self.block(s.body, loop),
                 handlers,
                 [_guard(flags, orelse, s)] if flags else orelse,
                 self.block(s.finalbody, loop),
             )
             return ast.copy_location(new, s)
-        fields: dict[str, object] = {}
+        fields: dict[str, Any] = {}
         for name, value in ast.iter_fields(s):
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 value = self.block(value, loop)

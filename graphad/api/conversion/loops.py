@@ -84,9 +84,7 @@ def _while(
     loop.write(apply(op, [*captures, *fixed, *moving]))
 
 
-def for_(
-    iterable: Any, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, dead: Sequence[str]
-) -> None:
+def for_(iterable: Any, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, dead: Sequence[str]) -> None:
     """`for setter in iterable: body()`, ended by the flags that `going` looks at.
 
     A loop over a traced array becomes a scan where what it carries keeps its types, and else runs in Python.
@@ -166,7 +164,13 @@ def _counted(
 
 
 def _indexed(
-    found: Rows, first: int, setter: Callable[[Any], None], body: Thunk, going: Thunk, functions: Sequence[Any], dead: Any
+    found: Rows,
+    first: int,
+    setter: Callable[[Any], None],
+    body: Thunk,
+    going: Thunk,
+    functions: Sequence[Any],
+    dead: Any,
 ) -> None:
     """A loop that flags may end: a while loop over positions."""
     graphad_position = first

@@ -136,7 +136,7 @@ class Liveness:
         if isinstance(node, (ast.With, ast.AsyncWith)):
             inner = self.block(node.body, live)
             return inner.union(*[read(item) for item in node.items])
-        if isinstance(node, (ast.Try, getattr(ast, "TryStar", ast.Try))):
+        if isinstance(node, (ast.Try, ast.TryStar)):
             blocks = [node.body, *[h.body for h in node.handlers], node.orelse, node.finalbody]
             every = live.union(*[read(s) for block in blocks for s in block])
             for block in blocks:

@@ -47,8 +47,8 @@ class Part(Region):
                     raise
                 raise ControlFlowError(
                     f"{type(error).__name__} is raised {where}, whose condition is known at run time only"
-                    f"{shown(_raising_place(error))}; check before the function is called, give NaN with numpy.where, or "
-                    "mark the argument static (static_argnums)"
+                    f"{shown(_raising_place(error))}; check before the function is called, give NaN with numpy.where, "
+                    "or mark the argument static (static_argnums)"
                 ) from error
 
     def input(self, kind: TensorType, name: str | None = None, weak: bool = False) -> Tracer:
@@ -161,7 +161,11 @@ def placeholder(value: Any) -> Any:
         if not is_number(x):
             return x
         t = kind(x)
-        return np.full(t.shape, np.nan if t.dtype.kind in "fc" else 0, t.dtype) if t.shape or not is_weak(x) else type_blank(t)
+        return (
+            np.full(t.shape, np.nan if t.dtype.kind in "fc" else 0, t.dtype)
+            if t.shape or not is_weak(x)
+            else type_blank(t)
+        )
 
     return tree.map(blank, value)
 

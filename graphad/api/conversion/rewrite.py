@@ -68,14 +68,17 @@ def lambda_(node: ast.Lambda, outer: Scope | None) -> ast.Lambda:
 
 def _bare(a: ast.arguments) -> ast.arguments:
     """Parameters without annotations and defaults."""
-    strip = lambda x: None if x is None else ast.copy_location(ast.arg(x.arg), x)
+
+    def strip(x: ast.arg) -> ast.arg:
+        return ast.copy_location(ast.arg(x.arg), x)
+
     return ast.arguments(
         posonlyargs=[strip(x) for x in a.posonlyargs],
         args=[strip(x) for x in a.args],
-        vararg=strip(a.vararg),
+        vararg=a.vararg and strip(a.vararg),
         kwonlyargs=[strip(x) for x in a.kwonlyargs],
         kw_defaults=[None] * len(a.kwonlyargs),
-        kwarg=strip(a.kwarg),
+        kwarg=a.kwarg and strip(a.kwarg),
         defaults=[],
     )
 
@@ -194,7 +197,10 @@ class Rewriter(ast.NodeTransformer):
             if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 value = self.block(value)
             elif isinstance(value, list):
-                value = [self._blocks(v) if isinstance(v, (ast.ExceptHandler, ast.match_case)) else self.visit(v) for v in value]
+                value = [
+                    self._blocks(v) if isinstance(v, (ast.ExceptHandler, ast.match_case)) else self.visit(v)
+                    for v in value
+                ]
             elif isinstance(value, ast.AST):
                 value = self.visit(value)
             fields[name] = value

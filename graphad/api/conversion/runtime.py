@@ -27,8 +27,8 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
     if result is None:
         return None
     raise ControlFlowError(
-        f"the result is {describe(result)} where a return statement is reached, and None where the function ends without "
-        f"one{shown()}; return a value of the same type in both"
+        f"the result is {describe(result)} where a return statement is reached, and None where the function ends "
+        f"without one{shown()}; return a value of the same type in both"
     )
 
 

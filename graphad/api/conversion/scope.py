@@ -14,7 +14,9 @@ MARK = "@"
 """Stands in every name that conversion makes, so that none can be one of the user's."""
 
 _paths = sysconfig.get_paths()
-_libraries = tuple({_own, *[os.path.abspath(_paths[k]) + os.sep for k in ("purelib", "platlib", "stdlib", "platstdlib")]})
+_libraries = tuple(
+    {_own, *[os.path.abspath(_paths[k]) + os.sep for k in ("purelib", "platlib", "stdlib", "platstdlib")]}
+)
 _folders = tuple(os.path.join(os.path.dirname(_own.rstrip(os.sep)), name) + os.sep for name in ("passes", "executors"))
 _by_file: dict[str, bool] = {}
 _by_module: dict[str, bool] = {}

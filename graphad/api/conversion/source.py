@@ -72,7 +72,9 @@ def _whole(code: CodeType, lines: list[str]) -> ast.Module | None:
 def _same_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, code: CodeType) -> bool:
     names = parameters(node)
     n = len(names)
-    return set(names) == set(code.co_varnames[:n]) and code.co_argcount == len(node.args.posonlyargs) + len(node.args.args)
+    return set(names) == set(code.co_varnames[:n]) and code.co_argcount == len(node.args.posonlyargs) + len(
+        node.args.args
+    )
 
 
 def _lambda(code: CodeType, lines: list[str]) -> ast.Lambda:
@@ -88,7 +90,9 @@ def _lambda(code: CodeType, lines: list[str]) -> ast.Lambda:
     ]
     exact = [node for node in found if _covers(node, places)]
     # An enclosing lambda covers the place of an inner one as well; the innermost is the one that fits most closely.
-    exact.sort(key=lambda n: ((n.body.end_lineno or 0) - n.body.lineno, (n.body.end_col_offset or 0) - n.body.col_offset))
+    exact.sort(
+        key=lambda n: ((n.body.end_lineno or 0) - n.body.lineno, (n.body.end_col_offset or 0) - n.body.col_offset)
+    )
     if exact:
         return copy.deepcopy(exact[0])
     if len(found) == 1:
