@@ -20,6 +20,8 @@ from graphad.types import Shape, TensorType
 
 PIECES = 4
 """Operands of a concatenation that a kernel chooses among, at most."""
+COPIES = 24
+"""How often a kernel may compute an element of what it takes in, at most."""
 LIMIT = 256
 """Nodes in one kernel: beyond it registers spill and compile time grows faster than the kernel."""
 MOVEMENT = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape", "pad", "concatenate", "iota"})
@@ -76,13 +78,14 @@ def recompute_pays(flops: int, extra_loads: float, readers: int) -> bool:
 class _Group:
     """Nodes that run together, at a position in the order of groups."""
 
-    __slots__ = ("depth", "kernel", "needs", "nodes", "reads", "space", "users", "work")
+    __slots__ = ("copies", "depth", "kernel", "needs", "nodes", "reads", "space", "users", "work")
 
     def __init__(self, space: Shape, kernel: bool, depth: int) -> None:
         self.space = space
         self.kernel = kernel
         self.depth = depth
         self.work = 0
+        self.copies = 1
         self.nodes: list[Node] = []
         self.reads: set[Value] = set()
         self.needs: set[int] = set()
@@ -258,7 +261,12 @@ class _Fusion:
         total = sum(_weight(node) for node in other.nodes)
         if self.groups[i].work + other.work + len(taken) > LIMIT:
             return []
-        return [*taken, j] if evaluations_pay(total, 64 if grown else len(set(paths))) else []
+        times = len(set(paths))
+        # What is computed at several positions may read what is again: the numbers multiply.
+        if self.groups[i].copies * other.copies * times > COPIES or not evaluations_pay(total, 64 if grown else times):
+            return []
+        self.groups[i].copies *= other.copies * times
+        return [*taken, j]
 
     def paths(
         self, v: Value, i: int, j: int, path: tuple[int, ...], readers: dict[Value, set[int]], kept: set[Value],

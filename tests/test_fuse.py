@@ -126,3 +126,15 @@ def test_small_arrays_stay_loops_where_all_of_them_are_too_many():
     assert 0 not in depths[1]
     np.testing.assert_allclose(free.eval(a, x)[0], f(a, x))
     np.testing.assert_allclose(bound.eval(a, x)[0], f(a, x))
+
+
+def test_what_kernels_compute_again_does_not_multiply_along_a_chain():
+    def doubling(x):
+        for i in range(10):
+            x = x * np.concatenate([np.ones(2**i), x[: -(2**i)]])
+        return x
+
+    x = np.linspace(0.99, 1.01, 1030)
+    compiled = graphad.jit(doubling, executor="llvm").compile(x)
+    assert len(compiled.source()) < 1_000_000
+    np.testing.assert_allclose(compiled(x)[0], doubling(x), rtol=1e-12)

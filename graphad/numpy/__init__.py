@@ -15,6 +15,7 @@ import numpy as _np
 from graphad.numpy import (  # noqa: F401
     bits,
     creation,
+    fft,
     histograms,
     indexing,
     inplace,
@@ -58,4 +59,4 @@ def __dir__() -> list[str]:
     return dir(_np)
 
 
-__all__ = ["linalg"]
+__all__ = ["fft", "linalg"]
