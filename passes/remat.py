@@ -29,32 +29,48 @@ def recomputed(
     kept: dict[Value, None] = {}
     again: dict[Node, None] = {}
 
+    follows: set[Value] = set()
+    costly: set[Value] = set()
+    counted = 0
+
     def cheap(v: Value) -> bool:
         """Whether a value follows from what is kept or free by cheap ops alone."""
-        if isinstance(v, Constant) or v in free or v in kept:
-            return True
-        node = producers.get(v)
-        return node is not None and node.op.name in CHEAP and all([cheap(u) for u in node.inputs])
-
-    def compute(v: Value) -> None:
-        if isinstance(v, Constant) or v in kept:
-            return
-        node = producers.get(v)
-        if v in free or node is None:
-            kept.setdefault(v)
-            return
-        if node in again:
-            return
-        for u in node.inputs:
-            provide(u)
-        again.setdefault(node)
+        nonlocal counted
+        if len(kept) > counted:
+            counted = len(kept)
+            costly.clear()
+        pending = [v]
+        while pending:
+            u = pending[-1]
+            node = producers.get(u)
+            if u in follows or u in costly:
+                pending.pop()
+            elif isinstance(u, Constant) or u in free or u in kept:
+                follows.add(u)
+            elif node is None or node.op.name not in CHEAP or any([w in costly for w in node.inputs]):
+                costly.add(u)
+            else:
+                unknown = [w for w in node.inputs if w not in follows]
+                if unknown:
+                    pending.append(unknown[0])
+                else:
+                    follows.add(u)
+        return v in follows
 
     def provide(v: Value) -> None:
-        node = producers.get(v)
-        if v.type.dynamic or cheap(v) or (node is not None and node.op.name == "broadcast_to"):
-            compute(v)
-        else:
-            kept.setdefault(v)
+        """Keep a value, or compute it and what it needs anew."""
+        pending = [v]
+        while pending:
+            u = pending.pop()
+            node = producers.get(u)
+            again_pays = u.type.dynamic or cheap(u) or (node is not None and node.op.name == "broadcast_to")
+            if isinstance(u, Constant) or u in kept:
+                continue
+            if not again_pays or u in free or node is None:
+                kept.setdefault(u)
+            elif node not in again:
+                again.setdefault(node)
+                pending.extend(reversed(node.inputs))
 
     for v in sorted(needed, key=lambda v: order.get(v, -1)):
         provide(v)
