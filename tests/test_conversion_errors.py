@@ -68,9 +68,7 @@ def structures_differ(x):
     return len(s)
 
 
-@refused(
-    1.0, line=3, message=r"`y` may have no value here .*assigned in one branch of the if \(.*give it a value before"
-)
+@refused(1.0, line=3, message=r"`y` may have no value here .*assigned in one branch of the if \(.*a value before")
 def assigned_in_one_branch(x):
     if x > 0:
         y = x
@@ -103,9 +101,7 @@ def shape_grows_in_a_loop(x, n):
     return v
 
 
-@refused(
-    1.0, line=1, message=r"the result is f64\[\] where a return statement is reached, and None where the function ends"
-)
+@refused(1.0, line=1, message=r"the result is f64\[\] where a return statement is reached, and None where the func")
 def no_return(x):
     if x > 0:
         return x
