@@ -104,6 +104,8 @@ def test_print_in_a_checkpoint_runs_again_in_the_backward_pass(capsys):
     f = graphad.checkpoint(lambda x: np.sin(square(x)))
     graphad.jit(f)(2.0)
     assert len(lines(capsys)) == 1
+    graphad.jit(graphad.grad(f))(2.0)
+    assert len(lines(capsys)) == 2
 
 
 def test_specification_holds_for_the_elements_of_an_array(capsys):
