@@ -15,6 +15,7 @@ import numpy as _np
 from graphad.numpy import (  # noqa: F401
     bits,
     creation,
+    decompositions,
     fft,
     histograms,
     indexing,

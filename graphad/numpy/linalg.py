@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError, ShapeError
+from graphad.errors import ShapeError
 from graphad.numpy._register import NAMESPACE, axis_of, float_dtype, implements, operand, require
 from graphad.numpy.reductions import root
 from graphad.ops import linalg as ops
@@ -95,7 +95,11 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         sums = np.sum(np.abs(x), axis=along, keepdims=True)
         out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True)
         return out if keepdims else shapes.squeeze(out, axes)
-    raise MissingRuleError(f"norm: ord={order!r} of a matrix cannot be traced; use 'fro', 1, -1, inf or -inf")
+    if order not in (2, -2, "nuc"):
+        raise ShapeError(f"norm: ord={order!r} is no norm of a matrix; use 'fro', 'nuc', 2, -2, 1, -1, inf or -inf")
+    s = np.linalg.svdvals(shapes.moveaxis(shapes.moveaxis(x, row, -1), column - (column > row), -1))
+    out = np.sum(s, axis=-1) if order == "nuc" else s[..., 0 if order == 2 else -1]
+    return shapes.expand_dims(out, axes) if keepdims else out
 
 
 @implements(np.linalg.norm)
@@ -172,11 +176,47 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """The condition number `norm(x, p) norm(inv(x), p)` for the norms that can be traced."""
+    """NumPy's `cond`: the condition number `norm(x, p) norm(inv(x), p)`, of singular values for `p` 2 and -2."""
     x = operand(x)
     if p in (None, 2, -2):
-        raise MissingRuleError("cond: p=2 cannot be traced; use p='fro', 1, -1, inf or -inf")
+        s = np.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
     return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+
+
+@implements(np.linalg.matrix_rank)
+def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+    """NumPy's `matrix_rank`: the number of singular values above the tolerance."""
+    x = operand(A)
+    if x.ndim < 2:
+        return cast(np.any(x != 0), int)
+    s = np.linalg.svdvals(x)
+    if tol is None:
+        tol = np.max(s, axis=-1, keepdims=True) * (max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol)
+    else:
+        tol = shapes.expand_dims(operand(tol), -1)
+    return np.sum(s > tol, axis=-1)
+
+
+@implements(np.linalg.tensorinv)
+def tensorinv(a: Any, ind: int = 2) -> Any:
+    """NumPy's `tensorinv`."""
+    a = operand(a)
+    if ind <= 0:
+        raise ShapeError(f"tensorinv: ind={ind} must be positive")
+    rows = math.prod(a.shape[ind:])
+    return shapes.reshape(inv(shapes.reshape(a, (-1, rows))), (*a.shape[ind:], *a.shape[:ind]))
+
+
+@implements(np.linalg.tensorsolve)
+def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
+    """NumPy's `tensorsolve`."""
+    a, b = operand(a), operand(b)
+    if axes is not None:
+        moved = [axis_of(a, i, "tensorsolve") for i in axes]
+        a = shapes.transpose(a, (*[i for i in range(a.ndim) if i not in moved], *moved))
+    shape = a.shape[b.ndim :]
+    return shapes.reshape(solve(shapes.reshape(a, (-1, math.prod(shape))), shapes.reshape(b, (-1,))), shape)
 
 
 def __getattr__(name: str) -> Any:
