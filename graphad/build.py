@@ -71,9 +71,7 @@ class Builder:
             try:
                 found = op.infer(*[v.type for v in inputs])
             except GraphadError as error:
-                if not getattr(error, "located", False):
-                    error.located = True  # type: ignore[attr-defined]
-                    error.args = (f"{error.args[0]}{describe_location(where)}", *error.args[1:])
+                locate(error, where)
                 raise
             types = found if isinstance(found, tuple) else (found,)
             if len(_inferred) > _INFERRED_LIMIT:
@@ -174,12 +172,6 @@ def _classify(code: CodeType) -> bool:
     return internal
 
 
-def internal_frame(frame: FrameType) -> bool:
-    """Whether a stack frame belongs to graphad, NumPy or SciPy."""
-    internal = _is_internal.get(frame.f_code)
-    return _classify(frame.f_code) if internal is None else internal
-
-
 def user_location() -> Location | None:
     """The innermost stack frame that belongs neither to graphad nor to NumPy or SciPy."""
     frame = sys._getframe(2)
@@ -194,16 +186,30 @@ def user_location() -> Location | None:
     return None
 
 
+_CALLEES: dict[tuple[int, int], tuple[CodeType, list[tuple[str, Any]]]] = {}
+_CALLEES_LIMIT = 1000
+
+
+def _callee(code: CodeType, lasti: int) -> list[tuple[str, Any]]:
+    """Operations and names of the instructions at the place of a call, read once; code is held by identity."""
+    found = _CALLEES.get((id(code), lasti))
+    if found is None:
+        line, _, column, _ = next(itertools.islice(code.co_positions(), lasti // 2, None))
+        there = []
+        for instruction in dis.get_instructions(code):
+            place = instruction.positions
+            if column is not None and place is not None and (place.lineno, place.col_offset) == (line, column):
+                there.append((instruction.opname, instruction.argval))
+        if len(_CALLEES) >= _CALLEES_LIMIT:
+            _CALLEES.clear()
+        _CALLEES[id(code), lasti] = found = code, there
+    return found[1]
+
+
 def called(frame: FrameType) -> Any:
     """What the call that a frame stands in calls, where that is a name or an attribute of one; else None."""
-    code = frame.f_code
-    line, _, column, _ = next(itertools.islice(code.co_positions(), frame.f_lasti // 2, None))
     found = None
-    for instruction in dis.get_instructions(code):
-        place = instruction.positions
-        if column is None or place is None or (place.lineno, place.col_offset) != (line, column):
-            continue
-        name, opname = instruction.argval, instruction.opname
+    for opname, name in _callee(frame.f_code, frame.f_lasti):
         if opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF"):
             scopes = (frame.f_locals, frame.f_globals, frame.f_builtins)
             found = next((scope[name] for scope in scopes if name in scope), None)
@@ -217,3 +223,12 @@ def called(frame: FrameType) -> Any:
 def describe_location(where: Location | None) -> str:
     """` (model.py:12)`, or nothing."""
     return f" ({where})" if where is not None and str(where) else ""
+
+
+def locate(error: GraphadError, where: Location | None) -> None:
+    """Add the user's place to an error's message, unless it is there or was added before."""
+    if not getattr(error, "located", False):
+        error.located = True  # type: ignore[attr-defined]
+        place = describe_location(where)
+        if error.args and place not in error.args[0]:
+            error.args = (f"{error.args[0]}{place}", *error.args[1:])

@@ -18,7 +18,7 @@ class ShapeError(GraphadError, ValueError):
 
 
 class IndexOutOfBoundsError(GraphadError, IndexError):
-    """A static index lies outside its axis."""
+    """An index lies outside its axis."""
 
 
 class NonFiniteError(GraphadError, FloatingPointError):

@@ -37,6 +37,16 @@ FLOAT64 = _FROM_SPELLING["f64"]
 COMPLEX128 = _FROM_SPELLING["c128"]
 
 
+def real_dtype(dtype: DType) -> DType:
+    """The dtype of the real part."""
+    return np.zeros((), dtype).real.dtype
+
+
+def complex_dtype(dtype: DType) -> DType:
+    """The complex dtype of the same precision."""
+    return np.result_type(dtype, np.complex64)
+
+
 class TensorType:
     """Dtype and shape of a value. Equal types are one object, so `is` compares them.
 

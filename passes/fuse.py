@@ -233,25 +233,29 @@ class _Fusion:
             while queue:
                 j = self.group(queue.pop())
                 if j >= 0 and j != i:
-                    for k in self.absorbed(i, j, readers, kept):
+                    taken, times = self.absorbed(i, j, readers, kept)
+                    group.copies *= times
+                    for k in taken:
                         queue += self.take(i, k, readers)
 
-    def absorbed(self, i: int, j: int, readers: dict[Value, set[int]], kept: set[Value]) -> list[int]:
-        """The groups that group `i` computes by itself if it takes in group `j`, which it reads; none if it cannot."""
+    def absorbed(self, i: int, j: int, readers: dict[Value, set[int]], kept: set[Value]) -> tuple[list[int], int]:
+        """The groups that group `i` computes by itself if it takes in group `j`, which it reads, and at how many
+        positions; none if it cannot."""
+        nothing: tuple[list[int], int] = ([], 1)
         other = self.groups[j]
         movement = not other.kernel and len(other.nodes) == 1 and is_movement(other.nodes[0])
         if movement and other.nodes[0].op.name not in ("pad", "concatenate", "iota"):
             # What only looks at memory in another way is better left outside, unless its source comes along.
             source = self.group(other.nodes[0].inputs[0])
-            return self.absorbed(i, source, readers, kept) if source >= 0 and source != i else []
+            return self.absorbed(i, source, readers, kept) if source >= 0 and source != i else nothing
         if not (movement or (other.kernel and other.depth < 0)):
-            return []
+            return nothing
         results = [v for node in other.nodes for v in node.outputs]
         paths: list[tuple[int, ...]] = []
         if any(v in kept or (not movement and v not in self.inside) for v in results):
-            return []
+            return nothing
         if not all(self.paths(v, i, j, (), readers, kept, paths) for v in results):
-            return []
+            return nothing
         taken = dict.fromkeys(k for path in paths for k in path)
         size = max(v.type.size for v in results)
         grown = any(self.groups[k].nodes[0].outputs[0].type.size > 2 * size for k in taken)
@@ -260,13 +264,12 @@ class _Fusion:
         grown |= () in paths and any(_repeats(v.type.shape, space) for v in results if i in readers.get(v, set()))
         total = sum(_weight(node) for node in other.nodes)
         if self.groups[i].work + other.work + len(taken) > LIMIT:
-            return []
+            return nothing
         times = len(set(paths))
         # What is computed at several positions may read what is again: the numbers multiply.
         if self.groups[i].copies * other.copies * times > COPIES or not evaluations_pay(total, 64 if grown else times):
-            return []
-        self.groups[i].copies *= other.copies * times
-        return [*taken, j]
+            return nothing
+        return [*taken, j], times
 
     def paths(
         self, v: Value, i: int, j: int, path: tuple[int, ...], readers: dict[Value, set[int]], kept: set[Value],
@@ -290,6 +293,7 @@ class _Fusion:
         moved, other.nodes = other.nodes, []
         group.nodes = moved + group.nodes
         group.work += other.work
+        group.copies *= other.copies
         group.reads |= other.reads
         for node in moved:
             for v in node.outputs:

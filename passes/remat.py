@@ -30,15 +30,10 @@ def recomputed(
     again: dict[Node, None] = {}
 
     follows: set[Value] = set()
-    costly: set[Value] = set()
-    counted = 0
+    costly: set[Value] = set()  # until more is kept
 
     def cheap(v: Value) -> bool:
         """Whether a value follows from what is kept or free by cheap ops alone."""
-        nonlocal counted
-        if len(kept) > counted:
-            counted = len(kept)
-            costly.clear()
         pending = [v]
         while pending:
             u = pending[-1]
@@ -62,14 +57,15 @@ def recomputed(
         pending = [v]
         while pending:
             u = pending.pop()
-            node = producers.get(u)
-            again_pays = u.type.dynamic or cheap(u) or (node is not None and node.op.name == "broadcast_to")
             if isinstance(u, Constant) or u in kept:
                 continue
+            node = producers.get(u)
+            again_pays = u.type.dynamic or cheap(u) or (node is not None and node.op.name == "broadcast_to")
             if not again_pays or u in free or node is None:
-                kept.setdefault(u)
+                kept[u] = None
+                costly.clear()
             elif node not in again:
-                again.setdefault(node)
+                again[node] = None
                 pending.extend(reversed(node.inputs))
 
     for v in sorted(needed, key=lambda v: order.get(v, -1)):

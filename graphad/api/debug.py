@@ -18,7 +18,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import as_array
-from graphad.build import describe_location, internal_frame, user_location
+from graphad.build import describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.ops.effects import DebugCallback
 from graphad.trace import apply
@@ -131,15 +131,13 @@ def breakpoint() -> None:
     `KeyboardInterrupt`. Assigning to a variable changes nothing in the run.
     """
     frame = sys._getframe(1)
-    while internal_frame(frame) and frame.f_back is not None:
-        frame = frame.f_back
     traced: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for name, value in frame.f_locals.items():
         try:
             leaves = [as_array(x) for x in tree.leaves(value)]
             arrays = bool(leaves) and all(x.dtype.kind in "biufc" for x in leaves)
-        except Exception:
+        except Exception:  # whatever an object's own conversion to an array raises: it is shown as it is
             arrays = False
         (traced if arrays and name.isidentifier() else others)[name] = value
     callback(_Breakpoint(frame.f_code, frame.f_lineno, frame.f_globals, others), **traced)

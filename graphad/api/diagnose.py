@@ -41,10 +41,12 @@ def watched(executable: Callable[..., Any], graph: Graph, kinds: Sequence[str]) 
             results = executable(*args)
         except IndexOutOfBoundsError:
             if "index" in kinds:
-                _find_index(graph, args)
+                with np.errstate(all="ignore"):
+                    _interpret(graph, args, "")
             raise
-        if "nan" in kinds and any([_bad(x) for x in results]):
-            raise _find_nan(graph, args)
+        if "nan" in kinds and any(map(_bad, results)):
+            with np.errstate(all="ignore"):
+                raise _origin(graph, args, "")
         return results
 
     return run
@@ -53,14 +55,14 @@ def watched(executable: Callable[..., Any], graph: Graph, kinds: Sequence[str]) 
 # -- running op by op -----------------------------------------------------------------------------------------------
 
 
-def _interpret(graph: Graph, args: Sequence[Any], trail: str = "") -> Env:
+def _interpret(graph: Graph, args: Sequence[Any], trail: str) -> Env:
     """Every value of the graph. An index out of bounds is told with its line and the loops around it."""
     env: Env = {v: np.asarray(x) for v, x in zip(graph.inputs, args, strict=True)}
     for node in graph.nodes:
         xs = _operands(node, env)
         region = _entered(node)
         if region is not None:
-            results = region(lambda inner, xs, trail: list(_results(inner, xs, trail)), xs, trail)
+            results = region(_results, xs, trail)
         else:
             try:
                 results = node.op.eval(np, *xs)
@@ -116,22 +118,12 @@ def _place(node: Node) -> str:
     return f" ({where}: {where.text})" if where.text else f" ({where})"
 
 
-def _find_index(graph: Graph, args: Sequence[Any]) -> None:
-    with np.errstate(all="ignore"):
-        _interpret(graph, args)
-
-
 # -- the first NaN --------------------------------------------------------------------------------------------------
 
 
 def _bad(x: Any) -> bool:
     x = np.asarray(x)
     return x.dtype.kind in "fc" and not bool(np.isfinite(x).all())
-
-
-def _find_nan(graph: Graph, args: Sequence[Any]) -> NonFiniteError:
-    with np.errstate(all="ignore"):
-        return _origin(graph, args, "")
 
 
 def _origin(graph: Graph, args: Sequence[Any], trail: str) -> NonFiniteError:
@@ -166,8 +158,7 @@ def _inside(graph: Graph, node: Node, made: Value, env: Env, trail: str) -> NonF
         if found:
             return found[0]
     value = env[made]
-    bad = np.argwhere(~np.isfinite(value))[0] if value.ndim else ()
-    at = tuple(int(i) for i in bad)
+    at = _first_bad(value)
     operands = []
     for x in _operands(node, env):
         same = x[at] if x.shape == value.shape else x
@@ -177,19 +168,22 @@ def _inside(graph: Graph, node: Node, made: Value, env: Env, trail: str) -> NonF
     near = neighbourhood(graph, node)
     text = "\n".join("    " + line for line in str(near).strip().splitlines())
     return NonFiniteError(
-        f"{node.op.name} made {value[at]}{f' at {list(at)}' if at else ''} of {', '.join(operands) or 'nothing'}"
+        f"{node.op.name} made {_element(value)} of {', '.join(operands) or 'nothing'}"
         f"{_place(node)}{where}{trail}; what stands around it (error.draw() draws it):\n{text}",
         near,
         node,
     )
 
 
+def _first_bad(x: Any) -> tuple[int, ...]:
+    """Where the first element stands that is not finite."""
+    return tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+
+
 def _element(x: Any) -> str:
-    x = np.asarray(x)
-    if not x.ndim:
-        return str(x[()])
-    at = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-    return f"{x[at]} at {list(at)}"
+    """The first element that is not finite, and its place in an array."""
+    at = _first_bad(x)
+    return f"{x[at]} at {list(at)}" if at else f"{x[at]}"
 
 
 def neighbourhood(graph: Graph, node: Node, reach: int = 3) -> Graph:

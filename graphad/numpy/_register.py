@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder, locate, user_location
 from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError
 from graphad.graph import Constant
 from graphad.ops.shape import common_dtype, stack
@@ -99,11 +99,7 @@ def located_errors(handler: Function) -> Function:
                 return into(out, handler(*args, **kwargs), handler.__name__)
             return handler(*args, **kwargs)
         except GraphadError as error:
-            if not getattr(error, "located", False):
-                error.located = True  # type: ignore[attr-defined]
-                place = describe_location(user_location())
-                if error.args and place not in error.args[0]:
-                    error.args = (f"{error.args[0]}{place}", *error.args[1:])
+            locate(error, user_location())
             raise
 
     return located

@@ -9,15 +9,18 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError
-from graphad.numpy._register import NAMESPACE, axes_of, axis_of, implements, operand
+from graphad.numpy._register import NAMESPACE, axes_of, axis_of, float_dtype, implements, operand
+from graphad.numpy.inplace import into
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM, Fft
+from graphad.types import complex_dtype
 
 
 def _fitted(x: Any, name: str, sizes: Any, axes: tuple[int, ...]) -> Any:
-    """`x` cut or filled up with zeros at its ends to the extents `sizes` along `axes`."""
-    for n, axis in zip(sizes, axes, strict=True):
+    """`x` cut or filled up with zeros at its ends to the extents `sizes` along `axes`; `None` leaves one as it is."""
+    for size, axis in zip(sizes, axes, strict=True):
         extent = x.shape[axis]
+        n = extent if size is None else size
         if n < 1:
             place = describe_location(user_location())
             raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{place}; give 1 or more")
@@ -49,20 +52,13 @@ def _norm(name: str, norm: Any) -> str:
     return norm or "backward"
 
 
-def _into(out: Any, result: Any) -> Any:
-    if out is None:
-        return result
-    out[...] = result
-    return out
-
-
 def _complex(a: Any, name: str, s: Any, axes: Any, norm: Any, inverse: bool) -> Any:
     x = operand(a)
     axes, sizes = _chosen(x, name, s, axes)
-    x = cast(x, np.result_type(x.dtype if x.dtype.kind in "fc" else np.float64, np.complex64))
+    x = cast(x, complex_dtype(float_dtype(x)))
     if not axes:
         return x
-    x = _fitted(x, name, [x.shape[i] if n is None else n for n, i in zip(sizes, axes, strict=True)], axes)
+    x = _fitted(x, name, sizes, axes)
     return Fft("c2c", axes, _norm(name, norm), inverse)(x)
 
 
@@ -73,20 +69,19 @@ def _from_real(a: Any, name: str, s: Any, axes: Any, norm: Any) -> Any:
         raise TypeError(f"{name}: takes real numbers, not {x.type}{place}; use {name.replace('rfft', 'fft')}")
     axes, sizes = _chosen(x, name, s, axes)
     x = cast(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float64)
-    x = _fitted(x, name, [x.shape[i] if n is None else n for n, i in zip(sizes, axes, strict=True)], axes)
+    x = _fitted(x, name, sizes, axes)
     return Fft("r2c", axes, _norm(name, norm))(x)
 
 
 def _to_real(a: Any, name: str, s: Any, axes: Any, norm: Any) -> Any:
     x = operand(a)
     axes, sizes = _chosen(x, name, s, axes)
-    x = cast(x, np.result_type(x.dtype if x.dtype.kind in "fc" else np.float64, np.complex64))
-    full = [x.shape[i] if n is None else n for n, i in zip(sizes, axes, strict=True)]
+    x = cast(x, complex_dtype(float_dtype(x)))
     size = 2 * (x.shape[axes[-1]] - 1) if sizes[-1] is None else sizes[-1]
     if size < 1:
         raise ShapeError(f"{name}: {size} points along axis {axes[-1]}{describe_location(user_location())}; give n")
-    full[-1] = size // 2 + 1
-    return Fft("c2r", axes, _norm(name, norm), size=size)(_fitted(x, name, full, axes))
+    x = _fitted(x, name, [*sizes[:-1], size // 2 + 1], axes)
+    return Fft("c2r", axes, _norm(name, norm), size=size)(x)
 
 
 def _define(kind: Callable[..., Any], stem: str, **fixed: Any) -> None:
@@ -95,16 +90,15 @@ def _define(kind: Callable[..., Any], stem: str, **fixed: Any) -> None:
 
     @implements(one)
     def along(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
-        axis = axis_of(operand(a), axis, stem)
-        return _into(out, kind(a, stem, None if n is None else [n], (axis,), norm, **fixed))
+        return into(out, kind(a, stem, None if n is None else [n], (axis,), norm, **fixed), stem)
 
     @implements(two)
     def over_two(a: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: Any = None) -> Any:
-        return _into(out, kind(a, f"{stem}2", s, axes, norm, **fixed))
+        return into(out, kind(a, f"{stem}2", s, axes, norm, **fixed), f"{stem}2")
 
     @implements(many)
     def over(a: Any, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None) -> Any:
-        return _into(out, kind(a, f"{stem}n", s, axes, norm, **fixed))
+        return into(out, kind(a, f"{stem}n", s, axes, norm, **fixed), f"{stem}n")
 
 
 _define(_complex, "fft", inverse=False)
@@ -116,18 +110,15 @@ _define(_to_real, "irfft")
 @implements(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
     """NumPy's `hfft`: `irfft` of the conjugate with the opposite norm."""
-    x = operand(a)
-    axis = axis_of(x, axis, "hfft")
     norm = OTHER_NORM[_norm("hfft", norm)]
-    return _into(out, _to_real(np.conj(x), "hfft", None if n is None else [n], (axis,), norm))
+    return into(out, _to_real(np.conj(operand(a)), "hfft", None if n is None else [n], (axis,), norm), "hfft")
 
 
 @implements(np.fft.ihfft)
 def ihfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Any:
     """NumPy's `ihfft`: the conjugate of `rfft` with the opposite norm."""
-    axis = axis_of(operand(a), axis, "ihfft")
     norm = OTHER_NORM[_norm("ihfft", norm)]
-    return _into(out, np.conj(_from_real(a, "ihfft", None if n is None else [n], (axis,), norm)))
+    return into(out, np.conj(_from_real(a, "ihfft", None if n is None else [n], (axis,), norm)), "ihfft")
 
 
 def _shifted(x: Any, axes: Any, name: str, sign: int) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,35 +17,40 @@ from graphad.ops import shape as shapes
 from graphad.ops.determinant import Det, Slogdet
 from graphad.ops.elementwise import cast
 
-SlogdetResult = type(np.linalg.slogdet(np.eye(1)))
+
+@cache
+def results_of(function: Callable[..., Any]) -> Any:
+    """The named tuple in which one of NumPy's functions gives its results."""
+    return type(function(np.eye(1)))
 
 
-def _square(name: str, a: Any) -> Any:
+def matrices(name: str, a: Any, square: bool = False) -> Any:
+    """Matrices in a floating dtype. Raises `ShapeError` for an array of fewer than two axes, or not square."""
     a = operand(a)
-    if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
-        raise ShapeError(f"{name}: needs square matrices, not shape {list(a.shape)}")
+    if a.ndim < 2 or (square and a.shape[-1] != a.shape[-2]):
+        raise ShapeError(f"{name}: needs {'square matrices' if square else 'matrices'}, not shape {list(a.shape)}")
     return cast(a, float_dtype(a))
 
 
 @implements(np.linalg.inv)
 def inv(a: Any) -> Any:
-    return ops.Inv()(_square("inv", a))
+    return ops.Inv()(matrices("inv", a, square=True))
 
 
 @implements(np.linalg.det)
 def det(a: Any) -> Any:
-    return Det()(_square("det", a))
+    return Det()(matrices("det", a, square=True))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
     """NumPy's `slogdet`: a pair `(sign, logabsdet)`."""
-    return SlogdetResult(*Slogdet()(_square("slogdet", a)))
+    return results_of(np.linalg.slogdet)(*Slogdet()(matrices("slogdet", a, square=True)))
 
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    lower = ops.Cholesky()(_square("cholesky", a))
+    lower = ops.Cholesky()(matrices("cholesky", a, square=True))
     return np.conj(np.matrix_transpose(lower)) if upper else lower
 
 
@@ -52,7 +59,7 @@ def solve(a: Any, b: Any) -> Any:
     """NumPy's `solve`: `b` is one vector if it has one axis, else a stack of matrices."""
     a, b = operand(a), operand(b)
     dtype = float_dtype(a, b)
-    a, b = cast(_square("solve", a), dtype), cast(b, dtype)
+    a, b = cast(matrices("solve", a, square=True), dtype), cast(b, dtype)
     columns = shapes.expand_dims(b, 1) if b.ndim == 1 else b
     if columns.ndim < 1 or columns.shape[-2] != a.shape[-1]:
         raise ShapeError(f"solve: shapes {list(a.shape)} and {list(b.shape)} do not fit")
@@ -97,7 +104,7 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
         return out if keepdims else shapes.squeeze(out, axes)
     if order not in (2, -2, "nuc"):
         raise ShapeError(f"norm: ord={order!r} is no norm of a matrix; use 'fro', 'nuc', 2, -2, 1, -1, inf or -inf")
-    s = np.linalg.svdvals(shapes.moveaxis(shapes.moveaxis(x, row, -1), column - (column > row), -1))
+    s = np.linalg.svdvals(shapes.moveaxis(x, axes, (-2, -1)))
     out = np.sum(s, axis=-1) if order == "nuc" else s[..., 0 if order == 2 else -1]
     return shapes.expand_dims(out, axes) if keepdims else out
 

@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from graphad.build import describe_location
+from graphad.build import locate
 from graphad.errors import IndexOutOfBoundsError, ShapeError
-from graphad.graph import Constant, Graph, Value
+from graphad.graph import Constant, Graph, Location, Value
 from graphad.op import Op, Sample, Types
 from graphad.trace import current_builder, inline, innermost
 from graphad.types import TensorType
@@ -55,12 +55,11 @@ def _program(graph: Graph) -> Program:
         return slots[v]
 
     last: dict[int, int] = {}
-    steps: list[tuple[Any, list[int], int | None, list[int], list[int]]] = []
-    places = [node.where for node in graph.nodes]
+    steps: list[tuple[Any, list[int], int | None, list[int], list[int], Location | None]] = []
     for node in graph.nodes:
         read, made = [slot(v) for v in node.inputs], [slot(v) for v in node.outputs]
         last.update(dict.fromkeys((*read, *made), len(steps)))
-        steps.append((node.op.eval, read, made[0] if len(made) == 1 else None, made, []))
+        steps.append((node.op.eval, read, made[0] if len(made) == 1 else None, made, [], node.where))
     outputs = [slot(v) for v in graph.outputs]
     kept = {*outputs, *[slots[v] for v in slots if isinstance(v, Constant)]}
     for index, position in last.items():
@@ -69,10 +68,9 @@ def _program(graph: Graph) -> Program:
 
     def run(xp: Any, xs: Sequence[Any]) -> list[Any]:
         env = [*xs, *initial]
-        step = steps[0] if steps else None
+        where = None
         try:
-            for step in steps:
-                function, read, single, made, dead = step
+            for function, read, single, made, dead, where in steps:  # noqa: B007 - told where an error is raised
                 result = function(xp, *[env[i] for i in read])
                 if single is not None:
                     env[single] = result
@@ -82,10 +80,7 @@ def _program(graph: Graph) -> Program:
                 for i in dead:
                     env[i] = None
         except IndexOutOfBoundsError as error:
-            if not getattr(error, "located", False):
-                error.located = True  # type: ignore[attr-defined]
-                where = next(w for s, w in zip(steps, places, strict=True) if s is step)
-                error.args = (f"{error}{describe_location(where)}",)
+            locate(error, where)
             raise
         return [env[i] for i in outputs]
 

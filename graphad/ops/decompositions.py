@@ -1,4 +1,4 @@
-"""Singular values, orthogonal factors and pseudo-inverses of stacks of matrices of any shape, and eigenvalues.
+"""Singular values, orthogonal factors and pseudo-inverses of stacks of matrices of any shape.
 
 Where singular values are equal within rounding, `1 / (sj - si)` is taken as 0 in the tangents of singular vectors, as
 `graphad.ops.eigen` says of eigenvectors.
@@ -11,32 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError, TypeMismatchError
+from graphad.errors import ShapeError
 from graphad.op import OPS, Op, Sample, Types
 from graphad.ops.complex import imag, real
 from graphad.ops.contraction import matmul
-from graphad.ops.eigen import Eig, Eigh, Eigvals, Eigvalsh, inverse_gaps, real_dtype, reciprocal
+from graphad.ops.eigen import inverse_gaps, reciprocal
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
-from graphad.ops.matrices import conjugate_transposed, keep, matrix_transposed
+from graphad.ops.matrices import MatrixOp, check_matrix, conjugate_transposed, keep, matrix_transposed
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, concatenate, expand_dims
 from graphad.ops.slicing import Slice
-from graphad.types import Array, TensorType
+from graphad.types import Array, TensorType, real_dtype
 
 
-def _check(op: Op, a: TensorType) -> None:
-    if a.dtype.kind not in "fc" or a.dtype.itemsize == 2:
-        raise TypeMismatchError(f"{op.name}: cast {a} to f32, f64, c64 or c128 first")
-    if a.ndim < 2:
-        raise ShapeError(f"{op.name}: {a} is not a matrix, nor a stack of them")
-
-
-class _Decomposition(Op, abstract=True):
-    """Base of the ops of one operand, a stack of matrices, that take a further leading axis as it stands."""
-
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
-        return self(*xs)
+class _Decomposition(MatrixOp, abstract=True):
+    """Base of the decompositions of matrices of any shape."""
 
     def flops(self, *xs: TensorType) -> int:
         return 10 * xs[0].size * min(xs[0].shape[-2:])
@@ -60,7 +50,7 @@ class Svd(_Decomposition):
 
     def infer(self, *xs: TensorType) -> Types:
         (a,) = xs
-        _check(self, a)
+        check_matrix(self, a)
         *lead, m, n = a.shape
         k = min(m, n)
         rows, columns = (m, n) if self.full_matrices else (k, k)
@@ -101,7 +91,7 @@ class Svdvals(_Decomposition):
 
     def infer(self, *xs: TensorType) -> Types:
         (a,) = xs
-        _check(self, a)
+        check_matrix(self, a)
         return TensorType(real_dtype(a.dtype), (*a.shape[:-2], min(a.shape[-2:])))
 
     def eval(self, xp: Any, *xs: Any) -> Any:
@@ -136,7 +126,7 @@ class Qr(_Decomposition):
 
     def infer(self, *xs: TensorType) -> Types:
         (a,) = xs
-        _check(self, a)
+        check_matrix(self, a)
         if self.mode not in ("reduced", "complete", "r"):
             raise ShapeError(f"qr: mode={self.mode!r} is none of 'reduced', 'complete' and 'r'")
         *lead, m, n = a.shape
@@ -197,7 +187,7 @@ class Pinv(Op):
 
     def infer(self, *xs: TensorType) -> Types:
         a, rcond = xs
-        _check(self, a)
+        check_matrix(self, a)
         if rcond.dtype != real_dtype(a.dtype) or rcond.shape != a.shape[:-2]:
             raise ShapeError(
                 f"pinv: rcond is {rcond}, and should be {real_dtype(a.dtype)} with one entry for each of {a}"
@@ -282,4 +272,4 @@ def _samples() -> Iterable[Array]:
     yield np.zeros((0, 2, 3))
 
 
-__all__ = ["Eig", "Eigh", "Eigvals", "Eigvalsh", "Pinv", "Qr", "Svd", "Svdvals"]
+__all__ = ["Pinv", "Qr", "Svd", "Svdvals"]

@@ -14,7 +14,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.matrices import MatrixOp, check_square, matrix_transposed, samples_of
 from graphad.ops.reduce import Sum
 from graphad.ops.shape import batch_all, reshape
-from graphad.types import TensorType
+from graphad.types import TensorType, real_dtype
 
 
 def _pairing(x: Any, y: Any) -> Any:
@@ -144,8 +144,7 @@ class Slogdet(MatrixOp):
         (a,) = xs
         check_square(self, a)
         shape = a.shape[:-2]
-        real = np.zeros((), a.dtype).real.dtype
-        return TensorType(a.dtype, shape), TensorType(real, shape)
+        return TensorType(a.dtype, shape), TensorType(real_dtype(a.dtype), shape)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         return tuple(xp.linalg.slogdet(xs[0]))

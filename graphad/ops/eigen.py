@@ -17,28 +17,18 @@ from typing import Any
 import numpy as np
 
 from graphad.op import OPS, Op, Sample, Types
-from graphad.ops.complex import conjugate, imag, real
+from graphad.ops.complex import imag, real
 from graphad.ops.contraction import matmul
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
-from graphad.ops.matrices import MatrixOp, check_square, conjugate_transposed, keep, samples_of
+from graphad.ops.matrices import MatrixOp, check_square, conjugate_transposed, conjugated, keep, samples_of
 from graphad.ops.reduce import Argmax, Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import expand_dims, iota
-from graphad.types import DType, TensorType
+from graphad.types import TensorType, complex_dtype, real_dtype
 
 _ROUNDING = 4
 """Eigenvalues that differ by less than this times `n * eps * max(abs(w))` are equal to what LAPACK can tell."""
-
-
-def real_dtype(dtype: DType) -> DType:
-    """The dtype of the real part."""
-    return np.zeros((), dtype).real.dtype
-
-
-def complex_dtype(dtype: DType) -> DType:
-    """The complex dtype of the same precision."""
-    return np.result_type(dtype, np.complex64)
 
 
 def reciprocal(x: Any, zero: Any) -> Any:
@@ -119,7 +109,7 @@ class Eigvalsh(_Hermitian):
         _, v = Eigh(self.lower)(primals[0])
         # Each diagonal element by itself: one matrix product less than the whole of v^H da v.
         moved = matmul(mirrored(tangents[0], self.lower), v)
-        return real(Sum((v.ndim - 2,))(_conj(v) * moved))
+        return real(Sum((v.ndim - 2,))(conjugated(v) * moved))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -190,7 +180,7 @@ def _in_basis(v: Any, da: Any) -> Any:
 def _scaling(v: Any, dv: Any) -> Any:
     """The multiple of each column of `v` in `dv` that would change its norm, and turn its largest component."""
     rows = v.ndim - 2
-    growth = expand_dims(Sum((rows,))(real(_conj(v) * dv)), rows)
+    growth = expand_dims(Sum((rows,))(real(conjugated(v) * dv)), rows)
     # LAPACK makes the largest component exactly real; of several that are largest it is the one to find.
     exactly = cast(OPS["equal"](imag(v), 0), growth.dtype)
     largest = expand_dims(Argmax(rows)(OPS["absolute"](v) + exactly), rows)
@@ -198,10 +188,6 @@ def _scaling(v: Any, dv: Any) -> Any:
     here = cast(OPS["equal"](place, largest), growth.dtype)
     turn = Sum((rows,))(imag(dv) * here) / Sum((rows,))(real(v) * here)
     return growth + expand_dims(turn, rows) * v.dtype.type(1j)
-
-
-def _conj(x: Any) -> Any:
-    return conjugate(x) if x.dtype.kind == "c" else x
 
 
 __all__ = ["Eig", "Eigh", "Eigvals", "Eigvalsh"]

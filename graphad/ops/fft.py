@@ -11,7 +11,7 @@ import numpy as np
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.op import Op, Sample
 from graphad.ops.complex import conjugate
-from graphad.types import Array, TensorType
+from graphad.types import Array, TensorType, complex_dtype, real_dtype
 
 OTHER_NORM = {"backward": "forward", "ortho": "ortho", "forward": "backward"}
 """The norm by which a transform of the other direction has the same factor."""
@@ -52,9 +52,9 @@ class Fft(Op):
             raise ShapeError(f"{self!r}: {x} does not have the extents of a transform")
         shape, dtype = list(x.shape), x.dtype
         if self.kind == "r2c":
-            shape[axes[-1]], dtype = extents[-1] // 2 + 1, np.result_type(dtype, np.complex64)
+            shape[axes[-1]], dtype = extents[-1] // 2 + 1, complex_dtype(dtype)
         elif self.size is not None:
-            shape[axes[-1]], dtype = self.size, np.zeros((), dtype).real.dtype
+            shape[axes[-1]], dtype = self.size, real_dtype(dtype)
         return TensorType(dtype, tuple(shape))
 
     def eval(self, xp: Any, *xs: Any) -> Any:
@@ -106,7 +106,7 @@ class Fft(Op):
 
 def _weights(x: Any, axis: int, n: int) -> Array:
     """For how many of `n` frequencies each of the non-negative ones along `axis` of `x` stands."""
-    count = np.full(n // 2 + 1, 2.0, np.zeros((), x.dtype).real.dtype)
+    count = np.full(n // 2 + 1, 2.0, real_dtype(x.dtype))
     count[0] = 1
     if n % 2 == 0:
         count[-1] = 1

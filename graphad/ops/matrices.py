@@ -1,4 +1,4 @@
-"""What the ops on stacks of square matrices share."""
+"""What the ops on stacks of matrices share."""
 
 from __future__ import annotations
 
@@ -13,16 +13,28 @@ from graphad.ops.shape import transpose
 from graphad.types import Array, TensorType
 
 
-def check_square(op: Op, a: TensorType) -> None:
-    """Raise unless `a` is a stack of square matrices of floating or complex numbers."""
+def check_matrix(op: Op, a: TensorType) -> None:
+    """Raise unless `a` is a stack of matrices of floating or complex numbers."""
+    check_precision(op, a)
+    if a.ndim < 2:
+        raise ShapeError(f"{op.name}: {a} is not a matrix, nor a stack of them")
+
+
+def check_precision(op: Op, a: TensorType) -> None:
+    """Raise unless the dtype of `a` is one that LAPACK has."""
     if a.dtype.kind not in "fc" or a.dtype.itemsize == 2:
         raise TypeMismatchError(f"{op.name}: cast {a} to f32, f64, c64 or c128 first")
+
+
+def check_square(op: Op, a: TensorType) -> None:
+    """Raise unless `a` is a stack of square matrices of floating or complex numbers."""
+    check_precision(op, a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ShapeError(f"{op.name}: {a} is not a square matrix, nor a stack of them")
 
 
 class MatrixOp(Op, abstract=True):
-    """Base of the ops of one operand, a stack of square matrices, that take a further leading axis as it stands."""
+    """Base of the ops of one operand, a stack of matrices, that take a further leading axis as it stands."""
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return self(*xs)
@@ -56,7 +68,11 @@ def matrix_transposed(a: Any) -> Any:
 
 def conjugate_transposed(a: Any) -> Any:
     """The last two axes exchanged, complex numbers conjugated."""
-    a = matrix_transposed(a)
+    return conjugated(matrix_transposed(a))
+
+
+def conjugated(a: Any) -> Any:
+    """Complex numbers conjugated, real ones as they are."""
     return OPS["conjugate"](a) if a.dtype.kind == "c" else a
 
 

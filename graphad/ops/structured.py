@@ -207,7 +207,7 @@ class Cond(Structured):
         return merged(wanted, second, first[:known])
 
     def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
-        index, *xs = xs  # type: ignore[assignment]
+        index, xs = xs[0], xs[1:]
         linear = [isinstance(x, TensorType) for x in xs]
         cts = ct if isinstance(ct, tuple) else (ct,)
         wanted = [c is not None for c in cts]

@@ -16,9 +16,7 @@ from graphad.errors import ControlFlowError, TypeMismatchError
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
 from graphad.trace import Tracer
-from graphad.types import FLOAT64, INT64
-
-COMPLEX128 = np.dtype(complex)
+from graphad.types import COMPLEX128, FLOAT64, INT64
 
 _RENAMED = {
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
