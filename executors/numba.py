@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import math
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -27,6 +29,17 @@ _DTYPES: dict[str, Any] = {
     "c64": nb.complex64, "c128": nb.complex128,
 }  # fmt: skip
 _ALIGNMENT = 64
+
+
+@contextmanager
+def _recursion(lines: int) -> Iterator[None]:
+    """Allow what a compilation needs: numba walks the blocks of a function by recursion, some frames for each loop."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, 1000 + 10 * lines))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def aligned(nbytes: int) -> Any:
@@ -65,7 +78,8 @@ class NumbaExecutable:
         )
         # Nothing is allocated, so numba need not count references: that halves the time to compile.
         options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-        compiled = numba.njit(signature, **options)(function)
+        with _recursion(self._source.count("\n")):
+            compiled = numba.njit(signature, **options)(function)
         compiled.disable_compile()
         self._entry = compiled
         self._half = any(t.dtype.char == "e" for t in (*program.input_types, *program.output_types))

@@ -29,6 +29,9 @@ CALLS = {
     "qr r": (lambda a: np.linalg.qr(a, mode="r"), A),
     "pinv": (lambda a: np.linalg.pinv(a), T),
     "pinv rtol": (lambda a: np.linalg.pinv(a, rtol=None), A),
+    "lstsq": (lambda a: (*np.linalg.lstsq(a, a[:, 0] ** 2), *np.linalg.lstsq(a.T, a.T**2)), T),
+    "polyfit": (lambda a: np.polyfit(a[:, 0], a, 2), T),
+    "lstsq complex": (lambda a: np.linalg.lstsq(a[0, :, :2], a[1], rcond=1e-3), H),
     "cond": (lambda a: (np.linalg.cond(a), np.linalg.cond(a, -2)), A),
     "norms": (lambda a: [np.linalg.norm(a, p, axis=(-2, -1), keepdims=k) for p in (2, -2, "nuc") for k in (0, 1)], A),
     "norm of other axes": (lambda a: [np.linalg.norm(a, "nuc", axis=x) for x in ((2, 0), (0, 1), (1, 0))], A),
@@ -62,6 +65,8 @@ def test_results_have_names():
         (lambda a: np.linalg.norm(a, "nuc"), T),
         (lambda a: np.sum(np.linalg.pinv(a) ** 2), T),
         (lambda a: np.sum(np.linalg.qr(a).Q[:, 0] ** 3), T),
+        (lambda a: np.sum(np.linalg.lstsq(a, a[:, :2] ** 2)[0] ** 2), T),
+        (lambda a: np.sum(np.linalg.lstsq(a.T, np.cos(a[0]))[0] ** 2), T),
         (lambda a: np.linalg.cond(a), A[0]),
     ],
 )

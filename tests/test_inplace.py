@@ -94,6 +94,9 @@ def functions(x: Any) -> Any:
     np.put(x, [0, 5], [4.0, 5.0])
     np.putmask(x, x > 9, [1.0, 2.0])
     np.place(x, x < 0, [8.0, 7.0])
+    np.put_along_axis(x, np.argmax(x, axis=0, keepdims=True), x[:1] * 2, 0)
+    np.put_along_axis(x[1], np.array([0, 2]), 11.0, 0)
+    np.put_along_axis(x, np.array([1, -1]), [12.0, 13.0], None)
     return x
 
 

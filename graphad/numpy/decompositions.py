@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.build import describe_location, user_location
-from graphad.numpy._register import implements, operand
+from graphad.errors import ShapeError
+from graphad.numpy._register import float_dtype, implements, operand
 from graphad.numpy.linalg import matrices, results_of
 from graphad.ops.decompositions import Pinv, Qr, Svd, Svdvals
 from graphad.ops.eigen import Eig, Eigh, Eigvals, Eigvalsh
@@ -79,3 +80,27 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
         rcond = max(a.shape[-2:]) * np.finfo(dtype).eps
     return Pinv(hermitian)(a, broadcast_to(cast(operand(rcond), dtype), a.shape[:-2]))
 
+
+
+@implements(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Any, Any, Any, Any]:
+    """NumPy's `lstsq`: solution of least norm, sums of squared residuals, rank, singular values.
+
+    The derivative holds along changes of `a` that keep its rank. Where NumPy leaves the residuals out because the rank
+    is below the number of columns, which depends on the values, they are given here; they are left out if there are no
+    more rows than columns. Raises `ShapeError` for shapes that do not fit.
+    """
+    a, b = operand(a), operand(b)
+    dtype = float_dtype(a, b)
+    a, b = cast(matrices("lstsq", a), dtype), cast(b, dtype)
+    if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
+        raise ShapeError(f"lstsq: shapes {list(a.shape)} and {list(b.shape)} do not fit")
+    rows, columns = a.shape
+    eps = np.finfo(dtype).eps
+    rcond = eps * max(rows, columns) if rcond is None else eps if rcond == -1 else rcond
+    x = np.matmul(pinv(a, rcond), b)
+    misfit = b - np.matmul(a, x)
+    squares = np.sum(np.real(misfit * np.conj(misfit)), axis=0).reshape(-1) if rows > columns else np.zeros(0, dtype)
+    s = Svdvals()(a)
+    rank = np.sum(s > rcond * s[0]) if s.shape[0] else 0
+    return x, squares, rank, s

@@ -16,7 +16,7 @@ from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
 from graphad.graph import Value
 from graphad.numpy import manipulation, misc, sorting, updates  # noqa: F401  (what is wrapped below)
-from graphad.numpy._register import NAMESPACE, known, operand, recorded, tracer_method
+from graphad.numpy._register import NAMESPACE, axis_of, known, operand, recorded, tracer_method
 from graphad.numpy.indexing import getitem
 from graphad.numpy.masked import Masked, mask_of, spread
 from graphad.numpy.updates import At
@@ -348,6 +348,25 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     if values.size != places.size:
         values = values[np.arange(places.size) % values.size]
     assign(a, reshape(At(reshape(own(a), (-1,)))[places].set(values), a.shape), "put")
+
+
+@_writes(np.put_along_axis)
+def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
+    """Replace along an axis the elements that `take_along_axis` would give; of the raveled array if it is None."""
+    if axis is None:
+        return put(arr, indices, values)
+    axis = axis_of(arr, axis, "put_along_axis")
+    indices = operand(indices)
+    if indices.ndim != arr.ndim or indices.dtype.kind not in "iu":
+        raise ShapeError(
+            f"put_along_axis: indices {indices.dtype}{list(indices.shape)} must be integers with as many axes as the "
+            f"array of shape {list(arr.shape)}{describe_location(user_location())}"
+        )
+    rest = tuple(n if i == axis else m for i, (m, n) in enumerate(zip(arr.shape, indices.shape, strict=True)))
+    places = list(np.ogrid[tuple(slice(n) for n in rest)])
+    places[axis] = indices
+    assign(arr, At(own(arr))[tuple(places)].set(values), "put_along_axis")
+    return None
 
 
 @_writes(np.putmask)

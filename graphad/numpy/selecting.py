@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError, ShapeError
+from graphad.errors import ShapeError
 from graphad.numpy._register import (
     NAMESPACE,
     axis_of,
@@ -217,11 +217,3 @@ def tril(m: Any, k: int = 0) -> Any:
 def triu(m: Any, k: int = 0) -> Any:
     return _triangle(m, lambda rows, columns: ~np.tri(rows, columns, k - 1, bool))
 
-
-@implements(np.put_along_axis, np.put, np.place, np.putmask, np.copyto, np.fill_diagonal)
-def in_place(*args: Any, **kwargs: Any) -> Any:
-    """Functions that change their argument cannot be traced. Raises `MissingRuleError`."""
-    raise MissingRuleError(
-        "put, place, putmask, copyto, put_along_axis and fill_diagonal change an array in place, which a trace cannot; "
-        "write x = x.at[i].set(value) or x = numpy.where(mask, value, x)"
-    )

@@ -16,6 +16,7 @@ from graphad.ops import (
     eigen,
     einsum,
     elementwise,
+    factors,
     fft,
     fused,
     gather,
@@ -23,6 +24,7 @@ from graphad.ops import (
     linalg,
     loops,
     matrices,
+    matrix_functions,
     reduce,
     rounding,
     scalar,
@@ -37,7 +39,7 @@ from graphad.ops import (
 
 __all__ = [
     "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "decompositions",
-    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "fft", "fused", "gather",
-    "index", "linalg", "loops", "matrices", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort",
-    "special", "structured", "transcendental",
+    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "factors", "fft", "fused",
+    "gather", "index", "linalg", "loops", "matrices", "matrix_functions", "reduce", "rounding", "scalar", "select",
+    "shape", "slicing", "sort", "special", "structured", "transcendental",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import cache, partial, wraps
 from importlib import import_module
+from importlib.util import find_spec
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
 
@@ -129,11 +130,11 @@ def _wrapper(f: FunctionType) -> Any:
 @cache
 def _of_scipy(f: FunctionType) -> Any:
     """The function of `graphad.scipy` for one of SciPy, None where there is none."""
-    place = (f.__module__ or "").split(".")[:2]
-    if place not in (["scipy", "linalg"], ["scipy", "special"]):
+    place = ".".join((f.__module__ or "").split(".")[:2])
+    if not place.startswith("scipy.") or find_spec(f"graphad.{place}") is None:
         return None
-    found = vars(import_module(f"graphad.{'.'.join(place)}")).get(f.__name__)
-    return found if getattr(sys.modules[".".join(place)], f.__name__, None) is f else None
+    found = vars(import_module(f"graphad.{place}")).get(f.__name__)
+    return found if getattr(sys.modules[place], f.__name__, None) is f else None
 
 
 _NEW = inspect.getattr_static(object, "__new__")

@@ -1,0 +1,49 @@
+"""How a module of `graphad.scipy` takes the place of SciPy's: traced operands go to graphad, others to SciPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from graphad import tree
+from graphad.numpy._register import located_errors
+from graphad.trace import Tracer
+
+TRACED: dict[str, dict[str, Callable[..., Any]]] = {}
+"""The functions on traced values of each of SciPy's modules, by name."""
+
+
+def holds_traced(args: Any) -> bool:
+    """Whether a traced value is among arguments, in containers too."""
+    return any(isinstance(x, Tracer) for x in tree.leaves(args))
+
+
+def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[..., Any]], Callable[[str], Any]]:
+    """A decorator and a `__getattr__` for the counterpart of one of SciPy's modules, which is loaded when first needed.
+
+    A decorated function is the meaning of SciPy's function of that name for traced operands; for others it is SciPy's
+    own. Names that the counterpart lacks are SciPy's.
+    """
+    names = TRACED.setdefault(module, {})
+
+    def original(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module 'graphad.{module}' has no attribute {name!r}")
+        return getattr(import_module(module), name)
+
+    def traced(handler: Callable[..., Any]) -> Callable[..., Any]:
+        located = located_errors(handler)
+        name = handler.__name__
+
+        @wraps(handler)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if holds_traced((args, kwargs)):
+                return located(*args, **kwargs)
+            return original(name)(*args, **kwargs)
+
+        names[name] = function
+        return function
+
+    return traced, original

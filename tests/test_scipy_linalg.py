@@ -1,0 +1,183 @@
+"""`graphad.scipy.linalg`: SciPy's numbers in every executor, derivatives, batches, edges."""
+
+from __future__ import annotations
+
+from types import FunctionType
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import graphad
+import graphad.scipy.linalg as sl
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.numpy._register import operand
+from graphad.scipy._register import TRACED
+
+RNG = np.random.default_rng(8)
+A = RNG.normal(size=(3, 3)) + 3 * np.eye(3)
+B = RNG.normal(size=(3, 3))
+P = A @ A.T
+W = np.vstack([A, B])
+STACK = np.stack([A, A.T, P])
+BAND = np.vstack([B[0], 5 + B[1], B[2], B[0] / 2])
+
+CASES = {
+    "solve": (sl.solve, A, B[0]),
+    "solve transposed": (lambda a, b: sl.solve(a, b, transposed=True), A, B),
+    "solve_triangular": (sl.solve_triangular, A, B),
+    "solve_triangular stack": (lambda a, b: sl.solve_triangular(a, b, trans="C", lower=True), STACK, B),
+    "solve_banded": (lambda a, b: sl.solve_banded((2, 1), a, b), BAND, B),
+    "solve_banded vector": (lambda a, b: sl.solve_banded((1, 2), a[[0, 0, 1, 2]], b), BAND, B[0]),
+    "solveh_banded": (lambda a, b: sl.solveh_banded(a[:2], b), BAND, B),
+    "solveh_banded lower": (lambda a, b: sl.solveh_banded(a[1:3], b, lower=True), BAND, B[1]),
+    "solve_toeplitz": (lambda a, b: sl.solve_toeplitz((a[0], a[1]), b), A, B),
+    "solve_circulant": (lambda a, b: sl.solve_circulant(a[0], b), A, B),
+    "solve_sylvester": (lambda a, b: sl.solve_sylvester(a, a.T[:2, :2], b[:, :2]), A, B),
+    "solve_continuous_lyapunov": (sl.solve_continuous_lyapunov, A, B),
+    "solve_discrete_lyapunov": (lambda a, b: sl.solve_discrete_lyapunov(a / 9, b), A, B),
+    "solve_discrete_lyapunov bilinear": (lambda a, b: sl.solve_discrete_lyapunov(a / 9, b, "bilinear"), A, B),
+    "lstsq": (lambda a, b: sl.lstsq(a, b[0] @ a.T)[0], W, B),
+    "cholesky": (sl.cholesky, P),
+    "cho_solve": (lambda a, b: sl.cho_solve(sl.cho_factor(a), b), P, B),
+    "lu_factor": (sl.lu_factor, STACK),
+    "lu_solve": (lambda a, b: [sl.lu_solve(sl.lu_factor(a), b, t) for t in (0, 1, 2)], A[::-1], B),
+    "lu_solve vector": (lambda a, b: sl.lu_solve(sl.lu_factor(a), b), A, B[0]),
+    "lu": (sl.lu, A[::-1]),
+    "lu tall": (lambda a: sl.lu(a, permute_l=True), W[::-1]),
+    "lu wide": (lambda a: sl.lu(a.T, p_indices=True), W),
+    "qr": (sl.qr, A),
+    "qr economic": (lambda a: sl.qr(a, mode="economic"), W),
+    "qr r": (lambda a: sl.qr(a, mode="r"), W),
+    "svd": (lambda a: sl.svd(a, full_matrices=False), W),
+    "svdvals": (sl.svdvals, STACK),
+    "polar": (lambda a: (sl.polar(a), sl.polar(a, "left")), W),
+    "eigh": (lambda a: sl.eigh(a, subset_by_index=(0, 1)), P),
+    "eigh generalised": (lambda a, b: sl.eigh(a + a.T, b @ b.T + np.eye(3))[0], A, B),
+    "eigh vectors": (lambda a, b: np.abs(sl.eigh(a + a.T, b @ b.T + np.eye(3), lower=False)[1]), A, B),
+    "eigvalsh": (sl.eigvalsh, P),
+    "eigh_tridiagonal": (lambda a: sl.eigh_tridiagonal(a[0], a[1, :2], eigvals_only=True), A),
+    "eigvals": (lambda a, b: sl.eigvals(a, b + 4 * np.eye(3)), P, B),
+    "eig": (lambda a: sl.eig(a)[0], P),
+    "inv": (sl.inv, STACK),
+    "det": (sl.det, STACK),
+    "pinv": (lambda a: sl.pinv(a, atol=1e-3), W),
+    "norm": (lambda a: (sl.norm(a), sl.norm(a, 1), sl.norm(a[0])), A),
+    "expm": (sl.expm, STACK / 3),
+    "expm_frechet": (sl.expm_frechet, A / 3, B),
+    "sqrtm": (sl.sqrtm, A),
+    "logm": (sl.logm, P),
+    "fractional_matrix_power": (lambda a: [sl.fractional_matrix_power(a, t) for t in (0.3, 3, -1)], P),
+    "cosm": (sl.cosm, A),
+    "sinm": (sl.sinm, A),
+    "tanm": (sl.tanm, A / 4),
+    "coshm": (sl.coshm, A),
+    "sinhm": (sl.sinhm, A / 2),
+    "tanhm": (sl.tanhm, A / 2),
+    "block_diag": (sl.block_diag, A, B[0]),
+    "toeplitz": (lambda a: (sl.toeplitz(a[0]), sl.toeplitz(a[0], a[1])), A),
+    "hankel": (lambda a: (sl.hankel(a[0]), sl.hankel(a[0], a[1])), A),
+    "circulant": (lambda a: sl.circulant(a[0]), A),
+    "companion": (lambda a: sl.companion(a[0]), A),
+    "khatri_rao": (sl.khatri_rao, A, W),
+}
+
+
+def leaves(x):
+    return [y for part in x for y in leaves(part)] if isinstance(x, (list, tuple)) else [x]
+
+
+def scipys(function):
+    """The case with SciPy's own module, which a converted function sees through."""
+    if function.__name__ != "<lambda>":
+        return getattr(scipy.linalg, function.__name__)
+    return FunctionType(function.__code__, {**globals(), "sl": scipy.linalg}, function.__name__, function.__defaults__)
+
+
+def real_leaves(function):
+    """The floating results as real numbers, so that derivatives have one kind."""
+
+    def call(*xs):
+        found = [x for x in map(operand, leaves(function(*xs))) if x.dtype.kind in "fc"]
+        return [part for x in found for part in ((np.real(x), np.imag(x)) if x.dtype.kind == "c" else (x,))]
+
+    return call
+
+
+def test_numbers_are_scipys(executor):
+    """Many cases in one compiled function, written with SciPy's names; for numba, which takes longest, a few."""
+    names = list(CASES)[:: 9 if executor == "numba" else 1]
+    cases = [(scipys(f), *args) for f, *args in map(CASES.__getitem__, names)]
+    run = lambda all_args: [leaves(f(*args)) for (f, *_), args in zip(cases, all_args, strict=True)]
+    args = [tuple(xs) for _, *xs in cases]
+    for name, found, wanted in zip(names, graphad.jit(run)(args), run(args), strict=True):
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11, err_msg=name)
+            assert np.shape(a) == np.shape(b), name
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives(name):
+    function, *args = CASES[name]
+    graphad.check_grads(real_leaves(function), tuple(args), order=2 if "banded" in name or "m" in name else 1)
+
+
+@pytest.mark.parametrize("name", [n for n in CASES if n not in ("lu_factor", "expm", "inv", "det", "svdvals")])
+def test_batches_are_loops(name):
+    function, *args = CASES[name]
+    batches = [np.stack([x, 1.1 * x]) for x in args]
+    found = graphad.vmap(real_leaves(function), in_axes=0)(*batches)
+    for i in range(2):
+        for a, b in zip(found, real_leaves(function)(*[x[i] for x in batches]), strict=True):
+            np.testing.assert_allclose(a[i], b, rtol=1e-9, atol=1e-10)
+
+
+def test_every_function_has_a_case():
+    covered = {name.split(" ")[0] for name in CASES} | {"cho_factor"}
+    assert set(TRACED["scipy.linalg"]) - covered == set()
+
+
+def test_a_matrix_function_at_equal_eigenvalues():
+    """Where a spectral decomposition by hand has no derivative: `d expm(a) = e * expm(a)` at a multiple of 1."""
+    e = RNG.normal(size=(3, 3))
+    for function, slope in ((sl.expm, np.exp(2.0)), (sl.logm, 0.5), (sl.sqrtm, 0.5 / np.sqrt(2.0))):
+        _, tangent = graphad.jvp(function, (2 * np.eye(3),), (e,))
+        np.testing.assert_allclose(tangent, slope * e, atol=1e-12)
+
+
+def test_complex_matrices():
+    c = A + 1j * B
+    for function in (sl.expm, sl.sqrtm, sl.logm, sl.cosm, sl.sinm):
+        np.testing.assert_allclose(graphad.jit(function)(c), function(c), rtol=1e-9, atol=1e-9)
+        graphad.check_grads(real_leaves(lambda a, b, f=function: f(a + 1j * b)), (A, B), order=1)
+
+
+def test_a_real_matrix_without_a_real_root():
+    root = graphad.jit(sl.sqrtm)
+    with pytest.raises(np.linalg.LinAlgError, match=r"sqrtm: a real matrix has a complex result.*astype\(complex\)"):
+        root(-np.eye(2))
+    np.testing.assert_allclose(root((-np.eye(2)).astype(complex)), 1j * np.eye(2))
+
+
+def test_singular_systems():
+    with pytest.raises(np.linalg.LinAlgError):
+        graphad.jit(lambda ab: sl.solve_banded((0, 1), ab, np.ones(3)))(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "message"),
+    [
+        (lambda a: sl.solve_banded((1, 0), a, a), ShapeError, r"solve_banded: 1 diagonals below and 0 above .*3,3"),
+        (lambda a: sl.solve_triangular(a, a[:2]), ShapeError, r"solve_triangular: shapes \[3, 3\] and \[2, 3\]"),
+        (lambda a: sl.expm(a[:2]), ShapeError, r"expm: needs square matrices, not shape \[2, 3\]"),
+        (lambda a: sl.solve_sylvester(a, a, a[:2]), ShapeError, r"sylvester: the right-hand side .*\[2,3\]"),
+        (lambda a: sl.qr(a, pivoting=True), MissingRuleError, r"qr: pivoting cannot be traced.*use 'full'"),
+        (lambda a: sl.eigh(a, subset_by_value=(0, 1)), MissingRuleError, r"subset_by_value.*use subset_by_index"),
+        (lambda a: sl.eig(a, left=True), MissingRuleError, r"left eigenvectors cannot be traced"),
+        (lambda a: sl.expm(a.astype("f2")), TypeMismatchError, r"expm.*float16|f16"),
+    ],
+)
+def test_refusals_name_the_place(function, error, message):
+    with pytest.raises(error, match=message) as caught:
+        graphad.jit(function)(A)
+    assert "test_scipy_linalg.py:" in str(caught.value)
