@@ -242,7 +242,7 @@ def _refuse_element(x: Tracer) -> None:
         raise TracerError(
             f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which "
             "would lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the "
-            "elements; in functions given to graphad.jit, jit(grad(f)) included, the assignment works as it is"
+            "elements; in a function whose source can be read, from a file or a notebook, the assignment works as it is"
         )
 
 
@@ -256,8 +256,8 @@ def _refuse_math(x: Tracer) -> None:
     if getattr(function, "__module__", None) == "math" and not function.__name__.startswith(_FLAT):
         raise TracerError(
             f"math.{function.__name__} of a traced {x.type}{describe_location(user_location())} would lose its "
-            f"derivative; use NumPy's function; in functions given to graphad.jit, math.{function.__name__} works as "
-            "it is"
+            f"derivative; use NumPy's function; in a function whose source can be read, from a file or a notebook, "
+            f"math.{function.__name__} works as it is"
         )
 
 

@@ -225,17 +225,17 @@ def test_a_function_without_source_says_so() -> None:
         graphad.trace(space["f"])(1.0)
 
 
-def test_an_element_of_an_array_in_plain_python_does_not_lose_its_derivative() -> None:
+def test_an_element_of_an_array_does_not_lose_its_derivative() -> None:
     def f(x: Any) -> Any:
         a = np.zeros(2)
         a[0] = x * x
         return a.sum()
 
-    with pytest.raises(
-        GraphadError, match=rf"assigned a traced f64\[\] \({HERE}:\d+\).*lose its derivative.*\.at\[i\]"
-    ):
-        graphad.grad(f)(3.0)
-    assert graphad.jit(graphad.grad(f), executor="numpy")(3.0) == 6.0
+    assert graphad.grad(f)(3.0) == graphad.jit(graphad.grad(f), executor="numpy")(3.0) == 6.0
+    space: dict[str, Any] = {"np": np}
+    exec("def f(x):\n    a = np.zeros(2)\n    a[0] = x * x\n    return a.sum()\n", space)
+    with pytest.raises(GraphadError, match=r"assigned a traced f64\[\].*lose its derivative.*\.at\[i\].*source"):
+        graphad.grad(space["f"])(3.0)
 
 
 def test_what_a_failed_loop_changed_is_put_back() -> None:

@@ -58,7 +58,7 @@ def test_rows_of_different_lengths_are_refused():
 
 def test_a_library_that_asks_for_numbers_is_told_the_remedy():
     with pytest.raises(TracerError, match=r"test_lists.py.*numpy.stack"):
-        graphad.grad(lambda x: np.sum([x[0], x[1]]))(np.ones(2))
+        graphad.grad(lambda x: np.asarray(np.polynomial.Polynomial([x[0], x[1]]).coef).sum())(np.ones(2))
 
 
 def test_first_function_of_a_process_is_converted(tmp_path):

@@ -68,12 +68,18 @@ def test_arrays_are_no_numbers():
         graphad.jit(lambda x: int(x))(np.ones(2))
 
 
-def test_math_without_jit_is_refused_rather_than_losing_the_derivative():
-    with pytest.raises(TracerError, match=r"math.sin of a traced f64\[\] \(test_scalars.py.*NumPy's"):
-        graphad.grad(lambda x: x + math.sin(2 * x))(1.0)
-    with pytest.raises(TracerError, match=r"math.exp of"):
-        graphad.grad(lambda x: exponential(x))(1.0)
+def test_math_and_float_without_jit_have_derivatives():
+    assert graphad.grad(lambda x: x + math.sin(2 * x))(1.0) == 1 + 2 * math.cos(2.0)
+    assert graphad.grad(lambda x: exponential(x))(1.0) == math.exp(1.0)
+    assert graphad.grad(lambda x: float(x[0]) ** 2 * x[1])(np.array([2.0, 3.0])).tolist() == [12.0, 4.0]
     assert graphad.grad(lambda x: x * math.floor(x) if not math.isnan(x) else x)(2.5) == 2.0
+
+
+def test_math_in_code_that_cannot_be_read_is_refused_rather_than_losing_the_derivative():
+    space = {"math": math}
+    exec("def f(x):\n    return x + math.sin(2 * x)\n", space)
+    with pytest.raises(TracerError, match=r"math.sin of a traced f64\[\].*NumPy's.*source can be read"):
+        graphad.grad(space["f"])(1.0)
 
 
 def noisy(x, n, draw):

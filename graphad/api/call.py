@@ -72,9 +72,9 @@ def as_array(x: Any) -> Any:
 
 
 def converted(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with its Python control flow converted, in a trace that cannot know the values; else as it is."""
+    """The function with its Python control flow and its calls converted for the running trace, if there is one."""
     builder = current_builder()
-    if builder is None or not (builder.staged and builder.control_flow):
+    if builder is None or not builder.control_flow:
         return function
     from graphad.api.conversion import convert
 

@@ -41,7 +41,7 @@ def _scalar(x: Any, what: str) -> Any:
 def _number(original: type, dtype: Any) -> Callable[..., Any]:
     @functools.wraps(original, updated=())
     def number(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and unknown(args[0]):
+        if len(args) == 1 and (unknown(args[0]) if dtype.kind == "i" else isinstance(args[0], Tracer)):
             return cast(_scalar(args[0], f"{original.__name__}()"), dtype)
         return original(*args, **kwargs)
 
