@@ -202,6 +202,13 @@ class Loop:
         part.finish([part.lifted(value, np.dtype(bool))])
         return part
 
+    def refuse_integers(self) -> None:
+        """Raise where an iteration changes an integer of Python, which may be needed as one after the loop."""
+        for c in self.carried.values():
+            own = c.slot.path.startswith("graphad_")
+            if c.value is not UNSET and not own and any([isinstance(c.leaves[i], int) for i in c.varying()]):
+                raise ControlFlowError(f"{quoted(c.slot.path)} is an integer of Python that {self.what} changes")
+
     def close(self, part: Part, rows: Sequence[Tracer]) -> None:
         """Give the traced body its results: the carries after an iteration."""
         outputs = [

@@ -11,15 +11,17 @@ from typing import Any
 
 from graphad.api.control import all_captures
 from graphad.api.conversion.branches import and_, if_
-from graphad.api.conversion.carries import Loop
+from graphad.api.conversion.carries import Loop, stored
 from graphad.api.conversion.heap import Heap
 from graphad.api.conversion.iterables import Count, Rows, rows
-from graphad.api.conversion.parts import Part, kind, shown, truth
+from graphad.api.conversion.parts import Part, kind, shown, staged, truth
 from graphad.errors import ControlFlowError
 from graphad.ops.loops import Scan, While
 from graphad.trace import Tracer, apply
 
 Thunk = Callable[[], Any]
+LONG = 32
+"""From this length on a known range becomes a loop of the graph where it can; shorter ones are run while tracing."""
 
 
 def while_(test: Thunk, body: Thunk, going: Thunk | None, dead: Sequence[str]) -> None:
@@ -87,7 +89,8 @@ def _while(
 def for_(iterable: Any, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, dead: Sequence[str]) -> None:
     """`for setter in iterable: body()`, ended by the flags that `going` looks at.
 
-    A loop over a traced array becomes a scan where what it carries keeps its types, and else runs in Python.
+    A loop over a traced array, or a long range, becomes a scan where what it carries keeps its types, and else runs in
+    Python.
     """
     functions = [f for f in (setter, body, going) if f is not None]
     found = rows(iterable)
@@ -100,6 +103,12 @@ def for_(iterable: Any, setter: Callable[[Any], None], body: Thunk, going: Thunk
             except Exception:
                 # Whatever it was: Python's own loop runs, or raises it again where it belongs.
                 pass
+    if going is None and isinstance(iterable, builtins.range) and len(iterable) >= LONG and staged():
+        here = Heap(functions)
+        try:
+            return _long(iterable, setter, body, functions, dead)
+        except Exception:
+            here.restore()
     start = Heap(functions) if going is not None and isinstance(iterable, builtins.range) else None
     items = iter(iterable)
     for count, item in enumerate(items):
@@ -144,10 +153,26 @@ def _scan(loop: Loop, part: Part, given: Sequence[Tracer], count: Any, columns: 
     loop.write(apply(op, [*[count] * traced, *consts, *moving, *columns]))
 
 
-def _counted(
-    found: Rows, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, functions: Sequence[Any], dead: Any
+def _long(
+    iterable: builtins.range, setter: Callable[[Any], None], body: Thunk, functions: Sequence[Any], dead: Any
 ) -> None:
-    """A loop whose trip count is traced."""
+    """A range of known length as a loop of the graph, after which its variable has the number it has in Python."""
+    found = Count(iterable.start, len(iterable), iterable.step)
+    _counted(found, setter, body, None, functions, dead, python=False)
+    if not stored(setter.__code__) & stored(body.__code__):
+        setter(iterable[-1])
+
+
+def _counted(
+    found: Rows,
+    setter: Callable[[Any], None],
+    body: Thunk,
+    going: Thunk | None,
+    functions: Sequence[Any],
+    dead: Any,
+    python: bool = True,
+) -> None:
+    """A loop by its trip count. Without `python`, an integer of Python that changes in it is an error."""
     if going is not None:
         return _indexed(found, 0, setter, body, going, functions, dead)
     graphad_position = 0
@@ -160,6 +185,8 @@ def _counted(
 
     loop = Loop([*functions, step], dead, "the for loop")
     part, given = loop.settle(lambda rows: step(), [])
+    if not python:
+        loop.refuse_integers()
     _scan(loop, part, given, found.count, [])
 
 

@@ -75,6 +75,12 @@ def in_part() -> bool:
     return isinstance(current_builder(), PartBuilder)
 
 
+def staged() -> bool:
+    """Whether the running trace cannot know the values."""
+    builder = current_builder()
+    return builder is not None and builder.staged
+
+
 # -- values -------------------------------------------------------------------------------------------------------
 
 
