@@ -1,5 +1,6 @@
 """Graph passes: each a function from graph to graph, named in pipelines such as `"vjp(wrt=0), cse, dce"`."""
 
+from graphad.passes.accumulate import accumulate
 from graphad.passes.base import PASSES, Pass, Pipeline, Stage, graph_pass
 from graphad.passes.cse import cse
 from graphad.passes.dce import dce
@@ -20,7 +21,7 @@ from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Stage", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad", "graph_pass",
-    "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "simplify", "split",
-    "transpose", "unroll_loops", "vjp", "vmap",
+    "PASSES", "Pass", "Pipeline", "Stage", "accumulate", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad",
+    "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "simplify",
+    "split", "transpose", "unroll_loops", "vjp", "vmap",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.iteration import Loop
+from graphad.ops.loops import Scan
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
@@ -17,7 +18,8 @@ RAISING = frozenset({"cholesky", "inv", "solve", "triangular_solve", "pure_callb
 def licm(graph: Graph) -> Graph:
     """Move what every iteration of a loop, or its condition, computes alike in front of the loop; inner loops first.
 
-    Ops that can raise stay where they are, and so do those with effects.
+    Ops that can raise stay where they are, and so do those with effects, and ranges that only loops run over, which
+    these count by themselves.
     """
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
@@ -62,10 +64,11 @@ class _Invariants:
         self.outer: dict[Value, Value] = dict(zip(region.inputs, consts, strict=False))
         self.stay: list[Node] = []
         made: list[Value] = []
+        counted = _counted(region)
         for inner in region.nodes:
             invariant = all([v in self.outer or isinstance(v, Constant) for v in inner.inputs])
             dynamic = any([v.type.dynamic for v in inner.outputs])
-            if not invariant or dynamic or not inner.op.pure or inner.op.name in RAISING:
+            if not invariant or dynamic or not inner.op.pure or inner.op.name in RAISING or inner in counted:
                 self.stay.append(inner)
                 continue
             outputs = tuple([Value(v.type, v.name) for v in inner.outputs])
@@ -75,3 +78,16 @@ class _Invariants:
             made += inner.outputs
         read = {v for inner in self.stay for v in inner.inputs} | set(region.outputs)
         self.moved = [v for v in made if v in read]
+
+
+def _counted(region: Graph) -> set[Node]:
+    """The ranges of which nothing is read but single entries, by loops."""
+    ranges = {node.outputs[0]: node for node in region.nodes if node.op.name == "iota"}
+    if ranges:
+        for node in region.nodes:
+            op = node.op
+            for v in node.inputs[: op.lead + op.consts + op.carries] if isinstance(op, Scan) else node.inputs:
+                ranges.pop(v, None)
+        for v in region.outputs:
+            ranges.pop(v, None)
+    return set(ranges.values())

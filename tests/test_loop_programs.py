@@ -221,7 +221,7 @@ def test_scalars_reach_later_functions_of_a_long_program(dtype: str) -> None:
         first = np.sum(x * y)
         scale = np.exp(first * 0.01) if dtype != "?" else first
         total, at = first, x
-        for _ in range(60):
+        for _ in [None] * 60:
             at = at * y + scale if dtype != "?" else (at & y) | scale
             # A sum after each step: its loop cannot join the next one, which reads it.
             total = np.sum(at) * 0.001 + first if dtype != "?" else np.any(at) & first

@@ -147,7 +147,8 @@ def test_deeper_programs(executor: str, source: str, a: float, b: float, n: int)
 
 
 PASSES = [
-    "propagate", "licm", "unroll_loops", "unroll_loops(limit=1000)", "merge_loops", "simplify", "cse", "fold", "dce",
+    "propagate", "licm", "unroll_loops", "unroll_loops(limit=1000)", "accumulate", "merge_loops", "simplify", "cse",
+    "fold", "dce",
 ]  # fmt: skip
 
 

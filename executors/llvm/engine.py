@@ -63,7 +63,8 @@ def optimise(text: str) -> Any:
     module = llvm.parse_assembly(text)
     machine = _machine()
     options = llvm.create_pipeline_tuning_options(1)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
+    options.loop_vectorization = True  # of the loops that a thorough pass meets: others are vector code already
+    options.slp_vectorization = options.loop_unrolling = False
     builder = llvm.create_pass_builder(machine, options)
     if text.startswith(THOROUGH):
         passes = builder.getModulePassManager()

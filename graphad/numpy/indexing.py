@@ -24,13 +24,15 @@ class Plan(NamedTuple):
 
     `slices` holds for each axis its (start, stop, step), with unit extent where an integer picks from it. `kept`
     is the shape after slicing, integers' axes dropped and new axes inserted. `arrays` maps axes of that shape to the
-    index arrays, and `place` is where their common axes stand in the result.
+    index arrays, and `place` is where their common axes stand in the result. `axes` has for each axis its place in
+    `kept`, -1 where an integer picks from it.
     """
 
     slices: list[tuple[int, int, int]]
     kept: tuple[int, ...]
     arrays: dict[int, Any]
     place: int
+    axes: list[int]
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -134,6 +136,9 @@ def read_index(x: Any, index: Any) -> Plan:
     # As NumPy has it: integers join the index arrays, and their axes stand together where they were, in front if
     # anything stands between them.
     place, run_ended, split = -1, False, False
+    axes: list[int] = []
+    # Integers beside traced ones are gathered at with them, so that what is read or written is one element at once.
+    scalars = not fancy and any(isinstance(entry, Tracer) for entry in entries)
     for entry in entries:
         advanced = isinstance(entry, (int, np.ndarray, Tracer))
         if fancy and advanced:
@@ -144,6 +149,8 @@ def read_index(x: Any, index: Any) -> Plan:
         elif place >= 0:
             run_ended = True
         axis = len(slices)
+        if entry is not None and entry is not Ellipsis and not isinstance(entry, _Flag):
+            axes.append(-1 if isinstance(entry, int) and not scalars else len(kept))
         if entry is None:
             kept.append(1)
         elif entry is Ellipsis:
@@ -154,7 +161,10 @@ def read_index(x: Any, index: Any) -> Plan:
             kept.append(len(range(*bounds)))
         elif isinstance(entry, int):
             i = bounded(entry, x, axis)
-            slices.append((i, i + 1, 1))
+            if scalars:
+                arrays[len(kept)] = np.asarray(i)
+                kept.append(x.shape[axis])
+            slices.append((0, x.shape[axis], 1) if scalars else (i, i + 1, 1))
         elif isinstance(entry, _Flag):
             arrays[len(kept)] = entry.index
             kept.append(1)
@@ -162,7 +172,7 @@ def read_index(x: Any, index: Any) -> Plan:
             arrays[len(kept)] = wrapped(entry, x, axis)
             slices.append((0, x.shape[axis], 1))
             kept.append(x.shape[axis])
-    return Plan(slices, tuple(kept), arrays, 0 if split or place < 0 else place)
+    return Plan(slices, tuple(kept), arrays, 0 if split or place < 0 else place, axes)
 
 
 class _Flag(np.ndarray[Any, Any]):

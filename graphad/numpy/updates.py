@@ -11,8 +11,8 @@ import numpy as np
 from graphad.numpy._register import operand
 from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
-from graphad.ops.index import DynamicUpdateSlice, ScatterAdd, ScatterSet
-from graphad.ops.shape import Pad, broadcast_to, iota, reshape
+from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
+from graphad.ops.shape import Pad, broadcast_to, iota, reshape, transpose
 from graphad.trace import Tracer
 
 
@@ -110,15 +110,53 @@ def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _scattered(op: Any, x: Any, index: Any, plan: Plan, values: Any) -> Any:
-    whole = all(a == 0 and b == n and s == 1 for n, (a, b, s) in zip(x.shape, plan.slices, strict=True))
-    if whole and plan.kept == x.shape and plan.place == 0:
-        axes = tuple(plan.arrays)
-        indices = broadcast_indices(list(plan.arrays.values()))
-        shape = (*indices[0].shape, *(n for i, n in enumerate(x.shape) if i not in axes))
-        return op(axes)(x, _values(x, values, shape), *indices)
-    places = _places(x, index)
-    updates = _values(x, values, places.shape)
-    return reshape(op((0,))(reshape(x, (-1,)), reshape(updates, (-1,)), reshape(places, (-1,))), x.shape)
+    whole = [(a, b, s) == (0, n, 1) for n, (a, b, s) in zip(x.shape, plan.slices, strict=True)]
+    indices = broadcast_indices(list(plan.arrays.values())) if plan.arrays else []
+    rank = indices[0].ndim if indices else 0
+    if op is ScatterSet and indices and not rank and not all(whole) and all(s == 1 for _, _, s in plan.slices):
+        # Part of a row at a traced place: the row is read, changed and written back, which moves it in blocks.
+        return _row_set(x, plan, indices, values)
+    arrays = dict(zip(plan.arrays, indices, strict=True))
+    if not set(arrays) <= set(plan.axes):
+        places = _places(x, index)
+        updates = _values(x, values, places.shape)
+        return reshape(op((0,))(reshape(x, (-1,)), reshape(updates, (-1,)), reshape(places, (-1,))), x.shape)
+    # Where each axis of `kept` stands in the result, among which the axes of the index arrays stand together.
+    others = [k for k in range(len(plan.kept)) if k not in arrays]
+    shape = [plan.kept[k] for k in others]
+    shape[plan.place : plan.place] = indices[0].shape if indices else ()
+    stands = {k: i + (rank if i >= plan.place else 0) for i, k in enumerate(others)}
+    picked: dict[int, tuple[Any, list[int]]] = {}
+    window = []
+    for axis, k in enumerate(plan.axes):
+        start, stop, step = plan.slices[axis]
+        if k < 0:
+            picked[axis] = np.asarray(start), []
+        elif k in arrays:
+            picked[axis] = arrays[k], list(range(plan.place, plan.place + rank))
+        elif whole[axis]:
+            window.append(stands[k])
+        else:
+            picked[axis] = np.arange(start, stop, step), [stands[k]]
+    spread = sorted({i for _, places in picked.values() for i in places})
+    grid = tuple(shape[i] for i in spread)
+    aligned = [
+        broadcast_to(reshape(array, tuple(shape[i] if i in places else 1 for i in spread)), grid)
+        for array, places in picked.values()
+    ]
+    rest = [i for i in range(len(shape)) if i not in spread and i not in window]
+    updates = transpose(_values(x, values, tuple(shape)), (*spread, *window, *rest))
+    updates = reshape(updates, (*grid, *(shape[i] for i in window)))
+    return op(tuple(picked))(x, updates, *aligned) if updates.size else x
+
+
+def _row_set(x: Any, plan: Plan, indices: list[Any], values: Any) -> Any:
+    axes = tuple(plan.axes.index(k) for k in plan.arrays)
+    row = Gather(axes)(x, *indices)
+    inside = [slice(*bounds) for axis, bounds in enumerate(plan.slices) if axis not in axes]
+    shape = tuple(n for k, n in enumerate(plan.kept) if k not in plan.arrays)
+    found = tuple(len(range(*bounds.indices(n))) for bounds, n in zip(inside, row.shape, strict=True))
+    return ScatterSet(axes)(x, _located_set(row, tuple(inside), reshape(_values(x, values, shape), found)), *indices)
 
 
 def _places(x: Any, index: Any) -> Any:

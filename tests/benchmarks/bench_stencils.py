@@ -75,19 +75,22 @@ def once(function, *args):
     return time.perf_counter() - start
 
 
+def measured(f, u, steps):
+    """Medians, in seconds, of value, numba's value and gradient, taken in turn."""
+    compiled = numba.njit(f)
+    ours = graphad.jit(lambda u: f(u, steps))
+    gradient = graphad.jit(graphad.grad(lambda u: np.sum(f(u, steps) ** 2)))
+    np.testing.assert_allclose(ours(u), compiled(u.copy(), steps), rtol=1e-12, atol=1e-14)
+    gradient(u)
+    runs = [(once(ours, u), once(lambda: compiled(u.copy(), steps)), once(gradient, u)) for _ in range(15)]
+    return [statistics.median(column) for column in zip(*runs, strict=True)]
+
+
 def main():
-    rng = np.random.default_rng(0)
+    u = np.random.default_rng(0).normal(size=(256, 256))
     print(f"{'program':16}{'graphad ms':>12}{'numba ms':>10}{'ratio':>8}{'gradient ms':>13}{'grad/fwd':>10}")
     for f in (heat, heat_elements, gauss_seidel, sor, recurrence):
-        u, steps = rng.normal(size=(256, 256)), 10
-        compiled = numba.njit(f)
-        ours = graphad.jit(lambda u, f=f: f(u, steps))
-        gradient = graphad.jit(graphad.grad(lambda u, f=f: np.sum(f(u, steps) ** 2)))
-        np.testing.assert_allclose(ours(u), compiled(u.copy(), steps), rtol=1e-12, atol=1e-14)
-        gradient(u)
-        copies = lambda: compiled(u.copy(), steps)
-        a, b, c = zip(*[(once(ours, u), once(copies), once(gradient, u)) for _ in range(15)], strict=True)
-        a, b, c = statistics.median(a), statistics.median(b), statistics.median(c)
+        a, b, c = measured(f, u, 10)
         print(f"{f.__name__:16}{a * 1e3:12.3f}{b * 1e3:10.3f}{a / b:8.2f}{c * 1e3:13.3f}{c / a:10.2f}", flush=True)
 
 

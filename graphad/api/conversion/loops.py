@@ -123,9 +123,15 @@ def for_(iterable: Any, setter: Callable[[Any], None], body: Thunk, going: Thunk
 
 
 def _rows(
-    found: Rows, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, functions: Sequence[Any], dead: Any
+    found: Rows,
+    setter: Callable[[Any], None],
+    body: Thunk,
+    going: Thunk | None,
+    functions: Sequence[Any],
+    dead: Any,
+    python: bool = True,
 ) -> None:
-    """A loop over the rows of arrays."""
+    """A loop over the rows of arrays. Without `python`, an integer of Python that changes in it is an error."""
     if going is not None:
         return _indexed(found, 0, setter, body, going, functions, dead)
     columns = found.columns()
@@ -137,6 +143,8 @@ def _rows(
 
     loop = Loop(functions, dead, "the for loop")
     part, given = loop.settle(step, entries)
+    if not python:
+        loop.refuse_integers()
     if any([x.value not in part.builder.inputs for x in given]):
         raise ControlFlowError(f"the rows of an array are written to{shown()}")  # each is a view in Python's own loop
     _scan(loop, part, given, found.count, columns)
@@ -158,21 +166,15 @@ def _long(
 ) -> None:
     """A range of known length as a loop of the graph, after which its variable has the number it has in Python."""
     found = Count(iterable.start, len(iterable), iterable.step)
-    _counted(found, setter, body, None, functions, dead, python=False)
+    _rows(found, setter, body, None, functions, dead, python=False)
     if not stored(setter.__code__) & stored(body.__code__):
         setter(iterable[-1])
 
 
 def _counted(
-    found: Rows,
-    setter: Callable[[Any], None],
-    body: Thunk,
-    going: Thunk | None,
-    functions: Sequence[Any],
-    dead: Any,
-    python: bool = True,
+    found: Rows, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, functions: Sequence[Any], dead: Any
 ) -> None:
-    """A loop by its trip count. Without `python`, an integer of Python that changes in it is an error."""
+    """A loop whose trip count is traced."""
     if going is not None:
         return _indexed(found, 0, setter, body, going, functions, dead)
     graphad_position = 0
@@ -185,8 +187,6 @@ def _counted(
 
     loop = Loop([*functions, step], dead, "the for loop")
     part, given = loop.settle(lambda rows: step(), [])
-    if not python:
-        loop.refuse_integers()
     _scan(loop, part, given, found.count, [])
 
 
