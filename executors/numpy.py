@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op
 from graphad.ops.control import program
@@ -54,8 +55,11 @@ class NumpyExecutor:
 
     def compile(self, graph: Graph) -> Callable[..., tuple[Any, ...]]:
         prepared = program(graph)
+        inputs = len(graph.inputs)
 
         def run(*args: Any) -> tuple[Any, ...]:
+            if len(args) != inputs:
+                raise ShapeError(f"{graph.name}: {len(args)} arguments were given to a graph of {inputs} inputs")
             with np.errstate(all="ignore"):
                 results = prepared(np, args)
             return tuple([own(x, args) for x in results])

@@ -161,19 +161,22 @@ _internal: list[str] = [
     _package_folder("numpy"),
     *(os.path.join(os.path.dirname(_package_folder("numpy")[:-1]), name) + os.sep for name in ("scipy", "opt_einsum")),
 ]
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
 _user_like = _own + "interop" + os.sep
 _is_internal: dict[CodeType, bool] = {}
 
 
 def _classify(code: CodeType) -> bool:
     file = code.co_filename
-    internal = (file.startswith(tuple(_internal)) and not file.startswith(_user_like)) or file.startswith("<__array")
+    library = file.startswith(_LIBRARY) and "site-packages" not in file
+    own = file.startswith(tuple(_internal)) and not file.startswith(_user_like)
+    internal = library or own or file.startswith(("<__array", "<frozen"))
     _is_internal[code] = internal
     return internal
 
 
 def user_location() -> Location | None:
-    """The innermost stack frame that belongs neither to graphad nor to NumPy or SciPy."""
+    """The innermost stack frame that belongs neither to graphad nor to NumPy, SciPy or Python's own library."""
     frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
@@ -186,8 +189,21 @@ def user_location() -> Location | None:
     return None
 
 
+def raised_at(error: BaseException) -> Location | None:
+    """The innermost of the user's places that an exception came through."""
+    found, step = None, error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        if not _is_internal.get(code, False) and not _classify(code):
+            found = Location.of(code, step.tb_lasti)
+        step = step.tb_next
+    return found
+
+
 _CALLEES: dict[tuple[int, int], tuple[CodeType, list[tuple[str, Any]]]] = {}
 _CALLEES_LIMIT = 1000
+_TEXT = 80
+"""Characters of a line of source that a message shows."""
 
 
 def _callee(code: CodeType, lasti: int) -> list[tuple[str, Any]]:
@@ -221,8 +237,11 @@ def called(frame: FrameType) -> Any:
 
 
 def describe_location(where: Location | None) -> str:
-    """` (model.py:12)`, or nothing."""
-    return f" ({where})" if where is not None and str(where) else ""
+    """` (model.py:12: y = x @ w)`, or nothing."""
+    if where is None or not str(where):
+        return ""
+    text = where.text
+    return f" ({where}: {text if len(text) <= _TEXT else text[:_TEXT] + '...'})" if text else f" ({where})"
 
 
 def locate(error: GraphadError, where: Location | None) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from graphad.build import describe_location
 from graphad.errors import ParseError, TypeMismatchError
 from graphad.graph import Constant, Graph, Location, Node, Value
 from graphad.literals import OpaqueAttributeError, infer, make_op, plain
@@ -122,7 +123,7 @@ class _Writer:
         try:
             value = plain(value)
         except OpaqueAttributeError as error:
-            place = f" ({node.where})" if node.where is not None else ""
+            place = describe_location(node.where)
             raise TypeMismatchError(
                 f"save: {node.op.name} carries a Python object ({key}: {error}), which a file cannot hold{place}"
             ) from None

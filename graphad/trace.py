@@ -10,8 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import Builder, building, called, current_builder, describe_location, user_location
-from graphad.errors import MissingRuleError, TracerError, TypeMismatchError
+from graphad.build import (
+    Builder,
+    building,
+    called,
+    current_builder,
+    describe_location,
+    locate,
+    raised_at,
+    user_location,
+)  # fmt: skip
+from graphad.errors import GraphadError, MissingRuleError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
 from graphad.types import DType, Shape, TensorType, type_of
@@ -246,8 +255,7 @@ def _refuse_element(x: Tracer) -> None:
         )
 
 
-_FLAT = ("is", "floor", "ceil", "trunc")
-"""How the names of functions of `math` begin whose derivative is zero."""
+_FLAT = ("is", "floor", "ceil", "trunc")  # how functions of `math` begin whose derivative is zero
 
 
 def _refuse_math(x: Tracer) -> None:
@@ -299,7 +307,8 @@ def lift(builder: Builder, x: Any) -> Value:
     if isinstance(x, Value):
         return x
     if isinstance(x, (str, bytes)) or x is None:
-        raise TypeMismatchError(f"{x!r} is not an array or a number{describe_location(user_location())}")
+        what = f"{x!r} ({type(x).__name__}) is not an array or a number{describe_location(user_location())}"
+        raise TypeMismatchError(f"{what}; traced functions take and return arrays, numbers and containers of them")
     try:
         return Constant(x)
     except TypeMismatchError as error:
@@ -389,7 +398,11 @@ def trace_flat(
             elif x is not None:
                 builder.known[value] = x
     with building(builder):
-        results = list(function(tracers))
+        try:
+            results = list(function(tracers))
+        except GraphadError as error:
+            locate(error, raised_at(error) or user_location())
+            raise
         outputs = [lift(builder, x) for x in results]
     captures = [Tracer(outer, value) for outer, value in builder.captures.values()]
     return Trace(builder.finish(outputs), captures, results)

@@ -27,6 +27,9 @@ class TreeDef(NamedTuple):
     def __repr__(self) -> str:
         return f"TreeDef({unflatten(self, ['*'] * self.num_leaves)!r})"
 
+    def __str__(self) -> str:
+        return str(unflatten(self, ["*"] * self.num_leaves)).replace("'*'", "*")
+
 
 class _Registration(NamedTuple):
     flatten: Callable[[Any], tuple[Iterable[Any], Any]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.build import Builder, building
-from graphad.errors import MissingRuleError
+from graphad.build import Builder, building, locate
+from graphad.errors import GraphadError
 from graphad.graph import Graph, Location, Node, Value
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import broadcast_to
@@ -91,9 +91,9 @@ def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Valu
         else:
             out: Any = tuple([Tracer(builder, v) for v in outputs])
             result = op.jvp(out[0] if len(out) == 1 else out, primals, known)
-    except MissingRuleError as error:
-        place = f" ({node.where})" if node.where is not None and str(node.where) not in str(error) else ""
-        raise MissingRuleError(f"{error}{place}") from None
+    except GraphadError as error:
+        locate(error, node.where)
+        raise
     if not structured:
         result = (result,) if len(outputs) == 1 else result or ()
     for v, t in zip(outputs, result, strict=False):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from graphad.build import Builder, building
-from graphad.errors import MissingRuleError
+from graphad.build import Builder, building, locate
+from graphad.errors import GraphadError
 from graphad.graph import Constant, Graph, Location, Node, Value
 from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
@@ -62,8 +62,9 @@ def _split(node: Node, linear: Sequence[bool]) -> list[Node]:
     with building(builder):
         try:
             results = op.split(split_region, linear, *[Tracer(builder, v) for v in node.inputs])
-        except MissingRuleError as error:
-            raise MissingRuleError(f"{error} ({node.where})") from None
+        except GraphadError as error:
+            locate(error, node.where)
+            raise
     rebind(builder.nodes, 0, [x.value for x in results], node.outputs)
     return builder.nodes
 

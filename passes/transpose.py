@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.build import Builder, building
-from graphad.errors import MissingRuleError
+from graphad.build import Builder, building, locate
+from graphad.errors import GraphadError
 from graphad.graph import Graph, Location, Node, Value
 from graphad.ops.elementwise import cast
 from graphad.ops.loops import add_stacks
@@ -66,8 +66,9 @@ def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[
         else:
             given = [full(builder, v.type, 0) if c is None else c for c, v in zip(found, node.outputs, strict=True)]
             result = node.op.transpose(_one_or_all(given), *operands)
-    except MissingRuleError as error:
-        raise MissingRuleError(f"{error} ({node.where})") from None
+    except GraphadError as error:
+        locate(error, node.where)
+        raise
     for v, c in zip(node.inputs, result if isinstance(result, tuple) else (result,), strict=True):
         if c is None or v not in active:
             continue

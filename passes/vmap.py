@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphad.build import Builder, building
-from graphad.errors import MissingRuleError
+from graphad.build import Builder, building, locate
+from graphad.errors import GraphadError
 from graphad.graph import Constant, Graph, Location, Value
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
@@ -55,8 +55,9 @@ def batch(
                     result = node.op.batch(flags, size, *operands, recur=recur)  # type: ignore[call-arg]
                 else:
                     result = node.op.batch(flags, size, *operands)
-            except MissingRuleError as error:
-                raise MissingRuleError(f"{error} ({node.where})") from None
+            except GraphadError as error:
+                locate(error, node.where)
+                raise
             for v, r in zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True):
                 env[v] = lift(builder, r)
                 if env[v].name is None and not isinstance(env[v], Constant):

@@ -159,7 +159,7 @@ def test_functions_that_cannot_be_traced() -> None:
 
 
 def test_arguments_that_are_not_arrays() -> None:
-    with pytest.raises(TypeError, match=rf"'text' is not an array or a number.*{HERE}.*static_argnums"):
+    with pytest.raises(TypeError, match=rf"'text' .str. is not an array or a number.*{HERE}.*static_argnums"):
         graphad.jit(lambda s: s)("text")
     with pytest.raises(TypeError, match=rf"type object is not an array or a number.*{HERE}.*register"):
         graphad.jit(lambda s: s)(object())
@@ -170,7 +170,7 @@ def test_shape_errors_name_op_types_and_line() -> None:
         return x * np.ones(4)
 
     line = f.__code__.co_firstlineno + 1
-    with pytest.raises(ShapeError, match=rf"multiply: f64\[3\] and f64\[4\] do not broadcast \({HERE}:{line}\)"):
+    with pytest.raises(ShapeError, match=rf"multiply: f64\[3\] and f64\[4\] do not broadcast .{HERE}:{line}: return"):
         graphad.trace(f)(X)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import describe_location
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Load, Loop, Store, View
 from graphad.executors.loops.ranges import narrowed
@@ -87,8 +88,7 @@ def _address(
             "bitwise_and", operation("greater_equal", index, zero), operation("less", index, Const(INT64, np.int64(n)))
         )
         message = f"{node.op.name}: an index is out of bounds for axis {axis} of extent {n}"
-        where_ = f" ({node.where})" if node.where is not None and str(node.where) else ""
-        loop.checks.append(Check(inside, low.error(message + where_)))
+        loop.checks.append(Check(inside, low.error(message + describe_location(node.where))))
         # The check comes after the read, so the address of an index outside is that of element 0.
         safe = where(inside, index, zero)
         term = operation("multiply", safe, Const(INT64, np.int64(x.strides[axis])))

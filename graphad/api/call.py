@@ -45,7 +45,7 @@ def argument_type(x: Any) -> TensorType:
         return TensorType(x.dtype, x.shape)
     if isinstance(x, (str, bytes)):
         raise TypeMismatchError(
-            f"argument {x!r} is not an array or a number{describe_location(user_location())}; "
+            f"argument {x!r} ({type(x).__name__}) is not an array or a number{describe_location(user_location())}; "
             "close over it, or mark it with static_argnums"
         )
     array = np.asarray(x)

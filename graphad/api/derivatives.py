@@ -227,7 +227,10 @@ def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) ->
             raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){_place()}")
         loss = loss.children[0]
     if loss is not tree.LEAF:
-        raise TypeMismatchError(f"grad: {name} returns {loss}, not one scalar{_place()}; use jacrev, or vjp")
+        raise TypeMismatchError(
+            f"grad: {name} returns {loss}, not one scalar{_place()}; give has_aux=True if it returns (loss, aux), or "
+            "use jacrev or vjp"
+        )
     kind = graph.outputs[0].type
     wanted = "c" if holomorphic else "f"
     if kind.shape:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import executors, tree
-from graphad.api.call import Call, ShapeDtype, argument_type, as_array, converted, is_weak
+from graphad.api.call import Call, ShapeDtype, argument_type, as_array, is_weak
 from graphad.api.diagnose import kinds_of, watched
-from graphad.build import describe_location, user_location
-from graphad.errors import ExecutorError, TracerError, TypeMismatchError
+from graphad.api.static import Static
+from graphad.errors import ExecutorError, TracerError
 from graphad.executors import Executor
 from graphad.executors.base import _default
 from graphad.graph import Graph
@@ -27,7 +27,11 @@ OPTIMISE = "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loop
 
 
 def trace(
-    fun: Callable[..., Any], static_argnums: int | Sequence[int] = (), *, control_flow: bool = True
+    fun: Callable[..., Any],
+    static_argnums: int | Sequence[int] = (),
+    *,
+    static_argnames: str | Sequence[str] = (),
+    control_flow: bool = True,
 ) -> Callable[..., Graph]:
     """`trace(f)(*args)` is the graph of `f` for arguments of these shapes and dtypes (`ShapeDtype` will do).
 
@@ -37,10 +41,11 @@ def trace(
     branches on a traced value.
     """
 
+    static = Static(fun, static_argnums, static_argnames)
+
     @wraps(fun)
     def traced(*args: Any, **kwargs: Any) -> Graph:
-        function, dynamic = _bind_static(fun, args, static_argnums)
-        return Call(function, dynamic, kwargs).trace(known=False, control_flow=control_flow).graph
+        return Call(*static.bind(args, kwargs)[:3]).trace(known=False, control_flow=control_flow).graph
 
     return traced
 
@@ -120,7 +125,7 @@ class Jitted:
         fun: Callable[..., Any],
         executor: str | Executor | None,
         pipeline: str | Pipeline,
-        static_argnums: int | Sequence[int],
+        static: Static,
         control_flow: bool,
         debug: str | Sequence[str] | None,
         options: dict[str, Any],
@@ -129,7 +134,7 @@ class Jitted:
         self.fun = fun
         self.executor = executor
         self.pipeline = pipeline
-        self.static_argnums = static_argnums
+        self.static = static
         self.control_flow = control_flow
         self.debug = kinds_of(debug)
         self.options = options
@@ -149,12 +154,12 @@ class Jitted:
         return self._call(args, {})
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        function, dynamic = _bind_static(self.fun, args, self.static_argnums)
-        call = Call(function, dynamic, kwargs)
+        *given, static = self.static.bind(args, kwargs)
+        call = Call(*given)
         if innermost(call.leaves) is not None:
             return _record(call, call.trace(known=False, control_flow=self.control_flow))
         kinds = tuple([(argument_type(x), is_weak(x), type(x) is np.ndarray) for x in call.leaves])
-        key = (_default[0], kinds, tuple(call.trees), call.treedef, self._static(args))
+        key = (_default[0], kinds, tuple(call.trees), call.treedef, static)
         found = self._cache.get(key)
         if found is None:
             start = time.perf_counter()
@@ -162,7 +167,7 @@ class Jitted:
             if traced.captures:
                 return _record(call, traced)
             compiled = self._compiled(traced.graph, time.perf_counter() - start)
-            plain = not kwargs and not self._static(args)
+            plain = not kwargs and not static
             direct = _direct(compiled, call, self._other) if plain else None
             found = self._cache[key] = _by_leaves(compiled, call), direct
         by_leaves, direct = found
@@ -170,15 +175,10 @@ class Jitted:
             self._entry, self._entry_default = direct, _default[0]
         return by_leaves(*call.leaves)
 
-    def _static(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        positions = (self.static_argnums,) if isinstance(self.static_argnums, int) else self.static_argnums
-        return tuple((type(args[i]), args[i]) for i in positions if -len(args) <= i < len(args))
-
     def compile(self, *args: Any, **kwargs: Any) -> Compiled:
         """The compiled graph for these arguments, with its stages and source; `ShapeDtype` will do for an array."""
-        function, dynamic = _bind_static(self.fun, args, self.static_argnums)
         start = time.perf_counter()
-        traced = Call(function, dynamic, kwargs).trace(known=False, control_flow=self.control_flow)
+        traced = Call(*self.static.bind(args, kwargs)[:3]).trace(known=False, control_flow=self.control_flow)
         seconds = time.perf_counter() - start
         if traced.captures:
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
@@ -276,6 +276,7 @@ def jit(
     executor: str | Executor | None = None,
     pipeline: str | Pipeline = OPTIMISE,
     static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
     control_flow: bool = True,
     debug: str | Sequence[str] | None = None,
     **options: Any,
@@ -283,44 +284,18 @@ def jit(
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
 
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
-    executor's own; `static_argnums` the arguments that are hashable Python values rather than arrays;
-    `control_flow` whether Python's `if`, `while` and `for` on traced values become branches and loops of the graph;
-    `debug="nan"` makes a NaN or infinity among the results a `NonFiniteError` that names the line which made the
-    first one, `debug="index"` tells the index and the iteration of an index out of bounds ("nan, index" asks for both);
-    `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a
-    decorator, with or without options. Raises `ExecutorError` for an option that the executor does not take,
-    `ControlFlowError` for control flow that cannot be converted.
+    executor's own; `static_argnums` and `static_argnames` the arguments that are hashable Python values rather than
+    arrays; `control_flow` whether Python's `if`, `while` and `for` on traced values become branches and loops of
+    the graph; `debug="nan"` makes a NaN or infinity among the results a `NonFiniteError` that names the line which
+    made the first one, `debug="index"` tells the index and the iteration of an index out of bounds ("nan, index"
+    asks for both); `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and
+    `guard`. Works as a decorator, with or without options. Raises `ExecutorError` for an option that the executor
+    does not take, `ControlFlowError` for control flow that cannot be converted.
     """
     if fun is None:
-        return lambda f: Jitted(f, executor, pipeline, static_argnums, control_flow, debug, options)
-    return Jitted(fun, executor, pipeline, static_argnums, control_flow, debug, options)
-
-
-def _bind_static(
-    fun: Callable[..., Any], args: tuple[Any, ...], static_argnums: int | Iterable[int]
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    positions = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-    if not positions:
-        return fun, args
-    static: dict[int, Any] = {}
-    for i in positions:
-        if -len(args) <= i < len(args):
-            static[i % len(args)] = args[i % len(args)]
-    for i, x in static.items():
-        try:
-            hash(x)
-        except TypeError:
-            raise TypeMismatchError(
-                f"static_argnums: argument {i} is a {type(x).__name__}, which cannot be hashed"
-                f"{describe_location(user_location())}; static arguments select a compiled version, so use a tuple"
-            ) from None
-
-    @wraps(fun)
-    def bound(*dynamic: Any, **kwargs: Any) -> Any:
-        rest = iter(dynamic)
-        return converted(fun)(*[static[i] if i in static else next(rest) for i in range(len(args))], **kwargs)
-
-    if hasattr(fun, "__code__"):
-        names = fun.__code__.co_varnames[: fun.__code__.co_argcount]
-        bound.__graphad_names__ = [n for i, n in enumerate(names) if i not in static]  # type: ignore[attr-defined]
-    return bound, tuple(x for i, x in enumerate(args) if i not in static)
+        return lambda f: jit(
+            f, executor=executor, pipeline=pipeline, static_argnums=static_argnums, static_argnames=static_argnames,
+            control_flow=control_flow, debug=debug, **options,
+        )  # fmt: skip
+    static = Static(fun, static_argnums, static_argnames)
+    return Jitted(fun, executor, pipeline, static, control_flow, debug, options)

@@ -24,9 +24,9 @@ from graphad.types import INT64
 BEYOND = ("size", "fill_value")
 
 
-def _refusal(name: str, remedy: str = "") -> TracerError:
+def _refusal(name: str, mask: Any, remedy: str = "") -> TracerError:
     return TracerError(
-        f"{name}: the number of results depends on traced values; "
+        f"{name}: the number of results depends on traced values, here {mask.type}; "
         f"{remedy or f'give it as graphad.numpy.{name}(..., size=n), fill_value= standing for what is missing'}"
     )
 
@@ -39,7 +39,7 @@ def places(mask: Any, size: Any, name: str, remedy: str = "") -> tuple[Any, Any]
     if size is None:
         array = known(mask)
         if array is None:
-            raise _refusal(name, remedy)
+            raise _refusal(name, mask, remedy)
         return np.flatnonzero(array), None
     size = int(static(size, f"{name}: size"))
     n = mask.shape[0]
@@ -128,7 +128,7 @@ def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     x = operand(filt)
     array = known(x)
     if array is None:
-        raise _refusal("trim_zeros", "slice with bounds that are known while tracing")
+        raise _refusal("trim_zeros", x, "slice with bounds that are known while tracing")
     numbers = np.trim_zeros(np.where(array != 0, np.arange(1, array.size + 1).reshape(array.shape), 0), trim, axis)
     if not numbers.size:
         return shapes.zeros(numbers.shape, x.dtype)

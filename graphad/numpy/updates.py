@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import describe_location, user_location
+from graphad.errors import TypeMismatchError
 from graphad.numpy._register import operand
 from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
 from graphad.ops.shape import Pad, broadcast_to, iota, reshape, transpose
 from graphad.trace import Tracer
+from graphad.types import dtype_spelling
 
 
 class At:
@@ -106,7 +109,14 @@ def _located_add(x: Any, index: Any, values: Any) -> Any:
 
 
 def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
-    return broadcast_to(cast(operand(values), x.dtype), shape)
+    values = operand(values)
+    if values.dtype.kind == "c" and x.dtype.kind != "c":
+        raise TypeMismatchError(
+            f"complex numbers {dtype_spelling(values.dtype)} cannot be written into an array of "
+            f"{dtype_spelling(x.dtype)}{describe_location(user_location())}; write their .real, or make the array "
+            "complex with astype(complex)"
+        )
+    return broadcast_to(cast(values, x.dtype), shape)
 
 
 def _scattered(op: Any, x: Any, index: Any, plan: Plan, values: Any) -> Any:

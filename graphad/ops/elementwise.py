@@ -14,7 +14,7 @@ import numpy as np
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.op import OPS, Op, Sample, is_linear
 from graphad.trace import PYTHON_SCALARS, UFUNCS
-from graphad.types import FLOAT64, DType, TensorType
+from graphad.types import FLOAT64, DType, TensorType, dtype_spelling
 
 Partial = Callable[..., Any] | int | None
 Domain = tuple[float, float]
@@ -36,6 +36,13 @@ def broadcast_shapes(op: object, xs: Sequence[TensorType]) -> tuple[int, ...]:
             names = " and ".join(map(str, xs))
             raise ShapeError(f"{op}: {names} do not broadcast") from None
     return shape
+
+
+def _spelled(dtype: DType) -> str:
+    try:
+        return dtype_spelling(dtype)
+    except KeyError:
+        return str(dtype)
 
 
 class Elementwise(Op, abstract=True):
@@ -155,12 +162,15 @@ class Ufunc(Elementwise, abstract=True):
         try:
             found = self.ufunc.resolve_dtypes((*asked, None))
         except TypeError:
-            names = " and ".join(getattr(kind, "name", None) or kind.__name__ for kind in kinds)
-            raise TypeMismatchError(f"{self.name} does not take {names}") from None
+            raise self._refusal(kinds) from None
         if any(dtype.kind not in "biufc" or dtype.itemsize > 16 or dtype.char in "gG" for dtype in found):
-            raise TypeMismatchError(f"{self.name} does not take {' and '.join(map(str, kinds))}")
+            raise self._refusal(kinds)
         self._resolved[kinds] = found
         return found  # type: ignore[no-any-return]
+
+    def _refusal(self, kinds: tuple[Any, ...]) -> TypeMismatchError:
+        names = [kind.__name__ if isinstance(kind, type) else _spelled(kind) for kind in kinds]
+        return TypeMismatchError(f"{self.name} does not take {' and '.join(names)}; cast with astype first")
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         function = getattr(xp, self.ufunc.__name__, None) if xp is not np else self.ufunc
