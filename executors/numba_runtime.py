@@ -124,6 +124,12 @@ floor, ceil, trunc, rint, exp2, log2 = (_llvm(n, 1) for n in ("floor", "ceil", "
 
 
 @numba.njit(error_model="numpy")
+def sign(x):  # type: ignore[no-untyped-def]
+    """NumPy's sign of a number, that of both zeros being 0."""
+    return x if x != x else type(x)((x > 0) - (x < 0))
+
+
+@numba.njit(error_model="numpy")
 def float_mod(x, y):  # type: ignore[no-untyped-def]
     """NumPy's remainder: it has the sign of `y`."""
     r = np.fmod(x, y)
@@ -202,5 +208,6 @@ def foreign(routine: str, count: int) -> Any:
 
 __all__ = [
     "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
-    "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint", "times", "trunc",
+    "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint", "sign",
+    "times", "trunc",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ _MATH: Final[dict[str, str]] = {
     "lgamma": "math.lgamma", "gamma": "math.gamma", "copysign": "math.copysign", "hypot": "math.hypot",
     "arctan2": "math.atan2", "pow": "math.pow", "exp2": "exp2", "log2": "log2", "cbrt": "np.cbrt",
     "floor": "floor", "ceil": "ceil", "trunc": "trunc", "rint": "rint", "nextafter": "np.nextafter",
-    "signbit": "np.signbit", "sign": "np.sign", "maximum": "maximum", "minimum": "minimum", "fmax": "fmax",
+    "signbit": "np.signbit", "sign": "sign", "maximum": "maximum", "minimum": "minimum", "fmax": "fmax",
     "fmin": "fmin", "fmod": "np.fmod", "mod": "float_mod", "floordiv": "float_floordiv",
 }  # fmt: skip
 _OPERATORS: Final[dict[str, str]] = {

@@ -26,8 +26,8 @@ R = TypeVar("R", bound=Callable[..., Any])
 def simplify(graph: Graph) -> Graph:
     """Apply the rules of `RULES` in one forward sweep, in regions too.
 
-    Meaning is kept up to rounding and the sign of zero. A rule never turns a NaN into a number by itself: `x * 0`
-    stays for floating `x`. What no longer is read stays for `dce`.
+    Meaning is kept up to rounding; in derivatives a zero may lose its sign. A rule never turns a NaN into a number by
+    itself: `x * 0` stays for floating `x`. What no longer is read stays for `dce`.
     """
     return sweep(graph, _rules_of, simplify)
 
@@ -121,9 +121,20 @@ def _neutral(position: int, value: Any) -> Rule:
         if other.dtype != node.outputs[0].type.dtype:
             return None
         found = number(xs[position])
-        return _like(node, other) if found is not None and found == value else None
+        if found is None or found != value or (value == 0 and _loses_sign(node, found)):
+            return None
+        return _like(node, other)
 
     return neutral
+
+
+def _loses_sign(node: Node, zero: Any) -> bool:
+    """Whether adding (or subtracting) this zero changes the sign of zeros, as the user wrote it; in derivatives it
+    may."""
+    if zero.dtype.kind not in "fc" or (node.where is not None and node.where.role):
+        return False
+    signs = np.signbit([zero.real, zero.imag] if zero.dtype.kind == "c" else [zero])
+    return not signs.all() if node.op.name == "add" else bool(signs.any())
 
 
 for _op, _position, _value in NEUTRAL:
@@ -202,6 +213,8 @@ def add_negative(node: Node, x: Tracer, y: Tracer) -> Any:
 @rewrite("add")
 def add_in_place(node: Node, x: Tracer, y: Tracer) -> Any:
     """A sum with an array of zeros but for a part changes only that part of the other term."""
+    if _loses_sign(node, np.zeros((), x.dtype)):
+        return None
     for whole, part in ((x, y), (y, x)):
         changes: list[tuple[Node, list[Tracer]]] = []
         while whole.type == part.type and (made := made_by(part, "scatter_add", "dynamic_update_slice")) is not None:
@@ -224,7 +237,9 @@ def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
     if inner is not None:
         return x + operands(y, inner)[0]
     n = number(x)
-    return _like(node, -y) if n is not None and n == 0 and y.dtype.kind in "ifc" else None
+    if n is None or n != 0 or y.dtype.kind not in "ifc" or _loses_sign(node, -n):
+        return None
+    return _like(node, -y)
 
 
 @rewrite("divide")

@@ -265,9 +265,11 @@ def nanmedian(
     if a.dtype.kind != "f":
         return median(a, axis, keepdims=keepdims is True)
     axes = axes_of(a, axis, "nanmedian")
+    if any(a.shape[i] == 0 for i in axes):
+        return median(a, axis, keepdims=keepdims is True)
     flat = _flat_last(a, axes)
     count = np.sum(np.logical_not(np.isnan(flat)), axis=-1)[None]
     ordered = Sort(flat.ndim - 1)(flat)
     low, high = (_along(ordered, _within(place, flat.shape[-1])) for place in ((count - 1) // 2, count // 2))
     rest = tuple(1 if i in axes else m for i, m in enumerate(a.shape) if keepdims is True or i not in axes)
-    return shapes.reshape((low + high) / 2, rest)
+    return shapes.reshape(np.where(count % 2 == 1, low, (low + high) / 2), rest)

@@ -30,7 +30,7 @@ from graphad.types import INT64
 def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Any:
     reject(name, order=order)
     a = operand(a)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and op is Argsort and axis in (0, -1)):
         a, axis = shapes.reshape(a, (-1,)), 0
     return op(axis_of(a, axis, name))(a)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphad.op import OPS, Op, Sample
 from graphad.ops.arithmetic import logical_and, logical_or, not_equal
-from graphad.ops.elementwise import Elementwise, Partial, Ufunc, broadcast_shapes, elementwise, scalar
+from graphad.ops.elementwise import Elementwise, Partial, Ufunc, broadcast_shapes, cast, elementwise, scalar
 from graphad.ops.select import select
 from graphad.trace import UFUNCS
 from graphad.types import DType, TensorType
@@ -205,6 +205,8 @@ frexp = OPS["frexp"] = Frexp()
 
 def modf(x: Any) -> tuple[Any, Any]:
     """`numpy.modf`: the fractional and the integral part, both with the sign of `x`; fraction 0 of an infinity."""
+    kind = x.dtype
+    x = x if kind.kind == "f" else cast(x, np.modf.resolve_dtypes((kind, None, None))[1])
     whole = trunc(x)
     return copysign(select(isinf(whole), scalar(0, whole.dtype), x - whole), x), whole
 
