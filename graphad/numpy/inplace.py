@@ -427,8 +427,11 @@ UFUNC_METHODS["at"] = _at
 def into(out: Any, result: Any, name: str, where: Any = True) -> Any:
     """Write a result into the array given as `out=`, and give that array; where there is none, the result itself.
 
-    Raises `TracerError` for an array of NumPy's, which cannot hold a traced value.
+    Of several results each has its own, in a tuple. Raises `TracerError` for an array of NumPy's, which cannot hold a
+    traced value.
     """
+    if isinstance(result, tuple) and isinstance(out, tuple):
+        return tuple([into(x, r, name, where) for x, r in zip(out, result, strict=True)])
     if isinstance(out, tuple):
         (out,) = out
     if out is None:
