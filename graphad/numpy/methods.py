@@ -77,3 +77,13 @@ def _bind() -> None:
 
 
 _bind()
+
+
+@tracer_method("__dlpack__")
+def _dlpack(x: Any, **options: Any) -> Any:
+    return x.__array__()
+
+
+@tracer_method("__dlpack_device__")
+def _dlpack_device(x: Any) -> tuple[int, int]:
+    return np.zeros(0).__dlpack_device__()

@@ -35,15 +35,27 @@ def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Any:
     return op(axis_of(a, axis, name))(a)
 
 
-@implements(np.sort)
-def sort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    return _along("sort", Sort, a, axis, order)
+@implements(np.sort, beyond=("descending",))
+def sort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: bool = False
+) -> Any:
+    """NumPy's `sort`, with the array API standard's `descending`."""
+    found = _along("sort", Sort, a, axis, order)
+    return np.flip(found, axis_of(found, -1 if axis is None else axis, "sort")) if descending else found
 
 
-@implements(np.argsort, method="argsort")
-def argsort(a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """NumPy's `argsort`; always stable."""
-    return _along("argsort", Argsort, a, axis, order)
+@implements(np.argsort, method="argsort", beyond=("descending",))
+def argsort(
+    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: bool = False
+) -> Any:
+    """NumPy's `argsort`, with the array API standard's `descending`; always stable."""
+    if not descending:
+        return _along("argsort", Argsort, a, axis, order)
+    # Equal elements stay in their order: the reversed array is sorted, and its places are counted from the other end.
+    a = operand(a)
+    a, axis = (shapes.reshape(a, (-1,)), 0) if axis is None else (a, axis_of(a, axis, "argsort"))
+    found = _along("argsort", Argsort, np.flip(a, axis), axis, order)
+    return a.shape[axis] - 1 - np.flip(found, axis)
 
 
 @implements(np.partition)

@@ -218,7 +218,9 @@ class _LazyUfunc:
     def __get__(self, instance: Any, owner: Any) -> Any:
         import scipy.special
 
-        owner.ufunc = getattr(scipy.special, self.name)
+        found = getattr(scipy.special, self.name)
+        # Under SciPy's switch for the array API its ufuncs stand behind functions.
+        owner.ufunc = found if isinstance(found, np.ufunc) else getattr(scipy.special._ufuncs, self.name)
         return owner.ufunc
 
 

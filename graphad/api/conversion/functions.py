@@ -134,6 +134,9 @@ def _of_scipy(f: FunctionType) -> Any:
     if not place.startswith("scipy.") or find_spec(f"graphad.{place}") is None:
         return None
     found = vars(import_module(f"graphad.{place}")).get(f.__name__)
+    if found is None and place == "scipy.special":
+        # Under SciPy's switch for the array API its ufuncs stand behind functions.
+        found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
     return found if getattr(sys.modules[place], f.__name__, None) is f else None
 
 
