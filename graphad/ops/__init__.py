@@ -4,6 +4,7 @@ from graphad.ops import (
     arithmetic,
     bessel,
     complex,
+    composed,
     contraction,
     control,
     cumulative,
@@ -20,6 +21,8 @@ from graphad.ops import (
     fft,
     fused,
     gather,
+    higher,
+    incomplete,
     index,
     linalg,
     loops,
@@ -38,8 +41,9 @@ from graphad.ops import (
 )
 
 __all__ = [
-    "arithmetic", "bessel", "complex", "contraction", "control", "cumulative", "custom", "decompositions",
-    "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise", "factors", "fft", "fused",
-    "gather", "index", "linalg", "loops", "matrices", "matrix_functions", "reduce", "rounding", "scalar", "select",
-    "shape", "slicing", "sort", "special", "structured", "transcendental",
+    "arithmetic", "bessel", "complex", "composed", "contraction", "control", "cumulative", "custom",
+    "decompositions", "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise",
+    "factors", "fft", "fused", "gather", "higher", "incomplete", "index", "linalg", "loops", "matrices",
+    "matrix_functions", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special",
+    "structured", "transcendental",
 ]  # fmt: skip

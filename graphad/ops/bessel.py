@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError
 from graphad.op import OPS, Sample
 from graphad.ops.elementwise import Partial, elementwise
 from graphad.ops.special import FloatFunction
@@ -89,12 +88,8 @@ i1e = elementwise("i1e", code="special_i1e({0})", partials=[lambda out, x: _bess
 
 def _of_order(kind: str) -> Any:
     def bessel_of_order(n: Any, x: Any) -> Any:
-        if not isinstance(n, (int, np.integer)):
-            raise MissingRuleError(
-                f"{kind} is traced for a Python integer order only, not {n!r}; write {kind}(2, x), or give a rule with "
-                "graphad.custom_jvp"
-            )
-        return bessel(kind, int(n), x)
+        # Of a known integer order the derivative holds at 0 too, and orders 0 and 1 have faster functions.
+        return bessel(kind, int(n), x) if isinstance(n, (int, np.integer)) else OPS[kind](n, x)  # type: ignore[operator]
 
     return bessel_of_order
 

@@ -189,7 +189,7 @@ class Ufunc(Elementwise, abstract=True):
                 continue
             yield Sample(self, tuple(self._draw(rng, i, dtype, (3, 4)) for i in range(n)))
             if char == "f8":
-                shapes = [(3, 1), (4,), (2, 1, 1)][:n] if n > 1 else [()]
+                shapes = [(3, 1), (4,), (2, 1, 1), (1,)][:n] if n > 1 else [()]
                 yield Sample(self, tuple(self._draw(rng, i, dtype, s) for i, s in enumerate(shapes)))
                 yield Sample(self, tuple(self._draw(rng, i, dtype, (0, 2)) for i in range(n)))
 
@@ -218,7 +218,7 @@ class _LazyUfunc:
     def __get__(self, instance: Any, owner: Any) -> Any:
         import scipy.special
 
-        found = getattr(scipy.special, self.name)
+        found = getattr(scipy.special, self.name, None)
         # Under SciPy's switch for the array API its ufuncs stand behind functions.
         owner.ufunc = found if isinstance(found, np.ufunc) else getattr(scipy.special._ufuncs, self.name)
         return owner.ufunc

@@ -75,6 +75,14 @@ ndtri = elementwise(
 )
 
 
+ndtri_exp = elementwise(
+    "ndtri_exp",
+    partials=[lambda out, x: exp(x + 0.5 * square(out)) / _INV_SQRT_2PI],
+    singular=True,
+    domain=(-4.0, -0.1),
+)
+
+
 # -- the logistic function ----------------------------------------------------------------------------------------
 
 expit = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * (1 - out)])
@@ -178,33 +186,104 @@ beta = elementwise(
 )
 
 
-def _no_partial(name: str, operand: str) -> Partial:
-    def missing(*operands: Any) -> Any:
-        raise MissingRuleError(
-            f"{name} has no closed derivative with respect to its parameter {operand}; hold {operand} fixed, or give "
-            "a rule with graphad.custom_jvp"
-        )
-
-    return missing
-
-
-def _gamma_density(a: Any, x: Any) -> Any:
+def gamma_density(a: Any, x: Any) -> Any:
+    """The density of the gamma distribution, the derivative of `gammainc` in `x`."""
     return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
+def beta_density(a: Any, b: Any, x: Any) -> Any:
+    """The density of the beta distribution, the derivative of `betainc` in `x`."""
+    return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
+
+
+def _in_gamma(n: int, a: Any, x: Any) -> Any:
+    from graphad.ops.incomplete import GammaincPartial
+
+    return GammaincPartial(n)(a, x)
+
+
+def _in_beta(i: int, j: int, a: Any, b: Any, x: Any) -> Any:
+    from graphad.ops.incomplete import BetaincPartial
+
+    return BetaincPartial(i, j)(a, b, x)
+
+
+_GAMMA = ((0.5, 4.0), (0.2, 5.0))
+_BETA = ((0.5, 4.0), (0.5, 4.0), (0.1, 0.9))
 gammainc = elementwise(
     "gammainc",
     code="special_gammainc({0}, {1})",
-    partials=[_no_partial("gammainc", "a"), lambda out, a, x: _gamma_density(a, x)],
+    partials=[lambda out, a, x: _in_gamma(1, a, x), lambda out, a, x: gamma_density(a, x)],
     singular=True,
-    domain=((0.5, 4.0), (0.2, 5.0)),
+    domain=_GAMMA,
 )
 gammaincc = elementwise(
     "gammaincc",
     code="special_gammaincc({0}, {1})",
-    partials=[_no_partial("gammaincc", "a"), lambda out, a, x: -_gamma_density(a, x)],
+    partials=[lambda out, a, x: -_in_gamma(1, a, x), lambda out, a, x: -gamma_density(a, x)],
     singular=True,
-    domain=((0.5, 4.0), (0.2, 5.0)),
+    domain=_GAMMA,
+)
+# The inverse functions, by the derivative of what they solve.
+gammaincinv = elementwise(
+    "gammaincinv",
+    code="special_gammaincinv({0}, {1})",
+    partials=[
+        lambda out, a, y: -_in_gamma(1, a, out) / gamma_density(a, out), lambda out, a, y: 1 / gamma_density(a, out),
+    ],
+    singular=True,
+    domain=((0.5, 4.0), (0.1, 0.9)),
+)  # fmt: skip
+gammainccinv = elementwise(
+    "gammainccinv",
+    code="special_gammainccinv({0}, {1})",
+    partials=[
+        lambda out, a, y: -_in_gamma(1, a, out) / gamma_density(a, out), lambda out, a, y: -1 / gamma_density(a, out),
+    ],
+    singular=True,
+    domain=((0.5, 4.0), (0.1, 0.9)),
+)  # fmt: skip
+betainc = elementwise(
+    "betainc",
+    code="special_betainc({0}, {1}, {2})",
+    partials=[
+        lambda out, a, b, x: _in_beta(1, 0, a, b, x), lambda out, a, b, x: _in_beta(0, 1, a, b, x),
+        lambda out, a, b, x: beta_density(a, b, x),
+    ],
+    singular=True,
+    domain=_BETA,
+)  # fmt: skip
+betaincc = elementwise(
+    "betaincc",
+    code="special_betaincc({0}, {1}, {2})",
+    partials=[
+        lambda out, a, b, x: -_in_beta(1, 0, a, b, x), lambda out, a, b, x: -_in_beta(0, 1, a, b, x),
+        lambda out, a, b, x: -beta_density(a, b, x),
+    ],
+    singular=True,
+    domain=_BETA,
+)  # fmt: skip
+betaincinv = elementwise(
+    "betaincinv",
+    code="special_betaincinv({0}, {1}, {2})",
+    partials=[
+        lambda out, a, b, y: -_in_beta(1, 0, a, b, out) / beta_density(a, b, out),
+        lambda out, a, b, y: -_in_beta(0, 1, a, b, out) / beta_density(a, b, out),
+        lambda out, a, b, y: 1 / beta_density(a, b, out),
+    ],
+    singular=True,
+    domain=_BETA,
+)
+betainccinv = elementwise(
+    "betainccinv",
+    code="special_betainccinv({0}, {1}, {2})",
+    partials=[
+        lambda out, a, b, y: -_in_beta(1, 0, a, b, out) / beta_density(a, b, out),
+        lambda out, a, b, y: -_in_beta(0, 1, a, b, out) / beta_density(a, b, out),
+        lambda out, a, b, y: -1 / beta_density(a, b, out),
+    ],
+    singular=True,
+    domain=_BETA,
 )
 
 

@@ -11,22 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import axes_of, float_dtype, holds_tracer, operand
+from graphad.numpy._register import axes_of, float_dtype, operand
 from graphad.ops import reduce
 from graphad.ops import special as ops
+from graphad.ops.composed import binom
 from graphad.ops.elementwise import cast
+from graphad.scipy._register import namespace
+
+_traced, __getattr__ = namespace("scipy.special")
 
 
-def _scipy(name: str) -> Any:
-    import scipy.special
-
-    return getattr(scipy.special, name)
-
-
+@_traced
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
     """SciPy's `logsumexp`: `log(sum(b exp(a)))` without overflow; `return_sign` splits off the sum's sign."""
-    if not holds_tracer((a, b)):
-        return _scipy("logsumexp")(a, axis=axis, b=b, keepdims=keepdims, return_sign=return_sign)
     a = operand(a)
     a = cast(a, float_dtype(a))
     if b is None and not return_sign:
@@ -52,33 +49,31 @@ def _held(x: Any) -> Any:
     return StopGradient()(x)
 
 
+@_traced
 def softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's `softmax`: `exp(x) / sum(exp(x))`."""
-    if not holds_tracer((x,)):
-        return _scipy("softmax")(x, axis=axis)
     return np.exp(log_softmax(x, axis))
 
 
+@_traced
 def log_softmax(x: Any, axis: Any = None) -> Any:
     """SciPy's `log_softmax`: the logarithm of `softmax`, without overflow."""
-    if not holds_tracer((x,)):
-        return _scipy("log_softmax")(x, axis=axis)
     return x - logsumexp(x, axis, keepdims=True)
 
 
+@_traced
 def polygamma(n: Any, x: Any) -> Any:
     """SciPy's `polygamma`: the `n`-th derivative of `digamma` at `x`, for a known integer `n`."""
-    return ops.polygamma(int(n), operand(x)) if holds_tracer((x,)) else _scipy("polygamma")(n, x)
+    return ops.polygamma(int(n), operand(x))
 
 
+@_traced
 def multigammaln(a: Any, d: int) -> Any:
     """SciPy's `multigammaln`: the logarithm of the multivariate gamma function of dimension `d`.
 
     `log(pi) d (d - 1) / 4 + sum_j gammaln(a + (1 - j) / 2)` for j = 1 ... d (Muirhead, Aspects of Multivariate
     Statistical Theory, theorem 2.1.12).
     """
-    if not holds_tracer((a,)):
-        return _scipy("multigammaln")(a, d)
     terms = [ops.gammaln(operand(a) + (1 - j) / 2) for j in range(1, d + 1)]
     total = terms[0]
     for term in terms[1:]:
@@ -86,10 +81,41 @@ def multigammaln(a: Any, d: int) -> Any:
     return total + 0.25 * math.log(math.pi) * d * (d - 1)
 
 
+@_traced
 def sinc(x: Any) -> Any:
     """SciPy's `sinc`, which is NumPy's."""
     return np.sinc(operand(x))
 
 
-def __getattr__(name: str) -> Any:
-    return _scipy(name)
+@_traced
+def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
+    """SciPy's `zeta`, Riemann's or Hurwitz's of `q`, in which it has a derivative."""
+    from graphad.ops.higher import zeta as hurwitz
+
+    return hurwitz(x, 1.0 if q is None else q)
+
+
+@_traced
+def comb(N: Any, k: Any, *, exact: bool = False, repetition: bool = False) -> Any:
+    """SciPy's `comb` of traced numbers: `binom(N, k)`, 0 where `k` lies outside of `0 ... N`."""
+    if repetition:
+        N = N + k - 1
+    N, k = np.broadcast_arrays(operand(N), operand(k))
+    inside = np.logical_and(np.logical_and(k >= 0, N >= 0), k <= N)
+    return np.where(inside, binom(np.where(inside, N, 1.0), np.where(inside, k, 0.0)), 0.0)
+
+
+@_traced
+def perm(N: Any, k: Any, exact: bool = False) -> Any:
+    """SciPy's `perm` of traced numbers: `N! / (N - k)!`, 0 where `k` lies outside of `0 ... N`."""
+    N, k = np.broadcast_arrays(operand(N), operand(k))
+    inside = np.logical_and(np.logical_and(k >= 0, N >= 0), k <= N)
+    found = ops.gammaln(np.where(inside, N, 1.0) + 1) - ops.gammaln(np.where(inside, N - k, 1.0) + 1)
+    return np.where(inside, np.exp(found), 0.0)
+
+
+@_traced
+def factorial(n: Any, exact: bool = False, extend: str = "zero") -> Any:
+    """SciPy's `factorial` of traced numbers: `gamma(n + 1)`, 0 for negative `n`."""
+    n = operand(n)
+    return np.where(n < 0, 0.0, ops.gamma(np.where(n < 0, 0.0, n) + 1.0))

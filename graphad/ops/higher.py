@@ -1,0 +1,268 @@
+"""Higher transcendental functions of `scipy.special`: elliptic integrals, hypergeometric, Bessel and Airy functions.
+
+Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): elliptic integrals 19.4, exponential
+integrals 6.2 and 8.19, zeta 25.11, hypergeometric functions 13.3 and 15.5, Bessel functions 10.6 and 10.29, Airy
+functions 9.2. Of the parameters that they need, orders for one, most have no closed derivative; those say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import MissingRuleError
+from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import square
+from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.select import select
+from graphad.ops.special import FloatFunction, beta_density, gammaln, psi
+from graphad.ops.transcendental import cos, cosh, exp, log, sin, sinh, sqrt
+from graphad.trace import UFUNCS
+
+_HALF_PI = math.pi / 2
+
+
+def _fixed(name: str, operand: str) -> Partial:
+    """The derivative in a parameter for which there is no rule."""
+
+    def missing(*operands: Any) -> Any:
+        raise MissingRuleError(
+            f"{name} has no closed derivative with respect to its parameter {operand}; hold {operand} fixed, or give "
+            "a rule with graphad.custom_jvp"
+        )
+
+    return missing
+
+
+def _safe(x: Any) -> Any:
+    """`x`, and 1 where it is 0: for quotients whose other branch is taken there."""
+    return select(x == 0, scalar(1, x.dtype), x)
+
+
+# -- elliptic integrals -------------------------------------------------------------------------------------------
+
+_UNIT = (0.1, 0.9)
+
+
+def _ellipk_slope(out: Any, m: Any) -> Any:
+    return select(m == 0, scalar(math.pi / 8, m.dtype), (ellipe(m) / (1 - m) - out) / (2 * _safe(m)))
+
+
+ellipk: Any = elementwise("ellipk", code="special_ellipk({0})", partials=[_ellipk_slope], singular=True, domain=_UNIT)
+ellipkm1 = elementwise(
+    "ellipkm1", code="special_ellipkm1({0})", singular=True, domain=_UNIT,
+    partials=[lambda out, p: -(ellipe(1 - p) / p - out) / (2 * _safe(1 - p))],
+)
+ellipe: Any = elementwise(
+    "ellipe", code="special_ellipe({0})", singular=True, domain=_UNIT,
+    partials=[
+        lambda out, m: select(m == 0, scalar(-math.pi / 8, m.dtype), (out - ellipk(m)) / (2 * _safe(m))),
+    ],
+)  # fmt: skip
+_ANGLE = ((0.2, 1.4), _UNIT)
+
+
+def _root(phi: Any, m: Any) -> Any:
+    return sqrt(1 - m * square(sin(phi)))
+
+
+ellipkinc: Any = elementwise(
+    "ellipkinc", code="special_ellipkinc({0}, {1})", singular=True, domain=_ANGLE,
+    partials=[
+        lambda out, phi, m: 1 / _root(phi, m),
+        lambda out, phi, m: ellipeinc(phi, m) / (2 * m * (1 - m)) - out / (2 * m)
+        - sin(2 * phi) / (4 * (1 - m) * _root(phi, m)),
+    ],
+)  # fmt: skip
+ellipeinc: Any = elementwise(
+    "ellipeinc", code="special_ellipeinc({0}, {1})", singular=True, domain=_ANGLE,
+    partials=[lambda out, phi, m: _root(phi, m), lambda out, phi, m: (out - ellipkinc(phi, m)) / (2 * m)],
+)
+
+# -- exponential integrals and relatives ---------------------------------------------------------------------------
+
+expi = elementwise(
+    "expi", code="special_expi({0})", partials=[lambda out, x: exp(x) / x], singular=True, domain=(0.3, 3.0)
+)
+exp1 = elementwise(
+    "exp1", code="special_exp1({0})", partials=[lambda out, x: -exp(-x) / x], singular=True, domain=(0.3, 3.0)
+)
+exprel: Any = elementwise(
+    "exprel", code="special_exprel({0})",
+    partials=[
+        lambda out, x: select(abs(x) < 1e-3, 0.5 + x * (1 / 3 + x * (1 / 8 + x / 30)), (exp(x) - out) / _safe(x)),
+    ],
+)  # fmt: skip
+cosm1 = elementwise("cosm1", code="special_cosm1({0})", partials=[lambda out, x: -sin(x)])
+spence = elementwise(
+    "spence", code="special_spence({0})", singular=True, domain=(0.3, 3.0),
+    partials=[
+        lambda out, z: select(
+            abs(z - 1) < 1e-3, -1 + (z - 1) * (1 / 2 - (z - 1) * (1 / 3 - (z - 1) / 4)), log(z) / _safe(1 - z)
+        )
+    ],
+)
+zeta: Any = elementwise(
+    "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
+    partials=[_fixed("zeta", "x"), lambda out, x, q: -x * zeta(x + 1, q)],
+)
+
+# -- hypergeometric functions -------------------------------------------------------------------------------------
+
+hyp0f1: Any = elementwise(
+    "hyp0f1", code="special_hyp0f1({0}, {1})", singular=True, domain=((0.5, 3.0), (-2.0, 2.0)),
+    partials=[_fixed("hyp0f1", "v"), lambda out, v, z: hyp0f1(v + 1, z) / v],
+)
+hyp1f1: Any = elementwise(
+    "hyp1f1", code="special_hyp1f1({0}, {1}, {2})", singular=True, domain=((0.5, 3.0), (0.5, 3.0), (-2.0, 2.0)),
+    partials=[
+        _fixed("hyp1f1", "a"), _fixed("hyp1f1", "b"), lambda out, a, b, z: a / b * hyp1f1(a + 1, b + 1, z),
+    ],
+)  # fmt: skip
+hyp2f1: Any = elementwise(
+    "hyp2f1", code="special_hyp2f1({0}, {1}, {2}, {3})", singular=True,
+    domain=((0.5, 2.0), (0.5, 2.0), (0.5, 3.0), (-0.7, 0.7)),
+    partials=[
+        _fixed("hyp2f1", "a"), _fixed("hyp2f1", "b"), _fixed("hyp2f1", "c"),
+        lambda out, a, b, c, z: a * b / c * hyp2f1(a + 1, b + 1, c + 1, z),
+    ],
+)  # fmt: skip
+hyperu: Any = elementwise(
+    "hyperu", code="special_hyperu({0}, {1}, {2})", singular=True, domain=((0.5, 2.0), (0.3, 1.8), (0.5, 3.0)),
+    partials=[_fixed("hyperu", "a"), _fixed("hyperu", "b"), lambda out, a, b, z: -a * hyperu(a + 1, b + 1, z)],
+)
+
+# -- Bessel functions of real order -------------------------------------------------------------------------------
+
+_ORDER = ((0.3, 3.0), (0.5, 4.0))
+
+
+def _neighbours(name: str, below: float, above: float, own: Callable[[Any], Any] | None = None) -> list[Partial]:
+    """The derivative by the neighbouring orders, and `own(x)` times the function itself."""
+
+    def slope(out: Any, v: Any, x: Any) -> Any:
+        op: Any = OPS[name]
+        found = below * op(v - 1, x) + above * op(v + 1, x)
+        return found if own is None else found + own(x) * out
+
+    return [_fixed(name, "v"), slope]
+
+
+jv, yv, iv, kv = (
+    elementwise(
+        name, code=f"special_{name}({{0}}, {{1}})", singular=True, domain=_ORDER,
+        partials=_neighbours(name, below, above),
+    )
+    for name, below, above in (("jv", 0.5, -0.5), ("yv", 0.5, -0.5), ("iv", 0.5, 0.5), ("kv", -0.5, -0.5))
+)  # fmt: skip
+ive = elementwise(
+    "ive", code="special_ive({0}, {1})", singular=True, domain=_ORDER,
+    partials=_neighbours("ive", 0.5, 0.5, lambda x: -OPS["sign"](x)),
+)
+kve = elementwise(
+    "kve", code="special_kve({0}, {1})", singular=True, domain=_ORDER,
+    partials=_neighbours("kve", -0.5, -0.5, lambda x: scalar(1, x.dtype)),
+)
+UFUNCS["jn"] = jv
+_POSITIVE = (0.5, 4.0)
+k0 = elementwise("k0", code="special_k0({0})", partials=[lambda out, x: -k1(x)], singular=True, domain=_POSITIVE)
+k1: Any = elementwise(
+    "k1", code="special_k1({0})", partials=[lambda out, x: -k0(x) - out / x], singular=True, domain=_POSITIVE
+)
+k0e: Any = elementwise(
+    "k0e", code="special_k0e({0})", partials=[lambda out, x: out - k1e(x)], singular=True, domain=_POSITIVE
+)
+k1e: Any = elementwise(
+    "k1e", code="special_k1e({0})", singular=True, domain=_POSITIVE,
+    partials=[lambda out, x: out * (1 - 1 / x) - k0e(x)],
+)
+y0 = elementwise("y0", code="special_y0({0})", partials=[lambda out, x: -y1(x)], singular=True, domain=_POSITIVE)
+y1: Any = elementwise(
+    "y1", code="special_y1({0})", partials=[lambda out, x: y0(x) - out / x], singular=True, domain=_POSITIVE
+)
+
+# -- functions with several results -------------------------------------------------------------------------------
+
+
+def _sinc_part(x: Any, hyperbolic: bool) -> Any:
+    return select(x == 0, scalar(1, x.dtype), (sinh(x) if hyperbolic else sin(x)) / _safe(x))
+
+
+_COMPONENTS: dict[str, list[Callable[[Any, Any], Any]]] = {
+    "sici": [lambda out, x: _sinc_part(x, False), lambda out, x: cos(x) / x],
+    "shichi": [lambda out, x: _sinc_part(x, True), lambda out, x: cosh(x) / x],
+    "fresnel": [lambda out, x: sin(_HALF_PI * square(x)), lambda out, x: cos(_HALF_PI * square(x))],
+    "airy": [
+        lambda out, x: Component("airy", 1)(x), lambda out, x: x * Component("airy", 0)(x),
+        lambda out, x: Component("airy", 3)(x), lambda out, x: x * Component("airy", 2)(x),
+    ],
+}  # fmt: skip
+
+
+class Component(FloatFunction):
+    """One of the results of SciPy's `sici`, `shichi`, `fresnel` or `airy`, by `function` and `index`."""
+
+    function: str
+    index: int
+    singular = True
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (_COMPONENTS[self.function][self.index],)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, self.function)(xs[0])[self.index].astype(xs[0].dtype)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        for function, parts in _COMPONENTS.items():
+            for i in range(len(parts)):
+                yield Sample(cls(function, i), (np.array([0.4, 1.3, 2.5]),))
+        yield Sample(cls("sici", 0), (np.array([0.4, 1.3], "f4"),))
+
+
+for _name, _parts in _COMPONENTS.items():
+    _ops = [Component(_name, _i) for _i in range(len(_parts))]
+    UFUNCS[_name] = lambda x, _ops=_ops: tuple([op(x) for op in _ops])
+
+# -- Student's distribution ---------------------------------------------------------------------------------------
+
+
+def student_density(df: Any, t: Any) -> Any:
+    """The density of Student's distribution."""
+    scale = exp(gammaln((df + 1) / 2) - gammaln(df / 2)) / sqrt(math.pi * df)
+    return scale * exp(-(df + 1) / 2 * OPS["log1p"](square(t) / df))  # type: ignore[operator]
+
+
+def _student_partial(df: Any, t: Any) -> Any:
+    """The derivative of the distribution function in `df`; it is odd in `t`."""
+    from graphad.ops.incomplete import BetaincPartial
+
+    total = df + square(t)
+    x = df / total
+    inside = select(t == 0, scalar(0.5, t.dtype), x)
+    slope = 0.5 * BetaincPartial(1, 0)(df / 2, scalar(0.5, t.dtype), inside)
+    slope = slope + beta_density(df / 2, scalar(0.5, t.dtype), inside) * square(t / total)
+    # Near 0 it is t times the derivative of the density there.
+    middle = t * student_density(df, scalar(0, t.dtype)) * (psi((df + 1) / 2) - psi(df / 2) - 1 / df) / 2
+    return select(t == 0, middle, -OPS["sign"](t) * slope / 2)  # type: ignore[operator]
+
+
+stdtr = elementwise(
+    "stdtr", code="special_stdtr({0}, {1})", singular=True, domain=((1.0, 6.0), (-3.0, 3.0)),
+    partials=[lambda out, df, t: _student_partial(df, t), lambda out, df, t: student_density(df, t)],
+)
+stdtrit = elementwise(
+    "stdtrit", code="special_stdtrit({0}, {1})", singular=True, domain=((1.0, 6.0), _UNIT),
+    partials=[
+        lambda out, df, p: -_student_partial(df, out) / student_density(df, out),
+        lambda out, df, p: 1 / student_density(df, out),
+    ],
+)  # fmt: skip
+
+__all__ = ["Component", "stdtr", "stdtrit", "student_density"]
