@@ -44,6 +44,11 @@ def convert(f: Any) -> Any:
     kind = type(f)
     if kind is FunctionType:
         return _function(f)
+    if kind is MethodType and type(f.__self__).__module__.startswith("scipy.stats"):
+        found = _of_distribution(f.__self__)
+        return f if found is f.__self__ else getattr(found, f.__name__)
+    if kind.__module__.startswith("scipy.stats"):
+        return _of_distribution(f)
     if kind is MethodType:
         inner = convert(f.__func__)
         return f if inner is f.__func__ else MethodType(inner, f.__self__)
@@ -138,6 +143,18 @@ def _of_scipy(f: FunctionType) -> Any:
         # Under SciPy's switch for the array API its ufuncs stand behind functions.
         found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
     return found if getattr(sys.modules[place], f.__name__, None) is f else None
+
+
+def _of_distribution(x: Any) -> Any:
+    """The distribution of `graphad.scipy.stats` for one of SciPy's, with its parameters if it is frozen."""
+    from graphad.scipy.stats import DISTRIBUTIONS
+
+    if hasattr(x, "dist") and hasattr(x, "args"):
+        ours = DISTRIBUTIONS.get(getattr(x.dist, "name", ""))
+        return x if ours is None else ours(*x.args, **x.kwds)
+    name = getattr(x, "name", None) or type(x).__name__.removesuffix("_gen")
+    original = getattr(sys.modules["scipy.stats"], name, None)
+    return DISTRIBUTIONS.get(name, x) if original is x else x
 
 
 _NEW = inspect.getattr_static(object, "__new__")
