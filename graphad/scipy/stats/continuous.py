@@ -11,8 +11,29 @@ from graphad.ops.bessel import i0e
 from graphad.ops.composed import chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri
 from graphad.ops.higher import stdtr, stdtrit
 from graphad.ops.special import (
-    betainc, betaincc, betainccinv, betaincinv, betaln, erf, erfc, erfcinv, erfinv, expit, gammainc, gammaincc,
-    gammainccinv, gammaincinv, gammaln, log_expit, log_ndtr, logit, ndtr, ndtri, psi, xlog1py, xlogy,
+    betainc,
+    betaincc,
+    betainccinv,
+    betaincinv,
+    betaln,
+    erf,
+    erfc,
+    erfcinv,
+    erfinv,
+    expit,
+    gammainc,
+    gammaincc,
+    gammainccinv,
+    gammaincinv,
+    gammaln,
+    log_expit,
+    log_ndtr,
+    logit,
+    ndtr,
+    ndtri,
+    psi,
+    xlog1py,
+    xlogy,
 )  # fmt: skip
 from graphad.scipy.stats.distribution import Continuous
 
