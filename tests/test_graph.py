@@ -52,7 +52,7 @@ def test_networkx() -> None:
 
 def test_deep_graphs_copy_and_pickle() -> None:
     def deep(x):
-        for _ in range(2500):
+        for _ in [None] * 2500:
             x = np.sin(x) + 1.0
         return x
 

@@ -25,7 +25,7 @@ def model(x, y):
 
 
 def chain(x, steps=700):
-    for _ in range(steps):
+    for _ in [None] * steps:
         x = np.sin(x) * 1.01
     return x
 

@@ -38,7 +38,7 @@ def recurrence(np: Any) -> Callable[[Any], Any]:
     """Five nodes in each step, all of them scalars."""
 
     def value(x: Any) -> Any:
-        for _ in range(STEPS):
+        for _ in [None] * STEPS:
             x = x + 0.01 * np.sin(x) * (1 - x)
         return x
 
@@ -50,7 +50,7 @@ def mixed(np: Any) -> Callable[..., Any]:
 
     def value(x: Any, w: Any) -> Any:
         order = np.array([3, 1, 2, 0])
-        for _ in range(BLOCKS):
+        for _ in [None] * BLOCKS:
             h = np.tanh(x @ w)
             e = np.exp(h - np.max(h, axis=1, keepdims=True))
             h = np.concatenate([e / np.sum(e, axis=1, keepdims=True), h[:, :4]], axis=1)

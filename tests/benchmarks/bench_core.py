@@ -19,7 +19,7 @@ N = 1000
 
 def chain(x: Any, y: Any) -> Any:
     """Three nodes for each step."""
-    for _ in range(N):
+    for _ in [None] * N:
         x = np.sin(x) * y + 2.0
     return np.sum(x)
 
