@@ -25,7 +25,7 @@ from graphad.passes import Pipeline, Stage, graph_pass
 from graphad.types import TensorType
 
 if TYPE_CHECKING:
-    from graphad import scipy, testing, viz
+    from graphad import random, scipy, testing, viz
     from graphad.serial import load
     from graphad.testing import check_grads
     from graphad.text import parse_graph as parse
@@ -38,6 +38,7 @@ _LAZY = {
     "check_grads": ("graphad.testing", "check_grads"),
     "draw": ("graphad.viz", "draw"),
     "load": ("graphad.serial", "load"),
+    "random": ("graphad.random", ""),
     "parse": ("graphad.text", "parse_graph"),
     "scipy": ("graphad.scipy", ""),
     "testing": ("graphad.testing", ""),
@@ -61,9 +62,9 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "associative_scan",
-    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw", "errors", "eval_shape",
-    "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp",
-    "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes", "pure_callback", "scan", "scipy",
-    "stop_gradient", "switch", "testing", "trace", "tree", "types", "value_and_grad", "viz", "vjp", "vmap",
-    "while_loop",
+    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw", "errors",
+    "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
+    "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes",
+    "pure_callback", "random", "scan", "scipy", "stop_gradient", "switch", "testing", "trace", "tree", "types",
+    "value_and_grad", "viz", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

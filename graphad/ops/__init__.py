@@ -28,6 +28,8 @@ from graphad.ops import (
     loops,
     matrices,
     matrix_functions,
+    quantiles,
+    random,
     reduce,
     rounding,
     scalar,
@@ -44,6 +46,6 @@ __all__ = [
     "arithmetic", "bessel", "complex", "composed", "contraction", "control", "cumulative", "custom",
     "decompositions", "determinant", "dot_general", "dynamic", "effects", "eigen", "einsum", "elementwise",
     "factors", "fft", "fused", "gather", "higher", "incomplete", "index", "linalg", "loops", "matrices",
-    "matrix_functions", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort", "special",
-    "structured", "transcendental",
+    "matrix_functions", "quantiles", "random", "reduce", "rounding", "scalar", "select", "shape", "slicing", "sort",
+    "special", "structured", "transcendental",
 ]  # fmt: skip

@@ -25,7 +25,7 @@ from graphad.trace import UFUNCS
 _HALF_PI = math.pi / 2
 
 
-def _fixed(name: str, operand: str) -> Partial:
+def fixed(name: str, operand: str) -> Partial:
     """The derivative in a parameter for which there is no rule."""
 
     def missing(*operands: Any) -> Any:
@@ -107,32 +107,32 @@ spence = elementwise(
 )
 zeta: Any = elementwise(
     "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
-    partials=[_fixed("zeta", "x"), lambda out, x, q: -x * zeta(x + 1, q)],
+    partials=[fixed("zeta", "x"), lambda out, x, q: -x * zeta(x + 1, q)],
 )
 
 # -- hypergeometric functions -------------------------------------------------------------------------------------
 
 hyp0f1: Any = elementwise(
     "hyp0f1", code="special_hyp0f1({0}, {1})", singular=True, domain=((0.5, 3.0), (-2.0, 2.0)),
-    partials=[_fixed("hyp0f1", "v"), lambda out, v, z: hyp0f1(v + 1, z) / v],
+    partials=[fixed("hyp0f1", "v"), lambda out, v, z: hyp0f1(v + 1, z) / v],
 )
 hyp1f1: Any = elementwise(
     "hyp1f1", code="special_hyp1f1({0}, {1}, {2})", singular=True, domain=((0.5, 3.0), (0.5, 3.0), (-2.0, 2.0)),
     partials=[
-        _fixed("hyp1f1", "a"), _fixed("hyp1f1", "b"), lambda out, a, b, z: a / b * hyp1f1(a + 1, b + 1, z),
+        fixed("hyp1f1", "a"), fixed("hyp1f1", "b"), lambda out, a, b, z: a / b * hyp1f1(a + 1, b + 1, z),
     ],
 )  # fmt: skip
 hyp2f1: Any = elementwise(
     "hyp2f1", code="special_hyp2f1({0}, {1}, {2}, {3})", singular=True,
     domain=((0.5, 2.0), (0.5, 2.0), (0.5, 3.0), (-0.7, 0.7)),
     partials=[
-        _fixed("hyp2f1", "a"), _fixed("hyp2f1", "b"), _fixed("hyp2f1", "c"),
+        fixed("hyp2f1", "a"), fixed("hyp2f1", "b"), fixed("hyp2f1", "c"),
         lambda out, a, b, c, z: a * b / c * hyp2f1(a + 1, b + 1, c + 1, z),
     ],
 )  # fmt: skip
 hyperu: Any = elementwise(
     "hyperu", code="special_hyperu({0}, {1}, {2})", singular=True, domain=((0.5, 2.0), (0.3, 1.8), (0.5, 3.0)),
-    partials=[_fixed("hyperu", "a"), _fixed("hyperu", "b"), lambda out, a, b, z: -a * hyperu(a + 1, b + 1, z)],
+    partials=[fixed("hyperu", "a"), fixed("hyperu", "b"), lambda out, a, b, z: -a * hyperu(a + 1, b + 1, z)],
 )
 
 # -- Bessel functions of real order -------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def _neighbours(name: str, below: float, above: float, own: Callable[[Any], Any]
         found = below * op(v - 1, x) + above * op(v + 1, x)
         return found if own is None else found + own(x) * out
 
-    return [_fixed(name, "v"), slope]
+    return [fixed(name, "v"), slope]
 
 
 jv, yv, iv, kv = (

@@ -19,6 +19,7 @@ from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
 from graphad.api.conversion.source import Unreadable, definition
 from graphad.numpy._register import NAMESPACE, holds_tracer, operand
+from graphad.trace import Tracer
 
 
 class Conversion(NamedTuple):
@@ -95,6 +96,9 @@ def _joining(function: Any) -> Callable[..., Any]:
     @wraps(function)
     def joining(*args: Any, **kwargs: Any) -> Any:
         for x in args:
+            # Of some arguments, such as the indices of take, NumPy does not look at the type.
+            if traced is not None and isinstance(x, Tracer):
+                return traced(*args, **kwargs)
             if isinstance(x, (list, tuple)) and holds_tracer(x):
                 if traced is not None:
                     return traced(*args, **kwargs)

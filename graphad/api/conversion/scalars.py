@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
-from graphad.api.conversion.parts import in_part, shown, truth, unknown
+from graphad.api.conversion.parts import in_part, shown, staged, truth, unknown
 from graphad.errors import ControlFlowError, TypeMismatchError
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
@@ -26,6 +26,8 @@ _NAMES = (
     "cbrt", "copysign", "cos", "cosh", "degrees", "exp", "exp2", "expm1", "fmod", "isfinite", "isinf", "isnan", "log10",
     "log1p", "log2", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
 )  # fmt: skip
+_QUIET = ("seed", "spawn", "getstate", "setstate", "get_state", "set_state")
+"""Methods of generators that draw nothing."""
 _SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}
 
 
@@ -89,12 +91,13 @@ def _special(name: str) -> Callable[..., Any]:
 
 
 def refuse_random(f: Any) -> None:
-    """Raise `ControlFlowError` where a branch or a loop of the graph draws random numbers: they would be drawn once,
-    while tracing, and be the same in every iteration."""
-    if in_part() and type(f.__self__).__module__.startswith(("numpy.random", "random")):
+    """Raise `ControlFlowError` where a graph would hold random numbers: they would be drawn once, while tracing, and be
+    the same in every call and every iteration."""
+    if staged() and type(f.__self__).__module__.startswith(("numpy.random", "random")) and f.__name__ not in _QUIET:
+        where, when = ("in a branch or a loop that is traced", "iteration") if in_part() else ("under jit", "call")
         raise ControlFlowError(
-            f"{f.__name__}() draws random numbers in a branch or a loop that is traced{shown()}, which would be the "
-            "same in every iteration; draw them before it, as an array with a row for each iteration"
+            f"{f.__name__}() draws random numbers {where}{shown()}, which would be the same in every {when}; draw them "
+            "before it and pass them as an argument, or use graphad.random with a key"
         )
 
 
