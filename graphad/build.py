@@ -126,6 +126,22 @@ class Builder:
                     return made
         return node
 
+    def same(self, value: Value, other: Value) -> bool:
+        """Whether two values are computed in the same way from the same values."""
+        pending, seen = [(value, other)], set()
+        while pending:
+            pair = pending.pop()
+            if pair[0] is pair[1] or pair in seen:
+                continue
+            seen.add(pair)
+            one, two = self._producer(pair[0]), self._producer(pair[1])
+            if one is None or two is None or one.op != two.op or len(one.inputs) != len(two.inputs):
+                return False
+            if one.outputs.index(pair[0]) != two.outputs.index(pair[1]):
+                return False
+            pending.extend(zip(one.inputs, two.inputs, strict=True))
+        return True
+
     def finish(self, outputs: Sequence[Value]) -> Graph:
         """Close the builder: the graph with the captured values as its last inputs."""
         self.closed = True

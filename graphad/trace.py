@@ -231,11 +231,6 @@ class Tracer(Traced):
             raise MissingRuleError(_unsupported(name, [x for x in args if isinstance(x, Tracer)]))
         return handler(*args, **kwargs)
 
-    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        import graphad.numpy
-
-        return graphad.numpy
-
 
 _LAYOUT = ("casting", "order", "subok")
 """Keywords that change nothing about a traced result."""

@@ -25,11 +25,14 @@ try:
     import kalman
     import lenses
     import logistic
+    import lotka_volterra
     import nbody
 finally:
     sys.path.remove(str(EXAMPLES))
 
-PROGRAMS = ["heat", "kalman", "logistic", "gaussian_process", "nbody", "lenses", "digits", "deconvolution"]
+PROGRAMS = [
+    "heat", "kalman", "logistic", "gaussian_process", "nbody", "lenses", "digits", "deconvolution", "lotka_volterra",
+]  # fmt: skip
 
 
 class Core(NamedTuple):
@@ -70,6 +73,9 @@ def _core(name: str) -> Core:
     if name == "digits":
         x, y, _, _ = digits.load()
         return Core(digits.loss, (digits.start(hidden=5), x[:6], y[:6]), 2)
+    if name == "lotka_volterra":
+        years = np.linspace(0.0, 20.0, 4)
+        return Core(lambda theta: lotka_volterra.populations(theta, years, 1e-11), (lotka_volterra.GUESS,), 1)
     scene = deconvolution.scene(8)
     return Core(deconvolution.loss, (scene.ravel() + rng.normal(size=64), scene, 1.2), 3)
 
@@ -141,6 +147,15 @@ def test_kalman_filter_is_the_normal_distribution_of_all_measurements():
     seen = ~np.isnan(ys[:, 0])
     expected = multivariate_normal(mean[seen], covariance[np.ix_(seen, seen)]).logpdf(ys[seen, 0])
     assert np.isclose(graphad.jit(kalman.log_likelihood)(ys, F, H, Q, R, x, P), expected, rtol=1e-12)
+
+
+def test_populations_have_the_published_rates():
+    """Those of Bayesian fits to the same furs (B. Carpenter, Predator-Prey Population Dynamics, 2018)."""
+    found = lotka_volterra.fit()
+    np.testing.assert_allclose(np.exp(found.x), [0.55, 0.028, 0.80, 0.024, 33.9, 5.9], rtol=0.05)
+    losses = lotka_volterra.loss, lotka_volterra.by_adjoint
+    discrete, adjoint = (graphad.jit(graphad.grad(f))(found.x + 0.1) for f in losses)
+    np.testing.assert_allclose(adjoint, discrete, rtol=1e-5)
 
 
 def test_variances_of_the_nile_are_the_published_ones():

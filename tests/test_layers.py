@@ -19,10 +19,11 @@ LAYERS = [
     {"build"},
     {"trace", "text", "parser", "literals", "tree", "serial"},
     {"ops"},
-    {"numpy", "scipy"},
+    {"numpy"},
     {"passes"},
     {"executors"},
     {"api"},
+    {"scipy", "random"},
     {"viz", "testing", "interop", "cli"},
 ]
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}

@@ -37,13 +37,16 @@ from graphad.numpy import (  # noqa: F401
     selecting,
     sets,
     sorting,
+    standard,
     statistics,
     ufuncs,
     updates,
 )
 from graphad.numpy._register import NAMESPACE
 
-_OBJECTS = {**places.OBJECTS, "vectorize": mapping.Vectorize}
+_OBJECTS = {
+    **places.OBJECTS, "vectorize": mapping.Vectorize, "__array_namespace_info__": standard.NamespaceInfo,
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, locate, user_location
+from graphad.build import current_builder, describe_location, locate, user_location
 from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError
 from graphad.graph import Constant
 from graphad.ops.shape import common_dtype, stack
@@ -92,6 +92,8 @@ def located_errors(handler: Function) -> Function:
     @wraps(handler)
     def located(*args: Any, **kwargs: Any) -> Any:
         try:
+            if kwargs.get("device") is not None:
+                check_device(handler.__name__, kwargs["device"])
             if kwargs.get("out") is not None:
                 from graphad.numpy.inplace import into
 
@@ -185,6 +187,14 @@ def require(name: str, keyword: str, value: Any, *allowed: Any) -> None:
     if value not in allowed:
         choice = " or ".join(map(repr, allowed))
         raise MissingRuleError(f"{name}: {keyword}={value!r} cannot be traced; use {choice}")
+
+
+def check_device(name: str, device: Any) -> None:
+    """Raise `ValueError` for a device that is not the one that traced arrays have, as NumPy's arrays."""
+    if device not in (None, "cpu"):
+        raise ValueError(
+            f"{name}: device={device!r}{describe_location(user_location())}; arrays are on 'cpu', leave the device out"
+        )
 
 
 def axis_of(x: Any, axis: Any, name: str) -> int:

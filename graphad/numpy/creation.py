@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import describe_location, user_location
 from graphad.numpy._register import (
     axis_of,
     creates,
@@ -183,14 +184,19 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 # -- from data ----------------------------------------------------------------------------------------------------
 
 
-def _array(a: Any, dtype: Any) -> Any:
-    a = operand(a)
+def _array(a: Any, dtype: Any, copy: Any = None) -> Any:
+    """An array of what is given; one of its own for `copy=True`. Raises `ValueError` where `copy=False` needs one."""
+    given, a = a, operand(a)
     if not isinstance(a, Tracer):
-        return recorded(np.array(a, dtype))
-    if dtype is not None:
-        return cast(a, dtype)
+        return recorded(np.array(a if copy is not False else np.asarray(given, dtype, copy=False), dtype))
+    found = a if dtype is None else cast(a, dtype)
+    if copy is False and found is not given:
+        raise ValueError(
+            f"asarray: copy=False of {'a list' if a is not given else a.type}, which becomes a new "
+            f"{found.type}{describe_location(user_location())}; leave copy out"
+        )
     # A weak scalar that is made an array has a dtype of its own from then on.
-    return Tracer(a.builder, a.value) if a.weak else a
+    return Tracer(a.builder, a.value) if found is a and (copy or a.weak) else found
 
 
 @creates(np.array)
@@ -205,21 +211,19 @@ def array(
     ndmax: int = 0,
 ) -> Any:
     """NumPy's `array`; nested lists may contain traced values, which are stacked."""
-    out = _array(object, dtype)
-    if copy and out is object:
-        out = Tracer(out.builder, out.value)
+    out = _array(object, dtype, copy)
     return shapes.reshape(out, (1,) * (ndmin - out.ndim) + out.shape) if ndmin > out.ndim else out
 
 
 @creates(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
     """NumPy's `asarray`; nested lists may contain traced values, which are stacked."""
-    return _array(a, dtype)
+    return _array(a, dtype, copy)
 
 
 @creates(np.asanyarray)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
-    return _array(a, dtype)
+    return _array(a, dtype, copy)
 
 
 @creates(np.ascontiguousarray)
@@ -232,6 +236,12 @@ def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
 def asfortranarray(a: Any, dtype: Any = None) -> Any:
     """The array itself: traced arrays have no layout in memory."""
     return ascontiguousarray(a, dtype) if np.ndim(a) else _array(a, dtype)
+
+
+@creates(np.from_dlpack)
+def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> Any:
+    """NumPy's `from_dlpack`; a traced array is one already."""
+    return _array(x if isinstance(x, Tracer) else np.from_dlpack(x), None, copy)
 
 
 @implements(np.asarray_chkfinite)

@@ -137,6 +137,22 @@ def ifftshift(x: Any, axes: Any = None) -> Any:
     return _shifted(x, axes, "ifftshift", -1)
 
 
+@implements(np.fft.fftfreq, beyond=("dtype",))
+def fftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+    """NumPy's `fftfreq`, with the array API standard's `dtype`."""
+    return _frequencies(np.fft.fftfreq(n, d), dtype)
+
+
+@implements(np.fft.rfftfreq, beyond=("dtype",))
+def rfftfreq(n: int, d: Any = 1.0, device: Any = None, *, dtype: Any = None) -> Any:
+    """NumPy's `rfftfreq`, with the array API standard's `dtype`."""
+    return _frequencies(np.fft.rfftfreq(n, d), dtype)
+
+
+def _frequencies(found: Any, dtype: Any) -> Any:
+    return found if dtype is None else cast(found, dtype)
+
+
 def __getattr__(name: str) -> Any:
     found = getattr(np.fft, name)
     return NAMESPACE.get(found, found) if callable(found) else found

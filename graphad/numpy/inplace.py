@@ -164,7 +164,7 @@ def _is_basic(index: Any) -> bool:
 def _getitem(x: Any, index: Any) -> Any:
     mask = mask_of(x, index)
     if mask is not None and known(mask) is None:
-        return Masked(x if mask.ndim == x.ndim else own(x), spread(x, mask))
+        return Masked(own(x), spread(x, mask))
     found = getitem(x, index)
     if not found.shape or not _is_basic(index):
         return found
@@ -186,7 +186,7 @@ def _setitem(x: Any, index: Any, value: Any) -> None:
 def _set_masked(x: Any, mask: Any, value: Any) -> None:
     whole = spread(x, mask)
     if isinstance(value, Masked):
-        value = value.whole
+        value = value.under(whole, "assignment to what another mask chooses")
     else:
         value = operand(value)
         if value.ndim > x.ndim - mask.ndim:
@@ -194,7 +194,7 @@ def _set_masked(x: Any, mask: Any, value: Any) -> None:
                 f"assignment to x[mask]: an array of {value.shape} for what the traced mask {mask.type} chooses"
                 f"{describe_location(user_location())}; write x[...] = numpy.where(mask, values, x), with values like x"
             )
-    assign(x, np.where(whole, value, own(x)), "assignment to an index")
+    assign(x, np.where(whole, cast(value, x.dtype), own(x)), "assignment to an index")
 
 
 def _augmented(name: str, symbol: str) -> None:

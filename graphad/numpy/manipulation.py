@@ -214,6 +214,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return shapes.reshape(roll(shapes.reshape(a, (-1,)), shift, 0), a.shape)
     shifts, axes = (list(x) if isinstance(x, (tuple, list)) else [x] for x in (shift, axis))
+    if not axes:
+        return a
     count = max(len(shifts), len(axes))
     for by, along in zip(shifts * (count // len(shifts)), axes * (count // len(axes)), strict=True):
         i = axis_of(a, along, "roll")

@@ -13,6 +13,11 @@ from graphad.errors import TracerError
 from graphad.numpy._register import operand
 from graphad.trace import Tracer
 
+ELEMENTWISE = {
+    np.where, np.clip, np.real, np.imag, np.angle, np.nan_to_num, np.round, np.around, np.sinc, np.astype, np.isclose,
+    np.zeros_like, np.ones_like, np.full_like, np.isposinf, np.isneginf, np.isreal, np.iscomplex, np.copy,
+}  # fmt: skip
+"""Functions, other than ufuncs, that apply to the elements one by one."""
 REDUCTIONS: dict[str, Any] = {
     name: getattr(np, name) for name in ("sum", "prod", "mean", "var", "std", "max", "min", "any", "all")
 }
@@ -46,6 +51,9 @@ class Masked(NDArrayOperatorsMixin):
         """The number of chosen elements, a traced integer."""
         return np.sum(self.mask)
 
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return self.whole.__array_namespace__(api_version=api_version)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "reduce":
             name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
@@ -57,23 +65,41 @@ class Masked(NDArrayOperatorsMixin):
             raise self.refusal(f"{ufunc.__name__} into another array")
         if method != "__call__" or kwargs:
             raise self.refusal(f"{ufunc.__name__}.{method}")
+        found = self.each(ufunc, inputs)
+        if out is None:
+            return found
+        self.whole = found.whole
+        return self
+
+    def each(self, function: Any, inputs: Any, **kwargs: Any) -> Masked:
+        """What the function gives for the chosen elements, one by one."""
         wholes = []
         for x in inputs:
             if isinstance(x, Masked):
-                if x.mask is not self.mask and getattr(x.mask, "value", None) is not getattr(self.mask, "value", 0):
-                    raise self.refusal(f"{ufunc.__name__} of what two masks choose")
-                wholes.append(x.whole)
-            elif np.ndim(operand(x)):
-                raise self.refusal(f"{ufunc.__name__} with an array")
+                wholes.append(x.under(self.mask, f"{function.__name__} of what two masks choose"))
+            elif not isinstance(x, (type, np.dtype)) and np.ndim(operand(x)):
+                raise self.refusal(f"{function.__name__} with an array")
             else:
                 wholes.append(x)
         # What is computed where the mask does not hold is never used; operands there are made harmless.
-        safe = [np.where(self.mask, x, 1) if isinstance(x, Tracer) and x.shape else x for x in wholes]
-        found = ufunc(*safe)
-        if out is None:
-            return Masked(found, self.mask)
-        self.whole = found
-        return self
+        safe = [np.where(self.mask, x, x.dtype.type(1)) if isinstance(x, Tracer) and x.shape else x for x in wholes]
+        return Masked(function(*safe, **kwargs), self.mask)
+
+    def under(self, mask: Any, what: str) -> Any:
+        """The array that the elements are chosen from, for `mask` to choose the same ones.
+
+        Raises `TracerError` unless that is the mask that chose them, or one that is computed in the same way.
+        """
+        builder = self.mask.builder
+        if mask.builder is not builder or not builder.same(mask.value, self.mask.value):
+            raise self.refusal(what)
+        return self.whole
+
+    def astype(self, dtype: Any, **kwargs: Any) -> Masked:
+        return Masked(self.whole.astype(dtype), self.mask)
+
+    def copy(self) -> Masked:
+        return Masked(self.whole, self.mask)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         name = {"amax": "max", "amin": "min"}.get(func.__name__, func.__name__)
@@ -81,6 +107,10 @@ class Masked(NDArrayOperatorsMixin):
             return args[0].reduce(name, *args[1:], **kwargs)
         if name in ("size", "count_nonzero"):
             return self.size if name == "size" else np.sum(np.where(self.mask, self.whole != 0, False))
+        if func is np.result_type:
+            return np.result_type(*[x.dtype if isinstance(x, Masked) else x for x in args])
+        if func in ELEMENTWISE:
+            return self.each(func, args, **kwargs)
         raise self.refusal(f"numpy.{func.__name__}")
 
     def reduce(self, name: str, axis: Any = None, **kwargs: Any) -> Any:

@@ -56,15 +56,9 @@ def _compress(x: Any, condition: Any, axis: int | None = None, out: Any = None) 
     return np.compress(operand(condition), x, axis, out)
 
 
-@tracer_method("to_device")
-def _to_device(x: Any, device: Any, /, *, stream: Any = None) -> Any:
-    return x
-
-
 def _bind() -> None:
     properties = {
         "flat": ravel,
-        "device": lambda x: "cpu",
     }
     methods = {
         "conjugate": _conj,
@@ -77,13 +71,3 @@ def _bind() -> None:
 
 
 _bind()
-
-
-@tracer_method("__dlpack__")
-def _dlpack(x: Any, **options: Any) -> Any:
-    return x.__array__()
-
-
-@tracer_method("__dlpack_device__")
-def _dlpack_device(x: Any) -> tuple[int, int]:
-    return np.zeros(0).__dlpack_device__()

@@ -60,8 +60,12 @@ def linalg_matmul(x1: Any, x2: Any, /) -> Any:
 
 
 def vecdot(x1: Any, x2: Any) -> Any:
-    """NumPy's `vecdot`: inner products along the last axis, the first operand conjugated."""
-    return np.sum(np.conj(operand(x1)) * operand(x2), axis=-1)
+    """NumPy's `vecdot`: inner products along the last axis, the first operand conjugated, in the operands' dtype."""
+    x1, x2 = operand(x1), operand(x2)
+    if not x1.ndim or not x2.ndim or x1.shape[-1] != x2.shape[-1]:
+        raise ShapeError(f"vecdot: the last axes of shapes {list(x1.shape)} and {list(x2.shape)} do not fit")
+    products = np.conj(x1) * x2
+    return np.sum(products, axis=-1, dtype=products.dtype)
 
 
 def matvec(x1: Any, x2: Any) -> Any:
