@@ -57,7 +57,7 @@ def convert(f: Any) -> Any:
         inner = convert(f.func)
         return f if inner is f.func else partial(inner, *f.args, **f.keywords)
     if isinstance(f, type):
-        return _class(f)
+        return _of_scipy(f) or _class(f) if f.__module__.startswith("scipy.interpolate") else _class(f)
     if is_user_class(kind):
         method = inspect.getattr_static(kind, "__call__", None)
         if type(method) is FunctionType:
