@@ -54,7 +54,7 @@ def _size(shape: Any) -> tuple[tuple[int, ...], int]:
 
 def _shape(shape: Any, *parameters: Any) -> tuple[int, ...]:
     """The shape asked for, or that of the parameters, which must broadcast to it."""
-    common = np.broadcast_shapes(*[np.shape(p) for p in parameters])
+    common: tuple[int, ...] = np.broadcast_shapes(*[np.shape(p) for p in parameters])
     if shape is None:
         return common
     shape = _size(shape)[0]
@@ -64,7 +64,7 @@ def _shape(shape: Any, *parameters: Any) -> tuple[int, ...]:
             f"shape {list(shape)} is not one that parameters of shape {list(common)} broadcast to"
             f"{describe_location(user_location())}"
         )
-    return shape
+    return tuple(shape)
 
 
 # -- keys ---------------------------------------------------------------------------------------------------------

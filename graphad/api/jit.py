@@ -154,8 +154,8 @@ class Jitted:
         return self._call(args, {})
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        *given, static = self.static.bind(args, kwargs)
-        call = Call(*given)
+        bound = self.static.bind(args, kwargs)
+        call, static = Call(*bound[:3]), bound.key
         if innermost(call.leaves) is not None:
             return _record(call, call.trace(known=False, control_flow=self.control_flow))
         kinds = tuple([(argument_type(x), is_weak(x), type(x) is np.ndarray) for x in call.leaves])

@@ -354,7 +354,8 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> None:
     """Replace along an axis the elements that `take_along_axis` would give; of the raveled array if it is None."""
     if axis is None:
-        return put(arr, indices, values)
+        put(arr, indices, values)
+        return
     axis = axis_of(arr, axis, "put_along_axis")
     indices = operand(indices)
     if indices.ndim != arr.ndim or indices.dtype.kind not in "iu":
@@ -366,7 +367,6 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     places = list(np.ogrid[tuple(slice(n) for n in rest)])
     places[axis] = indices
     assign(arr, At(own(arr))[tuple(places)].set(values), "put_along_axis")
-    return None
 
 
 @_writes(np.putmask)

@@ -15,7 +15,7 @@ from graphad.trace import Tracer
 class NamespaceInfo(np.__array_namespace_info__):  # type: ignore[misc]
     """NumPy's answers to what the namespace can do; where values are not known, shapes cannot depend on them."""
 
-    def capabilities(self) -> dict[str, Any]:
+    def capabilities(self) -> Any:
         builder = current_builder()
         return {**super().capabilities(), "data-dependent shapes": builder is None or not builder.staged}
 
@@ -24,7 +24,7 @@ class NamespaceInfo(np.__array_namespace_info__):  # type: ignore[misc]
 def _namespace(x: Any, *, api_version: str | None = None) -> Any:
     """`graphad.numpy`. Raises `ValueError` for a version of the standard that NumPy does not have."""
     if api_version is not None:
-        np.zeros(()).__array_namespace__(api_version=api_version)
+        np.zeros(()).__array_namespace__(api_version=api_version)  # type: ignore[arg-type]
     return sys.modules["graphad.numpy"]
 
 

@@ -39,7 +39,7 @@ def _rule() -> tuple[Array, Array]:
     return s, _STEP * s * (1 + np.exp(-v))
 
 
-def _log1pmx(e: Array, ratio: Array) -> Array:
+def _log1pmx(e: Array, ratio: Array) -> Any:
     """`log(ratio) - e` for `ratio == 1 + e`, without the loss of digits at small `e` or small `ratio`."""
     r = e / (2 + e)
     square = r * r
@@ -51,7 +51,7 @@ def _log1pmx(e: Array, ratio: Array) -> Array:
         return np.where(np.abs(e) < 0.4, near, np.log(ratio) - e)
 
 
-def _stirling(z: Array) -> Array:
+def _stirling(z: Array) -> Any:
     """`gammaln(z)` less its leading terms `(z - 1/2) log z - z + log(2 pi) / 2` (DLMF 5.11.1)."""
     from scipy.special import gammaln
 
@@ -65,12 +65,12 @@ def _stirling(z: Array) -> Array:
 # -- gamma --------------------------------------------------------------------------------------------------------
 
 
-def _gamma_scale(a: Array, x: Array) -> Array:
+def _gamma_scale(a: Array, x: Array) -> Any:
     """`x**a exp(-x) / gamma(a)`."""
     return np.sqrt(a / (2 * np.pi)) * np.exp(a * _log1pmx((x - a) / a, x / a) - _stirling(a))
 
 
-def _gamma_series(n: int, a: Array, x: Array) -> Array:
+def _gamma_series(n: int, a: Array, x: Array) -> Any:
     from scipy.special import polygamma, psi
 
     term = _gamma_scale(a, x) / a
@@ -80,7 +80,7 @@ def _gamma_series(n: int, a: Array, x: Array) -> Array:
     return np.sum(terms * (score if n == 1 else score**2 - polygamma(1, a + k + 1)), axis=0)
 
 
-def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Array:
+def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Any:
     from scipy.special import polygamma, psi
 
     nodes, weights = (v[:, None] for v in _rule())
@@ -95,7 +95,7 @@ def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Array:
     return _gamma_scale(a, x) * (total if lower else -total)
 
 
-def gammainc_partial(n: int, a: Array, x: Array) -> Array:
+def gammainc_partial(n: int, a: Array, x: Array) -> Any:
     """The `n`-th derivative (1 or 2) of `scipy.special.gammainc` in `a`, of float64 vectors."""
     from scipy.special import psi
 
@@ -114,7 +114,7 @@ def gammainc_partial(n: int, a: Array, x: Array) -> Array:
 # -- beta ---------------------------------------------------------------------------------------------------------
 
 
-def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Array:
+def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Any:
     """`x**a y**b / beta(a, b)` for `y == 1 - x`."""
     c = a + b
     # x - a/c and its negative, from whichever of x and y is known better.
@@ -131,7 +131,7 @@ def _combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
     return scores + change
 
 
-def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Array:
+def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     from scipy.special import polygamma, psi
 
     k = np.arange(_TERMS)[:, None]
@@ -145,7 +145,7 @@ def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Arra
     return np.sum(terms * _combined(i, j, first, second, change), axis=0)
 
 
-def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Array:
+def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Any:
     from scipy.special import polygamma, psi
 
     nodes, weights = (v[:, None] for v in _rule())
@@ -166,7 +166,7 @@ def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower
     return _beta_scale(a, b, x, y) * (total if lower else -total)
 
 
-def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Array:
+def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Any:
     """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, `i + j` 1 or 2, of float64 vectors."""
     out = np.full(a.shape, np.nan)
     proper = (a > 0) & (b > 0) & (x > 0) & (x < 1) & np.isfinite(a) & np.isfinite(b)
@@ -175,7 +175,7 @@ def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Array:
     return out
 
 
-def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Array:
+def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     from scipy.special import psi
 
     if j > i:
@@ -186,9 +186,9 @@ def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> 
         level = np.log(x) + psi(a + b)
     series = (level < psi(a + 1)) & (x <= 0.75) & (a < _LARGE)
     below = ~series & (level < psi(a))
-    _fill(out, series, lambda *xs: _beta_series(i, j, *xs), a, b, x, y)
-    _fill(out, below, lambda *xs: _beta_integral(i, j, *xs, True), a, b, x, y)
-    _fill(out, ~series & ~below, lambda *xs: _beta_integral(i, j, *xs, False), a, b, x, y)
+    _fill(out, series, lambda a, b, x, y: _beta_series(i, j, a, b, x, y), a, b, x, y)
+    _fill(out, below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, True), a, b, x, y)
+    _fill(out, ~series & ~below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, False), a, b, x, y)
     return out
 
 

@@ -217,10 +217,9 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
     h = np.diff(x)
     tall = _tall(h, y)
     secant = np.diff(y, axis=0) / tall
-    flat = lambda v: v.reshape(v.shape[0], math.prod(v.shape[1:]))
     right = 3 * (tall[1:] * secant[:-1] + tall[:-1] * secant[1:])
     if isinstance(bc_type, str) and bc_type == "periodic":
-        return _periodic_slopes(y, h, tall, secant, flat)
+        return _periodic_slopes(y, h, tall, secant)
     ends = (bc_type, bc_type) if isinstance(bc_type, str) else bc_type
     (left_order, left), (right_order, last) = (_condition(bc) for bc in ends)
     left, last = (np.broadcast_to(_float(v), y.shape[1:]) for v in (left, last))
@@ -248,11 +247,16 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
     diagonal = np.concatenate([first[0], 2 * (h[:-1] + h[1:]), final[0]])
     upper = np.concatenate([zero, first[1], h[:-1]])
     lower = np.concatenate([h[1:], final[1], zero])
-    b = np.concatenate([flat(first[2][None]), flat(right), flat(final[2][None])])
+    b = np.concatenate([_flat(first[2][None]), _flat(right), _flat(final[2][None])])
     return SolveBanded(1, 1)(np.stack([upper, diagonal, lower]), b).reshape(y.shape)
 
 
-def _periodic_slopes(y: Any, h: Any, tall: Any, secant: Any, flat: Any) -> Any:
+def _flat(v: Any) -> Any:
+    """All axes but the first as one."""
+    return v.reshape(v.shape[0], math.prod(v.shape[1:]))
+
+
+def _periodic_slopes(y: Any, h: Any, tall: Any, secant: Any) -> Any:
     """The slopes where the last place is the first again: a cyclic system."""
     n = y.shape[0] - 1
     before = np.concatenate([tall[-1:], tall[:-1]])
@@ -262,7 +266,7 @@ def _periodic_slopes(y: Any, h: Any, tall: Any, secant: Any, flat: Any) -> Any:
     eye = np.eye(n)
     system = 2 * (previous + h)[:, None] * eye
     system = system + h[:, None] * np.roll(eye, -1, axis=1) + previous[:, None] * np.roll(eye, 1, axis=1)
-    s = np.linalg.solve(system, flat(right)).reshape(n, *y.shape[1:])
+    s = np.linalg.solve(system, _flat(right)).reshape(n, *y.shape[1:])
     return np.concatenate([s, s[:1]])
 
 

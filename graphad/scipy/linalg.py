@@ -106,7 +106,7 @@ def solveh_banded(
     """
     ab = operand(ab)
     rows, n = ab.shape[-2:]
-    bands = []
+    bands: list[Any] = []
     for d in range(rows):
         given = ab[..., d if lower else rows - 1 - d, :]
         inside = given[..., : n - d] if lower else given[..., d:]
@@ -268,7 +268,7 @@ def qr(
         raise _unsupported("qr", "pivoting" if pivoting else f"mode={mode!r}", "use 'full', 'economic' or 'r'")
     if mode == "r":
         return (np.linalg.qr(a, "complete").R,)
-    return tuple(np.linalg.qr(a, modes[mode]))
+    return tuple(np.linalg.qr(a, modes[mode]))  # type: ignore[call-overload]
 
 
 @_traced
@@ -276,7 +276,7 @@ def svd(
     a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False, check_finite: bool = True,
     lapack_driver: str = "gesdd",
 ) -> Any:  # fmt: skip
-    found = np.linalg.svd(a, full_matrices, compute_uv)
+    found = np.linalg.svd(a, full_matrices, compute_uv)  # type: ignore[call-overload]
     return tuple(found) if compute_uv else found
 
 

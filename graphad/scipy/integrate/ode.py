@@ -64,8 +64,8 @@ class _Pair:
         self.stages = solver.n_stages
         self.exponent = -1.0 / (solver.error_estimator_order + 1)
         self.order = solver.error_estimator_order
-        self.e = None if name == "DOP853" else solver.E
-        self.p = None if name == "DOP853" else solver.P
+        self.e: Any = None if name == "DOP853" else solver.E
+        self.p: Any = None if name == "DOP853" else solver.P
         if name == "DOP853":
             self.e3, self.e5, self.d = solver.E3, solver.E5, solver.D
             self.a_extra, self.c_extra = solver.A_EXTRA, solver.C_EXTRA
@@ -176,10 +176,10 @@ def _solve(f: Function, t0: Any, tf: Any, y0: Any, ts: Any, o: _Options) -> tupl
         states = pair.dense(f, t, y, after, k, step, (ts - t) / np.where(step == 0, 1.0, step))
         out = np.where(np.logical_and(passed, accepted), states, out)
         done = np.logical_and(accepted, direction * (new - tf) >= 0)
-        keep = lambda a, b: np.where(accepted, a, b)
+        t, y, slope = (np.where(accepted, a, b) for a, b in ((new, t), (after, y), (last, slope)))
         return (
-            keep(new, t), keep(after, y), keep(last, slope), h * factor, np.logical_not(accepted), out,
-            count + pair.stages, np.where(failed, -1, np.where(done, 1, 0)),
+            t, y, slope, h * factor, np.logical_not(accepted), out, count + pair.stages,
+            np.where(failed, -1, np.where(done, 1, 0)),
         )  # fmt: skip
 
     start = (t0, y0, slope, h, np.asarray(False), out, 1 + (o.first_step is None), np.where(t0 == tf, 1, 0))

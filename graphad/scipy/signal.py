@@ -1,0 +1,141 @@
+"""`graphad.scipy.signal`: convolutions, correlations and recursive filters of `scipy.signal` on traced values.
+
+The names that are not defined here are SciPy's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphad.api.loops import scan
+from graphad.build import describe_location, user_location
+from graphad.errors import MissingRuleError, ShapeError
+from graphad.numpy._register import axis_of, float_dtype, operand
+from graphad.ops.elementwise import cast
+from graphad.scipy._register import namespace
+
+_traced, __getattr__ = namespace("scipy.signal")
+
+
+def _full(a: Any, b: Any, name: str) -> tuple[Any, Any, Any]:
+    """The full convolution of arrays of one rank, by Fourier transforms if there is more than one axis."""
+    a, b = operand(a), operand(b)
+    if a.ndim != b.ndim:
+        raise ShapeError(f"{name}: arrays of {a.ndim} and {b.ndim} axes; they must have as many")
+    if a.ndim == 0:
+        return a * b, a, b
+    if a.ndim == 1:
+        return np.convolve(a, b), a, b
+    shape = [m + n - 1 for m, n in zip(a.shape, b.shape, strict=True)]
+    axes = tuple(range(a.ndim))
+    if "c" in (a.dtype.kind, b.dtype.kind):
+        return np.fft.ifftn(np.fft.fftn(a, shape, axes) * np.fft.fftn(b, shape, axes), shape, axes), a, b
+    found = np.fft.irfftn(np.fft.rfftn(a, shape, axes) * np.fft.rfftn(b, shape, axes), shape, axes)
+    whole = a.dtype.kind in "iu" and b.dtype.kind in "iu"
+    return (cast(np.rint(found), np.result_type(a.dtype, b.dtype)) if whole else found), a, b
+
+
+def _cut(found: Any, a: Any, b: Any, mode: str, name: str) -> Any:
+    """The part of a full convolution that `mode` asks for."""
+    if mode == "full":
+        return found
+    if mode == "same":
+        starts = [(n - 1) // 2 for n in b.shape]
+        return found[tuple(slice(s, s + m) for s, m in zip(starts, a.shape, strict=True))]
+    if mode != "valid":
+        raise ValueError(f"{name}: mode={mode!r}{_place()} is none of 'full', 'same' and 'valid'")
+    if not (
+        all(m >= n for m, n in zip(a.shape, b.shape, strict=True))
+        or all(m <= n for m, n in zip(a.shape, b.shape, strict=True))
+    ):
+        raise ShapeError(f"{name}: for mode 'valid' one of {list(a.shape)} and {list(b.shape)} must hold the other")
+    ends = zip(a.shape, b.shape, strict=True)
+    return found[tuple(slice(min(m, n) - 1, max(m, n)) for m, n in ends)]
+
+
+@_traced
+def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+    """SciPy's `convolve` of arrays of any number of axes."""
+    return _cut(*_full(in1, in2, "convolve"), mode, "convolve")
+
+
+@_traced
+def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+    """SciPy's `fftconvolve` over all axes."""
+    if axes is not None:
+        raise MissingRuleError(f"fftconvolve: axes cannot be traced{_place()}; map over the others with graphad.vmap")
+    return _cut(*_full(in1, in2, "fftconvolve"), mode, "fftconvolve")
+
+
+@_traced
+def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+    """SciPy's `correlate`: the convolution with the second array reversed and conjugated."""
+    return convolve(in1, np.conj(np.flip(operand(in2))), mode)
+
+
+@_traced
+def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
+    """SciPy's `lfilter`, a recursive filter in its transposed direct form II, as one loop of the graph.
+
+    Differentiable in the coefficients, the signal and the first state `zi`, with which the last state comes as well.
+    """
+    b, a, x = (operand(v) for v in (b, a, x))
+    dtype = float_dtype(b, a, x)
+    b, a, x = (cast(v, dtype) for v in (b, a, x))
+    if b.ndim != 1 or a.ndim != 1:
+        raise ShapeError(f"lfilter: coefficients of shapes {list(b.shape)} and {list(a.shape)} must be vectors")
+    axis = axis_of(x, axis, "lfilter")
+    rows = np.moveaxis(x, axis, 0)
+    order = max(b.shape[0], a.shape[0]) - 1
+    b = np.pad(b / a[0], (0, order + 1 - b.shape[0]))
+    a = np.pad(a / a[0], (0, order + 1 - a.shape[0]))
+    wide = (order, *(1,) * (rows.ndim - 1))
+    ahead, back = b[1:].reshape(wide), a[1:].reshape(wide)
+    if zi is None:
+        state = np.zeros((order, *rows.shape[1:]), dtype)
+    else:
+        state = np.broadcast_to(cast(np.moveaxis(operand(zi), axis, 0), dtype), (order, *rows.shape[1:]))
+
+    def step(state: Any, row: Any) -> tuple[Any, Any]:
+        if order == 0:
+            return state, b[0] * row
+        y = b[0] * row + state[0]
+        shifted = np.concatenate([state[1:], np.zeros((1, *state.shape[1:]), dtype)])
+        return shifted + ahead * row - back * y, y
+
+    last, ys = scan(step, state, rows)
+    found = np.moveaxis(ys, 0, axis)
+    return found if zi is None else (found, np.moveaxis(last, 0, axis))
+
+
+@_traced
+def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False) -> Any:
+    """SciPy's `detrend`: the values less their mean (`"constant"`) or their line of least squares (`"linear"`)."""
+    x = np.moveaxis(operand(data) * 1.0, axis, -1)
+    if type not in ("linear", "constant") or np.any(np.asarray(bp) != 0):
+        raise MissingRuleError(f"detrend: type={type!r} with bp={bp!r} cannot be traced{_place()}; use bp=0")
+    x = x - np.mean(x, axis=-1, keepdims=True)
+    if type == "linear":
+        t = np.arange(x.shape[-1]) - (x.shape[-1] - 1) / 2
+        x = x - np.sum(x * t, axis=-1, keepdims=True) / np.sum(t**2) * t
+    return np.moveaxis(x, -1, axis)
+
+
+@_traced
+def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
+    """SciPy's `hilbert`: the analytic signal, by a Fourier transform without its negative frequencies."""
+    x = operand(x)
+    n = x.shape[axis] if N is None else N
+    weights = np.zeros(n)
+    weights[0] = 1
+    weights[1 : (n + 1) // 2] = 2
+    if n % 2 == 0:
+        weights[n // 2] = 1
+    spectrum = np.moveaxis(np.fft.fft(x, n, axis=axis), axis, -1) * weights
+    return np.moveaxis(np.fft.ifft(spectrum), -1, axis)
+
+
+def _place() -> str:
+    return describe_location(user_location())
