@@ -235,4 +235,9 @@ def test_generators_of_numpy_are_refused_under_jit():
         graphad.jit(lambda x: x + rng.normal())(1.0)
     with pytest.raises(ControlFlowError, match=r"normal\(\) draws"):
         graphad.jit(lambda x: x + np.random.normal())(1.0)
+    with pytest.raises(ControlFlowError, match=r"normal\(\) draws"):
+        graphad.jit(lambda x: x + np.random.default_rng().normal())(1.0)
     assert np.isfinite(graphad.grad(lambda x: x * rng.normal())(1.0))
+    # What the function seeds itself is the same in every call in Python too.
+    seeded = lambda x: x + np.random.default_rng(5).normal()
+    assert graphad.jit(seeded)(1.0) == seeded(1.0)

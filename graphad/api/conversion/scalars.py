@@ -5,6 +5,8 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+import random
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +28,8 @@ _NAMES = (
     "cbrt", "copysign", "cos", "cosh", "degrees", "exp", "exp2", "expm1", "fmod", "isfinite", "isinf", "isnan", "log10",
     "log1p", "log2", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
 )  # fmt: skip
+_SEEDED: deque[Any] = deque(maxlen=64)
+"""The latest generators that traced functions made with a seed; NumPy's take no weak references."""
 _QUIET = ("seed", "spawn", "getstate", "setstate", "get_state", "set_state")
 """Methods of generators that draw nothing."""
 _SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}
@@ -91,9 +95,11 @@ def _special(name: str) -> Callable[..., Any]:
 
 
 def refuse_random(f: Any) -> None:
-    """Raise `ControlFlowError` where a graph would hold random numbers: they would be drawn once, while tracing, and be
-    the same in every call and every iteration."""
-    if staged() and type(f.__self__).__module__.startswith(("numpy.random", "random")) and f.__name__ not in _QUIET:
+    """Raise `ControlFlowError` where a graph would hold random numbers that are drawn once, while tracing, and so the
+    same in every call or iteration. What a generator draws that the function itself has seeded is so in Python too."""
+    if f.__name__ in _QUIET or not type(f.__self__).__module__.startswith(("numpy.random", "random")):
+        return
+    if in_part() or (staged() and not any([f.__self__ is x for x in _SEEDED])):
         where, when = ("in a branch or a loop that is traced", "iteration") if in_part() else ("under jit", "call")
         raise ControlFlowError(
             f"{f.__name__}() draws random numbers {where}{shown()}, which would be the same in every {when}; draw them "
@@ -101,8 +107,23 @@ def refuse_random(f: Any) -> None:
         )
 
 
+def _seeded(make: Any) -> Any:
+    """A maker of generators, which remembers those that are made under jit with a seed."""
+
+    @functools.wraps(make, updated=())
+    def seeded(*args: Any, **kwargs: Any) -> Any:
+        generator = make(*args, **kwargs)
+        if staged() and any(x is not None for x in (*args, *kwargs.values())):
+            _SEEDED.append(generator)
+        return generator
+
+    return seeded
+
+
 def install() -> None:
     """Fill the table of what converted code calls in place of these functions."""
+    for make in (np.random.default_rng, np.random.RandomState, random.Random):
+        REPLACED[make] = _seeded(make)
     REPLACED[builtins.float] = _number(float, FLOAT64)
     REPLACED[builtins.int] = _number(int, INT64)
     REPLACED[builtins.complex] = _complex
