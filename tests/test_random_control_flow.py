@@ -69,9 +69,10 @@ def statements(draw: Any, depth: int, indent: str, loop: bool) -> list[str]:
     if kind == "count":
         last = f"{inner}{name} = {name} * 0.9 + 0.01 * i"
         return [f"{indent}for i in range(n):", *draw(blocks(depth - 1, inner, True)), last]
-    # The counter changes first, so that `continue` cannot keep the loop from ending.
+    # The counter changes first, so that `continue` cannot keep the loop from ending; and the bound is one, so that
+    # nested loops which raise it cannot run away from their counters.
     counter = f"t{next(_numbers)}"
-    test, step = f"{indent}while {counter} < 2.0 + {name}:", f"{inner}{counter} = {counter} + 0.7"
+    test, step = f"{indent}while {counter} < 2.0 + np.tanh({name}):", f"{inner}{counter} = {counter} + 0.7"
     return [f"{indent}{counter} = 0.0", test, step, *draw(blocks(depth - 1, inner, True))]
 
 
