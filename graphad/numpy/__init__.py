@@ -7,6 +7,7 @@ out: creation functions that make traced arrays (`zeros`, `arange`), `asarray` o
 Without traced values every function is NumPy's own. Names that need no tracing (dtypes, constants) are NumPy's.
 """
 
+from importlib import import_module
 from typing import Any
 
 import numpy as _np
@@ -51,6 +52,9 @@ _OBJECTS = {
 
 def __getattr__(name: str) -> Any:
     found = _OBJECTS.get(name)
+    if name == "special":
+        # The array API standard's extension to come, where SciPy looks for its special functions.
+        found = import_module("graphad.scipy.special")
     if found is None:
         found = getattr(_np, name)
     if callable(found) and not isinstance(found, type):

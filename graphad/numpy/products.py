@@ -64,7 +64,7 @@ def vecdot(x1: Any, x2: Any) -> Any:
     x1, x2 = operand(x1), operand(x2)
     if not x1.ndim or not x2.ndim or x1.shape[-1] != x2.shape[-1]:
         raise ShapeError(f"vecdot: the last axes of shapes {list(x1.shape)} and {list(x2.shape)} do not fit")
-    products = np.conj(x1) * x2
+    products = (np.conj(x1) if x1.dtype.kind == "c" else x1) * x2
     return np.sum(products, axis=-1, dtype=products.dtype)
 
 

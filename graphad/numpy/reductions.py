@@ -54,7 +54,7 @@ def sum_(
     axes = axes_of(a, axis, "sum")
     x = cast(a, dtype or accumulator(a.dtype))
     x = _masked(x, where, 0)
-    total = ops.Sum(axes)(x) if axes else x
+    total = (ops.Any_ if x.dtype.kind == "b" else ops.Sum)(axes)(x) if axes else x
     if initial is not np._NoValue:
         total = total + cast(operand(initial), x.dtype)
     return keep(total, x, axes, keepdims)
@@ -75,7 +75,7 @@ def prod(
     axes = axes_of(a, axis, "prod")
     x = cast(a, dtype or accumulator(a.dtype))
     x = _masked(x, where, 1)
-    total = ops.Prod(axes)(x) if axes else x
+    total = (ops.All if x.dtype.kind == "b" else ops.Prod)(axes)(x) if axes else x
     if initial is not np._NoValue:
         total = total * cast(operand(initial), x.dtype)
     return keep(total, x, axes, keepdims)
