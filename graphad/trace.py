@@ -207,7 +207,8 @@ class Tracer(Traced):
         if handler is None:
             raise MissingRuleError(_unsupported(f"ufunc {ufunc.__name__}", inputs))
         if kwargs:
-            dtype, out, where = kwargs.pop("dtype", None), kwargs.pop("out", None), kwargs.pop("where", True)
+            out, where, casting = kwargs.pop("out", None), kwargs.pop("where", True), kwargs.pop("casting", None)
+            loop = (kwargs.pop("dtype", None), kwargs.pop("signature", kwargs.pop("sig", None)), casting)
             given = {k: v for k, v in kwargs.items() if k not in _LAYOUT}
             if given and ufunc.signature is None:
                 raise MissingRuleError(_unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
@@ -218,10 +219,10 @@ class Tracer(Traced):
                 )
             if given:
                 handler = partial(handler, **given)
-            if dtype is not None:
-                inputs = tuple(OPS["cast"](np.dtype(dtype))(x) for x in inputs)
+            if any(x is not None for x in loop):
+                inputs = UFUNC_METHODS["cast_operands"](ufunc, inputs, *loop)
             if out is not None:
-                return UFUNC_METHODS["into"](out, handler(*inputs), ufunc.__name__, where)
+                return UFUNC_METHODS["into"](out, handler(*inputs), ufunc.__name__, where, casting or "same_kind")
         return handler(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -232,7 +233,7 @@ class Tracer(Traced):
         return handler(*args, **kwargs)
 
 
-_LAYOUT = ("casting", "order", "subok")
+_LAYOUT = ("order", "subok")
 """Keywords that change nothing about a traced result."""
 
 

@@ -8,29 +8,32 @@ import numpy as np
 import pytest
 
 import graphad
-from graphad.trace import UFUNCS
+from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.op import OPS
+from graphad.ops.elementwise import Ufunc
 
 RNG = np.random.default_rng(21)
 Z = RNG.normal(size=6) + 1j * RNG.normal(size=6)
 W = RNG.normal(size=6) + 1j * RNG.normal(size=6)
 H = 1e-6
-NOT_HOLOMORPHIC = {"absolute", "conjugate", "sign", "maximum", "minimum", "fmax", "fmin", "isfinite", "isinf", "isnan"}
+NOT_HOLOMORPHIC = {"conjugate", "sign"}
+ONCE = {"gamma", "rgamma"}
+"""Functions whose second derivative needs a polygamma function, which SciPy has for real numbers only."""
 
 
-def ufuncs(arity):
-    """NumPy's ufuncs of complex numbers with complex results."""
-    for name in sorted(dir(np)):
-        f = getattr(np, name)
-        if isinstance(f, np.ufunc) and f.__name__ == name and f.nin == arity and f.nout == 1 and not f.signature:
+def holomorphic(arity):
+    """The ops of a ufunc of complex numbers, by the op definitions."""
+    for name, op in OPS.items():
+        if isinstance(op, Ufunc) and op.ufunc.nin == arity and name not in NOT_HOLOMORPHIC | {"psi"}:
             try:
-                kinds = f.resolve_dtypes((np.dtype(complex),) * arity + (None,))
-            except TypeError:
+                kinds = [dtype.kind for dtype in op.result_dtypes(*[np.dtype(complex)] * arity)]
+            except TypeMismatchError:
                 continue
-            if (f in UFUNCS or name in UFUNCS) and kinds[-1].kind == "c" and name not in NOT_HOLOMORPHIC:
-                yield name, f
+            if kinds == ["c"] * (arity + 1):
+                yield name, lambda *zs, op=op: op(*zs)
 
 
-UNARY, BINARY = dict(ufuncs(1)), dict(ufuncs(2))
+UNARY, BINARY = dict(holomorphic(1)), dict(holomorphic(2))
 MORE = {
     "real power": lambda z: z**2.5, "integer power": lambda z: z**5, "negative power": lambda z: z**-2,
     "sinc": np.sinc, "product": lambda z: np.prod(z) / z[0] ** 0.5, "polyval": lambda z: np.polyval([1j, 2.0, 3.0], z),
@@ -60,6 +63,8 @@ def test_holomorphic_functions(name):
     np.testing.assert_allclose(turned, 1j * tangent, rtol=1e-10, atol=1e-12)
     gradient = graphad.grad(lambda z: np.sum(f(z)), holomorphic=True)(Z)
     np.testing.assert_allclose(inner(gradient, direction), np.sum(difference), rtol=1e-7, atol=1e-7)
+    if name in ONCE:
+        return
     second = graphad.jvp(graphad.grad(lambda z: np.sum(f(z)), holomorphic=True), (Z,), (direction,))[1]
     change = [graphad.grad(lambda z: np.sum(f(z)), holomorphic=True)(Z + s * H * direction) for s in (1, -1)]
     np.testing.assert_allclose(second, (change[0] - change[1]) / (2 * H), rtol=1e-6, atol=1e-6)
@@ -159,6 +164,11 @@ AT_ZERO = {
     "norm": (lambda z: np.linalg.norm(np.stack([z, z])), 0.0), "sine": (lambda z: np.real(np.sin(z)), 1.0),
     "power": (lambda z: np.real(z**2), 0.0), "first power": (lambda z: np.imag(z**1), -1j),
     "zeroth power": (lambda z: np.real(z**0), 0.0), "angle": (np.angle, 0.0),
+    "sign": (lambda z: np.real(np.sign(z)), 0.0),
+    "deviation": (lambda z: np.std(np.stack([z, z])), 0.0), "hypot": (lambda z: np.hypot(z.real, z.imag), 0.0),
+    "branch not taken": (lambda z: np.real(np.where(z != 0, np.sqrt(z), 0)), 0.0),
+    "power of zero": (lambda z: np.real(0j ** (z + 1)), 0.0), "sinc": (lambda z: np.real(np.sinc(z)), 0.0),
+    "fractional power": (lambda z: np.real(z**2.5), 0.0),
 }  # fmt: skip
 
 
@@ -166,6 +176,29 @@ AT_ZERO = {
 def test_derivatives_at_zero(name):
     f, expected = AT_ZERO[name]
     assert graphad.grad(f)(0j) == expected
+    assert graphad.jvp(f, (0j,), (1j,))[1] == np.real(expected * 1j)
+
+
+def test_branch_points_have_no_derivative():
+    with np.errstate(all="ignore"):
+        for f in (np.sqrt, np.log):
+            assert not np.isfinite(graphad.grad(f, holomorphic=True)(0j))
+
+
+def test_refusals():
+    with pytest.raises(TypeMismatchError, match="holomorphic=True differentiates"):
+        graphad.grad(np.exp)(1j)
+    with pytest.raises(TypeMismatchError, match="needs complex arguments"):
+        graphad.grad(np.exp, holomorphic=True)(1.0)
+    with pytest.raises(MissingRuleError, match="real x"):
+        graphad.grad(OPS["psi"], holomorphic=True)(1j)
+
+
+def test_holomorphic_of_what_is_not():
+    """The gradient of the real part."""
+    z = 1 + 2j
+    assert graphad.grad(lambda z: z * np.conj(z), holomorphic=True)(z) == 2 * np.conj(z)
+    assert graphad.grad(lambda z: 1j * np.real(z), holomorphic=True)(z) == 0
 
 
 CUTS = {
@@ -217,6 +250,8 @@ def test_jax_agrees():
         (lambda z: np.sum(np.abs(z) ** 3), lambda z: jnp.sum(jnp.abs(z) ** 3)),
         (lambda z: np.sum(np.real(np.conj(z) * np.exp(z))), lambda z: jnp.sum(jnp.real(jnp.conj(z) * jnp.exp(z)))),
         (lambda z: np.sum(np.angle(z)), lambda z: jnp.sum(jnp.angle(z))),
+        (lambda z: np.sum(np.imag(z**3) * np.real(z)), lambda z: jnp.sum(jnp.imag(z**3) * jnp.real(z))),
+        (lambda z: np.linalg.norm(np.fft.fft(z)[:3]), lambda z: jnp.linalg.norm(jnp.fft.fft(z)[:3])),
     ):
         np.testing.assert_allclose(graphad.grad(f)(Z), jax.grad(g)(Z), rtol=1e-10)
     ours = graphad.vjp(lambda z: np.conj(z) * z**2, Z)[1](W)[0]

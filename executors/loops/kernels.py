@@ -125,7 +125,9 @@ class _Kernel:
         strides = [
             sum(a[1 + axis] * s for a, s in zip(at.index, view.strides, strict=True)) for axis in range(len(space))
         ]
-        part = View(view.buffer, offset, space, tuple(strides))
+        # Of a kernel with a single position the element is a scalar, which loops of any other rank may use.
+        alone = all(n == 1 for n in space)
+        part = View(view.buffer, offset, () if alone else space, () if alone else tuple(strides))
         if inside(at, view.shape, space):
             return Load(view.dtype, part)
         return Load(view.dtype, part, None, condition(at.guards, space))

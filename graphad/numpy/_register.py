@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from graphad.build import current_builder, describe_location, locate, user_location
-from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError
+from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.graph import Constant
 from graphad.ops.shape import common_dtype, stack
 from graphad.trace import FUNCTIONS, Tracer, kind_of
@@ -86,6 +87,12 @@ def tracer_method(name: str) -> Callable[[Function], Function]:
     return register
 
 
+_ACCUMULATE = {
+    "reduce", "accumulate", "reduceat", "sum", "prod", "cumsum", "cumprod", "max", "min", "any", "all", "mean",
+}  # fmt: skip
+"""What accumulates in `out=`, whose dtype NumPy does not check."""
+
+
 def located_errors(handler: Function) -> Function:
     """The handler, whose errors name the user's place."""
 
@@ -98,7 +105,8 @@ def located_errors(handler: Function) -> Function:
                 from graphad.numpy.inplace import into
 
                 out = kwargs.pop("out")
-                return into(out, handler(*args, **kwargs), handler.__name__)
+                name = handler.__name__.rstrip("_")
+                return into(out, handler(*args, **kwargs), name, True, "unsafe" if name in _ACCUMULATE else "same_kind")
             return handler(*args, **kwargs)
         except GraphadError as error:
             locate(error, user_location())
@@ -199,7 +207,10 @@ def check_device(name: str, device: Any) -> None:
 
 def axis_of(x: Any, axis: Any, name: str) -> int:
     """One axis counted from the start. Raises `ShapeError` naming function, axis and type."""
-    i = axis.__index__()
+    try:
+        i = index(axis)
+    except TypeError:
+        raise TypeMismatchError(f"{name}: axis must be an integer, not {axis!r}") from None
     if not -x.ndim <= i < x.ndim:
         raise ShapeError(f"{name}: axis {i} is out of bounds for {_type(x)}, which has {x.ndim} axes")
     return int(i) % int(x.ndim)

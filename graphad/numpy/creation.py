@@ -174,7 +174,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     x = operand(x)
     size = x.shape[0] if N is None else N
-    columns = [np.ones_like(x, dtype=dtype_of(x, 1))]
+    columns = [np.ones_like(x, dtype=np.promote_types(x.dtype, int))]
     for _ in range(size - 1):
         columns.append(columns[-1] * x)
     columns = columns[:size]

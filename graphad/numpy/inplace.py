@@ -139,8 +139,8 @@ def _replace(x: Tracer, new: Any) -> None:
     x.weak = False
 
 
-def _check_cast(x: Tracer, dtype: Any, what: str) -> None:
-    if not np.can_cast(dtype, x.dtype, "same_kind"):
+def _check_cast(x: Tracer, dtype: Any, what: str, casting: Any = "same_kind") -> None:
+    if not np.can_cast(dtype, x.dtype, casting):
         raise TypeMismatchError(
             f"{what}: a result of {dtype} cannot be written into {x.type}{describe_location(user_location())}; write "
             "it into a new array"
@@ -399,39 +399,14 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     assign(a, reshape(At(reshape(own(a), (-1,)))[flat].set(values), a.shape), "fill_diagonal")
 
 
-_AT = {np.add: "add", np.subtract: "subtract", np.multiply: "multiply", np.divide: "divide", np.minimum: "min",
-       np.maximum: "max"}  # fmt: skip
-
-
-def _at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
-    if not isinstance(x, Tracer):
-        raise TracerError(
-            f"{ufunc.__name__}.at: a traced value cannot be written into a NumPy array"
-            f"{describe_location(user_location())}; make the array with graphad.numpy, or from a traced one"
-        )
-    update = At(own(x))[indices]
-    if ufunc in _AT:
-        assign(x, getattr(update, _AT[ufunc])(*values), f"{ufunc.__name__}.at")
-    elif not values:
-        assign(x, update.set(ufunc(update.get())), f"{ufunc.__name__}.at")
-    else:
-        known = ", ".join(f.__name__ for f in _AT)
-        raise TypeMismatchError(
-            f"{ufunc.__name__}.at cannot be traced{describe_location(user_location())}; of two operands {known} can"
-        )
-
-
-UFUNC_METHODS["at"] = _at
-
-
-def into(out: Any, result: Any, name: str, where: Any = True) -> Any:
+def into(out: Any, result: Any, name: str, where: Any = True, casting: str = "same_kind") -> Any:
     """Write a result into the array given as `out=`, and give that array; where there is none, the result itself.
 
-    Of several results each has its own, in a tuple. Raises `TracerError` for an array of NumPy's, which cannot hold a
-    traced value.
+    Of several results each has its own, in a tuple. Raises `TypeMismatchError` for what `casting` forbids,
+    `TracerError` for an array of NumPy's, which cannot hold a traced value.
     """
     if isinstance(result, tuple) and isinstance(out, tuple):
-        return tuple([into(x, r, name, where) for x, r in zip(out, result, strict=True)])
+        return tuple([into(x, r, name, where, casting) for x, r in zip(out, result, strict=True)])
     if isinstance(out, tuple):
         (out,) = out
     if out is None:
@@ -441,7 +416,7 @@ def into(out: Any, result: Any, name: str, where: Any = True) -> Any:
             f"{name}: out= is a NumPy array, which cannot hold a traced {result.type}"
             f"{describe_location(user_location())}; leave it out, or make the array from a traced one (zeros_like(x))"
         )
-    _check_cast(out, result.dtype, f"{name}: out=")
+    _check_cast(out, result.dtype, f"{name}: out=", casting)
     assign(out, result if where is True else np.where(where, result, own(out)), f"{name}: out=")
     return out
 

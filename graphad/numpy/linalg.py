@@ -82,7 +82,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     if order is None or order == 2:
         return _root_of_squares(x, axis, keepdims)
     if order == math.inf:
-        return np.max(np.abs(x), axis=axis, keepdims=keepdims)
+        return np.max(np.abs(x), axis=axis, keepdims=keepdims, initial=np._NoValue if x.size else 0)
     if order == -math.inf:
         return np.min(np.abs(x), axis=axis, keepdims=keepdims)
     if order == 1:
@@ -100,12 +100,12 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
     if order in (1, -1, math.inf, -math.inf):
         along, across = (row, column) if abs(order) == 1 else (column, row)
         sums = np.sum(np.abs(x), axis=along, keepdims=True)
-        out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True)
+        out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True, initial=np._NoValue if sums.size else 0)
         return out if keepdims else shapes.squeeze(out, axes)
     if order not in (2, -2, "nuc"):
         raise ShapeError(f"norm: ord={order!r} is no norm of a matrix; use 'fro', 'nuc', 2, -2, 1, -1, inf or -inf")
     s = np.linalg.svdvals(shapes.moveaxis(x, axes, (-2, -1)))
-    out = np.sum(s, axis=-1) if order == "nuc" else s[..., 0 if order == 2 else -1]
+    out = np.sum(s, axis=-1) if order == "nuc" or not s.shape[-1] else s[..., 0 if order == 2 else -1]
     return shapes.expand_dims(out, axes) if keepdims else out
 
 

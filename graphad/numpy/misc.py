@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.errors import TypeMismatchError
 from graphad.numpy._register import axis_of, implements, known, operand, reject
+from graphad.numpy.manipulation import slice_axis
 from graphad.op import OPS
 from graphad.ops import complex as parts
 from graphad.ops import shape as shapes
@@ -103,8 +104,8 @@ def kaiser(M: int, beta: Any) -> Any:
 def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * math.pi) -> Any:
     """NumPy's `unwrap`: multiples of the period added so that neighbours differ by half of it at most."""
     p = operand(p)
-    whole = result_type(p, period).kind in "iu"
-    p = p if whole or p.dtype.kind == "f" else cast(p, float)
+    dtype = result_type(p, period)
+    whole = dtype.kind in "iu"
     axis = axis_of(p, axis, "unwrap")
     step = np.diff(p, axis=axis)
     half = period // 2 if whole else period / 2
@@ -113,8 +114,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
     if not whole or period % 2 == 0:
         wrapped = np.where(np.logical_and(wrapped == low, step > 0), half, wrapped)
     correction = np.where(np.abs(step) < (half if discont is None else max(discont, half)), 0, wrapped - step)
-    first = shapes.zeros((*p.shape[:axis], 1, *p.shape[axis + 1 :]), p.dtype)
-    return p + shapes.concatenate([first, np.cumsum(correction, axis)], axis)
+    n = p.shape[axis]
+    first, rest = slice_axis(p, axis, 0, min(1, n)), slice_axis(p, axis, min(1, n), n)
+    return shapes.concatenate([cast(first, dtype), cast(rest + np.cumsum(correction, axis), dtype)], axis)
 
 
 # -- comparisons --------------------------------------------------------------------------------------------------
@@ -123,6 +125,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * mat
 @implements(np.isclose)
 def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     x, y = (v if type(v) in PYTHON_SCALARS else operand(v) for v in (a, b))
+    if type(y) is int or (type(y) not in PYTHON_SCALARS and y.dtype.kind in "biu"):
+        y = cast(operand(y), float)  # whose differences do not wrap
     close = np.logical_and(np.abs(x - y) <= atol + rtol * np.abs(y), np.isfinite(y))
     close = np.logical_or(close, np.equal(x, y))
     return np.logical_or(close, np.logical_and(np.isnan(x), np.isnan(y))) if equal_nan else close

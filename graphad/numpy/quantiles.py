@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, dtype_of, float_dtype, implements, known, operand, require
+from graphad.numpy._register import axes_of, float_dtype, implements, known, operand, require
 from graphad.numpy.indexing import getitem
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
@@ -223,6 +223,8 @@ def nanquantile(
     weights: Any = None,
 ) -> Any:
     """NumPy's `nanquantile`: NaN where every element is."""
+    if operand(a).size == 0:
+        return np.nanmean(a, axis, keepdims=keepdims)
     return _quantile(a, q, axis, method, keepdims, weights, "nanquantile", skip=True)
 
 
@@ -239,6 +241,8 @@ def nanpercentile(
     weights: Any = None,
 ) -> Any:
     """NumPy's `nanpercentile`: NaN where every element is."""
+    if operand(a).size == 0:
+        return np.nanmean(a, axis, keepdims=keepdims)
     return _quantile(a, _hundredth(q), axis, method, keepdims, weights, "nanpercentile", skip=True)
 
 
@@ -252,7 +256,10 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     axes = axes_of(a, axis, "median")
     if any(a.shape[i] == 0 for i in axes):
         rest = tuple(1 if i in axes else m for i, m in enumerate(a.shape) if keepdims or i not in axes)
-        return shapes.full(rest, math.nan, dtype_of(a) if a.dtype.kind == "f" else float)
+        return shapes.full(rest, math.nan, float_dtype(a))
+    if a.dtype.kind == "c":
+        known = np.where(np.isnan(np.sum(a, axes, keepdims=True)), math.nan, a)
+        return nanmedian(known, axes, keepdims=keepdims)
     return _quantile(a, 0.5, axes, "linear", keepdims, None, "median")
 
 
@@ -262,7 +269,7 @@ def nanmedian(
 ) -> Any:
     """NumPy's `nanmedian`: NaN where every element is."""
     a = operand(a)
-    if a.dtype.kind != "f":
+    if a.dtype.kind not in "fc":
         return median(a, axis, keepdims=keepdims is True)
     axes = axes_of(a, axis, "nanmedian")
     if any(a.shape[i] == 0 for i in axes):

@@ -93,16 +93,17 @@ def _extremum(name: str, op: Any, combine: Any) -> Callable[..., Any]:
         reject(name, out=out)
         x = operand(a)
         axes = axes_of(x, axis, name)
-        given = initial is not np._NoValue
+        given = initial is not np._NoValue and initial is not None
+        initial = cast(operand(initial), x.dtype) if given else None
         if where is not True and where is not np._NoValue:
             if not given:
                 raise ShapeError(f"{name}: where= needs initial=, since the operation has no identity")
-            x = select(_truth(where), x, cast(operand(initial), x.dtype))
+            x = select(_truth(where), x, initial)
         if any(x.shape[i] == 0 for i in axes):
             if not given:
                 raise ShapeError(f"{name}: zero-size array to a reduction operation which has no identity")
             rest = tuple(n for i, n in enumerate(x.shape) if i not in axes)
-            return keep(full(rest, operand(initial), x.dtype), x, axes, keepdims)
+            return keep(full(rest, initial, x.dtype), x, axes, keepdims)
         result = op(axes)(x) if axes else x
         return keep(combine(result, initial) if given else result, x, axes, keepdims)
 

@@ -13,6 +13,7 @@ from graphad.numpy.reductions import accumulator
 from graphad.ops import shape as shapes
 from graphad.ops.cumulative import Cumprod, Cumsum
 from graphad.ops.elementwise import cast
+from graphad.trace import PYTHON_SCALARS, Tracer
 
 
 def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:
@@ -35,12 +36,15 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None)
 
 def _standard(name: str, op: Any, x: Any, axis: int | None, dtype: Any, out: Any, initial: bool, start: int) -> Any:
     x = operand(x)
+    x = shapes.reshape(x, (1,)) if x.ndim == 0 else x
     if axis is None and x.ndim != 1:
         raise ShapeError(f"{name}: an array of {x.ndim} axes needs axis=")
-    result = scanned(name, op, x, axis or 0, dtype, out)
+    if isinstance(axis, tuple) and len(axis) == 1:
+        (axis,) = axis
+    i = axis_of(x, 0 if axis is None else axis, name)
+    result = scanned(name, op, x, i, dtype, out)
     if not initial:
         return result
-    i = axis_of(x, axis or 0, name)
     first = shapes.full((*x.shape[:i], 1, *x.shape[i + 1 :]), start, result.dtype)
     return shapes.concatenate([first, result], i)
 
@@ -105,26 +109,43 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     steps = list(varargs) * len(axes) if len(varargs) == 1 else list(varargs) or [1.0] * len(axes)
     if len(steps) != len(axes):
         raise ShapeError(f"gradient: {len(steps)} spacings for {len(axes)} axes")
-    results = tuple(_gradient(f, operand(h), i, edge_order) for h, i in zip(steps, axes, strict=True))
+    real = np.empty(0, f.dtype).real.dtype
+    steps = [np.asarray(h, real) if type(h) in PYTHON_SCALARS else operand(h) for h in steps]
+    results = tuple(_gradient(f, h, i, edge_order) for h, i in zip(steps, axes, strict=True))
     return results[0] if len(results) == 1 else results
 
 
 def _gradient(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+    """NumPy's formulas: a parabola through three neighbours, whose middle one drops out where they are equally far."""
     f = shapes.moveaxis(f, axis, 0)
     n = f.shape[0]
     if n < edge_order + 1:
         raise ShapeError(f"gradient: needs at least {edge_order + 1} elements along axis {axis}, not {n}")
-    steps = diff(h) if h.ndim else shapes.broadcast_to(h, (n - 1,))
-    d = shapes.reshape(steps, (-1,) + (1,) * (f.ndim - 1))
-    slopes = (f[1:] - f[:-1]) / d
-    before, after = d[:-1], d[1:]
-    inner = (before * slopes[1:] + after * slopes[:-1]) / (before + after)
-    first, last = slopes[:1], slopes[-1:]
-    if edge_order == 2:
-        # The parabola through the three points at each end, differentiated at the end.
-        first = first - (slopes[1:2] - first) * d[:1] / (d[:1] + d[1:2])
-        last = last + (last - slopes[-2:-1]) * d[-1:] / (d[-1:] + d[-2:-1])
-    return shapes.moveaxis(shapes.concatenate([first, inner, last], 0), 0, axis)
+    if h.ndim:
+        if h.shape != (n,):
+            raise ShapeError(f"gradient: coordinates of shape {list(h.shape)} for {n} elements along axis {axis}")
+        h = diff(h)
+        if not isinstance(h, Tracer) and (h == h[0]).all():
+            h = h[0]
+    d = shapes.reshape(h, (-1,) + (1,) * (f.ndim - 1))
+    first, last = (f[1:2] - f[:1]) / d[:1], (f[-1:] - f[-2:-1]) / d[-1:]
+    if h.ndim == 0:
+        inner = (f[2:] - f[:-2]) / (2.0 * d)
+        if edge_order == 2:
+            first = -1.5 / d * f[:1] + 2.0 / d * f[1:2] - 0.5 / d * f[2:3]
+            last = 0.5 / d * f[-3:-2] - 2.0 / d * f[-2:-1] + 1.5 / d * f[-1:]
+    else:
+        before, after = d[:-1], d[1:]
+        both = before + after
+        inner = -after / (before * both) * f[:-2]
+        inner += (after - before) / (before * after) * f[1:-1] + before / (after * both) * f[2:]
+        if edge_order == 2:
+            a, b = d[:1], d[1:2]
+            first = -(2 * a + b) / (a * (a + b)) * f[:1] + (a + b) / (a * b) * f[1:2] - a / (b * (a + b)) * f[2:3]
+            a, b = d[-2:-1], d[-1:]
+            last = b / (a * (a + b)) * f[-3:-2] - (a + b) / (a * b) * f[-2:-1] + (2 * b + a) / (b * (a + b)) * f[-1:]
+    found = cast(shapes.concatenate([first, inner, last], 0), f.dtype)
+    return shapes.moveaxis(found, 0, axis)
 
 
 @implements(np.trapezoid)

@@ -58,15 +58,24 @@ def argsort(
     return a.shape[axis] - 1 - np.flip(found, axis)
 
 
+def _check_kth(name: str, a: Any, kth: Any, axis: int | None) -> None:
+    n = a.size if axis is None or a.ndim == 0 else a.shape[axis_of(a, axis, name)]
+    for k in np.ravel(known(kth) if known(kth) is not None else 0).tolist():
+        if a.size and not -n <= k < n:
+            raise ShapeError(f"{name}: kth={k} is out of bounds for {n} elements")
+
+
 @implements(np.partition)
 def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
     """All elements in order, which is a partition at every `kth`."""
+    _check_kth("partition", operand(a), kth, axis)
     return _along("partition", Sort, a, axis, order)
 
 
 @implements(np.argpartition, method="argpartition")
 def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
     """The places of all elements in order, which is a partition at every `kth`."""
+    _check_kth("argpartition", operand(a), kth, axis)
     return _along("argpartition", Argsort, a, axis, order)
 
 

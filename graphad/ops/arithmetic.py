@@ -204,12 +204,28 @@ def wide_power(x: Any, y: Any) -> Any:
 UFUNCS[np.power] = power
 UFUNCS[np.float_power] = wide_power
 
-equal = elementwise(np.equal, code="{0} == {1}")
-not_equal = elementwise(np.not_equal, code="{0} != {1}")
-less = elementwise(np.less, code="{0} < {1}")
-less_equal = elementwise(np.less_equal, code="{0} <= {1}")
-greater = elementwise(np.greater, code="{0} > {1}")
-greater_equal = elementwise(np.greater_equal, code="{0} >= {1}")
+
+class _Comparison(Ufunc, abstract=True):
+    """Python integers beyond the bounds of the other operand's dtype compare by value, as in NumPy."""
+
+    def __call__(self, *operands: Any) -> Any:
+        for number, other in (operands, operands[::-1]) if len(operands) == 2 else ():
+            dtype = getattr(other, "dtype", None)
+            if type(number) is int and dtype is not None and dtype.kind in "iu":
+                bounds = np.iinfo(dtype)
+                if not bounds.min <= number <= bounds.max:
+                    zero = np.zeros((), dtype)
+                    answer = self.ufunc(*[zero if x is other else x for x in operands])
+                    return (equal if answer else not_equal)(other, other)
+        return super().__call__(*operands)
+
+
+equal = elementwise(np.equal, code="{0} == {1}", base=_Comparison)
+not_equal = elementwise(np.not_equal, code="{0} != {1}", base=_Comparison)
+less = elementwise(np.less, code="{0} < {1}", base=_Comparison)
+less_equal = elementwise(np.less_equal, code="{0} <= {1}", base=_Comparison)
+greater = elementwise(np.greater, code="{0} > {1}", base=_Comparison)
+greater_equal = elementwise(np.greater_equal, code="{0} >= {1}", base=_Comparison)
 
 logical_and = elementwise(np.logical_and, code="bool({0}) & bool({1})")
 logical_or = elementwise(np.logical_or, code="bool({0}) | bool({1})")

@@ -120,8 +120,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     if _dtype(z).kind == "c":
         x, y = real(z), imag(z)
     else:
-        x = cast(z, np.float64) if _dtype(z).kind in "biu" else z
-        y = cast(0, _dtype(x))
+        x, y = z, 0
     phase = OPS["arctan2"](y, x)  # type: ignore[operator]
     return phase * (180 / math.pi) if deg else phase
 
