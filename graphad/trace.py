@@ -178,10 +178,15 @@ class Tracer(Traced):
                 return np.array(self.builder.evaluate(self.value), dtype)
             except TracerError:
                 pass
+        caller = sys._getframe(1)
+        if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse"):
+            # SciPy's sparse matrices leave the product to what is no array but an object.
+            return np.fromiter([self], object, 1).reshape(())
         raise TracerError(
             f"a traced {self.type} cannot become a NumPy array{describe_location(user_location())}: np.asarray, "
             "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, "
-            "graphad.scipy for functions of SciPy, or graphad.pure_callback to call code that cannot be traced"
+            "graphad.scipy for functions of SciPy (of sparse matrices a @ x is traced), or graphad.pure_callback to "
+            "call code that cannot be traced"
         )
 
     def __repr__(self) -> str:

@@ -100,7 +100,8 @@ def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> A
     if order in (1, -1, math.inf, -math.inf):
         along, across = (row, column) if abs(order) == 1 else (column, row)
         sums = np.sum(np.abs(x), axis=along, keepdims=True)
-        out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True, initial=np._NoValue if sums.size else 0)
+        start = np._NoValue if sums.size else 0
+        out = (np.max if order > 0 else np.min)(sums, axis=across, keepdims=True, initial=start)
         return out if keepdims else shapes.squeeze(out, axes)
     if order not in (2, -2, "nuc"):
         raise ShapeError(f"norm: ord={order!r} is no norm of a matrix; use 'fro', 'nuc', 2, -2, 1, -1, inf or -inf")

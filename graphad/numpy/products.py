@@ -22,7 +22,12 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """NumPy's `matmul`, which is what `a @ b` means."""
+    """NumPy's `matmul`, which is what `a @ b` means; of sparse matrices too."""
+    for x in (a, b):
+        if type(x) is not Tracer and hasattr(x, "tocsr"):
+            from graphad.scipy.sparse.matrices import product
+
+            return product(a, b)
     return ops.matmul(operand(a), operand(b))
 
 

@@ -170,7 +170,10 @@ class Ufunc(Elementwise, abstract=True):
 
     def _refusal(self, kinds: tuple[Any, ...]) -> TypeMismatchError:
         names = [kind.__name__ if isinstance(kind, type) else _spelled(kind) for kind in kinds]
-        return TypeMismatchError(f"{self.name} does not take {' and '.join(names)}; cast with astype first")
+        remedy = "cast with astype first"
+        if "object" in names:
+            remedy = "objects are not traced (a sparse matrix has the products a @ x and x @ a)"
+        return TypeMismatchError(f"{self.name} does not take {' and '.join(names)}; {remedy}")
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         function = getattr(xp, self.ufunc.__name__, None) if xp is not np else self.ufunc

@@ -24,13 +24,16 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
     """A decorator and a `__getattr__` for the counterpart of one of SciPy's modules, which is loaded when first needed.
 
     A decorated function is the meaning of SciPy's function of that name for traced operands; for others it is SciPy's
-    own. Names that the counterpart lacks are SciPy's.
+    own. `__getattr__` finds the functions that are decorated, and others in SciPy's module.
     """
     names = TRACED.setdefault(module, {})
 
     def original(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module 'graphad.{module}' has no attribute {name!r}")
+        return names[name] if name in names else scipys(name)
+
+    def scipys(name: str) -> Any:
         found = getattr(import_module(module), name)
         # With SciPy's switch for the array API its special functions stand behind others, which ask for `xp.special`.
         return getattr(found, "__wrapped__", found) if module == "scipy.special" else found
@@ -43,7 +46,7 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
         def function(*args: Any, **kwargs: Any) -> Any:
             if holds_traced((args, kwargs)):
                 return located(*args, **kwargs)
-            return original(name)(*args, **kwargs)
+            return scipys(name)(*args, **kwargs)
 
         names[name] = function
         return function

@@ -57,7 +57,9 @@ def convert(f: Any) -> Any:
         inner = convert(f.func)
         return f if inner is f.func else partial(inner, *f.args, **f.keywords)
     if isinstance(f, type):
-        return _of_scipy(f) or _class(f) if f.__module__.startswith("scipy.interpolate") else _class(f)
+        return _of_scipy(f) or _class(f) if f.__module__.startswith(_CLASSES) else _class(f)
+    if kind.__module__ == _MULTIMETHODS:
+        return _of_scipy(f) or f
     if is_user_class(kind):
         method = inspect.getattr_static(kind, "__call__", None)
         if type(method) is FunctionType:
@@ -85,6 +87,10 @@ def call(f: Any) -> Any:
 
 
 _NUMPY = (np.ufunc, type(np.sum))
+_CLASSES = ("scipy.interpolate", "scipy.sparse")
+"""The modules of SciPy of which graphad has classes, or functions in their place."""
+_MULTIMETHODS = "uarray"
+"""The module of the type of scipy.fft's functions, which choose a backend when they are called."""
 _RANDOM = ("Generator", "RandomState", "Random")
 
 
@@ -137,12 +143,14 @@ def _wrapper(f: FunctionType) -> Any:
 
 
 @cache
-def _of_scipy(f: FunctionType) -> Any:
+def _of_scipy(f: Any) -> Any:
     """The function of `graphad.scipy` for one of SciPy, None where there is none."""
-    place = ".".join((f.__module__ or "").split(".")[:2])
+    parts = (f.__module__ or "").split(".")
+    place = ".".join(parts[: 3 if parts[:3] == ["scipy", "sparse", "linalg"] else 2])
     if not place.startswith("scipy.") or find_spec(f"graphad.{place}") is None:
         return None
-    found = vars(import_module(f"graphad.{place}")).get(f.__name__)
+    traced = import_module("graphad.scipy._register").TRACED.get(place, {})
+    found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
     if found is None and place == "scipy.special":
         # Under SciPy's switch for the array API its ufuncs stand behind functions.
         found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
@@ -315,6 +323,8 @@ def _foreign(x: Any) -> bool:
         return False
     if isinstance(x, FunctionType):
         return not is_user_file(x.__code__.co_filename) and _of_scipy(x) is None
+    if type(x).__module__ == _MULTIMETHODS:
+        return _of_scipy(x) is None
     return not isinstance(x, type) and not is_user_class(type(x)) and not isinstance(x, (MethodType, partial))
 
 

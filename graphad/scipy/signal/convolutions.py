@@ -1,7 +1,4 @@
-"""`graphad.scipy.signal`: convolutions, correlations and recursive filters of `scipy.signal` on traced values.
-
-The names that are not defined here are SciPy's.
-"""
+"""Convolutions, correlations and recursive filters of `scipy.signal` on traced values."""
 
 from __future__ import annotations
 
@@ -12,46 +9,49 @@ import numpy as np
 from graphad.api.loops import scan
 from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import axis_of, float_dtype, operand
+from graphad.numpy._register import axes_of, axis_of, float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
 
-_traced, __getattr__ = namespace("scipy.signal")
+_traced = namespace("scipy.signal")[0]
 
 
-def _full(a: Any, b: Any, name: str) -> tuple[Any, Any, Any]:
-    """The full convolution of arrays of one rank, by Fourier transforms if there is more than one axis."""
+def _full(a: Any, b: Any, name: str, axes: Any = None) -> tuple[Any, Any, Any, Any]:
+    """The full convolution of arrays of one rank over axes, by Fourier transforms if there is more than one.
+
+    The other axes are broadcast. The operands and the axes, spelled out, come as well.
+    """
     a, b = operand(a), operand(b)
     if a.ndim != b.ndim:
         raise ShapeError(f"{name}: arrays of {a.ndim} and {b.ndim} axes; they must have as many")
-    if a.ndim == 0:
-        return a * b, a, b
+    axes = axes_of(a, axes, name)
+    if any(m != n and 1 not in (m, n) for i, (m, n) in enumerate(zip(a.shape, b.shape, strict=True)) if i not in axes):
+        raise ShapeError(f"{name}: {list(a.shape)} and {list(b.shape)} are not broadcast beside the axes {axes}")
+    if not axes:
+        return a * b, a, b, axes
     if a.ndim == 1:
-        return np.convolve(a, b), a, b
-    shape = [m + n - 1 for m, n in zip(a.shape, b.shape, strict=True)]
-    axes = tuple(range(a.ndim))
+        return np.convolve(a, b), a, b, axes
+    shape = [a.shape[i] + b.shape[i] - 1 for i in axes]
     if "c" in (a.dtype.kind, b.dtype.kind):
-        return np.fft.ifftn(np.fft.fftn(a, shape, axes) * np.fft.fftn(b, shape, axes), shape, axes), a, b
+        return np.fft.ifftn(np.fft.fftn(a, shape, axes) * np.fft.fftn(b, shape, axes), shape, axes), a, b, axes
     found = np.fft.irfftn(np.fft.rfftn(a, shape, axes) * np.fft.rfftn(b, shape, axes), shape, axes)
     whole = a.dtype.kind in "iu" and b.dtype.kind in "iu"
-    return (cast(np.rint(found), np.result_type(a.dtype, b.dtype)) if whole else found), a, b
+    return (cast(np.rint(found), np.result_type(a.dtype, b.dtype)) if whole else found), a, b, axes
 
 
-def _cut(found: Any, a: Any, b: Any, mode: str, name: str) -> Any:
+def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
     """The part of a full convolution that `mode` asks for."""
     if mode == "full":
         return found
     if mode == "same":
-        starts = [(n - 1) // 2 for n in b.shape]
+        starts = [(n - m) // 2 for n, m in zip(found.shape, a.shape, strict=True)]
         return found[tuple(slice(s, s + m) for s, m in zip(starts, a.shape, strict=True))]
     if mode != "valid":
         raise ValueError(f"{name}: mode={mode!r}{_place()} is none of 'full', 'same' and 'valid'")
-    if not (
-        all(m >= n for m, n in zip(a.shape, b.shape, strict=True))
-        or all(m <= n for m, n in zip(a.shape, b.shape, strict=True))
-    ):
+    ends = [(a.shape[i], b.shape[i]) if i in axes else (1, n) for i, n in enumerate(found.shape)]
+    pairs = [ends[i] for i in axes]
+    if not (all(m >= n for m, n in pairs) or all(m <= n for m, n in pairs)):
         raise ShapeError(f"{name}: for mode 'valid' one of {list(a.shape)} and {list(b.shape)} must hold the other")
-    ends = zip(a.shape, b.shape, strict=True)
     return found[tuple(slice(min(m, n) - 1, max(m, n)) for m, n in ends)]
 
 
@@ -63,10 +63,11 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
 
 @_traced
 def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
-    """SciPy's `fftconvolve` over all axes."""
-    if axes is not None:
-        raise MissingRuleError(f"fftconvolve: axes cannot be traced{_place()}; map over the others with graphad.vmap")
-    return _cut(*_full(in1, in2, "fftconvolve"), mode, "fftconvolve")
+    """SciPy's `fftconvolve` over all axes or those given, broadcast beside them and where an extent is 1."""
+    a, b = (cast(v, float_dtype(v)) for v in (operand(in1), operand(in2)))
+    if a.ndim == b.ndim:
+        axes = tuple(i for i in axes_of(a, axes, "fftconvolve") if 1 not in (a.shape[i], b.shape[i]))
+    return _cut(*_full(a, b, "fftconvolve", axes), mode, "fftconvolve")
 
 
 @_traced

@@ -1,0 +1,169 @@
+"""Inverses of the distribution functions of `scipy.special`, and the noncentral chi-squared distribution.
+
+A function that solves `F(..., v, ...) == p` for `v` has the derivatives `1 / F_v` in `p` and `-F_x / F_v` in another
+operand. Those of the incomplete gamma and beta functions in their parameters are in `graphad.ops.incomplete`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.op import OPS
+from graphad.ops.complex import absolute
+from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.higher import fixed, stdtr, student_density
+from graphad.ops.incomplete import BetaincPartial, GammaincPartial
+from graphad.ops.select import select
+from graphad.ops.special import beta_density, betainccinv, betaincinv, gamma_density, gammainccinv, ndtri
+from graphad.ops.transcendental import exp, log, log1p, sqrt
+from graphad.trace import UFUNCS
+
+
+def _central(df: Any, x: Any) -> Any:
+    return 0.5 * gamma_density(0.5 * df, 0.5 * x)
+
+
+def _chndtr_density(x: Any, df: Any, nc: Any) -> Any:
+    """The density of the noncentral chi-squared distribution, by `0F1` or, where that is large, by `ive`."""
+    product = nc * x
+    large = product > 4
+    nothing, whole = scalar(0, x.dtype), scalar(1, x.dtype)
+    few = _central(df, x) * exp(-0.5 * nc) * OPS["hyp0f1"](0.5 * df, 0.25 * select(large, nothing, product))  # type: ignore[operator]
+    x, nc = select(large, x, whole), select(large, nc, whole)
+    order = 0.5 * df - 1
+    power = exp(-0.5 * (sqrt(x) - sqrt(nc)) ** 2 + 0.5 * order * log(x / nc))
+    return select(large, 0.5 * power * OPS["ive"](order, sqrt(x * nc)), few)  # type: ignore[operator]
+
+
+def _chndtr_slope(out: Any, x: Any, df: Any, nc: Any) -> Any:
+    """The derivative in the noncentrality: of a mixture by Poisson's probabilities, whose changes are differences."""
+    return 0.5 * (chndtr(x, df + 2, nc) - out)
+
+
+chndtr: Any = elementwise(
+    "chndtr", code="special_chndtr({0}, {1}, {2})", singular=True, domain=((0.5, 6.0), (1.0, 5.0), (0.3, 4.0)),
+    partials=[
+        lambda out, x, df, nc: _chndtr_density(x, df, nc), fixed("chndtr", "df"),
+        _chndtr_slope,
+    ],
+)  # fmt: skip
+
+
+def _in_gamma(a: Any, x: Any) -> Any:
+    return GammaincPartial(1)(a, x)
+
+
+def _in_beta(i: int, a: Any, b: Any, x: Any) -> Any:
+    return BetaincPartial(1 - i, i)(a, b, x)
+
+
+def _fdtr_beta(dfn: Any, dfd: Any, x: Any) -> tuple[Any, Any, Any]:
+    return 0.5 * dfn, 0.5 * dfd, dfn * x / (dfd + dfn * x)
+
+
+def _fdtr_slope(dfn: Any, dfd: Any, x: Any, within: Any) -> Any:
+    """The derivative by the argument of the beta function, times `within` over the square of its denominator."""
+    return beta_density(*_fdtr_beta(dfn, dfd, x)) * within / (dfd + dfn * x) ** 2
+
+
+# For each distribution function its derivatives in its operands.
+_SLOPES: dict[str, list[Any]] = {
+    "chdtr": [lambda v, x: 0.5 * _in_gamma(0.5 * v, 0.5 * x), _central],
+    "gdtr": [
+        lambda a, b, x: x * gamma_density(b, a * x), lambda a, b, x: _in_gamma(b, a * x),
+        lambda a, b, x: a * gamma_density(b, a * x),
+    ],
+    "btdtr": [
+        lambda a, b, x: _in_beta(0, a, b, x), lambda a, b, x: _in_beta(1, a, b, x), beta_density,
+    ],
+    "fdtr": [
+        lambda n, d, x: 0.5 * _in_beta(0, *_fdtr_beta(n, d, x)) + _fdtr_slope(n, d, x, x * d),
+        lambda n, d, x: 0.5 * _in_beta(1, *_fdtr_beta(n, d, x)) - _fdtr_slope(n, d, x, x * n),
+        lambda n, d, x: _fdtr_slope(n, d, x, n * d),
+    ],
+    "bdtr": [
+        lambda k, n, p: _in_beta(1, n - k, k + 1, 1 - p) - _in_beta(0, n - k, k + 1, 1 - p),
+        lambda k, n, p: _in_beta(0, n - k, k + 1, 1 - p), lambda k, n, p: -beta_density(n - k, k + 1, 1 - p),
+    ],
+    "nbdtr": [
+        lambda k, n, p: _in_beta(1, n, k + 1, p), lambda k, n, p: _in_beta(0, n, k + 1, p),
+        lambda k, n, p: beta_density(n, k + 1, p),
+    ],
+    "stdtr": [lambda df, t: stdtr.partials[0](None, df, t), student_density],
+    "chndtr": [_chndtr_density, fixed("chndtr", "df"), lambda x, df, nc: _chndtr_slope(chndtr(x, df, nc), x, df, nc)],
+}  # fmt: skip
+
+
+def _inverse(name: str, function: str, at: int, domain: tuple[tuple[float, float], ...]) -> None:
+    """What solves `function(...) == p` for the operand `at`, in whose place `p` stands."""
+    slopes = _SLOPES[function]
+
+    def partial(i: int) -> Partial:
+        def slope(out: Any, *xs: Any) -> Any:
+            full = [out if j == at else x for j, x in enumerate(xs)]
+            above = 1.0 if i == at else -slopes[i](*full)
+            return above / slopes[at](*full)
+
+        return slope
+
+    elementwise(name, partials=[partial(i) for i in range(len(slopes))], singular=True, domain=domain)
+
+
+_LEVEL = (0.3, 0.7)
+_inverse("chdtriv", "chdtr", 0, (_LEVEL, (1.0, 4.0)))
+_inverse("gdtria", "gdtr", 0, (_LEVEL, (1.0, 3.0), (0.5, 2.0)))
+_inverse("gdtrib", "gdtr", 1, ((0.5, 2.0), _LEVEL, (1.0, 3.0)))
+_inverse("btdtria", "btdtr", 0, (_LEVEL, (1.0, 3.0), (0.3, 0.7)))
+_inverse("btdtrib", "btdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.7)))
+_inverse("fdtridfd", "fdtr", 1, ((2.0, 2.5), (0.7, 0.74), (2.3, 2.5)))
+_inverse("bdtrin", "bdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.6)))
+_inverse("nbdtrik", "nbdtr", 0, (_LEVEL, (3.0, 6.0), (0.3, 0.5)))
+_inverse("nbdtrin", "nbdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.6)))
+_inverse("stdtridf", "stdtr", 0, ((0.74, 0.77), (0.85, 0.9)))
+_inverse("chndtrix", "chndtr", 0, (_LEVEL, (1.0, 5.0), (0.3, 4.0)))
+_inverse("chndtrinc", "chndtr", 2, ((4.0, 6.0), (1.0, 2.0), (0.3, 0.5)))
+_inverse("chndtridf", "chndtr", 1, ((4.0, 6.0), (0.4, 0.6), (0.3, 1.0)))
+
+# -- by other functions --------------------------------------------------------------------------------------------
+
+
+def _whole(k: Any) -> Any:
+    """`floor(k)`, which of a number of Python's is one that gives way to other dtypes."""
+    return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
+
+
+UFUNCS["bdtri"] = lambda k, n, y: betainccinv(_whole(k) + 1.0, n - _whole(k), y)
+UFUNCS["nbdtri"] = lambda k, n, y: betaincinv(n * 1.0, _whole(k) + 1.0, y)
+UFUNCS["pdtri"] = lambda k, y: gammainccinv(_whole(k) + 1.0, y)
+UFUNCS["nrdtrimn"] = lambda p, std, x: x - std * ndtri(p)
+UFUNCS["nrdtrisd"] = lambda mn, p, x: (x - mn) / ndtri(p)
+
+
+def _quantile_slope(F: Any, lmbda: Any) -> Any:
+    """The derivative in `lmbda` of the quantile `(p**lmbda - (1 - p)**lmbda) / lmbda`, by its series near 0."""
+    up, down = log(F), log1p(-F)
+    small = absolute(lmbda) < 1e-3
+    away = select(small, scalar(1, F.dtype), lmbda)
+    series: Any = scalar(0, F.dtype)
+    for k in reversed(range(2, 8)):
+        series = series * lmbda + (k - 1) / math.factorial(k) * (up**k - down**k)
+    p, q = exp(away * up), exp(away * down)
+    return select(small, series, (p * up - q * down - (p - q) / away) / away)
+
+
+def _lambda_density(F: Any, lmbda: Any) -> Any:
+    return 1 / (exp((lmbda - 1) * log(F)) + exp((lmbda - 1) * log1p(-F)))
+
+
+tklmbda = elementwise(
+    "tklmbda", code="special_tklmbda({0}, {1})", singular=True, domain=((-0.8, 0.8), (-0.5, 0.9)),
+    partials=[
+        lambda out, x, lmbda: _lambda_density(out, lmbda),
+        lambda out, x, lmbda: -_quantile_slope(out, lmbda) * _lambda_density(out, lmbda),
+    ],
+)  # fmt: skip
+
+__all__ = ["chndtr", "tklmbda"]

@@ -1,0 +1,150 @@
+"""More of `graphad.scipy.special`: the functions that SciPy writes in Python, or with ufuncs of its own kind."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from graphad.errors import MissingRuleError
+from graphad.numpy._register import float_dtype, operand
+from graphad.ops import legendre
+from graphad.ops.elementwise import cast
+from graphad.ops.more_special import LambertW
+from graphad.ops.waves import spherical
+from graphad.scipy._register import namespace
+from graphad.trace import UFUNCS, Tracer
+
+_traced, __getattr__ = namespace("scipy.special")
+
+
+@_traced
+def lambertw(z: Any, k: Any = 0, tol: float = 1e-8) -> Any:
+    """SciPy's `lambertw`: the branch `k` of the solution of `w exp(w) == z`."""
+    return LambertW(float(tol))(k, operand(z))
+
+
+@_traced
+def softplus(x: Any) -> Any:
+    """SciPy's `softplus`: `log(1 + exp(x))`."""
+    return np.logaddexp(operand(x), 0)
+
+
+@_traced
+def diric(x: Any, n: Any) -> Any:
+    """SciPy's `diric`, Dirichlet's kernel, for a known integer `n`: as a sum of cosines, smooth where it is a limit."""
+    if isinstance(n, Tracer) or np.ndim(n):
+        raise MissingRuleError("diric: n must be one known integer; its value selects the formula")
+    x = operand(x)
+    x = cast(x, float_dtype(x))
+    if n <= 0 or n != int(n):
+        return x * math.nan
+    terms = 0.5 * np.arange(1 - int(n), int(n), 2, dtype=x.dtype)
+    return np.mean(np.cos(x[..., None] * terms), axis=-1)
+
+
+# -- Bessel functions ---------------------------------------------------------------------------------------------
+
+
+@_traced
+def spherical_jn(n: Any, z: Any, derivative: bool = False) -> Any:
+    """SciPy's `spherical_jn`, of integer order."""
+    return spherical("jn", n, operand(z), derivative)
+
+
+@_traced
+def spherical_yn(n: Any, z: Any, derivative: bool = False) -> Any:
+    """SciPy's `spherical_yn`, of integer order."""
+    return spherical("yn", n, operand(z), derivative)
+
+
+@_traced
+def spherical_in(n: Any, z: Any, derivative: bool = False) -> Any:
+    """SciPy's `spherical_in`, of integer order."""
+    return spherical("in", n, operand(z), derivative)
+
+
+@_traced
+def spherical_kn(n: Any, z: Any, derivative: bool = False) -> Any:
+    """SciPy's `spherical_kn`, of integer order."""
+    return spherical("kn", n, operand(z), derivative)
+
+
+def _derivative(name: str, v: Any, z: Any, n: int, sign: float) -> Any:
+    """The `n`-th derivative of a Bessel function by the orders about `v` (DLMF 10.6.7, 10.29.5)."""
+    function = UFUNCS[name]
+    terms = [sign**k * math.comb(n, k) * function(v - n + 2 * k, operand(z)) for k in range(n + 1)]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return 0.5**n * total
+
+
+@_traced
+def jvp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `jvp`: the `n`-th derivative of `jv`."""
+    return _derivative("jv", v, z, n, -1.0)
+
+
+@_traced
+def yvp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `yvp`: the `n`-th derivative of `yv`."""
+    return _derivative("yv", v, z, n, -1.0)
+
+
+@_traced
+def ivp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `ivp`: the `n`-th derivative of `iv`."""
+    return _derivative("iv", v, z, n, 1.0)
+
+
+@_traced
+def kvp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `kvp`: the `n`-th derivative of `kv`."""
+    return (-1.0) ** n * _derivative("kv", v, z, n, 1.0)
+
+
+@_traced
+def h1vp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `h1vp`: the `n`-th derivative of `hankel1`."""
+    return _derivative("hankel1", v, z, n, -1.0)
+
+
+@_traced
+def h2vp(v: Any, z: Any, n: int = 1) -> Any:
+    """SciPy's `h2vp`: the `n`-th derivative of `hankel2`."""
+    return _derivative("hankel2", v, z, n, -1.0)
+
+
+# -- Legendre functions, spherical harmonics, polynomials ---------------------------------------------------------
+
+
+@_traced
+def legendre_p(n: Any, z: Any, *, diff_n: int = 0) -> Any:
+    """SciPy's `legendre_p` of known degrees, with derivatives along a new first axis."""
+    return legendre.legendre_p(n, operand(z), diff_n)
+
+
+@_traced
+def assoc_legendre_p(n: Any, m: Any, z: Any, *, branch_cut: int = 2, norm: bool = False, diff_n: int = 0) -> Any:
+    """SciPy's `assoc_legendre_p` of a known degree and order."""
+    return legendre.assoc_legendre_p(n, m, operand(z), branch_cut, norm, diff_n)
+
+
+@_traced
+def sph_legendre_p(n: Any, m: Any, theta: Any, *, diff_n: int = 0) -> Any:
+    """SciPy's `sph_legendre_p` of known degrees and orders, with derivatives along a new first axis."""
+    return legendre.sph_legendre_p(n, m, operand(theta), diff_n)
+
+
+@_traced
+def sph_harm_y(n: Any, m: Any, theta: Any, phi: Any, *, diff_n: int = 0) -> Any:
+    """SciPy's `sph_harm_y` of known degrees and orders, followed by its gradient and Hessian."""
+    return legendre.sph_harm_y(n, m, operand(theta), operand(phi), diff_n)
+
+
+@_traced
+def assoc_laguerre(x: Any, n: Any, k: Any = 0.0) -> Any:
+    """SciPy's `assoc_laguerre` of a known degree."""
+    return UFUNCS["eval_genlaguerre"](n, k, operand(x))
