@@ -10,7 +10,7 @@ import pytest
 import graphad
 from graphad.graph import Graph
 from graphad.passes import Pipeline
-from graphad.passes.fuse import LIMIT
+from graphad.passes.grouping import LIMIT
 from graphad.passes.lifetime import Interval, pack, plan
 
 X = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
@@ -138,3 +138,15 @@ def test_what_kernels_compute_again_does_not_multiply_along_a_chain():
     compiled = graphad.jit(doubling, executor="llvm").compile(x)
     assert len(compiled.source()) < 1_000_000
     np.testing.assert_allclose(compiled(x)[0], doubling(x), rtol=1e-12)
+
+
+def test_shifted_multiples_of_an_array_are_scaled_where_they_are_summed():
+    """The array is stored once, not each of its multiples, as in the gradient of a correlation."""
+
+    def f(x: Any) -> Any:
+        y = np.exp(x) * np.sin(x)
+        return sum(0.5 * (i + 1) * np.pad(y, ((8 - i, i), (0, 0))) for i in range(9))
+
+    graph = fused(f, LARGE)
+    assert names(graph) == ["fused", "fused"]
+    assert [len(node.outputs) for node in graph.nodes] == [1, 1]

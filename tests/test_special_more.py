@@ -10,9 +10,9 @@ import pytest
 from scipy import special as sp
 
 import graphad
-from graphad.errors import MissingRuleError
+from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.ops.more_special import FaddeevaDerivative, Voigt
-from graphad.scipy import special_functions as gsp
+from graphad.scipy import special as gsp
 
 P = np.array([0.3, 1.0, 2.5])  # positive numbers
 U = np.array([0.15, 0.5, 0.8])  # within the unit interval
@@ -448,3 +448,52 @@ def test_loggamma_of_complex_numbers():
     with mp.workdps(30):
         exact = [complex(mp.digamma(mp.mpc(z))) for z in Z]
     assert graphad.grad(lambda z: np.sum(sp.loggamma(z)), holomorphic=True)(Z) == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z: sp.voigt_profile(z, 1.0, 1.0),
+        lambda z: sp.ellipj(z, 0.5)[0],
+        lambda z: sp.airye(z)[0],
+        lambda z: gsp.sph_legendre_p(2, 1, z),
+        lambda z: gsp.sph_harm_y(2, 1, z, 0.5),
+        lambda z: sp.modfresnelp(z)[0],
+        sp.ber,
+        sp.owens_t,
+    ],
+)
+@pytest.mark.parametrize("z", [1 + 1j, np.array([1 + 1j])])
+def test_functions_of_real_numbers_refuse_complex_ones(function, z):
+    with pytest.raises(TypeMismatchError):
+        graphad.jit(function)(*[z] * (2 if function is sp.owens_t else 1))
+
+
+SMOOTH = {
+    "ellipk": (mp.ellipk, [0.0, 0.19, 0.21, -0.5, 0.9]), "ellipe": (mp.ellipe, [0.0, 0.19, 0.21, -0.5, 0.9]),
+    "rgamma": (mp.rgamma, [-1.0, -2.0, -1.5, 0.0, 0.3, 2.0]),
+    "spence": (lambda z: mp.polylog(2, 1 - z), [1.0, 1.09, 0.89, 0.3, 3.0]),
+    "exprel": (lambda x: mp.expm1(x) / x if x else mp.mpf(1), [0.0, 0.29, 0.31, -2.0]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_derivatives_where_terms_cancel(name):
+    """To the third order, at points where closed formulas divide zero by zero and where one formula gives way."""
+    exact, places = SMOOTH[name]
+    f = getattr(sp, name)
+    for order in (1, 2, 3):
+        f = graphad.grad(f)
+        wanted = [float(mp.diff(exact, x, order)) for x in places]
+        np.testing.assert_allclose([f(x) for x in places], wanted, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("f", "exact"), [(sp.ellipkinc, mp.ellipf), (sp.ellipeinc, mp.ellipe)])
+def test_incomplete_elliptic_integrals_of_every_angle(f, exact):
+    for place in ((0.5, 0.0), (1.2, 0.3), (2.5, 0.1), (-4.0, 0.5)):
+        np.testing.assert_allclose(
+            graphad.grad(f, argnums=(0, 1))(*place),
+            [float(mp.diff(exact, place, n)) for n in ((1, 0), (0, 1))], rtol=1e-12,
+        )  # fmt: skip
+        second = graphad.grad(graphad.grad(f, argnums=1), argnums=1)(*place)
+        assert second == pytest.approx(float(mp.diff(exact, place, (0, 2))), rel=1e-11)

@@ -67,7 +67,7 @@ class Scope:
         if isinstance(x, Load):
             place = self.place(x.view, x.shift, body, d)
             if x.mask is not None:
-                place = self._masked_place(place, str(self.use(x.mask, body)), x.view)
+                place = self._masked_place(place, x.mask, x.view, body)
             if x.lanes > 1:
                 place = replace(place, stride=1, lanes=x.lanes)
             body.values[x] = Memory(self.code, self.at(place.lanes)).load(place)
@@ -154,11 +154,18 @@ class Scope:
         pointers = self.code(f"getelementptr {element}, ptr {pointer}, {many} {offset}")
         return Place(dtype, pointer, inner, lanes, body.mask, pointers)
 
-    def _masked_place(self, place: Place, mask: str, view: View) -> Place:
-        """A place of which only the lanes where `mask` holds may be touched."""
-        if place.lanes == 1:
+    def _masked_place(self, place: Place, holds: Scalar, view: View, body: Body) -> Place:
+        """A place of which only the lanes where a condition holds may be touched.
+
+        Where all lanes share the condition they are read from the beginning of the buffer instead: a processor takes
+        long over lanes that are masked out in pages that nothing has touched yet.
+        """
+        fits = place.stride >= 0 and place.lanes * max(place.stride, 1) <= view.buffer.size
+        narrow = self._use_narrow(holds, body) if place.pointers is None and (place.lanes == 1 or fits) else None
+        if narrow is not None:
             safe = self.emitter.pointer(view.buffer, view.buffer.offset)
-            return replace(place, pointer=self.code(f"select i1 {mask}, ptr {place.pointer}, ptr {safe}"))
+            return replace(place, pointer=self.code(f"select i1 {narrow}, ptr {place.pointer}, ptr {safe}"))
+        mask = str(self.use(holds, body))
         if place.mask is not None:
             mask = self.code(f"and {vector('i1', place.lanes)} {mask}, {place.mask}")
         return replace(place, mask=mask)

@@ -31,7 +31,7 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.fuse import is_kernel_op, is_movement
+from graphad.passes.grouping import is_kernel_op, is_movement
 from graphad.passes.unroll import REDUCTIONS, complete, fits
 from graphad.types import Shape
 

@@ -1,6 +1,7 @@
-"""Carlson's elliptic integrals, the arithmetic-geometric mean and Jacobi's elliptic functions of `scipy.special`.
+"""Elliptic integrals, the arithmetic-geometric mean and Jacobi's elliptic functions of `scipy.special`.
 
-Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF) 19.16, 19.18, 19.25 and 22.13. A
+Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF) 19.4, 19.16, 19.18, 19.25 and 22.13.
+A
 derivative of one of Carlson's integrals is an integral of the same kind with a power raised. There is an op for all of
 them, so that derivatives of every order keep their digits where operands are close to each other, where the relations
 among the integrals divide zero by zero.
@@ -16,11 +17,13 @@ import numpy as np
 
 from graphad.errors import MissingRuleError
 from graphad.op import Sample
+from graphad.ops.arithmetic import square
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.higher import near_zero
 from graphad.ops.select import select
 from graphad.ops.special import _RealSamples as RealSamples
-from graphad.ops.transcendental import sin
+from graphad.ops.transcendental import sin, sqrt
 from graphad.ops.waves import RealFunction, Result, with_results
 from graphad.types import Array
 
@@ -132,22 +135,24 @@ agm = elementwise(
 
 
 class IncompleteElliptic(RealFunction):
-    """The integral of `sin(t)**(2 k) * (1 - m sin(t)**2) ** (-k - 1/2)` from 0 to `phi`; operands `phi, m`.
+    """The integral of `sin(t)**(2 k) * (1 - m sin(t)**2) ** (-p - 1/2)` from 0 to `phi`; operands `phi, m`.
 
-    With `k` 0 it is `ellipkinc`; its derivative in `m` is `k + 1/2` times the next one (DLMF 19.25.5).
+    With `k` and `p` 0 it is `ellipkinc`; its derivative in `m` is `p + 1/2` times that with both of them one more. As
+    one of Carlson's integrals it follows by `sin(t)**2 == sin(phi)**2 / (s + 1)` (DLMF 19.25.5).
     """
 
     k: int
+    p: int
 
     @property
     def partials(self) -> Sequence[Partial]:
-        k = self.k
+        k, p = self.k, self.p
 
         def in_angle(out: Any, phi: Any, m: Any) -> Any:
-            square = sin(phi) ** 2
-            return square**k * (1 - m * square) ** (-k - 0.5)
+            s = square(sin(phi))
+            return s**k * (1 - m * s) ** (-p - 0.5)
 
-        return in_angle, lambda out, phi, m: (k + 0.5) * IncompleteElliptic(k + 1)(phi, m)
+        return in_angle, lambda out, phi, m: (p + 0.5) * IncompleteElliptic(k + 1, p + 1)(phi, m)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         phi, m = np.broadcast_arrays(*[x.astype("f8") for x in xs])
@@ -159,15 +164,56 @@ class IncompleteElliptic(RealFunction):
         return (0.5 * (part + whole)).astype(xs[0].dtype)
 
     def _quarter(self, x: Array, y: Array) -> Any:
-        found = carlson_integral(0, (1, 2 * self.k + 1, 1), np.ravel(x), np.ravel(y), np.ones(x.size))
+        powers = (1, 2 * self.p + 1, 2 * (self.k - self.p) + 1)
+        found = carlson_integral(0, powers, np.ravel(x), np.ravel(y), np.ones(x.size))
         return found.reshape(x.shape)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         phi, m = np.array([[0.5, -1.3, 2.9], [1.0, 0.0, 5.0]]), np.array([0.3, 0.0, 0.8])
-        for k in (0, 1):
-            yield Sample(cls(k), (phi, m))
-        yield Sample(cls(1), (phi.astype("f4"), m.astype("f4")))
+        for k, p in ((0, 0), (1, 1), (1, 0)):
+            yield Sample(cls(k, p), (phi, m))
+        yield Sample(cls(1, 1), (phi.astype("f4"), m.astype("f4")))
+
+
+_UNIT = (0.1, 0.9)
+_SQUARES = [math.prod((2 * i - 1) / (2 * i) for i in range(1, n + 1)) ** 2 for n in range(26)]
+"""The coefficients of `2 / pi ellipk(m)` (DLMF 19.5.1); those of `ellipe(m)` are divided by `1 - 2 n` (19.5.2)."""
+_SLOPES_K = [math.pi / 2 * (n + 1) * _SQUARES[n + 1] for n in range(25)]
+_SLOPES_E = [-c / (2 * n + 1) for n, c in enumerate(_SLOPES_K)]
+
+
+def _ellipk_slope(m: Any) -> Any:
+    return near_zero(m, 0.2, _SLOPES_K, lambda m: (ellipe(m) / (1 - m) - ellipk(m)) / (2 * m))
+
+
+ellipk: Any = elementwise(
+    "ellipk", code="special_ellipk({0})", singular=True, domain=_UNIT, partials=[lambda out, m: _ellipk_slope(m)]
+)
+ellipkm1: Any = elementwise(
+    "ellipkm1", code="special_ellipkm1({0})", singular=True, domain=_UNIT,
+    partials=[
+        lambda out, p: -near_zero(1 - p, 0.2, _SLOPES_K, lambda m: (ellipe(m) / (1 - m) - ellipkm1(1 - m)) / (2 * m))
+    ],
+)  # fmt: skip
+ellipe: Any = elementwise(
+    "ellipe", code="special_ellipe({0})", singular=True, domain=_UNIT,
+    partials=[lambda out, m: near_zero(m, 0.2, _SLOPES_E, lambda m: (ellipe(m) - ellipk(m)) / (2 * m))],
+)  # fmt: skip
+ellipkinc: Any = elementwise(
+    "ellipkinc", code="special_ellipkinc({0}, {1})", singular=True, domain=((0.2, 1.4), _UNIT),
+    partials=[
+        lambda out, phi, m: 1 / sqrt(1 - m * square(sin(phi))),
+        lambda out, phi, m: 0.5 * IncompleteElliptic(1, 1)(phi, m),
+    ],
+)  # fmt: skip
+ellipeinc: Any = elementwise(
+    "ellipeinc", code="special_ellipeinc({0}, {1})", singular=True, domain=((0.2, 1.4), _UNIT),
+    partials=[
+        lambda out, phi, m: sqrt(1 - m * square(sin(phi))),
+        lambda out, phi, m: -0.5 * IncompleteElliptic(1, 0)(phi, m),
+    ],
+)  # fmt: skip
 
 
 def _jacobi(i: int) -> Any:
@@ -176,7 +222,7 @@ def _jacobi(i: int) -> Any:
 
 def _amplitude_slope(u: Any, m: Any) -> Any:
     """The derivative of the amplitude in `m`: that of its inverse function, `u == ellipkinc(phi, m)`."""
-    return -0.5 * _jacobi(2)(u, m) * IncompleteElliptic(1)(_jacobi(3)(u, m), m)
+    return -0.5 * _jacobi(2)(u, m) * IncompleteElliptic(1, 1)(_jacobi(3)(u, m), m)
 
 
 def _delta_slope(out: Any, u: Any, m: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Higher transcendental functions of `scipy.special`: elliptic integrals, hypergeometric, Bessel and Airy functions.
+"""Higher transcendental functions of `scipy.special`: hypergeometric, Bessel and Airy functions, integrals.
 
-Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): elliptic integrals 19.4, exponential
-integrals 6.2 and 8.19, zeta 25.11, hypergeometric functions 13.3 and 15.5, Bessel functions 10.6 and 10.29, Airy
-functions 9.2. Of the parameters that they need, orders for one, most have no closed derivative; those say so.
+Derivatives are those of the NIST Digital Library of Mathematical Functions (DLMF): exponential integrals 6.2 and 8.19,
+zeta 25.11, hypergeometric functions 13.3 and 15.5, Bessel functions 10.6 and 10.29, Airy functions 9.2. Of the
+parameters that they need, orders for one, most have no closed derivative; those say so.
 """
 
 from __future__ import annotations
@@ -42,45 +42,14 @@ def _safe(x: Any) -> Any:
     return select(x == 0, scalar(1, x.dtype), x)
 
 
-# -- elliptic integrals -------------------------------------------------------------------------------------------
+def near_zero(x: Any, reach: float, coefficients: Sequence[float], far: Callable[[Any], Any]) -> Any:
+    """A power series for `x` smaller than `reach`, and elsewhere `far(x)`, whose terms cancel there."""
+    near = abs(x) < reach
+    total: Any = scalar(coefficients[-1], x.dtype)
+    for c in coefficients[-2::-1]:
+        total = total * x + scalar(c, x.dtype)
+    return select(near, total, far(select(near, scalar(1, x.dtype), x)))
 
-_UNIT = (0.1, 0.9)
-
-
-def _ellipk_slope(out: Any, m: Any) -> Any:
-    return select(m == 0, scalar(math.pi / 8, m.dtype), (ellipe(m) / (1 - m) - out) / (2 * _safe(m)))
-
-
-ellipk: Any = elementwise("ellipk", code="special_ellipk({0})", partials=[_ellipk_slope], singular=True, domain=_UNIT)
-ellipkm1 = elementwise(
-    "ellipkm1", code="special_ellipkm1({0})", singular=True, domain=_UNIT,
-    partials=[lambda out, p: -(ellipe(1 - p) / p - out) / (2 * _safe(1 - p))],
-)
-ellipe: Any = elementwise(
-    "ellipe", code="special_ellipe({0})", singular=True, domain=_UNIT,
-    partials=[
-        lambda out, m: select(m == 0, scalar(-math.pi / 8, m.dtype), (out - ellipk(m)) / (2 * _safe(m))),
-    ],
-)  # fmt: skip
-_ANGLE = ((0.2, 1.4), _UNIT)
-
-
-def _root(phi: Any, m: Any) -> Any:
-    return sqrt(1 - m * square(sin(phi)))
-
-
-ellipkinc: Any = elementwise(
-    "ellipkinc", code="special_ellipkinc({0}, {1})", singular=True, domain=_ANGLE,
-    partials=[
-        lambda out, phi, m: 1 / _root(phi, m),
-        lambda out, phi, m: ellipeinc(phi, m) / (2 * m * (1 - m)) - out / (2 * m)
-        - sin(2 * phi) / (4 * (1 - m) * _root(phi, m)),
-    ],
-)  # fmt: skip
-ellipeinc: Any = elementwise(
-    "ellipeinc", code="special_ellipeinc({0}, {1})", singular=True, domain=_ANGLE,
-    partials=[lambda out, phi, m: _root(phi, m), lambda out, phi, m: (out - ellipkinc(phi, m)) / (2 * m)],
-)
 
 # -- exponential integrals and relatives ---------------------------------------------------------------------------
 
@@ -90,21 +59,17 @@ expi = elementwise(
 exp1 = elementwise(
     "exp1", code="special_exp1({0})", partials=[lambda out, x: -exp(-x) / x], singular=True, domain=(0.3, 3.0)
 )
+_EXPREL = [(n + 1) / math.factorial(n + 2) for n in range(14)]
 exprel: Any = elementwise(
     "exprel", code="special_exprel({0})",
-    partials=[
-        lambda out, x: select(abs(x) < 1e-3, 0.5 + x * (1 / 3 + x * (1 / 8 + x / 30)), (exp(x) - out) / _safe(x)),
-    ],
+    partials=[lambda out, x: near_zero(x, 0.3, _EXPREL, lambda x: (exp(x) - exprel(x)) / x)],
 )  # fmt: skip
 cosm1 = elementwise("cosm1", code="special_cosm1({0})", partials=[lambda out, x: -sin(x)])
+_SPENCE = [-1 / (n + 1) for n in range(20)]
 spence = elementwise(
     "spence", code="special_spence({0})", singular=True, domain=(0.3, 3.0),
-    partials=[
-        lambda out, z: select(
-            abs(z - 1) < 1e-3, -1 + (z - 1) * (1 / 2 - (z - 1) * (1 / 3 - (z - 1) / 4)), log(z) / _safe(1 - z)
-        )
-    ],
-)
+    partials=[lambda out, z: near_zero(1 - z, 0.1, _SPENCE, lambda y: log(1 - y) / y)],
+)  # fmt: skip
 zeta: Any = elementwise(
     "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
     partials=[fixed("zeta", "x"), lambda out, x, q: -x * zeta(x + 1, q)],
@@ -158,9 +123,17 @@ jv, yv, iv, kv = (
     )
     for name, below, above in (("jv", 0.5, -0.5), ("yv", 0.5, -0.5), ("iv", 0.5, 0.5), ("kv", -0.5, -0.5))
 )  # fmt: skip
+
+
+def _real_sign(name: str, x: Any) -> Any:
+    if x.dtype.kind == "c":
+        raise MissingRuleError(f"{name} of complex numbers has no complex derivative; write it by {name[:-1]} and exp")
+    return OPS["sign"](x)
+
+
 ive = elementwise(
     "ive", code="special_ive({0}, {1})", singular=True, domain=_ORDER,
-    partials=_neighbours("ive", 0.5, 0.5, lambda x: -OPS["sign"](x)),
+    partials=_neighbours("ive", 0.5, 0.5, lambda x: -_real_sign("ive", x)),
 )
 kve = elementwise(
     "kve", code="special_kve({0}, {1})", singular=True, domain=_ORDER,
@@ -258,7 +231,7 @@ stdtr = elementwise(
     partials=[lambda out, df, t: _student_partial(df, t), lambda out, df, t: student_density(df, t)],
 )
 stdtrit = elementwise(
-    "stdtrit", code="special_stdtrit({0}, {1})", singular=True, domain=((1.0, 6.0), _UNIT),
+    "stdtrit", code="special_stdtrit({0}, {1})", singular=True, domain=((1.0, 6.0), (0.1, 0.9)),
     partials=[
         lambda out, df, p: -_student_partial(df, out) / student_density(df, out),
         lambda out, df, p: 1 / student_density(df, out),

@@ -19,7 +19,7 @@ from graphad.ops.elementwise import Partial, cast, elementwise
 from graphad.ops.higher import fixed
 from graphad.ops.select import select
 from graphad.ops.transcendental import exp, sin, sqrt
-from graphad.ops.waves import Ordered
+from graphad.ops.waves import Ordered, floating
 from graphad.trace import UFUNCS, Tracer
 from graphad.types import Array
 
@@ -98,8 +98,8 @@ def _known_orders(name: str, **orders: Any) -> list[Array]:
     return [np.asarray(x, "i8") for x in orders.values()]
 
 
-def _floating(x: Any, kinds: str = "fd") -> Any:
-    return cast(x, x.dtype if x.dtype.char in kinds else "f8")
+def _floating(x: Any) -> Any:
+    return cast(x, floating(x.dtype))
 
 
 def legendre_p(n: Any, z: Any, diff_n: int = 0) -> Any:
@@ -140,7 +140,7 @@ def assoc_legendre_p(n: Any, m: Any, z: Any, branch_cut: int = 2, norm: bool = F
     if diff_n:
         raise MissingRuleError("assoc_legendre_p: diff_n must be 0; take the derivative of the function itself")
     (n,), order = _known_orders("assoc_legendre_p", n=n), _scalar_order("assoc_legendre_p", m)
-    z = _floating(z, "fdFD")
+    z = _floating(z)
     size = abs(order)
     sign = (-1.0) ** size if branch_cut == 2 and order >= 0 else 1.0
     factor = np.array([sign * _factor(int(k), order, norm) for k in n.ravel()]).reshape(n.shape)

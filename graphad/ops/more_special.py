@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError
+from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import OPS, Sample
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
 from graphad.ops.higher import fixed
@@ -21,7 +21,7 @@ from graphad.ops.select import select
 from graphad.ops.special import FloatFunction, erf, psi
 from graphad.ops.special import _RealSamples as RealSamples
 from graphad.ops.transcendental import exp, log
-from graphad.ops.waves import Ordered, RealFunction
+from graphad.ops.waves import Ordered, RealFunction, floating
 from graphad.trace import UFUNCS
 from graphad.types import Array, DType
 
@@ -235,7 +235,9 @@ UFUNCS["voigt_profile"] = Voigt()
 
 def _modified_fresnel(x: Any, conjugate: bool) -> Any:
     """SciPy's `modfresnelp`, or `modfresnelm`: Faddeeva's function on a diagonal (DLMF 7.5.9)."""
-    x = cast(x, x.dtype if x.dtype.char in "fd" else "f8")
+    x = cast(x, floating(x.dtype))
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"modfresnel{'m' if conjugate else 'p'} takes real numbers, not {x.dtype}")
     dtype = np.result_type(x.dtype, np.complex64)
     turn = scalar(np.exp(0.25j * math.pi), dtype)
     half = 0.5 * wofz(turn * x)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import Sample
+from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import logical_and, reciprocal, square
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, elementwise, scalar
 from graphad.ops.select import select
@@ -155,9 +155,21 @@ gamma = elementwise(
     domain=(0.3, 4.0),
     base=_RealSamples,
 )
+
+
+def _rgamma_slope(out: Any, x: Any) -> Any:
+    """Below 1/2 of `gamma(1 - x) sin(pi x) / pi`, which has no poles there (DLMF 5.5.3)."""
+    if x.dtype.kind == "c":
+        return -out * psi(x)
+    low = x < 0.5
+    y = 1 - select(low, x, scalar(0, x.dtype))
+    below = gamma(y) * (OPS["cos"](math.pi * x) - psi(y) * OPS["sin"](math.pi * x) / math.pi)
+    return select(low, below, -out * psi(select(low, scalar(1, x.dtype), x)))
+
+
 rgamma = elementwise(
     "rgamma", code="special_rgamma({0})",
-    partials=[lambda out, x: -out * psi(x)],
+    partials=[_rgamma_slope],
     singular=True,
     domain=(0.3, 4.0),
     base=_RealSamples,

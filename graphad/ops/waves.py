@@ -28,6 +28,11 @@ from graphad.types import DType
 _POSITIVE = (0.5, 4.0)
 
 
+def floating(dtype: DType) -> DType:
+    """The dtype that a function computes in: float64 for integers, a floating or complex one as it is."""
+    return dtype if dtype.char in "fdFD" else np.dtype("f8")
+
+
 class Ordered(Elementwise, abstract=True):
     """Operands are integer orders, `orders` of them, and a number of one of the dtypes `kinds`."""
 
@@ -36,8 +41,7 @@ class Ordered(Elementwise, abstract=True):
     singular = True
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        found = np.dtype(kinds[-1])
-        return (np.dtype("i8"),) * self.orders + (found if found.char in self.kinds else np.dtype("f8"),)
+        return (np.dtype("i8"),) * self.orders + (floating(np.dtype(kinds[-1])),)
 
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         if dtypes[-1].char not in self.kinds:
@@ -51,10 +55,9 @@ class RealFunction(Elementwise, abstract=True):
     singular = True
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        # A weak number takes the dtype of the others; integers of any size are float64.
-        strong = [np.dtype(k) for k in kinds if not isinstance(k, type)]
-        found = np.result_type(*strong) if strong else np.dtype("f8")
-        return (found if found.char in "fd" else np.dtype("f8"),) * len(kinds)
+        # A weak real number takes the dtype of the others; integers of any size are float64.
+        strong = [np.dtype(k) for k in kinds if k not in (int, float)]
+        return (floating(np.result_type(*strong)) if strong else np.dtype("f8"),) * len(kinds)
 
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         if len(set(dtypes)) > 1 or dtypes[0].char not in "fd":
@@ -333,4 +336,4 @@ _cylinder("pbdv", lambda v, x: 0.25 * x * x - v - 0.5)
 _cylinder("pbvv", lambda v, x: 0.25 * x * x - v - 0.5)
 _cylinder("pbwa", lambda a, x: a - 0.25 * x * x)
 
-__all__ = ["Ordered", "RealFunction", "SphericalBessel", "spherical", "with_results"]
+__all__ = ["Ordered", "RealFunction", "Result", "SphericalBessel", "floating", "spherical", "with_results"]

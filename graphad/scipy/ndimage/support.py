@@ -152,7 +152,16 @@ def extended(x: Any, axis: int, before: int, after: int, rule: str, cval: Any) -
         widths = [(0, 0)] * x.ndim
         widths[axis] = (before, after)
         return np.pad(x, widths, constant_values=cval)
-    return np.take(x, folded(np.arange(-before, n + after), n, rule), axis)
+    if rule == "nearest" or max(before, after) >= n:
+        return np.take(x, folded(np.arange(-before, n + after), n, rule), axis)
+    # Pieces of the image, turned round where it is mirrored, which a kernel reads where they stand.
+    skip = int(rule == "mirror")
+    if rule == "wrap":
+        left, right = along(x, axis, n - before, n), along(x, axis, 0, after)
+    else:
+        left = np.flip(along(x, axis, skip, skip + before), axis)
+        right = np.flip(along(x, axis, n - skip - after, n - skip), axis)
+    return np.concatenate([part for part in (left, x, right) if part.shape[axis]], axis)
 
 
 def windows(x: Any, axis: int, size: int, origin: int, rule: str, cval: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""More of `graphad.scipy.special`: the functions that SciPy writes in Python, or with ufuncs of its own kind."""
+"""Functions of `scipy.special` of known orders: Bessel and Legendre families and their derivatives, and others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphad.ops.waves import spherical
 from graphad.scipy._register import namespace
 from graphad.trace import UFUNCS, Tracer
 
-_traced, __getattr__ = namespace("scipy.special")
+_traced = namespace("scipy.special")[0]
 
 
 @_traced

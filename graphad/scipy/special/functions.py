@@ -1,8 +1,4 @@
-"""`graphad.scipy.special`: `scipy.special` with the functions that SciPy itself cannot dispatch on traced values.
-
-Its ufuncs (`erf`, `gammaln`, `xlogy`, ...) work on traced values as they are; the names here that are not defined
-in this module are SciPy's own.
-"""
+"""Functions of `scipy.special` that SciPy writes in Python, and cannot dispatch on traced values itself."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from graphad.ops.composed import binom
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
 
-_traced, __getattr__ = namespace("scipy.special")
+_traced = namespace("scipy.special")[0]
 
 
 @_traced
