@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.executors.loops.foreign import LETTERS, workspace
 from graphad.executors.loops.kernels import initial
-from graphad.executors.loops.lower import Lowering
+from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Foreign, Index, Load, Loop, Reduction, Result, Store, View
 from graphad.executors.loops.small import matrix_rule, phase
 from graphad.executors.loops.stacks import (
@@ -153,6 +153,46 @@ def inv(low: Lowering, node: Node) -> bool:
     arguments = (n, x.view, x.leading, flat(factors.pivots), space, size)
     call(low, node, "getri", arguments, [x.view, space])
     deliver(low, out, target)
+    return True
+
+
+# -- factors and pivots, as results -------------------------------------------------------------------------------
+
+
+@matrix_rule("lu")
+def lu(low: Lowering, node: Node) -> bool:
+    (a,), (out, pivots) = node.inputs, node.outputs
+    if not a.type.size:
+        return False
+    m, n = a.type.shape[-2:]
+    target = result(low, out, columns=True, only=True)
+    low.copy(low.view(a), target, low.note(node))
+    exchanged = memory(INT32, pivots.type.shape)
+    x, rows = matrices(target), flat(exchanged)
+    # A singular matrix has factors as well.
+    call(low, node, "getrf", (m, n, x.view, x.leading, rows), [x.view, rows])
+    deliver(low, out, target)
+    row = operation("subtract", convert(Load(INT32, exchanged), INT64), Const(INT64, np.int64(1)))
+    low.statements.append(Loop(pivots.type.shape, [Store(low.place(pivots), row)], note=low.note(node)))
+    return True
+
+
+@rule("permutation")
+def permutation(low: Lowering, node: Node) -> bool:
+    (pivots,), (out,) = node.inputs, node.outputs
+    if not pivots.type.size or not out.type.size:
+        return False
+    n, shape = out.type.shape[-1], out.type.shape
+    exchanged, order = memory(INT32, pivots.type.shape), memory(np.dtype(float), shape)
+    row = operation("add", low.scalar(pivots, pivots.type.shape), Const(pivots.type.dtype, pivots.type.dtype.type(1)))
+    low.statements.append(Loop(pivots.type.shape, [Store(exchanged, convert(row, INT32))], note=low.note(node)))
+    here = convert(Index(INT64, len(shape) - 1), order.dtype)
+    low.statements.append(Loop(shape, [Store(order, here)], note=low.note(node)))
+    x, rows = flat(order), flat(exchanged)
+    arguments = (1, x, n, 1, pivots.type.shape[-1], rows, 1)
+    low.statements.append(Foreign("dlaswp", arguments, x.shape[0], (x,), low.note(node)))
+    found = convert(Load(order.dtype, order), INT64)
+    low.statements.append(Loop(shape, [Store(low.place(out), found)], note=low.note(node)))
     return True
 
 

@@ -296,7 +296,7 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: i
     With a `gap`, no temporaries share memory, and at least so many bytes (a multiple of `ALIGNMENT`) that belong to
     none lie before and after each temporary and each constant.
     """
-    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular  # noqa: F401
+    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular, spectral  # noqa: F401
 
     low = Lowering(graph, lanes, threads, 0 if gap else local)
     low.lower_all()
@@ -305,7 +305,7 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: i
 
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular  # noqa: F401
+    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular, spectral  # noqa: F401
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):

@@ -9,10 +9,9 @@ import numpy as np
 
 import graphad.numpy as namespace
 from graphad.build import current_builder
-from graphad.executors.loops.foreign import LETTERS, workspace
 from graphad.executors.loops.lower import Lowering
 from graphad.executors.loops.small import matrix_rule
-from graphad.executors.loops.stacks import INT32, call, flat, matrices, memory, succeeded, work
+from graphad.executors.loops.spectral import decomposed
 from graphad.graph import Node, Value
 from graphad.passes import Pipeline
 from graphad.trace import trace_flat
@@ -21,26 +20,8 @@ from graphad.types import TensorType
 
 def singular_values(low: Lowering, node: Node, a: Value) -> list[Value]:
     """The values `u, s, vh` of the decomposition of square matrices."""
-    shape, dtype = a.type.shape, a.type.dtype
-    n = shape[-1]
-    real = np.zeros(0, dtype).real.dtype
-    matrix = memory(dtype, shape, columns=True)
-    low.copy(low.view(a), matrix, low.note(node))
-    u, vh = memory(dtype, shape, columns=True), memory(dtype, shape, columns=True)
-    s = memory(real, shape[:-1])
-    x, left, right = [matrices(view).view for view in (matrix, u, vh)]
-    values = flat(s)
-    name = f"{LETTERS[dtype.char]}gesdd"
-    scratch = [work(INT32, 8 * n)]
-    if dtype.kind == "c":
-        scratch.insert(0, work(real, 5 * n * (n + 1)))
-    nothing = [None] * (1 + len(scratch))
-    size = workspace(name, "A", n, n, None, n, None, None, n, None, n, "work", -1, *nothing)
-    space = work(dtype, size)
-    arguments = ("A", n, n, x, n, values, left, n, right, n, space, size, *scratch)
-    info = call(low, node, "gesdd", arguments, [x, values, left, right, space, *scratch])
-    succeeded(low, node, info, "SVD did not converge")
-    found = [Value(a.type), Value(TensorType(real, shape[:-1])), Value(a.type)]
+    u, s, vh = decomposed(low, node, a, "A")
+    found = [Value(a.type), Value(TensorType(s.dtype, s.shape)), Value(a.type)]
     low.env.update(zip(found, (u, s, vh), strict=True))
     return found
 

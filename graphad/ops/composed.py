@@ -14,16 +14,17 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
+from graphad.ops.distributions import _whole
 from graphad.ops.special import (
     betainc,
     betaincc,
+    betainccinv,
     betaincinv,
     betaln,
     gammainc,
     gammaincc,
     gammainccinv,
     gammaincinv,
-    gammaln,
 )  # fmt: skip
 from graphad.trace import UFUNCS, Tracer
 
@@ -86,8 +87,8 @@ def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
 
 @_ufunc
 def fdtri(dfn: Any, dfd: Any, p: Any) -> Any:
-    z = betaincinv(dfn / 2, dfd / 2, p)
-    return dfd * z / (dfn * (1 - z))
+    """By what is inverted and its complement, so that neither loses its digits near 1."""
+    return dfd * betaincinv(dfn / 2, dfd / 2, p) / (dfn * betainccinv(dfd / 2, dfn / 2, p))
 
 
 @_ufunc
@@ -97,36 +98,36 @@ def btdtr(a: Any, b: Any, x: Any) -> Any:
 
 @_ufunc
 def pdtr(k: Any, m: Any) -> Any:
-    return gammaincc(np.floor(k) + 1.0, m)
+    return gammaincc(_whole(k) + 1.0, m)
 
 
 @_ufunc
 def pdtrc(k: Any, m: Any) -> Any:
-    return gammainc(np.floor(k) + 1.0, m)
+    return gammainc(_whole(k) + 1.0, m)
 
 
 @_ufunc
 def bdtr(k: Any, n: Any, p: Any) -> Any:
-    k = np.floor(k)
+    k = _whole(k)
     inside = np.minimum(k, n - 1.0)
-    return np.where(k >= n, 1.0, betainc(n - inside, inside + 1.0, 1.0 - p))
+    return np.where(k >= n, 1.0, betaincc(inside + 1.0, n - inside, p))
 
 
 @_ufunc
 def bdtrc(k: Any, n: Any, p: Any) -> Any:
-    k = np.floor(k)
+    k = _whole(k)
     inside = np.minimum(k, n - 1.0)
     return np.where(k >= n, 0.0, betainc(inside + 1.0, n - inside, p))
 
 
 @_ufunc
 def nbdtr(k: Any, n: Any, p: Any) -> Any:
-    return betainc(n * 1.0, np.floor(k) + 1.0, p)
+    return betainc(n * 1.0, _whole(k) + 1.0, p)
 
 
 @_ufunc
 def nbdtrc(k: Any, n: Any, p: Any) -> Any:
-    return betaincc(n * 1.0, np.floor(k) + 1.0, p)
+    return betaincc(n * 1.0, _whole(k) + 1.0, p)
 
 
 # -- transformations ----------------------------------------------------------------------------------------------
@@ -190,12 +191,6 @@ def radian(d: Any, m: Any, s: Any) -> Any:
 
 
 @_ufunc
-def poch(z: Any, m: Any) -> Any:
-    """Of positive `z` and `z + m`."""
-    return np.exp(gammaln(z + m) - gammaln(z))
-
-
-@_ufunc
 def binom(n: Any, k: Any) -> Any:
     """Of `n > k - 1`."""
     return np.exp(-np.log1p(n) - betaln(1.0 + n - k, 1.0 + k))
@@ -256,4 +251,4 @@ def _jacobi(n: int, a: Any, b: Any, x: Any) -> Any:
 
 _polynomial("eval_jacobi", _jacobi)
 
-__all__ = ["binom", "poch"]
+__all__ = ["binom"]

@@ -118,8 +118,9 @@ class Qr(_Decomposition):
     With `b = q^H da r^-1` over the first `k` columns, `q^H dq` is the skew matrix `w` that has the lower triangle of
     `b` and keeps the diagonal of `r` real, and `dr = q^H da - w r` (Walter and Lehmann, "Algorithmic differentiation of
     linear algebra functions with application in optimum experimental design", 2010). It needs the first `k`
-    columns to be independent; `numpy.linalg.LinAlgError` is raised where they are not. Columns of a complete `q`
-    beyond `k` stay orthogonal to the others and turn no further.
+    columns to be independent, and only the first `k - 1` if there are no more rows than columns, since the last column
+    of `q` then has no freedom but its phase; `numpy.linalg.LinAlgError` is raised where they are not. Columns of a
+    complete `q` beyond `k` stay orthogonal to the others and turn no further.
     """
 
     mode: str = "reduced"
@@ -143,6 +144,9 @@ class Qr(_Decomposition):
         (da,) = tangents
         k = min(da.shape[-2:])
         first, triangle = _columns(da, 0, k), _rows(_columns(r, 0, k), 0, k)
+        if 0 < k == q.shape[-2]:
+            last = np.arange(k * k).reshape(k, k) == k * k - 1
+            triangle = select(last & OPS["equal"](triangle, 0), triangle.dtype.type(1), triangle)
         # da r^-1, from the transposed equation.
         solve = OPS["triangular_solve"](False, True, False)
         along = matrix_transposed(solve(triangle, matrix_transposed(first)))

@@ -9,12 +9,14 @@ import numpy as np
 
 from graphad.errors import TypeMismatchError
 from graphad.op import OPS, Op, Sample, Types
-from graphad.ops.contraction import matmul
+from graphad.ops.complex import real
+from graphad.ops.custom import stop_gradient
 from graphad.ops.elementwise import cast
 from graphad.ops.matrices import MatrixOp, check_square, matrix_transposed, samples_of
-from graphad.ops.reduce import Sum
-from graphad.ops.shape import batch_all, reshape
-from graphad.types import TensorType, real_dtype
+from graphad.ops.reduce import Max, Sum
+from graphad.ops.select import select
+from graphad.ops.shape import batch_all, broadcast_to, reshape
+from graphad.types import TensorType, complex_dtype, real_dtype
 
 
 def _pairing(x: Any, y: Any) -> Any:
@@ -76,8 +78,8 @@ class CofactorDerivative(Op):
     """The change of `cofactor(a)` along `da`; operands are `a, da`, linear in `da`, and right for a singular `a`.
 
     In the basis of the singular vectors the cofactors are polynomials in the singular values. As the second
-    derivative of the determinant it is symmetric, so that it is its own transpose. Its own derivative in `a`, the
-    third of the determinant, divides by `det(a)`.
+    derivative of the determinant it is symmetric, so that it is its own transpose. Its own derivative in `a` comes
+    from its values at other matrices, so that derivatives of every order hold for a singular `a`.
     """
 
     def infer(self, *xs: TensorType) -> TensorType:
@@ -100,9 +102,9 @@ class CofactorDerivative(Op):
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         (a, e), (da, de) = primals, tangents
         terms = [] if de is None else [self(a, de)]
-        if da is not None:
-            terms.append(_second_derivative(a, e, da, out))
-        return OPS["add"](*terms) if len(terms) == 2 else terms[0]
+        if da is not None and a.shape[-1] > 2:
+            terms.append(_second_derivative(a, e, da))
+        return OPS["add"](*terms) if len(terms) == 2 else terms[0] if terms else None
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return None, self(xs[0], ct)
@@ -117,27 +119,41 @@ class CofactorDerivative(Op):
     def samples(cls) -> Iterable[Sample]:
         for a in samples_of():
             yield Sample(cls(), (a, a[..., ::-1, :] + 1))
+        yield Sample(cls(), (np.outer([1.0, 2.0, 0.0, -1.0], [0.5, 1.0, 1.0, 2.0]), np.cos(np.arange(16.0)).reshape(4, 4)))
 
 
-def _second_derivative(a: Any, e: Any, da: Any, along_e: Any) -> Any:
-    """How `CofactorDerivative(a, e)` changes along `da`: `(<C,e> C - C e^T C) / det(a)` differentiated."""
-    add, subtract, multiply, divide = OPS["add"], OPS["subtract"], OPS["multiply"], OPS["divide"]
-    cofactor, change = Cofactor()(a), CofactorDerivative()(a, da)
-    det = _scalar(Det()(a))
-    flipped = matrix_transposed(e)
-    terms = add(
-        multiply(_scalar(_pairing(change, e)), cofactor), multiply(_scalar(_pairing(cofactor, e)), change)
-    )
-    middle = add(matmul(change, matmul(flipped, cofactor)), matmul(cofactor, matmul(flipped, change)))
-    scaled = multiply(along_e, _scalar(_pairing(cofactor, da)))
-    return divide(subtract(subtract(terms, middle), scaled), det)
+def _second_derivative(a: Any, e: Any, da: Any) -> Any:
+    """How `CofactorDerivative(a, e)` changes along `da`, linear in `da`.
+
+    It is the coefficient of `t` in `CofactorDerivative(a + t e, da)`, a polynomial in `t` of degree `n - 2`, which the
+    values at `n - 1` roots of unity, scaled, give exactly. Of conjugate pairs one is enough where all else is real.
+    """
+    count = a.shape[-1] - 1
+    holomorphic = a.dtype.kind == "c"
+    steps = np.arange(count if holomorphic else count // 2 + 1)
+    nodes = np.exp(2j * np.pi * steps / count)
+    weights = np.conj(nodes) / count * (1 if holomorphic else np.where(2 * steps % count == 0, 1, 2))
+    dtype = complex_dtype(a.dtype)
+    nodes, weights = (x.astype(dtype).reshape(-1, *[1] * a.ndim) for x in (nodes, weights))
+    scale = stop_gradient(OPS["divide"](_size(a), _size(e)))
+    moved = OPS["add"](cast(a, dtype), OPS["multiply"](cast(OPS["multiply"](e, cast(scale, e.dtype)), dtype), nodes))
+    changes = CofactorDerivative()(moved, broadcast_to(cast(da, dtype), moved.shape))
+    total = Sum((0,))(OPS["multiply"](changes, weights))
+    return OPS["divide"](total if holomorphic else real(total), cast(scale, a.dtype))
+
+
+def _size(x: Any) -> Any:
+    """The largest modulus of each matrix, 1 for a zero matrix."""
+    largest = _scalar(Max((x.ndim - 2, x.ndim - 1))(OPS["absolute"](x)))
+    return select(OPS["equal"](largest, 0), largest.dtype.type(1), largest)
 
 
 class Slogdet(MatrixOp):
     """NumPy's `linalg.slogdet`: the determinant's sign (its phase if complex), and the logarithm of its modulus.
 
     The derivative of the logarithm is the real part of `trace(inv(a) da)`, and the phase turns by the imaginary part
-    (Giles, 2008, section 2.2.4).
+    (Giles, 2008, section 2.2.4). Where a pivot is 0 and the logarithm is `-inf`, no derivative exists; it is taken as
+    0, between the slopes of both signs that it has on either side.
     """
 
     def infer(self, *xs: TensorType) -> Types:
@@ -151,7 +167,9 @@ class Slogdet(MatrixOp):
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         sign, logdet = out
-        rate = _pairing(matrix_transposed(OPS["inv"]()(primals[0])), tangents[0])
+        singular, zero = OPS["equal"](sign, 0), sign.dtype.type(0)
+        regular = select(_scalar(singular), np.eye(primals[0].shape[-1], dtype=sign.dtype), primals[0])
+        rate = select(singular, zero, _pairing(matrix_transposed(OPS["inv"]()(regular)), tangents[0]))
         if sign.dtype.kind != "c":
             return None, rate
         growth = cast(rate, logdet.dtype)

@@ -30,17 +30,38 @@ def _ratio(x: Any, y: Any) -> Any:
     return x / select(logical_and(x == 0, y == 0), scalar(1, y.dtype), y)
 
 
+_ODD = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(17)]
+"""The double factorials of 1, 3, 5, ..."""
+
+
+def _tail_slope(x: Any, far: Any, factor: float, sign: float, near: Any) -> Any:
+    """`near`, whose terms cancel where `far` holds; there by the derivative of an asymptotic series (DLMF 7.12.1)."""
+    inverse = reciprocal(square(select(far, x, scalar(10, x.dtype))))
+    total: Any = scalar(_ODD[-1], x.dtype)
+    for c in _ODD[-2::-1]:
+        total = total * (0.5 * sign * inverse) + scalar(c, x.dtype)
+    return select(far, -factor * inverse * total, near)
+
+
+def _erfcx_slope(out: Any, x: Any) -> Any:
+    near = 2 * x * out - 2 / _SQRT_PI
+    return near if x.dtype.kind == "c" else _tail_slope(x, x > 9, 1 / _SQRT_PI, -1.0, near)
+
+
+def _dawsn_slope(out: Any, x: Any) -> Any:
+    near = 1 - 2 * x * out
+    return near if x.dtype.kind == "c" else _tail_slope(x, square(x) > 81, 0.5, 1.0, near)
+
+
 # -- error functions and the normal distribution ------------------------------------------------------------------
 
 erf = elementwise("erf", code="erf({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(-square(x))])
 erfc = elementwise("erfc", code="erfc({0})", partials=[lambda out, x: -2 / _SQRT_PI * exp(-square(x))])
-erfcx = elementwise(
-    "erfcx", code="special_erfcx({0})", partials=[lambda out, x: 2 * x * out - 2 / _SQRT_PI], singular=True
-)
+erfcx = elementwise("erfcx", code="special_erfcx({0})", partials=[_erfcx_slope], singular=True)
 erfi = elementwise(
     "erfi", code="special_erfi({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(square(x))], singular=True
 )
-dawsn = elementwise("dawsn", code="special_dawsn({0})", partials=[lambda out, x: 1 - 2 * x * out])
+dawsn = elementwise("dawsn", code="special_dawsn({0})", partials=[_dawsn_slope])
 erfinv = elementwise(
     "erfinv",
     code="special_erfinv({0})",
@@ -73,11 +94,10 @@ ndtri = elementwise(
     singular=True,
     domain=(0.05, 0.95),
 )
-
-
+# The reciprocal of the derivative of log_ndtr.
 ndtri_exp = elementwise(
     "ndtri_exp",
-    partials=[lambda out, x: exp(x + 0.5 * square(out)) / _INV_SQRT_2PI],
+    partials=[lambda out, x: math.sqrt(math.pi / 2) * erfcx(-math.sqrt(0.5) * out)],
     singular=True,
     domain=(-4.0, -0.1),
 )
@@ -85,7 +105,7 @@ ndtri_exp = elementwise(
 
 # -- the logistic function ----------------------------------------------------------------------------------------
 
-expit = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * (1 - out)])
+expit: Any = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * expit(-x)])
 logit = elementwise(
     "logit",
     code="log({0} / (1 - {0}))",
@@ -182,17 +202,46 @@ psi: Any = elementwise(
     base=_RealSamples,
 )
 UFUNCS["digamma"] = psi
+_PSI = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12]
+
+
+def psi_step(a: Any, b: Any) -> Any:
+    """`psi(a + b) - psi(a)`; for large ones by the differences of the terms of DLMF 5.11.2, which do not cancel."""
+    c = a + b
+    far = logical_and(a > 10, c > 10)
+    one = scalar(1, c.dtype)
+    first, last = select(far, a, one), select(far, c, one)
+    u, v = reciprocal(square(first)), reciprocal(square(last))
+    value: Any = scalar(_PSI[-1], c.dtype)
+    quotient: Any = scalar(0, c.dtype)
+    for k in _PSI[-2::-1]:
+        quotient = quotient * v + value
+        value = value * u + k
+    # The sum of k_i u**i less that of k_i v**i, over u - v.
+    quotient = quotient * v + value
+    change = b / (first * last)
+    rest = change * (0.5 + (first + last) / (first * last) * quotient)
+    return select(far, log1p(b / first) + rest, psi(c) - psi(a))
+
+
 betaln = elementwise(
     "betaln",
     code="special_betaln({0}, {1})",
-    partials=[lambda out, a, b: psi(a) - psi(a + b), lambda out, a, b: psi(b) - psi(a + b)],
+    partials=[lambda out, a, b: -psi_step(a, b), lambda out, a, b: -psi_step(b, a)],
     singular=True,
     domain=(0.4, 3.0),
 )
 beta = elementwise(
     "beta",
     code="special_beta({0}, {1})",
-    partials=[lambda out, a, b: out * (psi(a) - psi(a + b)), lambda out, a, b: out * (psi(b) - psi(a + b))],
+    partials=[lambda out, a, b: -out * psi_step(a, b), lambda out, a, b: -out * psi_step(b, a)],
+    singular=True,
+    domain=(0.4, 3.0),
+)
+poch = elementwise(
+    "poch",
+    code="special_poch({0}, {1})",
+    partials=[lambda out, z, m: out * psi_step(z, m), lambda out, z, m: out * psi(z + m)],
     singular=True,
     domain=(0.4, 3.0),
 )
