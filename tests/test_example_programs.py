@@ -22,16 +22,19 @@ try:
     import digits
     import gaussian_process
     import heat
+    import image_registration
     import kalman
     import lenses
     import logistic
     import lotka_volterra
     import nbody
+    import sparse_heat
 finally:
     sys.path.remove(str(EXAMPLES))
 
 PROGRAMS = [
     "heat", "kalman", "logistic", "gaussian_process", "nbody", "lenses", "digits", "deconvolution", "lotka_volterra",
+    "image_registration", "sparse_heat",
 ]  # fmt: skip
 
 
@@ -76,6 +79,11 @@ def _core(name: str) -> Core:
     if name == "lotka_volterra":
         years = np.linspace(0.0, 20.0, 4)
         return Core(lambda theta: lotka_volterra.populations(theta, years, 1e-11), (lotka_volterra.GUESS,), 1)
+    if name == "image_registration":
+        return Core(image_registration.loss, (np.array([0.8, -0.6, 3.0]), *image_registration.photographs(size=9)), 3)
+    if name == "sparse_heat":
+        readings = rng.normal(size=(6, len(sparse_heat.BOREHOLES)))
+        return Core(sparse_heat.loss, (0.3 * rng.normal(size=6), sparse_heat.heating(6), readings), 3)
     scene = deconvolution.scene(8)
     return Core(deconvolution.loss, (scene.ravel() + rng.normal(size=64), scene, 1.2), 3)
 
@@ -267,6 +275,44 @@ def test_training_is_differentiated_with_respect_to_its_rate_and_momentum():
     h = 1e-6
     differences = [(after(rates + h * e)[0] - after(rates - h * e)[0]) / (2 * h) for e in np.eye(2)]
     np.testing.assert_allclose(slope, differences, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_images_are_registered_within_the_stated_errors(seed):
+    motion, errors = image_registration.register(*image_registration.photographs(seed=seed))
+    assert np.all(np.abs(motion - image_registration.TRUE) < 4 * errors)
+    assert np.all(errors < [0.01, 0.01, 0.04])
+
+
+def test_image_that_is_moved_back_is_the_first_one():
+    first, second = image_registration.photographs()
+    motion = image_registration.TRUE
+    # On the way back the shift is turned too.
+    back = np.array([*(-image_registration.rotation(motion[2]) @ motion[:2]), -motion[2]])
+    inside = (slice(12, -12),) * 2
+    for a, b in (image_registration.moved(motion, first), second), (image_registration.moved(back, second), first):
+        assert np.sqrt(np.mean((a - b)[inside] ** 2)) < 1.5 * image_registration.NOISE
+
+
+def test_no_heat_is_lost_in_the_ground():
+    k, q = sparse_heat.conductivity(), sparse_heat.heating()
+    u = graphad.jit(sparse_heat.temperatures)(k, q)
+    assert np.isclose(np.sum(2 * k[0] * u[0]), np.sum(q), rtol=1e-11)
+    assert np.all(u > 0)
+    # Heat from below goes straight up where nothing differs across.
+    q = np.zeros_like(q)
+    q[-1] = 1.0
+    steps = np.concatenate([[1 / (2 * k[0])], (1 / k[1:] + 1 / k[:-1]) / 2])
+    np.testing.assert_allclose(graphad.jit(sparse_heat.temperatures)(k, q)[:, 7], np.cumsum(steps), rtol=1e-11)
+
+
+def test_layers_are_found_from_boreholes():
+    measured, true = sparse_heat.measure(), sparse_heat.conductivity()
+    found = sparse_heat.fit(measured)
+    assert found.success
+    assert np.sqrt(np.mean((np.exp(found.x) / true - 1) ** 2)) < 0.02
+    off = sparse_heat.temperatures(np.exp(found.x), sparse_heat.heating())[:, sparse_heat.BOREHOLES] - measured
+    assert 0.7 < np.sqrt(np.mean(off**2)) / sparse_heat.NOISE < 1.1
 
 
 if "deconvolution" in PROGRAMS:

@@ -497,3 +497,16 @@ def test_incomplete_elliptic_integrals_of_every_angle(f, exact):
         )  # fmt: skip
         second = graphad.grad(graphad.grad(f, argnums=1), argnums=1)(*place)
         assert second == pytest.approx(float(mp.diff(exact, place, (0, 2))), rel=1e-11)
+
+
+def test_plain_names_of_scipys_function_objects():
+    """`sph_harm_y` and the Legendre functions are objects that choose a ufunc when they are called."""
+
+    def f(theta, phi):
+        return (
+            np.real(sp.sph_harm_y(2, 1, theta, phi)) + sp.legendre_p(3, np.cos(theta)) + sp.sph_legendre_p(2, 1, theta)
+        )
+
+    theta, phi = np.array([0.3, 1.2]), np.array([0.1, -0.7])
+    np.testing.assert_allclose(graphad.jit(f)(theta, phi), f(theta, phi), rtol=1e-13)
+    graphad.check_grads(f, (theta, phi), order=1)

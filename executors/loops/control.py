@@ -76,15 +76,23 @@ def scan(low: Lowering, node: Node) -> bool:
         count = operation("maximum", low.scalar(node.inputs[0], ()), Const(INT64, np.int64(0)))
     repeat = Repeat(iteration, count, [], reverse=op.reverse, note=low.note(node))
     body, fixed_places = updated(op.body, op.consts, n)
-    state = [_Carry(low, v, repeat, fixed_places.get(i)) for i, v in enumerate(carries)]
-    results, stacks = node.outputs[:n], node.outputs[n:]
+    steps = {} if op.reverse else _counters(body, op.consts, n)
+    moving = [i for i in range(n) if i not in steps]
+    state = [_Carry(low, carries[i], repeat, fixed_places.get(i)) for i in moving]
+    results, stacks = [node.outputs[i] for i in moving], node.outputs[n:]
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in stacks]
-    inner = low.region(body, places)
+    outputs = [body.outputs[i] for i in (*moving, *range(n, len(body.outputs)))]
+    inner = low.region(Graph(body.inputs, body.nodes, outputs, body.name), places)
     needed = _bind(low, inner, body.inputs[: op.consts], consts)
     inputs = body.inputs[op.consts :]
-    for v, c in zip(inputs, state, strict=False):
-        inner.env[v] = c.read(inner)
+    for i, c in zip(moving, state, strict=True):
+        inner.env[inputs[i]] = c.read(inner)
+    for i, step in steps.items():
+        start = low.scalar(carries[i], ())
+        inner.env[inputs[i]] = operation("add", start, operation("multiply", iteration, step))
+        low.env[node.outputs[i]] = operation("add", start, operation("multiply", count, step))
+        needed.append(start)
     for v, source in zip(inputs[n:], arrays, strict=True):
         inner.env[v] = _entry(low, inner, v, source, repeat)
     inner.lower_all()
@@ -92,6 +100,19 @@ def scan(low: Lowering, node: Node) -> bool:
     repeat.body = inner.statements
     _close(low, repeat, state, [*needed, count], results, op.length)
     return True
+
+
+def _counters(body: Graph, consts: int, carries: int) -> dict[int, Const]:
+    """The carries that grow by a known step in each iteration: they follow from its number."""
+    made = {node.outputs[0]: node for node in body.nodes if node.op.name == "add"}
+    found = {}
+    for i, v in enumerate(body.inputs[consts : consts + carries]):
+        node = made.get(body.outputs[i])
+        if node is not None and v.type.dtype == INT64 and not v.type.shape and v in node.inputs:
+            step = next((x for x in node.inputs if isinstance(x, Constant)), None)
+            if step is not None and step.type == v.type:
+                found[i] = Const(INT64, np.int64(step.array))
+    return found
 
 
 @rule("while")

@@ -9,6 +9,8 @@ from graphad.ops.scalar import Const, Operation, Scalar, operation
 Range = tuple[int, int]
 """The smallest and the largest value that a scalar can have."""
 _LIMIT = 1 << 62
+_TRIPS = 1 << 53
+"""More iterations than a loop ever makes."""
 
 
 def narrowed(x: Scalar, memo: dict[Scalar, tuple[Scalar, Range | None]] | None = None) -> tuple[Scalar, Range | None]:
@@ -23,7 +25,7 @@ def _narrowed(x: Scalar, memo: dict[Scalar, tuple[Scalar, Range | None]]) -> tup
     if isinstance(x, Const) and x.lanes == 1 and x.dtype.kind in "biu":
         return x, (int(x.value), int(x.value))
     if isinstance(x, Iteration):
-        return x, (0, x.count - 1) if x.count else (0, _LIMIT)
+        return x, (0, x.count - 1) if x.count else (0, _TRIPS)
     if not isinstance(x, Operation) or x.lanes > 1 or x.dtype.kind not in "bi":
         return x, None
     parts = [narrowed(y, memo) for y in x.args]
@@ -60,6 +62,10 @@ def _combined(name: str, ranges: list[Range]) -> Range | None:
         case "multiply":
             products = (a * c, a * d, b * c, b * d)
             return min(products), max(products)
+        case "remainder" if c == d > 0:
+            return (a, b) if a >= 0 and b < c else (0, c - 1)
+        case "floor_divide" if c == d > 0:
+            return a // c, b // c
         case "minimum":
             return min(a, c), min(b, d)
         case "maximum":

@@ -58,7 +58,7 @@ def convert(f: Any) -> Any:
         return f if inner is f.func else partial(inner, *f.args, **f.keywords)
     if isinstance(f, type):
         return _of_scipy(f) or _class(f) if f.__module__.startswith(_CLASSES) else _class(f)
-    if kind.__module__ == _MULTIMETHODS:
+    if kind.__module__ in _MULTIMETHODS:
         return _of_scipy(f) or f
     if is_user_class(kind):
         method = inspect.getattr_static(kind, "__call__", None)
@@ -89,8 +89,8 @@ def call(f: Any) -> Any:
 _NUMPY = (np.ufunc, type(np.sum))
 _CLASSES = ("scipy.interpolate", "scipy.sparse")
 """The modules of SciPy of which graphad has classes, or functions in their place."""
-_MULTIMETHODS = "uarray"
-"""The module of the type of scipy.fft's functions, which choose a backend when they are called."""
+_MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")
+"""The modules of the types of SciPy's functions that are objects: they choose a backend or a ufunc when called."""
 _RANDOM = ("Generator", "RandomState", "Random")
 
 
@@ -323,7 +323,7 @@ def _foreign(x: Any) -> bool:
         return False
     if isinstance(x, FunctionType):
         return not is_user_file(x.__code__.co_filename) and _of_scipy(x) is None
-    if type(x).__module__ == _MULTIMETHODS:
+    if type(x).__module__ in _MULTIMETHODS:
         return _of_scipy(x) is None
     return not isinstance(x, type) and not is_user_class(type(x)) and not isinstance(x, (MethodType, partial))
 
