@@ -54,94 +54,22 @@ def _shape_and_axes(x: Any, s: Any, axes: Any, name: str) -> tuple[Any, tuple[in
 # -- Fourier transforms -------------------------------------------------------------------------------------------
 
 
-@_traced
-def fft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `fft`."""
-    return np.fft.fft(_floating(x), n, axis, norm)
+def _single(name: str) -> Any:
+    """The transform of a name along one axis, which is NumPy's in the precision of its operand."""
+    transform = getattr(np.fft, name)
+
+    def function(
+        x: Any, n: int | None = None, axis: int = -1, norm: Any = None, overwrite_x: bool = False,
+        workers: int | None = None, *, plan: Any = None,
+    ) -> Any:  # fmt: skip
+        return transform(_floating(x), n, axis, norm)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"SciPy's `{name}`."
+    return _traced(function)
 
 
-@_traced
-def ifft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `ifft`."""
-    return np.fft.ifft(_floating(x), n, axis, norm)
-
-
-@_traced
-def rfft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `rfft`: the non-negative frequencies of real numbers."""
-    return np.fft.rfft(_floating(x), n, axis, norm)
-
-
-@_traced
-def irfft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `irfft`: the real numbers of `n` points with the given non-negative frequencies."""
-    return np.fft.irfft(_floating(x), n, axis, norm)
-
-
-@_traced
-def hfft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `hfft`: the real spectrum of a Hermitian signal."""
-    return np.fft.hfft(_floating(x), n, axis, norm)
-
-
-@_traced
-def ihfft(
-    x: Any,
-    n: int | None = None,
-    axis: int = -1,
-    norm: Any = None,
-    overwrite_x: bool = False,
-    workers: int | None = None,
-    *,
-    plan: Any = None,
-) -> Any:
-    """SciPy's `ihfft`: the half of a Hermitian signal with the given real spectrum."""
-    return np.fft.ihfft(_floating(x), n, axis, norm)
+fft, ifft, rfft, irfft, hfft, ihfft = map(_single, ("fft", "ifft", "rfft", "irfft", "hfft", "ihfft"))
 
 
 def _hermitian(x: Any, s: Any, axes: Any, norm: Any) -> Any:
@@ -169,27 +97,15 @@ def _define(name: str, kind: Callable[..., Any]) -> tuple[Any, Any]:
         return kind(x, s, axes, norm)
 
     def two(
-        x: Any,
-        s: Any = None,
-        axes: Any = (-2, -1),
-        norm: Any = None,
-        overwrite_x: bool = False,
-        workers: int | None = None,
-        *,
-        plan: Any = None,
-    ) -> Any:
+        x: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, overwrite_x: bool = False,
+        workers: int | None = None, *, plan: Any = None,
+    ) -> Any:  # fmt: skip
         return over(x, s, axes, norm, f"{name}2")
 
     def many(
-        x: Any,
-        s: Any = None,
-        axes: Any = None,
-        norm: Any = None,
-        overwrite_x: bool = False,
-        workers: int | None = None,
-        *,
-        plan: Any = None,
-    ) -> Any:
+        x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False,
+        workers: int | None = None, *, plan: Any = None,
+    ) -> Any:  # fmt: skip
         return over(x, s, axes, norm, f"{name}n")
 
     for function, suffix in ((two, "2"), (many, "n")):

@@ -120,7 +120,7 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
     x = x - np.mean(x, axis=-1, keepdims=True)
     if type == "linear":
         t = np.arange(x.shape[-1]) - (x.shape[-1] - 1) / 2
-        x = x - np.sum(x * t, axis=-1, keepdims=True) / np.sum(t**2) * t
+        x = x - np.sum(x * t, axis=-1, keepdims=True) / (np.sum(t**2) or 1.0) * t  # of one point nothing is left
     return np.moveaxis(x, -1, axis)
 
 
