@@ -141,6 +141,21 @@ def float_mod(x, y):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(error_model="numpy")
+def complex_divide(x, y):  # type: ignore[no-untyped-def]
+    """NumPy's quotient of complex numbers, which exists by 0 too (Smith, Algorithm 116, 1962)."""
+    a, b, c, d = x.real, x.imag, y.real, y.imag
+    if c == 0 and d == 0:
+        return complex(a / abs(c), b / abs(d))
+    if abs(c) >= abs(d):
+        ratio = d / c
+        scale = 1 / (c + d * ratio)
+        return complex((a + b * ratio) * scale, (b - a * ratio) * scale)
+    ratio = c / d
+    scale = 1 / (d + c * ratio)
+    return complex((a * ratio + b) * scale, (b * ratio - a) * scale)
+
+
+@numba.njit(error_model="numpy")
 def float_floordiv(x, y):  # type: ignore[no-untyped-def]
     """NumPy's floor division: the quotient that goes with its remainder."""
     if y == 0:
@@ -207,7 +222,7 @@ def foreign(routine: str, count: int) -> Any:
 
 
 __all__ = [
-    "address", "ceil", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
+    "address", "ceil", "complex_divide", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
     "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint", "sign",
     "times", "trunc",
 ]  # fmt: skip

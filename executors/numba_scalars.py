@@ -41,6 +41,7 @@ _BOOL: Final[dict[str, str]] = {"invert": "not {0}", "isnan": "False", "isinf": 
 _COMPLEX: Final[dict[str, str]] = {
     **{n: f"np.{n}({{0}})" for n in ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
     **{n: f"np.{n}({{0}})" for n in ("isnan", "isinf", "isfinite")},
+    "divide": "complex_divide({0}, {1})",
 }
 
 

@@ -180,6 +180,16 @@ def test_index_out_of_bounds() -> None:
             function(np.arange(4.0), np.array([0, bad]))
 
 
+def test_complex_quotients_by_zero_are_numpys() -> None:
+    z = np.array([1 + 1j, 2.0, 0.0, -1j])
+    with np.errstate(all="ignore"):
+        wanted = z / (z - z)
+        np.testing.assert_array_equal(graphad.jit(lambda z: z / (z - z), executor="numba")(z), wanted)
+    singular = np.full((4, 4), 1 + 1j)
+    sign, size = graphad.jit(np.linalg.slogdet, executor="numba")(singular)
+    assert (sign, size) == (0, -np.inf)
+
+
 def test_errors_of_host_calls_reach_the_caller() -> None:
     function = graphad.jit(lambda x: np.linalg.cholesky(x @ x.T - 3.0 * np.eye(2)), executor="numba")
     x = np.array([[3.0, 0.0], [1.0, 3.0]])

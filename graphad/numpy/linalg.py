@@ -89,8 +89,18 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
         return np.sum(np.abs(x), axis=axis, keepdims=keepdims)
     if order == 0:
         return np.sum(cast(x != 0, np.real(x).dtype), axis=axis, keepdims=keepdims)
-    size = np.sum(np.abs(x) ** order, axis=axis, keepdims=keepdims)
-    return size ** (1.0 / order)
+    sizes = np.abs(x)
+    if order < 1:
+        # The slope at an element 0 is infinite on both sides; it is taken as 0, between them.
+        zero = sizes == 0
+        powers = np.where(zero, 0.0 if order > 0 else math.inf, np.where(zero, 1.0, sizes) ** order)
+    else:
+        powers = sizes**order
+    total = np.sum(powers, axis=axis, keepdims=keepdims)
+    if order < 0:
+        return total ** (1.0 / order)
+    nothing = total == 0
+    return np.where(nothing, total, np.where(nothing, 1.0, total) ** (1.0 / order))
 
 
 def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:
@@ -184,11 +194,16 @@ def multi_dot(arrays: Any, *, out: Any = None) -> Any:
 
 @implements(np.linalg.cond)
 def cond(x: Any, p: Any = None) -> Any:
-    """NumPy's `cond`: the condition number `norm(x, p) norm(inv(x), p)`, of singular values for `p` 2 and -2."""
+    """NumPy's `cond`: the condition number `norm(x, p) norm(inv(x), p)`, of singular values for `p` 2 and -2.
+
+    Where it is infinite no derivative exists, and it is taken as 0.
+    """
     x = operand(x)
     if p in (None, 2, -2):
         s = np.linalg.svdvals(x)
-        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+        top, bottom = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
+        singular = bottom == 0
+        return np.where(singular, np.asarray(math.inf, s.dtype), top / np.where(singular, np.ones((), s.dtype), bottom))
     return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
 
 
@@ -200,7 +215,8 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
         return cast(np.any(x != 0), int)
     s = np.linalg.svdvals(x)
     if tol is None:
-        tol = np.max(s, axis=-1, keepdims=True) * (max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol)
+        rtol = max(x.shape[-2:]) * np.finfo(s.dtype).eps if rtol is None else rtol
+        tol = np.max(s, axis=-1, keepdims=True, initial=0) * rtol
     else:
         tol = shapes.expand_dims(operand(tol), -1)
     return np.sum(s > tol, axis=-1)

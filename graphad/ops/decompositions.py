@@ -15,10 +15,11 @@ from graphad.errors import ShapeError
 from graphad.op import OPS, Op, Sample, Types
 from graphad.ops.complex import imag, real
 from graphad.ops.contraction import matmul
-from graphad.ops.eigen import inverse_gaps, reciprocal
+from graphad.ops.eigen import ROUNDING, inverse_gaps, reciprocal
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
 from graphad.ops.matrices import MatrixOp, check_matrix, conjugate_transposed, keep, matrix_transposed
+from graphad.ops.reduce import Max
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, concatenate, expand_dims
 from graphad.ops.slicing import Slice
@@ -146,7 +147,7 @@ class Qr(_Decomposition):
         first, triangle = _columns(da, 0, k), _rows(_columns(r, 0, k), 0, k)
         if 0 < k == q.shape[-2]:
             last = np.arange(k * k).reshape(k, k) == k * k - 1
-            triangle = select(last & OPS["equal"](triangle, 0), triangle.dtype.type(1), triangle)
+            triangle = select(last & _negligible(triangle), triangle.dtype.type(1), triangle)
         # da r^-1, from the transposed equation.
         solve = OPS["triangular_solve"](False, True, False)
         along = matrix_transposed(solve(triangle, matrix_transposed(first)))
@@ -221,6 +222,13 @@ class Pinv(Op):
     def samples(cls) -> Iterable[Sample]:
         for a in [*_samples(), _complex()]:
             yield Sample(cls(), (a, np.full(a.shape[:-2], 1e-6, real_dtype(a.dtype))))
+
+
+def _negligible(x: Any) -> Any:
+    """Which elements of matrices are zero within rounding, beside the largest."""
+    sizes = OPS["absolute"](x)
+    largest = expand_dims(Max((x.ndim - 2, x.ndim - 1))(sizes), (-2, -1))
+    return OPS["less_equal"](sizes, largest * sizes.dtype.type(ROUNDING * x.shape[-1] * np.finfo(x.dtype).eps))
 
 
 def _columns(x: Any, start: int, stop: int) -> Any:

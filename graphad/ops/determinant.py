@@ -119,7 +119,8 @@ class CofactorDerivative(Op):
     def samples(cls) -> Iterable[Sample]:
         for a in samples_of():
             yield Sample(cls(), (a, a[..., ::-1, :] + 1))
-        yield Sample(cls(), (np.outer([1.0, 2.0, 0.0, -1.0], [0.5, 1.0, 1.0, 2.0]), np.cos(np.arange(16.0)).reshape(4, 4)))
+        of_rank_one = np.outer([1.0, 2.0, 0.0, -1.0], [0.5, 1.0, 1.0, 2.0])
+        yield Sample(cls(), (of_rank_one, np.cos(np.arange(16.0)).reshape(4, 4)))
 
 
 def _second_derivative(a: Any, e: Any, da: Any) -> Any:

@@ -27,7 +27,7 @@ from graphad.ops.select import select
 from graphad.ops.shape import expand_dims, iota
 from graphad.types import TensorType, complex_dtype, real_dtype
 
-_ROUNDING = 4
+ROUNDING = 4
 """Eigenvalues that differ by less than this times `n * eps * max(abs(w))` are equal to what LAPACK can tell."""
 
 
@@ -45,7 +45,7 @@ def inverse_gaps(w: Any) -> Any:
         return gaps
     sizes = OPS["absolute"](w)
     largest = expand_dims(Max((w.ndim - 1,))(sizes), (-2, -1))
-    limit = largest * sizes.dtype.type(_ROUNDING * n * np.finfo(w.dtype).eps)
+    limit = largest * sizes.dtype.type(ROUNDING * n * np.finfo(w.dtype).eps)
     return reciprocal(gaps, OPS["absolute"](gaps) <= limit)
 
 
