@@ -222,7 +222,7 @@ def foreign(routine: str, count: int) -> Any:
 
 
 __all__ = [
-    "address", "ceil", "complex_divide", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin", "int_floordiv",
-    "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint", "sign",
-    "times", "trunc",
+    "address", "ceil", "complex_divide", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin",
+    "int_floordiv", "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint",
+    "sign", "times", "trunc",
 ]  # fmt: skip

@@ -1,74 +1,42 @@
-"""What of SciPy is traced: the page that lists it, written from graphad's own tables, and held to them.
+"""The page that lists what works of SciPy tells the truth: its names are all that are traced, rows are found anew."""
 
-`python tests/test_scipy_coverage.py` writes the page anew.
-"""
+import pytest
+import scipy_coverage as coverage
+from scipy_samples import MODULES, sample, traced
 
-from __future__ import annotations
-
-import textwrap
-from importlib import import_module
-from pathlib import Path
-
-import graphad.scipy.interpolate
-import graphad.scipy.linalg
-import graphad.scipy.signal
-import graphad.scipy.special
-from graphad.scipy import integrate, stats
-from graphad.scipy._register import TRACED
-from graphad.trace import UFUNCS
-
-PAGE = Path(__file__).parent.parent / "docs" / "reference" / "scipy.md"
-HEAD = """# SciPy's functions
-
-What `graphad.scipy` has of SciPy's modules on traced values. This page is written by `tests/test_scipy_coverage.py`
-from graphad's own tables; a test holds it to them. The tests named tell each function's numbers from SciPy's, its
-derivatives from differences or mpmath, forward and reverse mode, batches from loops, in the executors. Functions that
-are not listed are SciPy's own and take no traced values.
-"""
+EVERY = [(module, name) for module in MODULES for name in traced(module)]
+TRIED = ("numpy", "llvm")
+ANEW = "write the page anew: python tests/scipy_coverage.py"
 
 
-def callables(module):
-    """The public functions and classes of one of SciPy's modules."""
-    found = import_module(module)
-    names = getattr(found, "__all__", dir(found))
-    return sorted(n for n in names if not n.startswith("_") and callable(getattr(found, n)))
+@pytest.fixture(scope="module")
+def text():
+    return coverage.PAGE.read_text()
 
 
-def tables():
-    """For each module its names that are traced, and the test that holds them."""
-    special = set(TRACED["scipy.special"])
-    special |= {n for n in callables("scipy.special") if n in UFUNCS}
-    inter = {n for n, c in vars(graphad.scipy.interpolate).items() if isinstance(c, type) and not n.startswith("_")}
-    integ = set(integrate.__all__)
-    yield "scipy.special", special - {"sinc"}, "tests/test_special.py"
-    yield "scipy.stats", set(stats.DISTRIBUTIONS), "tests/test_stats.py"
-    yield "scipy.linalg", set(TRACED["scipy.linalg"]), "tests/test_scipy_linalg.py"
-    yield "scipy.integrate", integ & set(callables("scipy.integrate")), "tests/test_integrate.py"
-    yield "scipy.interpolate", inter & set(callables("scipy.interpolate")), "tests/test_interpolate.py"
-    yield "scipy.signal", set(TRACED["scipy.signal"]), "tests/test_signal.py"
+@pytest.mark.parametrize("module", MODULES)
+def test_page_lists_what_is_traced(text, module):
+    found = coverage.rows(text, module)
+    assert list(found) == traced(module), f"{ANEW} {module}"
+    for name, cells in found.items():
+        assert [cells[title] for title in coverage.PEERS.values()] == coverage.told(module, name)
+        assert {cells[column] for column in coverage.COLUMNS} <= {"yes", "no", "-"}
+    assert coverage.unlisted(module).strip() in text
 
 
-def page():
-    parts = [HEAD]
-    for module, names, test in tables():
-        count = len(callables(module))
-        parts.append(f"## {module}\n\n{len(names)} of {count} public names, held by `{test}`:\n")
-        parts.append(textwrap.fill(", ".join(f"`{n}`" for n in sorted(names, key=str.lower)) + ".", 120) + "\n")
-    return "\n".join(parts)
+def test_page_begins_with_the_counts(text):
+    assert text.startswith(coverage.HEADER + coverage.summary()), f"{ANEW} peers"
 
 
-def test_the_page_is_written_from_the_tables():
-    assert PAGE.read_text() == page(), "run python tests/test_scipy_coverage.py"
+@pytest.mark.parametrize("module", MODULES)
+def test_every_name_has_a_sample(module):
+    for name in traced(module):
+        found = sample(module, name)
+        assert len(found.names) == len(found.args), name
 
 
-def test_every_listed_name_is_scipys_and_has_a_case():
-    root = Path(__file__).parent.parent
-    for module, names, test in tables():
-        text = (root / test).read_text()
-        for name in names:
-            assert hasattr(import_module(module), name), f"{module} has no {name}"
-        assert sum(name in text for name in names) > 0.8 * len(names), module
-
-
-if __name__ == "__main__":
-    PAGE.write_text(page())
+@pytest.mark.parametrize(("module", "name"), EVERY[::7])
+def test_row_is_true(text, module, name):
+    found = coverage.cells(module, name, TRIED)
+    written = coverage.rows(text, module)[name]
+    assert found == {column: written[column] for column in found}, f"{ANEW} {module}"
