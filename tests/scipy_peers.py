@@ -62,8 +62,9 @@ FOUND = (
                    ('all: logpdf, pdf, cdf, ppf', 'uniform'),
                    ('all but `loc`, `scale`: logpdf, pdf', 'vonmises')],
          'linalg': [('all',
-                     'block_diag cho_factor cho_solve cholesky circulant companion det eigh expm expm_frechet hankel '
-                     'inv lu lu_factor lu_solve polar qr solve solve_triangular svd toeplitz'),
+                     'block_diag cho_factor cho_solve cholesky circulant companion convolution_matrix det eigh expm '
+                     'expm_frechet fiedler hankel inv leslie lu lu_factor lu_solve polar qr solve solve_triangular '
+                     'svd toeplitz'),
                     ('value', 'eigh_tridiagonal sqrtm'),
                     ('`q` only', 'solve_sylvester')],
          'fft': [('all',

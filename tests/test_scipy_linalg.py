@@ -80,6 +80,11 @@ CASES = {
     "circulant": (lambda a: sl.circulant(a[0]), A),
     "companion": (lambda a: sl.companion(a[0]), A),
     "khatri_rao": (sl.khatri_rao, A, W),
+    "fiedler": (lambda a: sl.fiedler(a[0]), A),
+    "leslie": (lambda a: sl.leslie(a[0], a[1, :-1]), A),
+    "convolution_matrix": (
+        lambda a: [sl.convolution_matrix(a[0], n, mode) for n in (2, 6) for mode in ("full", "valid", "same")], A,
+    ),
 }
 
 

@@ -164,6 +164,42 @@ def companion(a: Any) -> Any:
 
 
 @_traced
+def fiedler(a: Any) -> Any:
+    """SciPy's `fiedler`: the distances of numbers from each other."""
+    a = operand(a)
+    return np.abs(a[..., :, None] - a[..., None, :])
+
+
+@_traced
+def leslie(f: Any, s: Any) -> Any:
+    """SciPy's `leslie`: fecundities in the first row, survivals below the diagonal, of known numbers of classes."""
+    f, s = operand(f), operand(s)
+    n = f.shape[-1]
+    if n < 2 or s.shape[-1:] != (n - 1,):
+        raise ShapeError(f"leslie: {n} fecundities and {s.shape[-1:]} survivals, which must be one less")
+    below = s[..., :, None] * np.eye(n - 1, n, dtype=s.dtype)
+    return np.concatenate([f[..., None, :], below], -2)
+
+
+@_traced
+def convolution_matrix(a: Any, n: int, mode: str = "full") -> Any:
+    """SciPy's `convolution_matrix`: what convolves a vector of `n` elements with `a`, in a mode of `numpy.convolve`."""
+    a = operand(a)
+    m = a.shape[-1]
+    if n <= 0 or m == 0:
+        raise ShapeError(f"convolution_matrix: {m} elements and n={n} must both be positive")
+    if mode not in ("full", "valid", "same"):
+        raise ValueError(f"convolution_matrix: mode={mode!r} is none of 'full', 'valid' and 'same'")
+    trim = 0 if mode == "full" else min(n, m) - 1
+    first = trim if mode == "valid" else trim // 2
+    last = m + n - 1 - (trim if mode == "valid" else trim - first)
+    # Row i, column j has a[i - j].
+    place = np.arange(first, last)[:, None] - np.arange(n)
+    inside = np.logical_and(place >= 0, place < m)
+    return np.where(inside, a[..., np.clip(place, 0, m - 1)], np.zeros((), a.dtype))
+
+
+@_traced
 def khatri_rao(a: Any, b: Any) -> Any:
     """SciPy's `khatri_rao`: Kronecker products of columns."""
     a, b = operand(a), operand(b)
