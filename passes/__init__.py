@@ -14,6 +14,7 @@ from graphad.passes.lifetime import lifetime
 from graphad.passes.linearize import linearize, split
 from graphad.passes.merge_loops import merge_loops
 from graphad.passes.propagate import propagate
+from graphad.passes.share_pads import share_pads
 from graphad.passes.simplify import rewrite, simplify
 from graphad.passes.transpose import transpose
 from graphad.passes.unroll_loops import unroll_loops
@@ -22,6 +23,6 @@ from graphad.passes.vmap import batch, vmap
 
 __all__ = [
     "PASSES", "Pass", "Pipeline", "Stage", "accumulate", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad",
-    "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "simplify",
-    "split", "transpose", "unroll_loops", "vjp", "vmap",
+    "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "share_pads",
+    "simplify", "split", "transpose", "unroll_loops", "vjp", "vmap",
 ]  # fmt: skip

@@ -67,14 +67,13 @@ def evaluations_pay(work: int, times: int) -> bool:
 class Group:
     """Nodes that run together, at a position in the order of groups."""
 
-    __slots__ = ("copies", "depth", "kernel", "needs", "nodes", "reads", "space", "users", "work")
+    __slots__ = ("depth", "kernel", "needs", "nodes", "reads", "space", "users", "work")
 
     def __init__(self, space: Shape, kernel: bool, depth: int) -> None:
         self.space = space
         self.kernel = kernel
         self.depth = depth
         self.work = 0
-        self.copies = 1
         self.nodes: list[Node] = []
         self.reads: set[Value] = set()
         self.needs: set[int] = set()
@@ -95,6 +94,8 @@ class Grouping:
         # What a node must read from another kernel than its own.
         self.apart: set[tuple[Node, Value]] = set()
         self.merged: dict[int, int] = {}
+        # At how many positions a kernel computes what it has taken in.
+        self.times: dict[Node, int] = {}
         self.effect = -1
         self.leads = leads(graph, lanes, total)
         for node in graph.nodes:
@@ -227,7 +228,8 @@ class Grouping:
                     if not taken:
                         taken = self.split(i, j, readers, kept)
                         parted.add(j)
-                    group.copies *= times
+                    for node in [node for k in taken for node in self.groups[k].nodes]:
+                        self.times[node] = self.times.get(node, 1) * times
                     for k in taken:
                         queue += self.take(i, k, readers)
 
@@ -244,7 +246,7 @@ class Grouping:
         if not (movement or (other.kernel and other.depth < 0)):
             return nothing
         results = [v for node in other.nodes for v in node.outputs]
-        paths: list[tuple[int, ...]] = []
+        paths: dict[tuple[int, ...], int] = {}
         if any(v in kept or (not movement and v not in self.inside) for v in results):
             return nothing
         if not all(self.paths(v, i, j, (), readers, kept, paths) for v in results):
@@ -255,12 +257,13 @@ class Grouping:
         # Read as it is, by a larger space: computed again along the axes that it lacks, but for the innermost ones.
         space = self.groups[i].space
         grown |= () in paths and any(_repeats(v.type.shape, space) for v in results if i in readers.get(v, set()))
-        total = sum(weight(node) for node in other.nodes)
         if self.groups[i].work + other.work + len(taken) > LIMIT:
             return nothing
-        times = len(set(paths))
         # What is computed at several positions may read what is again: the numbers multiply.
-        if self.groups[i].copies * other.copies * times > COPIES or not evaluations_pay(total, 64 if grown else times):
+        times = sum(paths.values())
+        total = sum(weight(node) * self.times.get(node, 1) for node in other.nodes)
+        most = max(self.times.get(node, 1) for node in other.nodes)
+        if most * times > COPIES or not evaluations_pay(total, 64 if grown else times):
             return nothing
         return [*taken, j], times
 
@@ -274,7 +277,7 @@ class Grouping:
         inner = {v for node in other.nodes for v in node.inputs}
         for node in other.nodes[::-1]:
             (v,) = node.outputs
-            paths: list[tuple[int, ...]] = []
+            paths: dict[tuple[int, ...], int] = {}
             arrays = sum(x.type.size > 1 for x in node.inputs if not isinstance(x, Constant))
             if v in inner or v in kept or v not in self.inside or weight(node) > 1 or arrays != 1:
                 continue
@@ -282,7 +285,8 @@ class Grouping:
                 continue
             if not self.paths(v, i, j, (), readers, kept, paths) or len(paths) != 1:
                 continue
-            if self.groups[i].work + len(found) + len(paths[0]) + 1 > LIMIT:
+            ((path, _),) = paths.items()
+            if self.groups[i].work + len(found) + len(path) + 1 > LIMIT:
                 break
             self.home[v] = len(self.groups)
             single = Group(other.space, True, -1)
@@ -290,19 +294,21 @@ class Grouping:
             single.reads.update(x for x in node.inputs if not isinstance(x, Constant))
             for x in single.reads:
                 readers.setdefault(x, set()).add(len(self.groups))
-            found += [*paths[0], len(self.groups)]
+            found += [*path, len(self.groups)]
             self.groups.append(single)
             other.nodes.remove(node)
         return found
 
     def paths(
         self, v: Value, i: int, j: int, path: tuple[int, ...], readers: dict[Value, set[int]], kept: set[Value],
-        found: list[tuple[int, ...]],
+        found: dict[tuple[int, ...], int],
     ) -> bool:
-        """Whether a value of group `j` is read by group `i` only, through shape ops or not; adds the ways it is."""
+        """Whether a value of group `j` is read by group `i` only, through shape ops or not; adds the ways it is, and at
+        how many positions each."""
         for k in readers.get(v, set()) - {j}:
             if k == i:
-                found.append(path)
+                at = [self.times.get(node, 1) for node in self.groups[i].nodes if v in node.inputs]
+                found[path] = max([found.get(path, 1), *at])
                 continue
             (node, *more) = self.groups[k].nodes
             if self.groups[k].kernel or more or not is_movement(node) or node.outputs[0] in kept:
@@ -317,7 +323,6 @@ class Grouping:
         moved, other.nodes = other.nodes, []
         group.nodes = moved + group.nodes
         group.work += other.work
-        group.copies *= other.copies
         group.reads |= other.reads
         for node in moved:
             for v in node.outputs:

@@ -149,7 +149,7 @@ def test_deeper_programs(executor: str, source: str, a: float, b: float, n: int)
 
 PASSES = [
     "propagate", "licm", "unroll_loops", "unroll_loops(limit=1000)", "accumulate", "merge_loops", "simplify", "cse",
-    "fold", "dce",
+    "fold", "share_pads(least=2)", "dce",
 ]  # fmt: skip
 
 
