@@ -46,8 +46,8 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
             whole = Pad(low, high, (0,) * len(low))
             wide[base] = Value(_result(whole, base)), low
             made.append(Node(whole, (base,), (wide[base][0],), node.where))
-        source, low = wide[base]
-        start = tuple([a - b for a, b in zip(low, node.op.low, strict=True)])  # type: ignore[attr-defined]
+        source, before = wide[base]
+        start = tuple([a - b for a, b in zip(before, node.op.low, strict=True)])  # type: ignore[attr-defined]
         stop = tuple([a + n for a, n in zip(start, node.outputs[0].type.shape, strict=True)])
         part = Slice(start, stop, (1,) * len(start))
         if factor is None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from graphad.errors import MissingRuleError
 from graphad.ops.distributions import _whole
+from graphad.ops.higher import near_zero
 from graphad.ops.special import (
     betainc,
     betaincc,
@@ -45,44 +46,61 @@ def _known(name: str, operand: str, x: Any) -> int:
 # -- distribution functions ---------------------------------------------------------------------------------------
 
 
+def _alike(*operands: Any) -> list[Any]:
+    """Python's numbers in the precision of the traced operand: beside them SciPy computes `gammainc` in double."""
+    narrow = any(isinstance(x, Tracer) and x.dtype.char == "f" for x in operands)
+    return [np.float32(x) if narrow and isinstance(x, (int, float)) else x for x in operands]
+
+
 @_ufunc
 def chdtr(v: Any, x: Any) -> Any:
-    return gammainc(v / 2, np.maximum(x, 0.0) / 2)
+    return gammainc(*_alike(v / 2, np.maximum(x, 0.0) / 2))
 
 
 @_ufunc
 def chdtrc(v: Any, x: Any) -> Any:
-    return gammaincc(v / 2, np.maximum(x, 0.0) / 2)
+    return gammaincc(*_alike(v / 2, np.maximum(x, 0.0) / 2))
 
 
 @_ufunc
 def chdtri(v: Any, p: Any) -> Any:
-    return 2 * gammainccinv(v / 2, p)
+    return 2 * gammainccinv(*_alike(v / 2, p))
 
 
 @_ufunc
 def gdtr(a: Any, b: Any, x: Any) -> Any:
-    return gammainc(b, a * x)
+    return gammainc(*_alike(b, a * x))
 
 
 @_ufunc
 def gdtrc(a: Any, b: Any, x: Any) -> Any:
-    return gammaincc(b, a * x)
+    return gammaincc(*_alike(b, a * x))
 
 
 @_ufunc
 def gdtrix(a: Any, b: Any, p: Any) -> Any:
-    return gammaincinv(b, p) / a
+    return gammaincinv(*_alike(b, p)) / a
+
+
+def _of_ratio(dfn: Any, dfd: Any, x: Any, upper: bool) -> Any:
+    """Snedecor's distribution by the beta function of the smaller of the two arguments whose sum is 1."""
+    dfn, dfd, x = _alike(dfn, dfd, x)
+    part = dfn * x
+    swapped = part > dfd
+    a, b, z = np.where(swapped, dfd, dfn) / 2, np.where(swapped, dfn, dfd) / 2, np.where(swapped, dfd, part)
+    z = z / (dfd + part)
+    below, above = betainc(a, b, z), betaincc(a, b, z)
+    return np.where(swapped, below, above) if upper else np.where(swapped, above, below)
 
 
 @_ufunc
 def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:
-    return betainc(dfn / 2, dfd / 2, dfn * x / (dfd + dfn * x))
+    return _of_ratio(dfn, dfd, x, False)
 
 
 @_ufunc
 def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
-    return betainc(dfd / 2, dfn / 2, dfd / (dfd + dfn * x))
+    return _of_ratio(dfn, dfd, x, True)
 
 
 @_ufunc
@@ -98,25 +116,30 @@ def btdtr(a: Any, b: Any, x: Any) -> Any:
 
 @_ufunc
 def pdtr(k: Any, m: Any) -> Any:
-    return gammaincc(_whole(k) + 1.0, m)
+    return gammaincc(*_alike(_whole(k) + 1.0, m))
 
 
 @_ufunc
 def pdtrc(k: Any, m: Any) -> Any:
-    return gammainc(_whole(k) + 1.0, m)
+    return gammainc(*_alike(_whole(k) + 1.0, m))
+
+
+def _least(a: Any, b: Any) -> Any:
+    """`minimum`, which of two numbers of Python's is one that gives way to other dtypes."""
+    return min(a, b) if isinstance(a, (int, float)) and isinstance(b, (int, float)) else np.minimum(a, b)
 
 
 @_ufunc
 def bdtr(k: Any, n: Any, p: Any) -> Any:
     k = _whole(k)
-    inside = np.minimum(k, n - 1.0)
+    inside = _least(k, n - 1.0)
     return np.where(k >= n, 1.0, betaincc(inside + 1.0, n - inside, p))
 
 
 @_ufunc
 def bdtrc(k: Any, n: Any, p: Any) -> Any:
     k = _whole(k)
-    inside = np.minimum(k, n - 1.0)
+    inside = _least(k, n - 1.0)
     return np.where(k >= n, 0.0, betainc(inside + 1.0, n - inside, p))
 
 
@@ -144,32 +167,13 @@ def huber(delta: Any, r: Any) -> Any:
     return np.where(size <= delta, 0.5 * r * r, delta * (size - 0.5 * delta))
 
 
-@_ufunc
-def pseudo_huber(delta: Any, r: Any) -> Any:
-    u = r / delta
-    return delta**2 * u**2 / (1 + np.sqrt(1 + u**2))
-
-
-def _power(lmbda: Any, log_x: Any) -> Any:
-    """`(exp(lmbda log_x) - 1) / lmbda`, and its limit at 0."""
-    safe = np.where(lmbda == 0, 1.0, lmbda)
-    y = safe * log_x
-    return np.where(np.abs(lmbda) < 1e-19, log_x, np.expm1(y) / safe)
-
-
-@_ufunc
-def boxcox(x: Any, lmbda: Any) -> Any:
-    return _power(lmbda, np.log(x))
-
-
-@_ufunc
-def boxcox1p(x: Any, lmbda: Any) -> Any:
-    return _power(lmbda, np.log1p(x))
+_LOG1P = [(-1) ** k / (k + 1) for k in range(18)]
+"""The series of `log1p(x) / x`."""
 
 
 def _unpower(y: Any, lmbda: Any) -> Any:
-    safe = np.where(lmbda == 0, 1.0, lmbda)
-    return np.where(lmbda == 0, y, np.log1p(safe * y) / safe)
+    """`log1p(lmbda y) / lmbda`, and its limit at 0."""
+    return y * near_zero(1.0 * lmbda * y, 0.1, _LOG1P, lambda x: np.log1p(x) / x)
 
 
 @_ufunc

@@ -18,7 +18,7 @@ from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import square
 from graphad.ops.elementwise import Partial, elementwise, scalar
 from graphad.ops.select import select
-from graphad.ops.special import FloatFunction, beta_density, gammaln, psi
+from graphad.ops.special import FloatFunction, betaln
 from graphad.ops.transcendental import cos, cosh, exp, log, sin, sinh, sqrt
 from graphad.trace import UFUNCS
 
@@ -64,11 +64,33 @@ exprel: Any = elementwise(
     "exprel", code="special_exprel({0})",
     partials=[lambda out, x: near_zero(x, 0.3, _EXPREL, lambda x: (exp(x) - exprel(x)) / x)],
 )  # fmt: skip
+
+
+def _boxcox_slope(log_x: Any, lmbda: Any) -> Any:
+    """The derivative of `(exp(lmbda log_x) - 1) / lmbda` in `lmbda`."""
+    y = lmbda * log_x
+    return log_x * log_x * exprel.partials[0](None, y)
+
+
+boxcox = elementwise(
+    "boxcox", code="special_boxcox({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
+    partials=[
+        lambda out, x, lmbda: OPS["power"](x, lmbda - 1),  # type: ignore[operator]
+        lambda out, x, lmbda: _boxcox_slope(log(x), lmbda),
+    ],
+)  # fmt: skip
+boxcox1p = elementwise(
+    "boxcox1p", code="special_boxcox1p({0}, {1})", singular=True, domain=((-0.6, 3.0), (-2.0, 2.0)),
+    partials=[
+        lambda out, x, lmbda: OPS["power"](1 + x, lmbda - 1),  # type: ignore[operator]
+        lambda out, x, lmbda: _boxcox_slope(OPS["log1p"](x), lmbda),  # type: ignore[operator]
+    ],
+)  # fmt: skip
 cosm1 = elementwise("cosm1", code="special_cosm1({0})", partials=[lambda out, x: -sin(x)])
 _SPENCE = [-1 / (n + 1) for n in range(20)]
 spence = elementwise(
     "spence", code="special_spence({0})", singular=True, domain=(0.3, 3.0),
-    partials=[lambda out, z: near_zero(1 - z, 0.1, _SPENCE, lambda y: log(1 - y) / y)],
+    partials=[lambda out, z: near_zero(1 - z, 0.1, _SPENCE, lambda y: log(z) / y)],
 )  # fmt: skip
 zeta: Any = elementwise(
     "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
@@ -208,22 +230,15 @@ for _name, _parts in _COMPONENTS.items():
 
 def student_density(df: Any, t: Any) -> Any:
     """The density of Student's distribution."""
-    scale = exp(gammaln((df + 1) / 2) - gammaln(df / 2)) / sqrt(math.pi * df)
-    return scale * exp(-(df + 1) / 2 * OPS["log1p"](square(t) / df))  # type: ignore[operator]
+    exponent = -betaln(df / 2, scalar(0.5, df.dtype)) - (df + 1) / 2 * OPS["log1p"](square(t) / df)  # type: ignore[operator]
+    return exp(exponent) / sqrt(df)
 
 
 def _student_partial(df: Any, t: Any) -> Any:
-    """The derivative of the distribution function in `df`; it is odd in `t`."""
-    from graphad.ops.incomplete import BetaincPartial
+    """The derivative of the distribution function in `df`."""
+    from graphad.ops.incomplete import StudentPartial
 
-    total = df + square(t)
-    x = df / total
-    inside = select(t == 0, scalar(0.5, t.dtype), x)
-    slope = 0.5 * BetaincPartial(1, 0)(df / 2, scalar(0.5, t.dtype), inside)
-    slope = slope + beta_density(df / 2, scalar(0.5, t.dtype), inside) * square(t / total)
-    # Near 0 it is t times the derivative of the density there.
-    middle = t * student_density(df, scalar(0, t.dtype)) * (psi((df + 1) / 2) - psi(df / 2) - 1 / df) / 2
-    return select(t == 0, middle, -OPS["sign"](t) * slope / 2)  # type: ignore[operator]
+    return StudentPartial(1)(df, t)
 
 
 stdtr = elementwise(

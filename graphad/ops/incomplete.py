@@ -1,4 +1,4 @@
-"""Derivatives of the regularised incomplete gamma and beta functions in their parameters.
+"""Derivatives of the regularised incomplete gamma and beta functions and of Student's in their parameters.
 
 With the density `p` of the distribution and `l` its score in a parameter, `F(x) = int p` over `[0, x]` has the
 derivative `int p l`, and the integral over all is 0. The side of `x` is taken on which the score keeps its sign, so
@@ -131,37 +131,63 @@ def _combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
     return scores + change
 
 
+def _psi_step(a: Array, b: Array) -> Any:
+    """`psi(a + b) - psi(a)`, for large ones by the differences of the terms of DLMF 5.11.2."""
+    from scipy.special import psi
+
+    c = a + b
+    first, last = np.maximum(a, 15.0), np.maximum(c, 15.0)
+    u, v = first**-2, last**-2
+    coefficients = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760)
+    quotient = sum(k * sum(u**m * v ** (n - m) for m in range(n + 1)) for n, k in enumerate(coefficients))
+    large = np.log1p(b / first) + b / (first * last) * (0.5 + (first + last) / (first * last) * quotient)
+    return np.where((a > 15) & (c > 15), large, psi(c) - psi(a))
+
+
+def _logs(x: Array, y: Array) -> tuple[Any, Any]:
+    """The logarithms of `x` and `y == 1 - x` by the smaller of them."""
+    least = np.minimum(x, y)
+    small, other = np.log(least), np.log1p(-least)
+    return np.where(x < y, small, other), np.where(x < y, other, small)
+
+
 def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     from scipy.special import polygamma, psi
 
     k = np.arange(_TERMS)[:, None]
     ratio = x * (a + b + k[:-1]) / (a + 1 + k[:-1])
     terms = _beta_scale(a, b, x, y) / a * np.cumprod(np.concatenate([np.ones((1, a.size)), ratio]), axis=0)
-    both = psi(a + b + k)
     change: Any = 0.0
     if i + j == 2:
         change = polygamma(1, a + b + k) - (polygamma(1, a + k + 1) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
-    first, second = np.log(x) + both - psi(a + k + 1), np.log1p(-x) + both - psi(b)
+    log_x, log_y = _logs(x, y)
+    first, second = log_x + psi(a + b + k) - psi(a + k + 1), log_y + _psi_step(b, a + k)
     return np.sum(terms * _combined(i, j, first, second, change), axis=0)
 
 
 def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Any:
-    from scipy.special import polygamma, psi
+    from scipy.special import polygamma
 
     nodes, weights = (v[:, None] for v in _rule())
     c = a + b
     decay, near = (a, x) if lower else (b, y)
-    rate = np.maximum(decay - c * near, 0) + np.sqrt(a * b / c) * np.sqrt(np.minimum(1.0, c * near / decay) + 0.05)
-    rate = np.maximum(rate, decay / 8)
-    s = nodes / rate
+    log_x, log_y = _logs(x, y)
+    # The length on which the density decays by a factor e: Newton's method for a convex function, from the right.
+    length = (1 - c * (log_y if lower else log_x)) / decay
+    for _ in range(12):
+        shrunk = np.expm1(-length)
+        rest = 1 + near * shrunk
+        excess = decay * length + c * np.log1p(near * shrunk) - 1
+        length = length - excess / (decay - c * near * (1 + shrunk) / rest)
+    s = nodes * length
     shift = np.log1p(near * np.expm1(-s))
-    density = np.exp(-decay * s - c * shift) * weights / rate
+    density = np.exp(-decay * s - c * shift) * weights * length
     # The logarithms of t and 1 - t; the one that goes to minus infinity also has the decay.
-    log_t, log_rest = np.log(x) - shift, np.log(y) - shift
+    log_t, log_rest = log_x - shift, log_y - shift
     log_t, log_rest = (log_t - s, log_rest) if lower else (log_t, log_rest - s)
     both = polygamma(1, c) if i + j == 2 else 0.0
     change = both - (polygamma(1, a) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
-    scores = _combined(i, j, log_t - (psi(a) - psi(c)), log_rest - (psi(b) - psi(c)), change)
+    scores = _combined(i, j, log_t + _psi_step(a, b), log_rest + _psi_step(b, a), change)
     total = np.sum(density * scores, axis=0)
     return _beta_scale(a, b, x, y) * (total if lower else -total)
 
@@ -178,17 +204,21 @@ def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Any:
 def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     from scipy.special import psi
 
-    if j > i:
-        # betainc(a, b, x) == 1 - betainc(b, a, 1 - x)
-        return -_betainc_partial(j, i, b, a, y, x)
     out = np.empty(a.shape)
+    few = (x <= 0.75) & (a < _LARGE)
     with np.errstate(all="ignore"):
-        level = np.log(x) + psi(a + b)
-    series = (level < psi(a + 1)) & (x <= 0.75) & (a < _LARGE)
-    below = ~series & (level < psi(a))
+        log_x, log_y = _logs(x, y)
+        level = log_x + psi(a + b) - psi(a + 1)
+        if j > i:
+            # betainc(a, b, x) == 1 - betainc(b, a, 1 - x)
+            series = (log_y + _psi_step(b, a) > 0) & (level < 0) & few
+            _fill(out, ~series, lambda a, b, x, y: -_betainc_partial(j, i, b, a, y, x), a, b, x, y)
+        else:
+            series = (level < 0) & few
+            below = log_x + _psi_step(a, b) < 0
+            _fill(out, ~series & below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, True), a, b, x, y)
+            _fill(out, ~series & ~below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, False), a, b, x, y)
     _fill(out, series, lambda a, b, x, y: _beta_series(i, j, a, b, x, y), a, b, x, y)
-    _fill(out, below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, True), a, b, x, y)
-    _fill(out, ~series & ~below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, False), a, b, x, y)
     return out
 
 
@@ -198,6 +228,72 @@ def _fill(out: Array, mask: Array, function: Callable[..., Array], *xs: Array) -
     for start in range(0, places.size, _CHUNK):
         part = places[start : start + _CHUNK]
         out[part] = function(*[x[part] for x in xs])
+
+
+# -- Student's distribution ---------------------------------------------------------------------------------------
+
+
+def _half_step(v: Array) -> tuple[Array, Array]:
+    """`psi((v + 1) / 2) - psi(v / 2) - 1 / v` and its derivative, for large `v` by 2 (4**k - 1) B_2k / (2k v**2k)."""
+    from scipy.special import polygamma, psi
+
+    w = np.maximum(v, 20.0)
+    coefficients = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16)
+    value = sum(c * w ** (-2 * k - 2) for k, c in enumerate(coefficients))
+    slope = sum(-(2 * k + 2) * c * w ** (-2 * k - 3) for k, c in enumerate(coefficients))
+    near = psi((v + 1) / 2) - psi(v / 2) - 1 / v
+    near_slope = (polygamma(1, (v + 1) / 2) - polygamma(1, v / 2)) / 2 + 1 / v**2
+    return np.where(v < 20, near, value), np.where(v < 20, near_slope, slope)
+
+
+def _student_terms(n: int, v: Array, angle: Array) -> tuple[Any, Any]:
+    """`log(cosh(angle))`, and the `n`-th derivative of the density in `v` over it at `sqrt(v) sinh(angle)`."""
+    small = np.minimum(angle, 1.0)
+    large = angle + np.log1p(np.exp(-2 * angle)) - np.log(2)
+    log_cosh = np.where(angle < 1, 0.5 * np.log1p(np.sinh(small) ** 2), large)
+    w = np.tanh(angle) ** 2
+    change, slope = _half_step(v)
+    bend = np.where(angle < 0.7, _log1pmx(-w, 1 - w), w - 2 * log_cosh)
+    score = (change + bend + w / v) / 2
+    return log_cosh, score if n == 1 else score**2 + (slope + w * w / v - w * (2 - w) / v**2) / 2
+
+
+def student_partial(n: int, v: Array, t: Array) -> Any:
+    """The `n`-th derivative (1 or 2) of `scipy.special.stdtr` in its degrees of freedom `v`, of float64 vectors.
+
+    The integral of the density's derivative from 0 to `t`, or from `t` on, whichever is the one in which the score
+    keeps its sign, in `asinh(t / sqrt(v))`.
+    """
+    out = np.full(v.shape, np.nan)
+    out[(v > 0) & np.isfinite(v) & np.isinf(t)] = 0.0
+    out[(v == np.inf) & ~np.isnan(t)] = 0.0
+    _fill(out, (v > 0) & np.isfinite(v) & np.isfinite(t), lambda v, t: _student_partial(n, v, t), v, t)
+    return out
+
+
+def _student_partial(n: int, v: Array, t: Array) -> Any:
+    # Of the logarithm, since t / sqrt(v) may overflow.
+    with np.errstate(over="ignore"):
+        ratio = np.abs(t) / np.sqrt(v)
+    end = np.where(ratio < 1e8, np.arcsinh(np.minimum(ratio, 1e8)), np.log(np.abs(t) + (t == 0)) - np.log(v / 4) / 2)
+    log_end, score = _student_terms(1, v, end)
+    inner = score >= 0
+    nodes, weights = np.polynomial.legendre.leggauss(48)
+    inside = np.where(inner, end, 0.0)
+    angle = inside * (nodes[:, None] + 1) / 2
+    log_cosh, scores = _student_terms(n, v, angle)
+    within = np.sum(inside / 2 * weights[:, None] * np.exp(-v * log_cosh) * scores, axis=0)
+    nodes, weights = _rule()
+    start = np.where(inner, 1.0, end)
+    log_start = np.where(inner, 0.0, log_end)
+    rate = v * np.tanh(start) + np.sqrt(v) / np.cosh(np.minimum(start, 300.0))
+    log_cosh, scores = _student_terms(n, v, start + nodes[:, None] / rate)
+    with np.errstate(under="ignore"):
+        beyond = np.sum(weights[:, None] / rate * np.exp(-v * (log_cosh - log_start)) * scores, axis=0)
+    # gamma((v + 1) / 2) / gamma(v / 2) / sqrt(pi)
+    half = v / 2
+    scale = np.exp(half * np.log1p(1 / v) - 0.5 + _stirling(half + 0.5) - _stirling(half)) * np.sqrt(half / np.pi)
+    return np.sign(t) * scale * np.where(inner, within, -beyond * np.exp(-v * log_start))
 
 
 # -- ops ----------------------------------------------------------------------------------------------------------
@@ -294,4 +390,41 @@ class BetaincPartial(_Parametric):
         yield Sample(cls(1, 0), (a.astype("f4"), b.astype("f4"), x.astype("f4")))
 
 
-__all__ = ["BetaincPartial", "GammaincPartial"]
+class StudentPartial(_Parametric):
+    """The `n`-th derivative of SciPy's `stdtr` in its degrees of freedom, `n` 1 or 2; operands `df, t`."""
+
+    n: int
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return self._evaluated(lambda v, t: student_partial(self.n, v, t), xs)
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (self._in_parameter, self._in_argument)
+
+    def _in_parameter(self, out: Any, v: Any, t: Any) -> Any:
+        if self.n > 1:
+            raise MissingRuleError("stdtr has no third derivative in its parameter df; use graphad.custom_jvp")
+        return StudentPartial(2)(v, t)
+
+    def _in_argument(self, out: Any, v: Any, t: Any) -> Any:
+        from graphad.ops.higher import student_density
+        from graphad.ops.special import polygamma, psi
+
+        u = t * t / v
+        w = u / (1 + u)
+        score = (psi((v + 1) / 2) - psi(v / 2) - 1 / v - log1p(u) + (1 + 1 / v) * w) / 2
+        if self.n == 1:
+            return student_density(v, t) * score
+        slope = (polygamma(1, (v + 1) / 2) - polygamma(1, v / 2)) / 2 + 1 / (v * v)
+        return student_density(v, t) * (score * score + (slope + w * w / v - w * (2 - w) / (v * v)) / 2)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        v, t = np.array([0.3, 1.5, 4.0, 80.0]), np.array([0.5, -3.0, 1.2, 2.5])
+        yield Sample(cls(1), (v, t))
+        yield Sample(cls(1), (v.astype("f4"), t.astype("f4")))
+        yield Sample(cls(1), (v[:, None], t[:2]))
+
+
+__all__ = ["BetaincPartial", "GammaincPartial", "StudentPartial"]

@@ -108,7 +108,7 @@ ndtri_exp = elementwise(
 expit: Any = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * expit(-x)])
 logit = elementwise(
     "logit",
-    code="log({0} / (1 - {0}))",
+    code="where(abs({0} - 0.5) < 0.2, log1p((2 * {0} - 1) / (1 - {0})), log({0} / (1 - {0})))",
     partials=[lambda out, x: reciprocal(x * (1 - x))],
     singular=True,
     domain=(0.1, 0.9),
@@ -152,6 +152,21 @@ kl_div = elementwise(
     partials=[lambda out, x, y: log(x / y), lambda out, x, y: 1 - _ratio(x, y)],
     singular=True,
     domain=((0.2, 3.0), (0.3, 2.0)),
+)
+
+
+def _pseudo_huber_slope(out: Any, delta: Any, r: Any) -> Any:
+    """`(h - delta)**2 / h` for `h == hypot(delta, r)`."""
+    h = OPS["hypot"](delta, r)  # type: ignore[operator]
+    return _ratio(square(r * _ratio(r, h + delta)), h)
+
+
+pseudo_huber = elementwise(
+    "pseudo_huber",
+    code="special_pseudo_huber({0}, {1})",
+    partials=[_pseudo_huber_slope, lambda out, delta, r: delta * _ratio(r, OPS["hypot"](delta, r))],  # type: ignore[operator]
+    singular=True,
+    domain=((0.3, 2.0), (-2.0, 2.0)),
 )
 
 
