@@ -22,7 +22,9 @@ from graphad.ops.control import Call as CallOp
 from graphad.passes import Pipeline, Stage
 from graphad.trace import Trace, innermost
 
-OPTIMISE = "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, share_pads, dce"
+OPTIMISE = (
+    "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, share_pads, dce"
+)
 """The pipeline that `jit` runs before the executor's own."""
 
 

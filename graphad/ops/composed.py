@@ -124,23 +124,22 @@ def pdtrc(k: Any, m: Any) -> Any:
     return gammainc(*_alike(_whole(k) + 1.0, m))
 
 
-def _least(a: Any, b: Any) -> Any:
-    """`minimum`, which of two numbers of Python's is one that gives way to other dtypes."""
-    return min(a, b) if isinstance(a, (int, float)) and isinstance(b, (int, float)) else np.minimum(a, b)
+def _binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
+    k, n, p = _alike(_whole(k), n, p)
+    beyond = k >= n
+    inside = np.where(beyond, n - 1.0, k)
+    found = (betainc if upper else betaincc)(inside + 1.0, n - inside, p)
+    return np.where(beyond, 0.0 if upper else 1.0, found)
 
 
 @_ufunc
 def bdtr(k: Any, n: Any, p: Any) -> Any:
-    k = _whole(k)
-    inside = _least(k, n - 1.0)
-    return np.where(k >= n, 1.0, betaincc(inside + 1.0, n - inside, p))
+    return _binomial(k, n, p, False)
 
 
 @_ufunc
 def bdtrc(k: Any, n: Any, p: Any) -> Any:
-    k = _whole(k)
-    inside = _least(k, n - 1.0)
-    return np.where(k >= n, 0.0, betainc(inside + 1.0, n - inside, p))
+    return _binomial(k, n, p, True)
 
 
 @_ufunc

@@ -193,7 +193,7 @@ ellipk: Any = elementwise(
 ellipkm1: Any = elementwise(
     "ellipkm1", code="special_ellipkm1({0})", singular=True, domain=_UNIT,
     partials=[
-        lambda out, p: -near_zero(1 - p, 0.2, _SLOPES_K, lambda m: (ellipe(m) / (1 - m) - ellipkm1(1 - m)) / (2 * m))
+        lambda out, p: -near_zero(1 - p, 0.2, _SLOPES_K, lambda m: (ellipe(m) / p - ellipkm1(p)) / (2 * m))
     ],
 )  # fmt: skip
 ellipe: Any = elementwise(

@@ -43,7 +43,7 @@ cotdg = elementwise(
 gammasgn = elementwise("gammasgn", code="special_gammasgn({0})", partials=[None])
 powm1 = elementwise(
     "powm1", code="special_powm1({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
-    partials=[lambda out, x, y: y * OPS["power"](x, y - 1), lambda out, x, y: (out + 1) * log(x)],
+    partials=[lambda out, x, y: y * OPS["power"](x, y - 1), lambda out, x, y: OPS["power"](x, y) * log(x)],
 )  # fmt: skip
 
 # -- gamma, Lambert's and Wright's functions -----------------------------------------------------------------------

@@ -21,7 +21,7 @@ _LN10 = math.log(10)
 
 exp = elementwise(np.exp, code="exp({0})", partials=[lambda out, x: out], singular=True)
 exp2 = elementwise(np.exp2, code="exp2({0})", partials=[lambda out, x: _LN2 * out], singular=True)
-expm1 = elementwise(np.expm1, code="expm1({0})", partials=[lambda out, x: out + 1], singular=True)
+expm1 = elementwise(np.expm1, code="expm1({0})", partials=[lambda out, x: exp(x)], singular=True)
 log = elementwise(
     np.log, code="log({0})", partials=[lambda out, x: reciprocal(x)], singular=True, domain=(0.2, 3.0)
 )

@@ -48,6 +48,11 @@ def _log_normal(y: Any) -> Any:
     return -0.5 * y**2 - _LOG_ROOT_2PI
 
 
+def _cotangent(p: Any, q: Any) -> Any:
+    """`1 / tan(pi p)` for two probabilities whose sum is 1, by the smaller one."""
+    return np.where(p <= 0.5, 1 / np.tan(math.pi * p), -1 / np.tan(math.pi * q))
+
+
 def _power(c: Any, log_x: Any) -> Any:
     """`(exp(c log_x) - 1) / c`, and its limit at `c == 0`."""
     safe = np.where(c == 0, 1.0, c)
@@ -68,16 +73,15 @@ norm = Continuous(
 )  # fmt: skip
 t = Continuous(
     "t", "df",
-    lambda y, df: gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * np.log(math.pi * df)
-    - (df + 1) / 2 * np.log1p(y**2 / df),
+    lambda y, df: -betaln(df / 2, 0.5) - 0.5 * np.log(df) - (df + 1) / 2 * np.log1p(y**2 / df),
     cdf=lambda y, df: stdtr(df, y), sf=lambda y, df: stdtr(df, -y), ppf=lambda q, df: stdtrit(df, q),
     isf=lambda q, df: -stdtrit(df, q), mean=lambda df: np.where(df > 1, 0.0, np.inf),
     var=lambda df: np.where(df > 2, df / np.where(df > 2, df - 2, 1.0), np.where(df > 1, np.inf, np.nan)),
 )  # fmt: skip
 cauchy = Continuous(
     "cauchy", "", lambda y: -math.log(math.pi) - np.log1p(y**2), cdf=lambda y: np.arctan2(1.0, -y) / math.pi,
-    sf=lambda y: np.arctan2(1.0, y) / math.pi, ppf=lambda q: -1 / np.tan(math.pi * q),
-    isf=lambda q: 1 / np.tan(math.pi * q), entropy=lambda: math.log(4 * math.pi),
+    sf=lambda y: np.arctan2(1.0, y) / math.pi, ppf=lambda q: _cotangent(1.0 - q, q),
+    isf=lambda q: _cotangent(q, 1.0 - q), entropy=lambda: math.log(4 * math.pi),
 )  # fmt: skip
 laplace = Continuous(
     "laplace", "", lambda y: -np.abs(y) - math.log(2),

@@ -134,7 +134,8 @@ class Continuous(_Univariate):
         if name == "sf" and "cdf" in known:
             return 1.0 - self._of("cdf", *args)
         if name in ("logcdf", "logsf") and known & {"cdf", "sf", "logcdf", "logsf"}:
-            return np.log(self._of(name[3:], *args))
+            other = "sf" if name == "logcdf" else "cdf"
+            return log_probability(self._of(name[3:], *args), self._of(other, *args))
         if name == "isf" and "ppf" in known:
             return self._of("ppf", 1.0 - args[0], *args[1:])
         if name == "ppf" and "isf" in known:
@@ -270,10 +271,10 @@ class Discrete(_Univariate):
         return self._within(k, args, kwargs, "sf", 1.0, 0.0)
 
     def _logcdf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
-        return np.log(self._cdf(k, *args, **kwargs))
+        return log_probability(self._cdf(k, *args, **kwargs), self._sf(k, *args, **kwargs))
 
     def _logsf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
-        return np.log(self._sf(k, *args, **kwargs))
+        return log_probability(self._sf(k, *args, **kwargs), self._cdf(k, *args, **kwargs))
 
     def _support(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         shapes, loc, _ = self._parameters(args, kwargs)
@@ -293,6 +294,11 @@ class Discrete(_Univariate):
 
     def _std(self, *args: Any, **kwargs: Any) -> Any:
         return np.sqrt(self._var(*args, **kwargs))
+
+
+def log_probability(p: Any, q: Any) -> Any:
+    """The logarithm of `p`, by the complement `q` where that is the smaller one."""
+    return np.where(p > 0.5, np.log1p(-q), np.log(p))
 
 
 def _positive(*shapes: Any) -> Any:
