@@ -17,14 +17,17 @@ Z = RNG.normal(size=6) + 1j * RNG.normal(size=6)
 W = RNG.normal(size=6) + 1j * RNG.normal(size=6)
 H = 1e-6
 NOT_HOLOMORPHIC = {"conjugate", "sign"}
-ONCE = {"gamma", "rgamma"}
+ONCE = {"gamma", "loggamma", "rgamma"}
 """Functions whose second derivative needs a polygamma function, which SciPy has for real numbers only."""
+
+REAL_ONLY = {"psi", "elliprc", "elliprd", "elliprf", "elliprg", "elliprj", "ive", "jve", "yve"}
+"""Functions of complex numbers whose derivatives are in real ones only; they say so."""
 
 
 def holomorphic(arity):
     """The ops of a ufunc of complex numbers, by the op definitions."""
     for name, op in OPS.items():
-        if isinstance(op, Ufunc) and op.ufunc.nin == arity and name not in NOT_HOLOMORPHIC | {"psi"}:
+        if isinstance(op, Ufunc) and op.ufunc.nin == arity and name not in NOT_HOLOMORPHIC | REAL_ONLY:
             try:
                 kinds = [dtype.kind for dtype in op.result_dtypes(*[np.dtype(complex)] * arity)]
             except TypeMismatchError:

@@ -25,18 +25,25 @@ from graphad.executors.loops import Program, lower, packing
 from graphad.executors.loops.program import Buffer, Load, Loop, Store, View, loops_of, roots, walk
 from graphad.op import OPS
 from graphad.ops.shape import iota
-from graphad.testing import conformance
+from graphad.testing import conformance, samples
 
 RNG = np.random.default_rng(0)
 
 
-SLOW = pytest.param({"guard": True, "threads": 3, "math": "precise"}, marks=pytest.mark.slow)
+PARTS = 4
 
 
-@pytest.mark.parametrize("options", [{}, {"guard": True}, SLOW], ids=str)
-def test_every_sample(options: dict[str, Any]) -> None:
-    report = conformance(LLVMExecutor(**options))
-    assert len(report.passed) > 2500
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_sample(part: int) -> None:
+    report = conformance(LLVMExecutor(), [*samples()][part::PARTS], plumbing=part == 0)
+    assert len(report.passed) > 2500 / PARTS
+
+
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+def test_samples_with_bounds_and_threads(step: int) -> None:
+    for options in ({"guard": True}, {"guard": True, "threads": 3, "math": "precise"})[: 1 if step > 1 else 2]:
+        report = conformance(LLVMExecutor(**options), [*samples()][::step])
+        assert len(report.passed) > 2500 / step
 
 
 def test_one_lane_spread_over_a_whole_result() -> None:
