@@ -23,11 +23,13 @@ from graphad.trace import Tracer
 
 
 class Conversion(NamedTuple):
-    """What became of a code object: the converted one, or why there is none. `code` keeps the original alive."""
+    """What became of a code object: the converted one, or why there is none. `code` keeps the original alive, `space`
+    are the globals by which it was judged."""
 
     code: CodeType
     converted: CodeType | None
     reason: str
+    space: dict[str, Any]
 
 
 _conversions: dict[int, Conversion] = {}
@@ -119,7 +121,7 @@ def _joining(function: Any) -> Callable[..., Any]:
 def _function(f: FunctionType) -> Any:
     code = f.__code__
     found = _conversions.get(id(code))
-    if found is None:
+    if found is None or (found.converted is None and found.space is not f.__globals__):
         if id(code) in _converted:
             return f
         if not is_user_file(code.co_filename):
@@ -192,15 +194,16 @@ def _class(cls: type) -> Any:
 def _convert_code(f: FunctionType) -> Conversion:
     code = f.__code__
     if code.co_flags & (0x20 | 0x80 | 0x100 | 0x200):
-        return Conversion(code, None, "generators and coroutines are not converted; collect the values in a list")
+        why = "generators and coroutines are not converted; collect the values in a list"
+        return Conversion(code, None, why, f.__globals__)
     _load()
     if not _needs(f):
-        return Conversion(code, None, "")
+        return Conversion(code, None, "", f.__globals__)
     try:
         node = definition(code)
-        return Conversion(code, compiled(node, code), "")
+        return Conversion(code, compiled(node, code), "", f.__globals__)
     except Unreadable as error:
-        return Conversion(code, None, str(error))
+        return Conversion(code, None, str(error), f.__globals__)
 
 
 def compiled(node: ast.AST, code: CodeType) -> CodeType:
