@@ -260,10 +260,15 @@ def describe_location(where: Location | None) -> str:
     return f" ({where}: {text if len(text) <= _TEXT else text[:_TEXT] + '...'})" if text else f" ({where})"
 
 
+def place() -> str:
+    """The user's line, for messages."""
+    return describe_location(user_location())
+
+
 def locate(error: GraphadError, where: Location | None) -> None:
     """Add the user's place to an error's message, unless it is there or was added before."""
     if not getattr(error, "located", False):
         error.located = True  # type: ignore[attr-defined]
-        place = describe_location(where)
-        if error.args and place not in error.args[0]:
-            error.args = (f"{error.args[0]}{place}", *error.args[1:])
+        described = describe_location(where)
+        if error.args and described not in error.args[0]:
+            error.args = (f"{error.args[0]}{described}", *error.args[1:])

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy.selecting import take
 from graphad.ops.composed import bdtr
@@ -41,7 +41,7 @@ def _words(key: Any, size: int, domain: int, start: Any = 0) -> Any:
     if key.shape != (2,) or key.dtype != U64:
         kind = f"{key.dtype}{list(key.shape)}"
         raise TypeMismatchError(
-            f"a key is an array of two uint64, not {kind}{describe_location(user_location())}; make one with "
+            f"a key is an array of two uint64, not {kind}{place()}; make one with "
             "graphad.random.key(seed), and map over several with graphad.vmap"
         )
     return RandomBits(size, domain)(key, _array(start, U64))
@@ -62,7 +62,7 @@ def _shape(shape: Any, *parameters: Any) -> tuple[int, ...]:
     if not fits:
         raise ShapeError(
             f"shape {list(shape)} is not one that parameters of shape {list(common)} broadcast to"
-            f"{describe_location(user_location())}"
+            f"{place()}"
         )
     return tuple(shape)
 
@@ -158,7 +158,7 @@ def choice(key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = Non
     n = a.shape[axis]
     shape, count = _size(shape)
     if not replace and count > n:
-        raise ShapeError(f"choice: {count} of {n} entries cannot be drawn without replacement{_place()}")
+        raise ShapeError(f"choice: {count} of {n} entries cannot be drawn without replacement{place()}")
     if not replace:
         scores = _words(key, n, _DRAW) if p is None else -np.log(_array(p)) - gumbel(key, (n,))
         places = np.argsort(scores)[:count].reshape(shape)
@@ -181,10 +181,6 @@ def categorical(key: Any, logits: Any, axis: int = -1, shape: Any = None) -> Any
 def _held(x: Any) -> Any:
     """The parameter of a distribution of integers, which have no derivative."""
     return StopGradient()(x) if isinstance(x, Tracer) else x
-
-
-def _place() -> str:
-    return describe_location(user_location())
 
 
 # -- distributions of location and scale --------------------------------------------------------------------------

@@ -19,6 +19,8 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
     Multiples are taken of the slices, so that a factor that is no number reaches the zeros; only derivatives are
     changed. Regions are treated too.
     """
+    if not any([isinstance(node.op, Pad) or node.op._region_fields for node in graph.nodes]):
+        return graph
     nodes = [map_regions(node, lambda region: share_pads(region, least=least)) for node in graph.nodes]
     makers = {v: node for node in nodes for v in node.outputs}
     copies: dict[Value, list[tuple[Node, Node | None]]] = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad import passes, tree
 from graphad.api.call import Call, argument_type, as_array, run
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors.numpy import NumpyExecutor
 from graphad.graph import Graph
@@ -195,10 +195,6 @@ def _run_gradient(graph: Graph, wrt: Sequence[int], args: Sequence[Any]) -> Sequ
 # -- checks -------------------------------------------------------------------------------------------------------
 
 
-def _place() -> str:
-    return describe_location(user_location())
-
-
 def _argument(fun: Callable[..., Any], call: Call, i: int) -> range:
     n = len(call.trees)
     if not -n <= i < n:
@@ -213,7 +209,7 @@ def _check_differentiable(what: str, call: Call, i: int, holomorphic: bool) -> N
     if not kind.differentiable:
         raise TypeMismatchError(
             f"{what}: argument {name or i} is {kind}, and only floating-point arguments have derivatives"
-            f"{_place()}; pass a float (3.0, x.astype(float)) or choose other argnums"
+            f"{place()}; pass a float (3.0, x.astype(float)) or choose other argnums"
         )
     if holomorphic and kind.dtype.kind != "c":
         raise TypeMismatchError(f"{what}: holomorphic=True needs complex arguments, but {name or i} is {kind}")
@@ -224,23 +220,23 @@ def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) ->
     loss = call.out_tree
     if has_aux:
         if loss.kind is not tuple or len(loss.children) != 2:
-            raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){_place()}")
+            raise TypeMismatchError(f"grad: with has_aux=True, {name} must return (loss, aux){place()}")
         loss = loss.children[0]
     if loss is not tree.LEAF:
         raise TypeMismatchError(
-            f"grad: {name} returns {loss}, not one scalar{_place()}; give has_aux=True if it returns (loss, aux), or "
+            f"grad: {name} returns {loss}, not one scalar{place()}; give has_aux=True if it returns (loss, aux), or "
             "use jacrev or vjp"
         )
     kind = graph.outputs[0].type
     wanted = "c" if holomorphic else "f"
     if kind.shape:
         raise TypeMismatchError(
-            f"grad: {name} returns {kind}, not a scalar{_place()}; use jacrev or jacfwd for its Jacobian, vjp for a "
+            f"grad: {name} returns {kind}, not a scalar{place()}; use jacrev or jacfwd for its Jacobian, vjp for a "
             "product, or sum the result"
         )
     if kind.dtype.kind != wanted:
         remedy = "holomorphic=True differentiates a complex one" if kind.dtype.kind == "c" else "return a real float"
-        raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{_place()}; {remedy}")
+        raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{place()}; {remedy}")
 
 
 def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
@@ -256,14 +252,14 @@ def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
 def _check_tree(what: str, value: Any, treedef: tree.TreeDef, types: Sequence[Any]) -> list[Any]:
     leaves, found = tree.flatten(value)
     if found != treedef:
-        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{_place()}")
+        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{place()}")
     for i, (x, kind) in enumerate(zip(leaves, types, strict=True)):
         given = argument_type(x)
         if given.shape != kind.shape:
-            raise ShapeError(f"{what} is {given}, and should be {kind}{_place()}")
+            raise ShapeError(f"{what} is {given}, and should be {kind}{place()}")
         if kind.differentiable and given.dtype != kind.dtype:
             if not np.can_cast(given.dtype, kind.dtype, "safe") and type(x) not in (int, float, complex):
-                raise TypeMismatchError(f"{what} is {given}, and should be {kind}{_place()}")
+                raise TypeMismatchError(f"{what} is {given}, and should be {kind}{place()}")
             leaves[i] = cast(x, kind.dtype)
     return leaves
 

@@ -10,7 +10,7 @@ import numpy as np
 from graphad import tree
 from graphad.api.call import ShapeDtype, argument_type, converted, is_weak
 from graphad.api.control import Region, all_captures, check_trees, checkpoint
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder, place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.ops.elementwise import cast
 from graphad.ops.loops import Scan, While
@@ -68,13 +68,13 @@ def _length(leaves: Sequence[Any], xs: Any, length: int | None) -> int:
     types = [argument_type(x) for x in leaves]
     for t, path in zip(types, tree.paths(xs, "xs"), strict=True):
         if not t.shape:
-            raise ShapeError(f"scan: {path} is {t}, which has no axis to scan over{_place()}")
+            raise ShapeError(f"scan: {path} is {t}, which has no axis to scan over{place()}")
     extents = {t.shape[0] for t in types} | ({int(length)} if length is not None else set())
     if len(extents) > 1:
         found = ", ".join(f"{p} is {t}" for p, t in zip(tree.paths(xs, "xs"), types, strict=True))
-        raise ShapeError(f"scan: the leading extents differ: {found}, length={length}{_place()}")
+        raise ShapeError(f"scan: the leading extents differ: {found}, length={length}{place()}")
     if not extents:
-        raise TypeMismatchError(f"scan: without xs the length must be given{_place()}")
+        raise TypeMismatchError(f"scan: without xs the length must be given{place()}")
     return extents.pop()
 
 
@@ -90,7 +90,7 @@ def _prepared(name: str, f: Callable[..., Any], init: Any, x: Any) -> tuple[Regi
         region = Region(f, (tree.unflatten(carry_tree, carry), x))
         if region.out_tree.kind is not tuple or len(region.out_tree.children) != 2:
             raise TypeMismatchError(
-                f"{name}: the body returns {region.out_tree}, and should return (carry, y){_place()}; return None as y "
+                f"{name}: the body returns {region.out_tree}, and should return (carry, y){place()}; return None as y "
                 "where there is nothing to stack"
             )
         found = region.out_tree.children[0]
@@ -195,7 +195,7 @@ def while_loop(
     test = Region(cond_fun, (tree.unflatten(carry_tree, carry),))
     if test.out_tree is not tree.LEAF or test.types[0].shape:
         raise TypeMismatchError(
-            f"while_loop: the condition gives {list(test.types)}, and should give one scalar of bool{_place()}; use "
+            f"while_loop: the condition gives {list(test.types)}, and should give one scalar of bool{place()}; use "
             "numpy.any or numpy.all"
         )
     test.cast([TensorType(BOOL)])
@@ -239,7 +239,7 @@ def fori_loop(
     for bound in (lower, upper):
         kind = argument_type(bound)
         if kind.shape or kind.dtype.kind not in "iu":
-            raise TypeMismatchError(f"fori_loop: a bound is {kind}{_place()}, and should be a scalar integer")
+            raise TypeMismatchError(f"fori_loop: a bound is {kind}{place()}, and should be a scalar integer")
     if checkpoint_every is not None:
         first, stop = (cast(lower, INT64), init_val), cast(upper, INT64)
         counted = lambda pair: (pair[0] + 1, converted(body_fun)(*pair))
@@ -264,7 +264,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     types = [argument_type(x) for x in leaves]
     extents = {t.shape[axis] if -t.ndim <= axis < t.ndim else None for t in types}
     if len(extents) != 1 or None in extents:
-        raise ShapeError(f"associative_scan: axis {axis} differs in extent, or is missing: {types}{_place()}")
+        raise ShapeError(f"associative_scan: axis {axis} differs in extent, or is missing: {types}{place()}")
     at = [axis % t.ndim for t in types]
 
     def cut(xs: Sequence[Any], *ends: int | None) -> list[Any]:
@@ -302,7 +302,3 @@ def _alternating(even: Any, odd: Any, axis: int) -> Any:
         concatenate([reshape(head, shape), reshape(odd, shape)], axis + 1), (*b[:axis], 2 * n, *b[axis + 1 :])
     )
     return pairs if a[axis] == n else concatenate([pairs, even[(*[slice(None)] * axis, slice(n, None))]], axis)
-
-
-def _place() -> str:
-    return describe_location(user_location())

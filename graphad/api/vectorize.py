@@ -8,7 +8,7 @@ from typing import Any
 
 from graphad import passes, tree
 from graphad.api.call import Call, argument_type, run
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.ops.shape import Transpose
 from graphad.trace import trace_flat
@@ -52,7 +52,7 @@ def vmap(
             if axis is None:
                 if flag:
                     raise TypeMismatchError(
-                        f"vmap: out_axes is None for result {i}, which depends on a mapped argument{_place()}"
+                        f"vmap: out_axes is None for result {i}, which depends on a mapped argument{place()}"
                     )
                 results[i] = results[i][0]
             elif axis != 0:
@@ -62,16 +62,12 @@ def vmap(
     return mapped
 
 
-def _place() -> str:
-    return describe_location(user_location())
-
-
 def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise TypeMismatchError(
-            f"vmap: in_axes has {len(in_axes)} entries for {len(args)} arguments{_place()}; give one for each"
+            f"vmap: in_axes has {len(in_axes)} entries for {len(args)} arguments{place()}; give one for each"
         )
     axes = tree.broadcast_prefix(in_axes, args, "vmap: in_axes")
     axes += [0] * (len(call.leaves) - len(axes))
@@ -79,7 +75,7 @@ def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | N
     for x, axis in zip(call.leaves, axes, strict=True):
         kind = argument_type(x)
         if axis is not None and not -kind.ndim <= axis < kind.ndim:
-            raise ShapeError(f"vmap: an argument is {kind}, which has no axis {axis} to map over{_place()}")
+            raise ShapeError(f"vmap: an argument is {kind}, which has no axis {axis} to map over{place()}")
         found.append(None if axis is None else axis % kind.ndim)
     return found
 
@@ -87,10 +83,10 @@ def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | N
 def _batch_size(call: Call, axes: list[int | None]) -> int:
     extents = {argument_type(x).shape[a] for x, a in zip(call.leaves, axes, strict=True) if a is not None}
     if not extents:
-        raise TypeMismatchError(f"vmap: no argument is mapped{_place()}; in_axes must name an axis of one at least")
+        raise TypeMismatchError(f"vmap: no argument is mapped{place()}; in_axes must name an axis of one at least")
     if len(extents) > 1:
         types = ", ".join(f"{argument_type(x)} over axis {a}" for x, a in zip(call.leaves, axes, strict=True))
-        raise ShapeError(f"vmap: the mapped axes have different extents: {types}{_place()}")
+        raise ShapeError(f"vmap: the mapped axes have different extents: {types}{place()}")
     return extents.pop()
 
 

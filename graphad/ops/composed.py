@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
-from graphad.ops.distributions import _whole
+from graphad.ops.distributions import floored
 from graphad.ops.higher import near_zero
 from graphad.ops.special import (
     betainc,
@@ -116,16 +116,16 @@ def btdtr(a: Any, b: Any, x: Any) -> Any:
 
 @_ufunc
 def pdtr(k: Any, m: Any) -> Any:
-    return gammaincc(*_alike(_whole(k) + 1.0, m))
+    return gammaincc(*_alike(floored(k) + 1.0, m))
 
 
 @_ufunc
 def pdtrc(k: Any, m: Any) -> Any:
-    return gammainc(*_alike(_whole(k) + 1.0, m))
+    return gammainc(*_alike(floored(k) + 1.0, m))
 
 
 def _binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
-    k, n, p = _alike(_whole(k), n, p)
+    k, n, p = _alike(floored(k), n, p)
     beyond = k >= n
     inside = np.where(beyond, n - 1.0, k)
     found = (betainc if upper else betaincc)(inside + 1.0, n - inside, p)
@@ -144,12 +144,12 @@ def bdtrc(k: Any, n: Any, p: Any) -> Any:
 
 @_ufunc
 def nbdtr(k: Any, n: Any, p: Any) -> Any:
-    return betainc(n * 1.0, _whole(k) + 1.0, p)
+    return betainc(n * 1.0, floored(k) + 1.0, p)
 
 
 @_ufunc
 def nbdtrc(k: Any, n: Any, p: Any) -> Any:
-    return betaincc(n * 1.0, _whole(k) + 1.0, p)
+    return betaincc(n * 1.0, floored(k) + 1.0, p)
 
 
 # -- transformations ----------------------------------------------------------------------------------------------

@@ -130,14 +130,14 @@ _inverse("chndtridf", "chndtr", 1, ((4.0, 6.0), (0.4, 0.6), (0.3, 1.0)))
 # -- by other functions --------------------------------------------------------------------------------------------
 
 
-def _whole(k: Any) -> Any:
+def floored(k: Any) -> Any:
     """`floor(k)`, which of a number of Python's is one that gives way to other dtypes."""
     return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
 
 
-UFUNCS["bdtri"] = lambda k, n, y: betainccinv(_whole(k) + 1.0, n - _whole(k), y)
-UFUNCS["nbdtri"] = lambda k, n, y: betaincinv(n * 1.0, _whole(k) + 1.0, y)
-UFUNCS["pdtri"] = lambda k, y: gammainccinv(_whole(k) + 1.0, y)
+UFUNCS["bdtri"] = lambda k, n, y: betainccinv(floored(k) + 1.0, n - floored(k), y)
+UFUNCS["nbdtri"] = lambda k, n, y: betaincinv(n * 1.0, floored(k) + 1.0, y)
+UFUNCS["pdtri"] = lambda k, y: gammainccinv(floored(k) + 1.0, y)
 UFUNCS["nrdtrimn"] = lambda p, std, x: x - std * ndtri(p)
 UFUNCS["nrdtrisd"] = lambda mn, p, x: (x - mn) / ndtri(p)
 

@@ -22,7 +22,7 @@ from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, elementwise, scalar
 from graphad.ops.higher import near_zero
 from graphad.ops.select import select
-from graphad.ops.special import _RealSamples as RealSamples
+from graphad.ops.special import RealSamples
 from graphad.ops.transcendental import sin, sqrt
 from graphad.ops.waves import RealFunction, Result, with_results
 from graphad.types import Array

@@ -18,8 +18,7 @@ from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwi
 from graphad.ops.higher import fixed
 from graphad.ops.rounding import rint
 from graphad.ops.select import select
-from graphad.ops.special import FloatFunction, erf, psi
-from graphad.ops.special import _RealSamples as RealSamples
+from graphad.ops.special import FloatFunction, RealSamples, erf, psi
 from graphad.ops.transcendental import exp, log
 from graphad.ops.waves import Ordered, RealFunction, floating
 from graphad.trace import UFUNCS

@@ -173,7 +173,7 @@ pseudo_huber = elementwise(
 # -- gamma functions ----------------------------------------------------------------------------------------------
 
 
-class _RealSamples(Ufunc, abstract=True):
+class RealSamples(Ufunc, abstract=True):
     """Takes complex operands, but its derivatives need `polygamma`, which SciPy has for real ones only."""
 
     def _accepts(self, dtype: DType) -> bool:
@@ -188,7 +188,7 @@ gamma = elementwise(
     partials=[lambda out, x: out * psi(x)],
     singular=True,
     domain=(0.3, 4.0),
-    base=_RealSamples,
+    base=RealSamples,
 )
 
 
@@ -207,14 +207,14 @@ rgamma = elementwise(
     partials=[_rgamma_slope],
     singular=True,
     domain=(0.3, 4.0),
-    base=_RealSamples,
+    base=RealSamples,
 )
 psi: Any = elementwise(
     "psi", code="special_psi({0})",
     partials=[lambda out, x: polygamma(1, x)],
     singular=True,
     domain=(0.3, 5.0),
-    base=_RealSamples,
+    base=RealSamples,
 )
 UFUNCS["digamma"] = psi
 _PSI = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12]

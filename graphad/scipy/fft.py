@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import axes_of, axis_of, float_dtype, operand, static
 from graphad.ops.elementwise import cast
@@ -22,10 +22,6 @@ from graphad.ops.fft import OTHER_NORM
 from graphad.scipy._register import namespace
 
 _traced, __getattr__ = namespace("scipy.fft")
-
-
-def _place() -> str:
-    return describe_location(user_location())
 
 
 def _floating(x: Any) -> Any:
@@ -45,7 +41,7 @@ def _shape_and_axes(x: Any, s: Any, axes: Any, name: str) -> tuple[Any, tuple[in
     if axes is not None:
         axes = tuple(axis_of(x, i, name) for i in _indices(axes))
     elif s is not None and len(s) > x.ndim:
-        raise ShapeError(f"{name}: {len(s)} numbers of points for {x.ndim} axes{_place()}")
+        raise ShapeError(f"{name}: {len(s)} numbers of points for {x.ndim} axes{place()}")
     else:
         axes = tuple(range(x.ndim - (x.ndim if s is None else len(s)), x.ndim))
     return s, axes
@@ -93,7 +89,7 @@ def _define(name: str, kind: Callable[..., Any]) -> tuple[Any, Any]:
         x = _floating(x)
         s, axes = _shape_and_axes(x, s, axes, name)
         if not axes and kind not in (np.fft.fftn, np.fft.ifftn):
-            raise ShapeError(f"{name}: no axis of {x.type} to transform{_place()}; give one or more")
+            raise ShapeError(f"{name}: no axis of {x.type} to transform{place()}; give one or more")
         return kind(x, s, axes, norm)
 
     def two(
@@ -156,7 +152,7 @@ def _along(x: Any, wave: str, type: int, axis: int, norm: str, orthogonal: bool,
     a, b, more = (_COSINE if wave == "cos" else _SINE)[type]
     m = 2 * (n + more)
     if m < 2:
-        raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{_place()}; type {type} needs more")
+        raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{place()}; type {type} needs more")
     weights = np.full(n, 2.0)
     if type in (1, 3):
         weights[-1 if wave == "sin" else 0] = 2.0 if type == 1 and wave == "sin" else 1.0
@@ -180,12 +176,12 @@ def _transform(
 ) -> Any:
     x = _floating(x)
     if type not in _INVERSE:
-        raise ValueError(f"{name}: type={type!r}{_place()} is none of 1, 2, 3 and 4")
+        raise ValueError(f"{name}: type={type!r}{place()} is none of 1, 2, 3 and 4")
     if norm not in (None, *OTHER_NORM):
-        raise ValueError(f"{name}: norm={norm!r}{_place()}; use 'backward', 'ortho' or 'forward'")
+        raise ValueError(f"{name}: norm={norm!r}{place()}; use 'backward', 'ortho' or 'forward'")
     s, axes = _shape_and_axes(x, s, axes, name)
     if s is not None and len(s) != len(axes):
-        raise ShapeError(f"{name}: {len(s)} numbers of points for {len(axes)} axes{_place()}; give one for each axis")
+        raise ShapeError(f"{name}: {len(s)} numbers of points for {len(axes)} axes{place()}; give one for each axis")
     axes_of(x, axes, name)
     if x.dtype.kind == "c":
         rest = (wave, inverse, type, s, axes, norm, orthogonalize, name)
@@ -195,7 +191,7 @@ def _transform(
     for i, axis in enumerate(axes):
         n = x.shape[axis] if s is None or s[i] == -1 else s[i]
         if n < 1:
-            raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{_place()}; give 1 or more")
+            raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{place()}; give 1 or more")
         if n < x.shape[axis]:
             x = np.moveaxis(np.moveaxis(x, axis, 0)[:n], 0, axis)
         elif n > x.shape[axis]:
@@ -268,7 +264,7 @@ def _hankel(a: Any, dln: Any, mu: Any, offset: Any, bias: Any, inverse: bool) ->
     name = "ifht" if inverse else "fht"
     a = _floating(a)
     if a.ndim == 0:
-        raise ShapeError(f"{name}: a number has no axis to transform{_place()}")
+        raise ShapeError(f"{name}: a number has no axis to transform{place()}")
     given = {"dln": dln, "mu": mu, "offset": offset, "bias": bias}
     dln, mu, offset, bias = (float(static(v, f"{name}: {key}")) for key, v in given.items())
     n = a.shape[-1]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import axis_of, operand
 from graphad.numpy.indexing import getitem
@@ -108,7 +108,7 @@ class PPoly(metaclass=_Traced):
     def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
         """The integral between two limits."""
         if (self.extrapolate if extrapolate is None else extrapolate) == "periodic":
-            raise MissingRuleError(f"integrate: a periodic integral cannot be traced{_place()}; take it over a period")
+            raise MissingRuleError(f"integrate: a periodic integral cannot be traced{place()}; take it over a period")
         whole = self.antiderivative()
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
@@ -206,7 +206,7 @@ def _condition(bc: Any) -> tuple[Any, Any]:
     if isinstance(bc, str):
         known = {"natural": (2, 0.0), "clamped": (1, 0.0), "not-a-knot": (0, 0.0)}
         if bc not in known:
-            raise MissingRuleError(f"CubicSpline: bc_type {bc!r} is none of {', '.join(known)}, periodic{_place()}")
+            raise MissingRuleError(f"CubicSpline: bc_type {bc!r} is none of {', '.join(known)}, periodic{place()}")
         return known[bc]
     return bc[0], bc[1]
 
@@ -280,7 +280,7 @@ class interp1d(metaclass=_Traced):
         self.x, self.y = _values("interp1d", x, y, axis)
         self.axis = axis_of(operand(y), axis, "interp1d")
         if kind not in ("linear", "nearest", "nearest-up", "previous", "next", "zero", "cubic"):
-            raise MissingRuleError(f"interp1d: kind={kind!r} cannot be traced{_place()}; use linear or cubic")
+            raise MissingRuleError(f"interp1d: kind={kind!r} cannot be traced{place()}; use linear or cubic")
         self.kind, self.fill = kind, fill_value
         if not assume_sorted:
             order = np.argsort(self.x)
@@ -328,7 +328,7 @@ class RegularGridInterpolator(metaclass=_Traced):
         self.values, self.method, self.fill = _float(values), method, fill_value
         if method not in ("linear", "nearest"):
             raise MissingRuleError(
-                f"RegularGridInterpolator: method={method!r} cannot be traced{_place()}; use linear or nearest"
+                f"RegularGridInterpolator: method={method!r} cannot be traced{place()}; use linear or nearest"
             )
         shape = self.values.shape[: len(self.grid)]
         if tuple(g.shape[0] for g in self.grid) != shape:
@@ -366,7 +366,3 @@ class RegularGridInterpolator(metaclass=_Traced):
         if self.fill is not None:
             out = np.where(outside.reshape(-1, *tail), self.fill, out)
         return out.reshape(*xi.shape[:-1], *out.shape[1:])
-
-
-def _place() -> str:
-    return describe_location(user_location())

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import float_dtype, operand
 from graphad.numpy.linalg import matrices
@@ -48,7 +48,7 @@ def _adjoint(a: Any) -> Any:
 
 
 def _unsupported(name: str, what: str, remedy: str) -> MissingRuleError:
-    return MissingRuleError(f"{name}: {what} cannot be traced{describe_location(user_location())}; {remedy}")
+    return MissingRuleError(f"{name}: {what} cannot be traced{place()}; {remedy}")
 
 
 # -- solving ------------------------------------------------------------------------------------------------------
@@ -248,13 +248,13 @@ def lu(
     k = min(m, n)
     lower = np.tril(packed[..., :k], -1) + np.eye(m, k, dtype=packed.dtype)
     upper = np.triu(packed[..., :k, :])
-    place = np.argsort(Permutation(m)(pivots), axis=-1)
+    order = np.argsort(Permutation(m)(pivots), axis=-1)
     if permute_l:
-        return permuted(lower, place), upper
+        return permuted(lower, order), upper
     if p_indices:
-        return place, lower, upper
+        return order, lower, upper
     real = real_dtype(packed.dtype)
-    return permuted(np.broadcast_to(np.eye(m, dtype=real), (*packed.shape[:-2], m, m)), place), lower, upper
+    return permuted(np.broadcast_to(np.eye(m, dtype=real), (*packed.shape[:-2], m, m)), order), lower, upper
 
 
 @_traced

@@ -78,10 +78,6 @@ def _newton(change: Function, x: Any, scale: Any, limit: int, tolerance: Any) ->
     return while_loop(lambda s: s.status == 0, again, start)  # type: ignore[no-any-return]
 
 
-def _either(flag: Any, new: Any, old: Any) -> Any:
-    return np.where(flag, new, old)
-
-
 class _Implicit:
     """What the methods share: the Jacobian of the right-hand side, and the tolerance of Newton's iterations."""
 
@@ -168,8 +164,8 @@ class Radau(_Implicit):
         least = p.least_step(s.t)
         failed = np.logical_and(s.retried, s.h < least)
         clipped = np.logical_and(np.logical_not(s.retried), np.logical_or(s.h > o.max_step, s.h < least))
-        h_start = _either(s.retried, s.h_start, s.h)
-        h_before, error_before = (_either(clipped, np.nan, x) for x in (s.h_before, s.error_before))
+        h_start = np.where(s.retried, s.h_start, s.h)
+        h_before, error_before = (np.where(clipped, np.nan, x) for x in (s.h_before, s.error_before))
         new = p.end_of_step(s.t, np.where(s.retried, s.h, np.clip(s.h, least, o.max_step)))
         step = new - s.t
         h = np.abs(step)
@@ -222,12 +218,12 @@ class Radau(_Implicit):
             s.counts.nfev + 3 * found.count + twice + accepted, s.counts.njev + renew,
             s.counts.nlu + np.where(s.factored, 0, 2),
         )  # fmt: skip
-        kept = np.where(accepted, same, np.asarray(False))
-        last = tuple(_either(accepted, a, b) for a, b in zip((s.t, step, y, z), s.last, strict=True))
+        kept = np.logical_and(accepted, same)
+        last = tuple(np.where(accepted, a, b) for a, b in zip((s.t, step, y, z), s.last, strict=True))
         state = _RadauState(
-            _either(accepted, new, s.t), _either(accepted, after, s.y), slope,
-            h * np.where(accepted, grown, shrunk), h_start, _either(accepted, h_start, h_before),
-            _either(accepted, size, error_before), jacobian, current if not self.fixed else np.asarray(True),
+            np.where(accepted, new, s.t), np.where(accepted, after, s.y), slope,
+            h * np.where(accepted, grown, shrunk), h_start, np.where(accepted, h_start, h_before),
+            np.where(accepted, size, error_before), jacobian, current if not self.fixed else np.asarray(True),
             real, whole, kept, last, np.logical_not(accepted),
             np.logical_and(np.logical_or(rejected, s.rejected), np.logical_not(accepted)), counts,
         )  # fmt: skip

@@ -13,7 +13,7 @@ from graphad import tree
 from graphad.api.call import argument_type, converted, run
 from graphad.api.custom import stop_gradient
 from graphad.api.vectorize import vmap
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import known, operand
 from graphad.ops.elementwise import cast
@@ -51,7 +51,7 @@ def _closed(fun: Function, y0: Any, args: tuple[Any, ...]) -> tuple[Function, li
         if slope.shape != y0.shape:
             raise ShapeError(
                 f"solve_ivp: fun gives a slope of shape {list(slope.shape)} for a state of shape {list(y0.shape)}"
-                f"{describe_location(user_location())}"
+                f"{place()}"
             )
         return [cast(slope, FLOAT64)]
 
@@ -69,7 +69,7 @@ def _events(events: Any, args: tuple[Any, ...], size: int | None) -> list[Event]
         if size is None and terminal == math.inf:
             raise MissingRuleError(
                 f"solve_ivp: how often the event {getattr(event, '__name__', event)} happens cannot be known"
-                f"{_place()}; set its attribute terminal, or give events_size= to "
+                f"{place()}; set its attribute terminal, or give events_size= to "
                 "graphad.scipy.integrate.solve_ivp for the number of zeros that are kept"
             )
         value = lambda t, y, e=event: np.reshape(cast(operand(converted(e)(t, y, *args)), FLOAT64), ())
@@ -81,15 +81,15 @@ def _checked_times(t_eval: Any, t0: Any, tf: Any) -> Any:
     """The times as an array. Raises `ValueError` as SciPy does, where they are known."""
     ts = cast(operand(t_eval), FLOAT64)
     if ts.ndim != 1:
-        raise ShapeError(f"solve_ivp: t_eval must be a vector, not of shape {list(ts.shape)}{_place()}")
+        raise ShapeError(f"solve_ivp: t_eval must be a vector, not of shape {list(ts.shape)}{place()}")
     times, start, end = known(ts), known(t0), known(tf)
     if times is None or start is None or end is None:
         return ts
     if np.any(times < min(start, end)) or np.any(times > max(start, end)):
-        raise ShapeError(f"solve_ivp: values in t_eval are not within t_span{_place()}")
+        raise ShapeError(f"solve_ivp: values in t_eval are not within t_span{place()}")
     steps = np.diff(times) * (1 if end > start else -1)
     if np.any(steps <= 0):
-        raise ShapeError(f"solve_ivp: values in t_eval are not properly sorted{_place()}")
+        raise ShapeError(f"solve_ivp: values in t_eval are not properly sorted{place()}")
     return ts
 
 
@@ -123,16 +123,16 @@ def solve_ivp(
         return solver(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **more)
     if method not in SOLVERS:
         raise MissingRuleError(
-            f"solve_ivp: method {method!r} cannot be traced{_place()}; use one of {', '.join(SOLVERS)}"
+            f"solve_ivp: method {method!r} cannot be traced{place()}; use one of {', '.join(SOLVERS)}"
         )
     if options.keys() - {"jac_sparsity"}:
-        raise MissingRuleError(f"solve_ivp: {', '.join(options)}= cannot be traced{_place()}; leave it out")
+        raise MissingRuleError(f"solve_ivp: {', '.join(options)}= cannot be traced{place()}; leave it out")
     if sensitivity not in ("discrete", "adjoint"):
-        raise MissingRuleError(f"solve_ivp: sensitivity={sensitivity!r}{_place()} is neither 'discrete' nor 'adjoint'")
+        raise MissingRuleError(f"solve_ivp: sensitivity={sensitivity!r}{place()} is neither 'discrete' nor 'adjoint'")
     t0, tf = (cast(operand(t), FLOAT64) for t in t_span)
     y0 = cast(operand(y0), FLOAT64)
     if y0.ndim != 1:
-        raise ShapeError(f"solve_ivp: y0 must be a vector, not of shape {list(y0.shape)}{_place()}")
+        raise ShapeError(f"solve_ivp: y0 must be a vector, not of shape {list(y0.shape)}{place()}")
     args = tuple(args or ())
     f, values = _closed(fun, y0, args)
     o = Options(
@@ -143,7 +143,7 @@ def solve_ivp(
         # A later start is a start from where the solution came by then.
         y0 = y0 - f(stop_gradient(t0), y0, values) * (t0 - stop_gradient(t0))
     if sensitivity == "adjoint" and watched:
-        raise MissingRuleError(f"solve_ivp: the adjoint equation takes no events{_place()}; use sensitivity='discrete'")
+        raise MissingRuleError(f"solve_ivp: the adjoint equation takes no events{place()}; use sensitivity='discrete'")
 
     def solved(ts: Any) -> March:
         if sensitivity == "adjoint":
@@ -153,8 +153,9 @@ def solve_ivp(
             return found
         return found._replace(states=_moved(f, values, ts, found.states))
 
-    found = solved(np.stack([t0, tf]) if t_eval is None else _checked_times(t_eval, t0, tf))
-    ts, states = (np.stack([t0, tf]) if t_eval is None else cast(operand(t_eval), FLOAT64)), found.states
+    ts = np.stack([t0, tf]) if t_eval is None else _checked_times(t_eval, t0, tf)
+    found = solved(ts)
+    states = found.states
     if t_eval is None and watched:
         ended = found.status == 1
         end = np.where(ended, found.t, tf)
@@ -206,7 +207,7 @@ def odeint(
             mxhnil, mxordn, mxords, printmessg, tfirst,
         )  # fmt: skip
     if full_output:
-        raise MissingRuleError(f"odeint: full_output cannot be traced{_place()}; leave it out")
+        raise MissingRuleError(f"odeint: full_output cannot be traced{place()}; leave it out")
     inner = func if tfirst else lambda t, y, *rest: converted(func)(y, t, *rest)
     t = operand(t)
     tight = 1.49012e-8
@@ -215,7 +216,3 @@ def odeint(
         rtol=tight if rtol is None else rtol, atol=tight if atol is None else atol,
     )  # fmt: skip
     return found.y.T
-
-
-def _place() -> str:
-    return describe_location(user_location())

@@ -58,7 +58,10 @@ def march(problem: Problem, y0: Any, ts: Any, options: Options, events: Sequence
     direction = problem.direction
     ts = stop_gradient(ts)
     states = np.where(ts == problem.t0, y0[:, None], np.nan)
-    nothing = [_Seen(e.function(problem.t0, y0), 0, np.full(e.size, np.nan), _empty(e.size, y0)) for e in events]
+    nothing = [
+        _Seen(e.function(problem.t0, y0), 0, np.full(e.size, np.nan), np.full((e.size, *y0.shape), np.nan))
+        for e in events
+    ]
     start = solver.start(y0)
 
     def attempt(carry: Any) -> Any:
@@ -77,10 +80,6 @@ def march(problem: Problem, y0: Any, ts: Any, options: Options, events: Sequence
     carry = (start, states, (problem.t0, y0), nothing, np.where(problem.t0 == problem.tf, 1, 0))
     state, states, (t, y), seen, status = while_loop(lambda carry: carry[-1] == 0, attempt, carry)
     return March(states, t, y, seen, state.counts, np.where(status > 0, status - 1, status))
-
-
-def _empty(size: int, y: Any) -> Any:
-    return np.full((size, y.shape[0]), np.nan)
 
 
 def _end(events: Sequence[Event], ended: Any, step: Step, stop: Any, before: Any) -> Any:

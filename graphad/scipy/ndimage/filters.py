@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import converted
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, concrete, known, operand
 from graphad.scipy._register import namespace
@@ -16,7 +17,6 @@ from graphad.scipy.ndimage.support import (
     by_axis,
     check_origin,
     neighbours,
-    place,
     result_dtype,
     rule_of,
     sequence,

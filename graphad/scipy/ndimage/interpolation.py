@@ -17,6 +17,7 @@ import numpy as np
 
 from graphad.api.call import converted
 from graphad.api.vectorize import vmap
+from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy._register import axis_of, ints, known, operand
 from graphad.numpy.selecting import take
@@ -27,7 +28,6 @@ from graphad.scipy.ndimage.support import (
     extended,
     folded,
     given,
-    place,
     result_dtype,
     sequence,
     unsupported,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, operand
 from graphad.scipy._register import namespace
@@ -19,7 +20,6 @@ from graphad.scipy.ndimage.support import (
     check_origin,
     given,
     neighbours,
-    place,
     reject_complex,
     result_dtype,
     rule_of,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import axis_of, known
 from graphad.ops.elementwise import cast
@@ -19,10 +19,6 @@ RULES = {
     "constant": "constant", "grid-constant": "constant", "wrap": "wrap", "grid-wrap": "wrap",
 }  # fmt: skip
 """What a filter does beyond the edges, by SciPy's name of the mode."""
-
-
-def place() -> str:
-    return describe_location(user_location())
 
 
 def unsupported(name: str, what: str, remedy: str) -> MissingRuleError:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.loops import scan
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import axes_of, axis_of, float_dtype, operand
 from graphad.ops.elementwise import cast
@@ -47,7 +47,7 @@ def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
         starts = [(n - m) // 2 for n, m in zip(found.shape, a.shape, strict=True)]
         return found[tuple(slice(s, s + m) for s, m in zip(starts, a.shape, strict=True))]
     if mode != "valid":
-        raise ValueError(f"{name}: mode={mode!r}{_place()} is none of 'full', 'same' and 'valid'")
+        raise ValueError(f"{name}: mode={mode!r}{place()} is none of 'full', 'same' and 'valid'")
     ends = [(a.shape[i], b.shape[i]) if i in axes else (1, n) for i, n in enumerate(found.shape)]
     pairs = [ends[i] for i in axes]
     if not (all(m >= n for m, n in pairs) or all(m <= n for m, n in pairs)):
@@ -116,7 +116,7 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
     """SciPy's `detrend`: the values less their mean (`"constant"`) or their line of least squares (`"linear"`)."""
     x = np.moveaxis(operand(data) * 1.0, axis, -1)
     if type not in ("linear", "constant") or np.any(np.asarray(bp) != 0):
-        raise MissingRuleError(f"detrend: type={type!r} with bp={bp!r} cannot be traced{_place()}; use bp=0")
+        raise MissingRuleError(f"detrend: type={type!r} with bp={bp!r} cannot be traced{place()}; use bp=0")
     x = x - np.mean(x, axis=-1, keepdims=True)
     if type == "linear":
         t = np.arange(x.shape[-1]) - (x.shape[-1] - 1) / 2
@@ -136,7 +136,3 @@ def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
         weights[n // 2] = 1
     spectrum = np.moveaxis(np.fft.fft(x, n, axis=axis), axis, -1) * weights
     return np.moveaxis(np.fft.ifft(spectrum), -1, axis)
-
-
-def _place() -> str:
-    return describe_location(user_location())

@@ -8,15 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import float_dtype, known, operand
 from graphad.ops.elementwise import cast
-
-
-def place() -> str:
-    """The user's line, for messages."""
-    return describe_location(user_location())
 
 
 def floating(x: Any) -> Any:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from graphad.api.loops import scan
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import axis_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
 from graphad.scipy.signal.convolutions import convolve, correlate, fftconvolve, lfilter
-from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, place, sections, vector
+from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, sections, vector
 from graphad.scipy.signal.resampling import resample_poly, upfirdn
 
 _traced = namespace("scipy.signal")[0]

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
-from graphad.scipy.signal.edges import EXTENSIONS, chosen, extended, floating, place, vector
+from graphad.scipy.signal.edges import EXTENSIONS, chosen, extended, floating, vector
 from graphad.trace import Tracer
 from graphad.types import complex_dtype
 

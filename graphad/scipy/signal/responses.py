@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Polynomial
 
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import float_dtype, known
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
-from graphad.scipy.signal.edges import floating, place, sections, vector
+from graphad.scipy.signal.edges import floating, sections, vector
 from graphad.types import real_dtype
 
 _traced = namespace("scipy.signal")[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import known, operand
 from graphad.ops.elementwise import cast
@@ -43,7 +43,7 @@ def _constructor(name: str, by_columns: bool = False) -> Callable[..., Any]:
             return arg1
         if not isinstance(arg1, tuple):
             raise MissingRuleError(
-                f"{name}: the pattern of a traced dense matrix is not known{_place()}; give the entries with their "
+                f"{name}: the pattern of a traced dense matrix is not known{place()}; give the entries with their "
                 "places, (data, (rows, columns))"
             )
         data = operand(arg1[0]) if dtype is None else cast(operand(arg1[0]), dtype)
@@ -66,7 +66,7 @@ def _constructor(name: str, by_columns: bool = False) -> Callable[..., Any]:
 def _known(name: str, index: Any) -> Array:
     found = known(index)
     if found is None:
-        raise MissingRuleError(f"{name}: the places of the entries must be known when the function is traced{_place()}")
+        raise MissingRuleError(f"{name}: the places of the entries must be known when the function is traced{place()}")
     return np.asarray(found)
 
 
@@ -83,7 +83,7 @@ def _diagonals(diagonals: Any, offsets: Any, shape: Any, times: bool) -> Matrix:
     given = list(diagonals) if nested or np.ndim(offsets) > 0 else [diagonals]
     places = [int(k) for k in np.atleast_1d(offsets)]
     if len(given) != len(places):
-        raise ShapeError(f"diags: {len(given)} diagonals for {len(places)} offsets{_place()}")
+        raise ShapeError(f"diags: {len(given)} diagonals for {len(places)} offsets{place()}")
     given = [np.atleast_1d(operand(d)) for d in given]
     if shape is None:
         n = given[0].shape[0] + abs(places[0])
@@ -94,7 +94,7 @@ def _diagonals(diagonals: Any, offsets: Any, shape: Any, times: bool) -> Matrix:
         first, column = max(0, -k), max(0, k)
         n = min(shape[0] - first, shape[1] - column)
         if n < 0 or d.shape[0] not in (1, n):
-            raise ShapeError(f"diags: the diagonal at offset {k} has {d.shape[0]} entries, and must have {n}{_place()}")
+            raise ShapeError(f"diags: the diagonal at offset {k} has {d.shape[0]} entries, and must have {n}{place()}")
         data.append(cast(np.broadcast_to(d, (n,)), dtype))
         rows.append(first + np.arange(n))
         columns.append(column + np.arange(n))
@@ -113,7 +113,3 @@ def diags_array(
 ) -> Any:
     """SciPy's `diags_array` of traced diagonals at known offsets."""
     return _diagonals(diagonals, offsets, shape, False)
-
-
-def _place() -> str:
-    return describe_location(user_location())

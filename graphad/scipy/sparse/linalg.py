@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import float_dtype, operand
 from graphad.ops.elementwise import cast
@@ -26,8 +26,7 @@ def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True) ->
     a, b = as_matrix(A), operand(b)
     n = a.shape[0]
     if a.shape[0] != a.shape[1] or b.ndim not in (1, 2) or b.shape[0] != n:
-        place = describe_location(user_location())
-        raise ShapeError(f"spsolve: a matrix of shape {list(a.shape)} and a right-hand side {b.type}{place}")
+        raise ShapeError(f"spsolve: a matrix of shape {list(a.shape)} and a right-hand side {b.type}{place()}")
     dtype = float_dtype(operand(a.data), b)
     found = SparseSolve(n, n)(cast(operand(a.data), dtype), a.indices, a.indptr, cast(b, dtype))
     return found[:, 0] if b.shape == (n, 1) else found

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import operand
 from graphad.ops.elementwise import cast
@@ -85,7 +85,7 @@ class Matrix:
         if self.times:
             return self @ other
         raise MissingRuleError(
-            f"a sparse matrix times an array by elements cannot be traced{_place()}; scale its entries, or use @"
+            f"a sparse matrix times an array by elements cannot be traced{place()}; scale its entries, or use @"
         )
 
     def __rmul__(self, other: Any) -> Any:
@@ -102,9 +102,10 @@ class Matrix:
     def __add__(self, other: Any) -> Matrix:
         other = as_matrix(other)
         if other.shape != self.shape:
-            raise ShapeError(f"sparse matrices of shapes {self.shape} and {other.shape} cannot be added{_place()}")
+            raise ShapeError(f"sparse matrices of shapes {self.shape} and {other.shape} cannot be added{place()}")
         data = concatenate([cast(x, np.result_type(self.dtype, other.dtype)) for x in (self.data, other.data)])
-        lines, columns = (np.concatenate(pair) for pair in zip(_places(self), _places(other), strict=True))
+        lines = np.concatenate([self.lines, other.lines])
+        columns = np.concatenate([self.indices, other.indices])
         return from_entries(data, lines, columns, self.shape, self.times)
 
     __radd__ = __add__
@@ -141,10 +142,6 @@ def _unflatten(known: Any, children: Any) -> Matrix:
 tree.register(Matrix, _flatten, _unflatten)
 
 
-def _places(a: Matrix) -> tuple[Array, Array]:
-    return a.lines, a.indices
-
-
 def from_entries(data: Any, rows: Array, columns: Array, shape: tuple[int, int], times: bool = False) -> Matrix:
     """The matrix of entries at rows and columns, in any order."""
     order = np.lexsort((columns, rows))
@@ -158,22 +155,22 @@ def as_matrix(a: Any) -> Matrix:
     if isinstance(a, Matrix):
         return a
     if not hasattr(a, "tocsr"):
-        raise TypeMismatchError(f"a sparse matrix and {type(a).__name__}{_place()}: only sparse matrices can be added")
+        raise TypeMismatchError(f"a sparse matrix and {type(a).__name__}{place()}: only sparse matrices can be added")
     a = a.tocsr()
-    return Matrix(a.data, a.indices, a.indptr, a.shape, not hasattr(a, "_is_array") or not a._is_array)
+    return Matrix(a.data, a.indices, a.indptr, a.shape)
 
 
 def product(a: Any, b: Any) -> Any:
     """`a @ b` of which one is sparse, and the other dense with one axis or more, as in `numpy.matmul`."""
     sparse = [hasattr(x, "tocsr") for x in (a, b)]
     if all(sparse):
-        raise MissingRuleError(f"the product of two sparse matrices cannot be traced{_place()}; multiply vectors")
+        raise MissingRuleError(f"the product of two sparse matrices cannot be traced{place()}; multiply vectors")
     left = sparse[0]
     matrix, x = (as_matrix(a), operand(b)) if left else (as_matrix(b), operand(a))
     axis = 0 if x.ndim == 1 else -2 if left else -1
     if x.ndim == 0 or x.shape[axis] != matrix.shape[1 if left else 0]:
         shapes = [list(x.shape) for x in ((matrix, x) if left else (x, matrix))]
-        raise ShapeError(f"matmul: {shapes[0]} @ {shapes[1]} of a sparse matrix do not fit{_place()}")
+        raise ShapeError(f"matmul: {shapes[0]} @ {shapes[1]} of a sparse matrix do not fit{place()}")
     dtype = np.result_type(matrix.dtype, x.dtype)
     columns = np.moveaxis(cast(x, dtype), axis, 0)
     rest = columns.shape[1:]
@@ -181,7 +178,3 @@ def product(a: Any, b: Any) -> Any:
     apply = SparseMatmul(*matrix.shape, transposed=not left)
     found = apply(cast(operand(matrix.data), dtype), matrix.indices, matrix.indptr, flat)
     return np.moveaxis(found.reshape(found.shape[0], *rest), 0, axis)
-
-
-def _place() -> str:
-    return describe_location(user_location())

@@ -71,50 +71,24 @@ def spherical_kn(n: Any, z: Any, derivative: bool = False) -> Any:
     return spherical("kn", n, operand(z), derivative)
 
 
-def _derivative(name: str, v: Any, z: Any, n: int, sign: float) -> Any:
+def _prime(name: str, of: str, sign: float, scale: float = 0.5) -> Any:
     """The `n`-th derivative of a Bessel function by the orders about `v` (DLMF 10.6.7, 10.29.5)."""
-    function = UFUNCS[name]
-    terms = [sign**k * math.comb(n, k) * function(v - n + 2 * k, operand(z)) for k in range(n + 1)]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return 0.5**n * total
+
+    def function(v: Any, z: Any, n: int = 1) -> Any:
+        op = UFUNCS[of]
+        total, *rest = (sign**k * math.comb(n, k) * op(v - n + 2 * k, operand(z)) for k in range(n + 1))
+        for term in rest:
+            total = total + term
+        return scale**n * total
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"SciPy's `{name}`: the `n`-th derivative of `{of}`."
+    return _traced(function)
 
 
-@_traced
-def jvp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `jvp`: the `n`-th derivative of `jv`."""
-    return _derivative("jv", v, z, n, -1.0)
-
-
-@_traced
-def yvp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `yvp`: the `n`-th derivative of `yv`."""
-    return _derivative("yv", v, z, n, -1.0)
-
-
-@_traced
-def ivp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `ivp`: the `n`-th derivative of `iv`."""
-    return _derivative("iv", v, z, n, 1.0)
-
-
-@_traced
-def kvp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `kvp`: the `n`-th derivative of `kv`."""
-    return (-1.0) ** n * _derivative("kv", v, z, n, 1.0)
-
-
-@_traced
-def h1vp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `h1vp`: the `n`-th derivative of `hankel1`."""
-    return _derivative("hankel1", v, z, n, -1.0)
-
-
-@_traced
-def h2vp(v: Any, z: Any, n: int = 1) -> Any:
-    """SciPy's `h2vp`: the `n`-th derivative of `hankel2`."""
-    return _derivative("hankel2", v, z, n, -1.0)
+jvp, yvp = _prime("jvp", "jv", -1.0), _prime("yvp", "yv", -1.0)
+ivp, kvp = _prime("ivp", "iv", 1.0), _prime("kvp", "kv", 1.0, -0.5)
+h1vp, h2vp = _prime("h1vp", "hankel1", -1.0), _prime("h2vp", "hankel2", -1.0)
 
 
 # -- Legendre functions, spherical harmonics, polynomials ---------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.build import place
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.numpy._register import float_dtype, located_errors, operand
 from graphad.ops.elementwise import cast
@@ -60,8 +60,7 @@ class Base:
                 return original(*args, **kwargs)
             if handler is None:
                 remedy = "draw with graphad.random" if method == "rvs" else f"{', '.join(self.methods)} can be"
-                place = describe_location(user_location())
-                raise MissingRuleError(f"scipy.stats.{self.name}.{method} cannot be traced{place}; {remedy}")
+                raise MissingRuleError(f"scipy.stats.{self.name}.{method} cannot be traced{place()}; {remedy}")
             return handler(*args, **kwargs)
 
         return call
@@ -80,7 +79,7 @@ class _Univariate(Base):
         unknown = [name for name in given if name not in names]
         if len(args) > len(names) or missing or unknown:
             what = f"lacks {', '.join(missing)}" if missing else f"takes {', '.join(names)}"
-            raise TypeMismatchError(f"scipy.stats.{self.name}: {what}{describe_location(user_location())}")
+            raise TypeMismatchError(f"scipy.stats.{self.name}: {what}{place()}")
         floats = {name: self._float(x) for name, x in given.items()}
         return [floats[name] for name in self.shapes], floats.get("loc", 0.0), floats.get("scale", 1.0)
 
