@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError, TypeMismatchError
+from graphad.build import noted
+from graphad.errors import ShapeError
+from graphad.executors.base import refused
 from graphad.executors.loops.program import HostCall, View
 from graphad.types import Array, TensorType
 
@@ -32,11 +34,7 @@ def _prepared(name: str, i: int, x: Any, kind: TensorType) -> Array:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype != kind.dtype or array.shape != kind.shape:
-        error = ShapeError if array.dtype == kind.dtype else TypeMismatchError
-        raise error(
-            f"{name}: argument {i} is an array of {array.dtype} with shape {list(array.shape)}, but the graph was "
-            f"compiled for {kind}; compile it for these types"
-        )
+        raise refused(name, i, array, kind)
     flags = array.flags
     if flags.c_contiguous and flags.aligned and array.dtype is np.dtype(kind.dtype.char):
         return array
@@ -55,19 +53,26 @@ def elements(view: View, base: int) -> Array:
 
 
 def host_call(call: HostCall, array: Callable[[Any, int], Array], failures: dict[int, BaseException]) -> Any:
-    """A C function of one table of addresses that runs an op with NumPy; `array` finds a view's elements by the table.
+    """A C function of a table of addresses that runs an op with NumPy; `array` finds a view's elements by the table.
 
-    It answers 0, or 1 after it has put the exception into `failures` under the thread's number.
+    It sets the word at the address `done` when it has come to its end, or else puts the exception into `failures` under
+    the thread's number. An interrupt may come before its first statement; then it does neither.
     """
 
-    def run(table: int) -> int:
+    def run(table: int, done: int) -> None:
         try:
             results = call.op.eval(np, *[array(view, table) for view in call.operands])
             for view, result in zip(call.results, (results,) if len(call.results) == 1 else results, strict=True):
                 array(view, table)[...] = result
+            ctypes.c_int64.from_address(done).value = 1
         except BaseException as error:
+            if isinstance(error, Exception):
+                noted(error, call.node.where)
             failures[threading.get_ident()] = error
-            return 1
-        return 0
 
-    return ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(run)
+    return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(run)
+
+
+def failure(failures: dict[int, BaseException]) -> BaseException:
+    """The exception of a call back into Python, in this thread; an interrupt that came before the call began."""
+    return failures.pop(threading.get_ident(), None) or KeyboardInterrupt()

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
-from graphad.errors import ExecutorError
+from graphad.build import place
+from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
 from graphad.graph import Graph
 from graphad.op import Op
+from graphad.types import TensorType
 
 Executable = Callable[..., tuple[Any, ...]]
 """Arrays in, arrays out: one positional argument for each graph input, a tuple with one array for each output.
@@ -38,7 +40,8 @@ _default: list[str] = ["llvm" if find_spec("llvmlite") is not None else "numpy"]
 
 
 def register(executor: Executor) -> None:
-    """Make an executor available under its name."""
+    """Make an executor available under its name. Raises `ExecutorError` for what is none."""
+    _check(executor)
     _EXECUTORS[executor.name] = executor
 
 
@@ -55,21 +58,102 @@ def get(executor: str | Executor | None = None, **options: Any) -> Executor:
     if options:
         return _configured(type(get(executor)), options)
     if executor is not None and not isinstance(executor, str):
-        return executor
+        return _check(executor)
     name = executor or _default[0]
     if name not in _EXECUTORS:
         points = _entry_points()
         if name not in points:
-            raise ExecutorError(f"no executor is named {name!r}; there are {', '.join(available())}")
+            raise ExecutorError(f"no executor is named {name!r}{place()}; there are {', '.join(available())}")
         register(points[name].load()())
     return _EXECUTORS[name]
+
+
+def _check(executor: Any) -> Executor:
+    if isinstance(executor, type):
+        raise ExecutorError(f"{executor.__name__} is a class and not an executor{place()}; give an instance of it")
+    if not isinstance(executor, Executor):
+        missing = ", ".join(m for m in ("name", "pipeline", "supports", "compile") if not hasattr(executor, m))
+        raise ExecutorError(
+            f"{executor!r} ({type(executor).__name__}) is not an executor{place()}: it has no {missing}; give the name "
+            f"of one ({', '.join(available())}), or an object of the protocol graphad.executors.Executor"
+        )
+    return executor
+
+
+def compiled(executor: Executor, graph: Graph) -> Executable:
+    """What an executor makes of a graph. Raises `ExecutorError` naming an executor that fails, or makes no function.
+
+    The results of an executor that is not graphad's own are checked at every call.
+    """
+    own = type(executor).__module__.startswith("graphad.")
+    try:
+        executable = executor.compile(graph)
+    except GraphadError:
+        raise
+    except Exception as error:
+        if own:
+            raise
+        raise ExecutorError(
+            f"executor {executor.name} failed to compile @{graph.name} with {type(error).__name__}: {error}; mend it "
+            "where the traceback of the cause shows, or choose another executor"
+        ) from error
+    if not callable(executable):
+        raise ExecutorError(
+            f"executor {executor.name} compiled @{graph.name} to {executable!r} ({type(executable).__name__}), which "
+            "is not a function; its compile must give a function of the graph's inputs"
+        )
+    return executable if own else _Checked(executable, executor.name, graph)
+
+
+class _Checked:
+    """An executable whose results are compared with the types of the graph's outputs."""
+
+    def __init__(self, executable: Executable, executor: str, graph: Graph) -> None:
+        self.executable, self.executor, self.graph = executable, executor, graph
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.executable, name)
+
+    def __call__(self, *args: Any) -> tuple[Any, ...]:
+        try:
+            results = self.executable(*args)
+        except Exception as error:
+            error.add_note(f"while executor {self.executor} ran @{self.graph.name}")
+            raise
+        types = self.graph.output_types
+        given = f"executor {self.executor} gave"
+        if not isinstance(results, (tuple, list)) or len(results) != len(types):
+            what = f"{len(results)} results" if isinstance(results, (tuple, list)) else f"a {type(results).__name__}"
+            raise ExecutorError(
+                f"{given} {what} for the {len(types)} outputs of @{self.graph.name}; an executable gives a tuple with "
+                "one array for each"
+            )
+        for i, (x, kind) in enumerate(zip(results, types, strict=True)):
+            if getattr(x, "shape", None) != kind.shape or getattr(x, "dtype", None) != kind.dtype:
+                found = f"{x.dtype}{list(x.shape)}" if hasattr(x, "shape") else f"a {type(x).__name__}"
+                raise ExecutorError(
+                    f"{given} {found} as output {i} of @{self.graph.name}, which is {kind}; an executable gives arrays "
+                    "of exactly the graph's types"
+                )
+        return tuple(results)
+
+
+def refused(name: str, i: int, x: Any, kind: TensorType) -> GraphadError:
+    """The error for an argument of another type than the graph was compiled for."""
+    error = ShapeError if x.dtype == kind.dtype else TypeMismatchError
+    return error(
+        f"{name}: argument {i} is an array of {x.dtype} with shape {list(x.shape)}, but the graph was compiled for "
+        f"{kind}; compile it for these types"
+    )
 
 
 def _configured(kind: type[Any], options: dict[str, Any]) -> Executor:
     known = inspect.signature(kind).parameters
     for option in options:
         if option not in known:
-            raise ExecutorError(f"executor {kind.name} has no option {option}; it has {', '.join(known) or 'none'}")
+            raise ExecutorError(
+                f"executor {kind.name} has no option {option}{place()}; it has {', '.join(known) or 'none'}"
+            )
     return kind(**options)  # type: ignore[no-any-return]
 
 
@@ -80,6 +164,8 @@ def default() -> str:
 
 def set_default(name: str) -> None:
     """Choose the executor that `jit` uses when it is not told one. Raises `ExecutorError` for an unknown name."""
+    if not isinstance(name, str):
+        raise ExecutorError(f"set_default: {name!r} is not a name{place()}; register an executor and give its name")
     get(name)
     _default[0] = name
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +13,14 @@ import numba
 import numpy as np
 from numba import types as nb
 
+from graphad.errors import ShapeError
 from graphad.executors import numba_runtime as runtime
-from graphad.executors.arguments import elements, host_call, prepare
+from graphad.executors.arguments import elements, failure, host_call, prepare
+from graphad.executors.llvm import interrupts
+from graphad.executors.llvm.executable import native
 from graphad.executors.loops import lower, supports
 from graphad.executors.loops.program import Buffer, Program, View
-from graphad.executors.numba_printer import MISMATCH, Printer
+from graphad.executors.numba_printer import INTERRUPTED, MISMATCH, Printer
 from graphad.graph import Graph
 from graphad.op import Op
 from graphad.types import DType
@@ -63,7 +65,8 @@ class NumbaExecutable:
         printer = Printer(program)
         self._source = printer.text()
         self._host_calls = printer.host_calls
-        self._arena_bytes = program.arena_bytes + printer.table_bytes
+        self._control = printer.control
+        self._arena_bytes = self._control + 8 * len(interrupts.CONTROL)
         self._constants = self._block(printer.parameters)
         array = _array(program)
         self._callbacks = [host_call(call, array, self._failures) for call in printer.host_calls]
@@ -99,6 +102,7 @@ class NumbaExecutable:
         namespace: dict[str, Any] = {name: getattr(runtime, name) for name in runtime.__all__}
         namespace.update(_DTYPES, math=math, np=np, inf=math.inf, nan=math.nan)
         namespace.update({name: runtime.foreign(name, count) for name, count in printer.routines.items()})
+        namespace["poll"] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(native().addresses["poll"])
         namespace.update({f"host{i}": callback for i, callback in enumerate(self._callbacks)})
         for name, arity in printer.specials.items():
             namespace[f"special_{name}"] = runtime.special(name, arity)
@@ -127,7 +131,7 @@ class NumbaExecutable:
                 "    try:",
                 "        arena = pop()",
                 "    except IndexError:",
-                "        arena = aligned(nbytes)",
+                "        arena = new()",
                 "    try:",
                 # Numba's dispatcher does not tell byte orders apart.
                 f"        if not ({' and '.join(f'{x}.dtype.isnative' for x in args) or True}):",
@@ -137,6 +141,8 @@ class NumbaExecutable:
                 f"        {', '.join(args) or 'nothing'}{',' if args else ''} = prepare({', '.join(args)})",
                 f"        status = entry({passed})",
                 *["    release(arena)"][: len(program.stacks)],
+                f"    if status == {INTERRUPTED}:",
+                "        interrupted(arena)",
                 "    push(arena)",
                 "    if status:",
                 f"        fail(status, ({', '.join(args)}{',' if args else ''}))",
@@ -144,15 +150,18 @@ class NumbaExecutable:
             ]
         )
         namespace: dict[str, Any] = {
-            "empty": np.empty, "aligned": aligned, "nbytes": self._arena_bytes, "entry": self._entry, "u16": np.uint16,
-            "constants": self._constants, "pop": self._free.pop, "push": self._free.append, "fail": self._fail,
-            "prepare": self._prepare, "release": self._release,
+            "empty": np.empty, "new": self._arena, "interrupted": self._interrupted, "entry": self._entry,
+            "u16": np.uint16, "constants": self._constants, "pop": self._free.pop, "push": self._free.append,
+            "fail": self._fail, "prepare": self._prepare, "release": self._release,
         }  # fmt: skip
         namespace.update((f"d{i}", t.dtype) for i, t in enumerate(program.output_types))
-        exec(text, namespace)
+        exec(compile(text, f"<graphad {program.name}>", "exec"), namespace)
         return namespace["call"]  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
+        if len(args) != len(self.program.input_types):
+            count = len(self.program.input_types)
+            raise ShapeError(f"{self.program.name}: {len(args)} arguments were given to a graph of {count} inputs")
         return self._call(*args)
 
     def source(self) -> str:
@@ -162,8 +171,16 @@ class NumbaExecutable:
     def memory(self) -> dict[str, int]:
         """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
         results = sum(t.nbytes for t in self.program.output_types)
-        arena, constants = self._arena_bytes, int(self._constants.nbytes)
+        arena, constants = self.program.arena_bytes, int(self._constants.nbytes)
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
+
+    def _arena(self) -> Any:
+        arena = aligned(self._arena_bytes)
+        interrupts.prepare(arena[self._control :].view(np.uint64))
+        return arena
+
+    def _interrupted(self, arena: Any) -> None:
+        interrupts.leave(arena[self._control :].view(np.uint64))
 
     def _release(self, arena: Any) -> None:
         """Free the stacks of a run."""
@@ -182,7 +199,7 @@ class NumbaExecutable:
         if status <= len(self.program.errors):
             kind, message = self.program.errors[status - 1]
             raise kind(message)
-        raise self._failures.pop(threading.get_ident())
+        raise failure(self._failures)
 
 
 def _element(dtype: DType) -> Any:

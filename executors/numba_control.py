@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from graphad.executors.loops.program import Branch, Repeat, Stack, Statement, View
+from graphad.executors.loops.work import CHUNK, whole
 from graphad.ops.scalar import Const
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ def print_branch(printer: Printer, branch: Branch) -> None:
     else:
         tests = [f"if {selector} <= 0:", *[f"elif {selector} == {i}:" for i in range(1, last)], *["else:"][:last]]
         tests = tests if last else ["if True:"]
+    before, ends = printer.owed, [0.0]
     for test, (_, statements) in zip(tests, order, strict=False):
         printer.line(test)
+        printer.owed = before
         with _block(printer):
             _print(printer, statements)
+        ends.append(printer.owed)
+    printer.owed = max(ends)
     _print(printer, branch.after)
 
 
@@ -81,7 +86,12 @@ def print_repeat(printer: Printer, repeat: Repeat) -> None:
                 first = f"{name} * {source.size}"
             printer.line(f"{offset} = {first}")
             printer.moving[entry.buffer] = array, offset
+        owed, printer.owed = printer.owed, 0.0
         _print(printer, repeat.body)
+        nanoseconds = whole(repeat)
+        if nanoseconds > CHUNK:
+            printer.spend(printer.owed)
+        printer.owed = owed if nanoseconds > CHUNK else owed + nanoseconds
         for old, new in repeat.swaps:
             a, b = printer.moving[old][1], printer.moving[new][1]
             printer.line(f"{a}, {b} = {b}, {a}")
@@ -111,7 +121,7 @@ def _block(printer: Printer) -> Iterator[None]:
     known, lines = set(printer.known), len(printer.lines)
     printer.depth += 1
     yield
-    if len(printer.lines) == lines:
+    if all(line.lstrip().startswith("#") for line in printer.lines[lines:]):
         printer.line("pass")
     printer.depth -= 1
     printer.known.clear()

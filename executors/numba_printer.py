@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.nest import Nest, schedule
+from graphad.executors.llvm.interrupts import CONTROL
+from graphad.executors.loops.nest import Nest, cut, is_rounded, schedule
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
@@ -23,23 +24,28 @@ from graphad.executors.loops.program import (
     Rows,
     Store,
     View,
-    is_identity,
 )
+from graphad.executors.loops.work import CHUNK, call, chunk, work
 from graphad.executors.numba_control import print_branch, print_empty, print_repeat
 from graphad.executors.numba_scalars import literal, spell
-from graphad.ops.scalar import Const, Operation, Scalar
+from graphad.ops.scalar import Const, Operation, Scalar, weight
 from graphad.types import DType, dtype_spelling
 
 MISMATCH = -1
 """What the printed function answers where an argument has another shape than it was compiled for."""
+INTERRUPTED = -2
+"""What it answers where the handler of a signal has raised."""
+BLOCK_BYTES, TERMS = 2048, 64
+"""What a sum of floating numbers takes until a new accumulator begins: in loops that LLVM turns into vectors so many
+bytes of terms, of which each lane takes some 32, and in others so many terms."""
 
 
 @dataclass
 class Printer:
     """The text of a program, and what the text refers to: SciPy functions, products by BLAS, host calls.
 
-    The function takes the arena, the block of constants, the inputs and the outputs. It answers 0, `MISMATCH`, or 1
-    plus the number of an error (the program's own first, then one for each host call).
+    The function takes the arena, the block of constants, the inputs and the outputs. It answers 0, `MISMATCH`,
+    `INTERRUPTED`, or 1 plus the number of an error (the program's own first, then one for each host call).
     """
 
     program: Program
@@ -55,6 +61,8 @@ class Printer:
     moving: dict[Buffer, tuple[str, str]] = field(default_factory=dict)
     depth: int = 1
     count: int = 0
+    # Nanoseconds of the statements since the last one behind which the function asks for signals.
+    owed: float = 0.0
 
     def text(self) -> str:
         """The whole function."""
@@ -80,12 +88,19 @@ class Printer:
                 name = self.array(buffer)
                 self.line(f"{name} = flat({name}, {_memory(buffer.dtype)})")
         self.host_table()
+        if "work += " in used:
+            self.line("work = 0")
         return "\n".join([*self.lines, *body, "    return 0", ""])
 
     @property
     def table_bytes(self) -> int:
-        """Bytes at the end of the arena for the addresses that host calls read."""
+        """Bytes behind the arena for the addresses that host calls read."""
         return 8 * (2 + len(self.program.inputs) + len(self.program.outputs)) if self.host_calls else 0
+
+    @property
+    def control(self) -> int:
+        """Where behind the arena the words stand of which `poll` asks."""
+        return self.program.arena_bytes // 8 * 8 + 8 + 8 * (2 + len(self.program.inputs) + len(self.program.outputs))
 
     def host_table(self) -> None:
         """Write the addresses of all memory behind the arena, where host calls find them."""
@@ -105,9 +120,8 @@ class Printer:
             for loop in statement.loops:
                 self.statement(loop)
         elif isinstance(statement, Loop):
-            if not is_identity(statement):
-                self.comment(statement.note)
-                self.nest(schedule(statement, self.known))
+            self.comment(statement.note)
+            self.nest(schedule(statement, self.known), work(statement))
         elif isinstance(statement, Foreign):
             self.comment(statement.note)
             self.foreign(statement)
@@ -122,68 +136,129 @@ class Printer:
             at = self.program.arena_bytes // 8
             number = len(self.host_calls)
             self.host_calls.append(statement)
-            self.line(f"if host{number}(address(table, {at})) != 0:")
+            place = self.control // 8 + CONTROL.index("done")
+            self.line(f"table[{place}] = 0")
+            self.line(f"host{number}(address(table, {at}), address(table, {place}))")
+            self.line(f"if table[{place}] == 0:")
             self.line(f"    return {1 + len(self.program.errors) + number}")
+        self.owed += 0 if isinstance(statement, Rows) else work(statement)
+        if self.owed > CHUNK:
+            self.poll()
+            self.owed = 0.0
 
-    def nest(self, nest: Nest) -> None:
+    def poll(self) -> None:
+        """Leave the function where Python has a signal to handle that ends the run."""
+        self.line(f"if poll(address(arena, {self.control})) != 0:")
+        self.line(f"    return {INTERRUPTED}")
+
+    def spend(self, nanoseconds: float) -> None:
+        """Poll whenever the code that comes by here has done enough work; so much since it last came."""
+        self.line(f"work += {min(max(int(nanoseconds), 1), CHUNK)}")
+        self.line(f"if work >= {CHUNK}:")
+        self.depth += 1
+        self.line("work = 0")
+        self.poll()
+        self.depth -= 1
+
+    def nest(self, nest: Nest, nanoseconds: float) -> None:
         for reduction in nest.in_memory:
             assert reduction.target is not None
             fill = Loop(reduction.target.shape, [Store(_collapsed(reduction), reduction.initial)])
             fill.space = fill.stores[0].view.shape
-            self.nest(schedule(fill, self.known))
-        accumulators = {reduction: f"s{self.fresh()}" for reduction in nest.reductions}
-        index = [f"i{d}" for d in range(len(nest.extents))]
-        outer = self.depth
+            self.nest(schedule(fill, self.known), work(fill))
+        levels = {r: nest.level(r) for r in (*nest.reductions, *nest.in_memory)}
+        depth = len(nest.extents)
+        names = {r: f"s{self.fresh()}" for r, d in levels.items() if d < depth or r not in nest.in_memory}
+        plain = sum([weight(x) for x in nest.levels[-1]]) <= 16 and all(r.value.dtype.kind != "c" for r in levels)
+        widest = max([r.value.dtype.itemsize for r in levels], default=1)
+        long = cut(nest.extents, BLOCK_BYTES // widest if plain else TERMS)
+        blocked = [r for r in names if long is not None and levels[r] <= long[0] and is_rounded(r)]
+        asked = chunk(nest.extents, nanoseconds)
+        parted = {part[0]: part[1] for part in (asked, long if blocked else None) if part is not None}
+        index = [f"i{d}" for d in range(depth)]
+        outer, ends = self.depth, []
         for d, level in enumerate(nest.levels):
-            for x in level.scalars:
+            for x in level:
                 if isinstance(x, Check):
                     self.line(f"if not ({self.use(x.condition)}):")
                     self.line(f"    return {1 + x.error}")
                 else:
                     self.define(x, nest, index)
-            for reduction in level.accumulators:
-                self.line(f"{accumulators[reduction]} = {literal(reduction.initial)}")
-            if d < len(nest.extents):
-                self.line(f"for {index[d]} in range({nest.extents[d]}):")
+            for r in [r for r in names if levels[r] == d]:
+                self.line(f"{names[r]} = {literal(r.initial)}")
+                if r in blocked:
+                    self.line(f"{names[r]}_lost = {literal(r.initial)}")
+            ends.append(self.depth)
+            if d == depth:
+                break
+            loop, turns = index[d], f"{nest.extents[d]}"
+            if d in parted:
+                self.line(f"for b{d} in range(0, {nest.extents[d]}, {parted[d]}):")
                 self.depth += 1
+                for r in blocked if long is not None and long[0] == d else ():
+                    self.line(f"{names[r]}_block = {literal(r.initial)}")
+                # LLVM sees that the sum of both indices is not negative, which is what vectors need.
+                loop, turns = f"k{d}", f"min({parted[d]}, {nest.extents[d]} - b{d})"
+            self.line(f"for {loop} in range({turns}):")
+            self.depth += 1
+            if loop != index[d]:
+                self.line(f"{index[d]} = b{d} + {loop}")
         for store in nest.stores:
             place = self.element(store.view, nest, index, store.shift)
             value = self.use(store.value)
             if store.add:
                 value = _combined("sum", place, value, store.view.dtype, strict=True)
             self.line(f"{place} = {value}")
-        for reduction in nest.in_memory:
-            assert reduction.target is not None
-            place = self.element(reduction.target, nest, index, None)
-            value = self.use(reduction.value)
-            self.line(f"{place} = {_combined(reduction.kind, place, value, reduction.target.dtype, strict=True)}")
-        for reduction, name in accumulators.items():
-            self.line(f"{name} = {_combined(reduction.kind, name, self.use(reduction.value), reduction.value.dtype)}")
+        for r in levels:
+            if r in names:
+                total = f"{names[r]}_block" if r in blocked else names[r]
+                self.line(f"{total} = {_combined(r.kind, total, self.use(r.value), r.value.dtype)}")
+            else:
+                self.update(r, nest, index, self.use(r.value))
         for d in reversed(range(len(nest.levels))):
-            self.depth = outer + d
-            for reduction in nest.levels[d].accumulators:
-                if reduction.result is not None:
-                    self.names[reduction.result] = accumulators[reduction]
-                if reduction.target is not None:
-                    self.line(f"{self.element(reduction.target, nest, index, None)} = {accumulators[reduction]}")
+            self.depth = ends[d]
+            if d in parted:
+                self.depth += 1
+                for name in [names[r] for r in blocked if long is not None and long[0] == d]:
+                    self.line(f"{name}, {name}_lost = added({name}, {name}_lost, {name}_block)")
+                if asked is not None and asked[0] == d:
+                    self.spend(CHUNK * parted[d] / asked[1])
+                self.depth -= 1
+            for r in [r for r in names if levels[r] == d]:
+                if r in blocked:
+                    self.line(f"{names[r]} = {_corrected(names[r], r.value.dtype)}")
+                if r.result is not None:
+                    self.names[r.result] = names[r]
+                if r in nest.in_memory:
+                    self.update(r, nest, index, names[r])
+                elif r.target is not None:
+                    self.line(f"{self.element(r.target, nest, index, None)} = {names[r]}")
         self.depth = outer
 
-    def foreign(self, call: Foreign) -> None:
-        self.routines[call.routine] = len(call.arguments)
+    def update(self, reduction: Reduction, nest: Nest, index: list[str], value: str) -> None:
+        """Combine a term with what stands at a reduction's place."""
+        assert reduction.target is not None
+        place = self.element(reduction.target, nest, index, None)
+        self.line(f"{place} = {_combined(reduction.kind, place, value, reduction.target.dtype, strict=True)}")
+
+    def foreign(self, statement: Foreign) -> None:
+        self.routines[statement.routine] = len(statement.arguments)
         index = ""
-        if call.count > 1:
-            self.line(f"for b in range({call.count}):")
+        if statement.count > 1:
+            self.line(f"for b in range({statement.count}):")
             self.depth += 1
             index = "b"
         arguments = []
-        for x in call.arguments:
+        for x in statement.arguments:
             if isinstance(x, View):
                 place = self.flat_index(x, x.strides[:1] if index else (), [index], None)
                 arguments.append(f"address({self.array(x.buffer)}, {place})")
             else:
                 arguments.append(f"address(constants, {self.parameter(x)})")
-        self.line(f"{call.routine}({', '.join(arguments)})")
+        self.line(f"{statement.routine}({', '.join(arguments)})")
         if index:
+            if work(statement) > CHUNK:
+                self.spend(call(statement))
             self.depth -= 1
 
     def parameter(self, x: Any) -> int:
@@ -286,6 +361,13 @@ def _combined(kind: str, total: str, x: str, dtype: DType, strict: bool = False)
     if dtype.kind == "f" and not strict:
         return f"{'plus' if kind == 'sum' else 'times'}({total}, {x})"
     return f"{name}({total} {'+' if kind == 'sum' else '*'} {x})"
+
+
+def _corrected(name: str, dtype: DType) -> str:
+    if dtype.kind != "c":
+        return f"corrected({name}, {name}_lost)"
+    parts = [f"corrected({name}.{part}, {name}_lost.{part})" for part in ("real", "imag")]
+    return f"{dtype_spelling(dtype)}(complex({', '.join(parts)}))"
 
 
 def _collapsed(reduction: Reduction) -> View:

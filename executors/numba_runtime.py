@@ -124,6 +124,20 @@ floor, ceil, trunc, rint, exp2, log2 = (_llvm(n, 1) for n in ("floor", "ceil", "
 
 
 @numba.njit(error_model="numpy")
+def added(total, lost, x):  # type: ignore[no-untyped-def]
+    """The sum of a total and a number, and what the roundings of all such sums have lost together."""
+    result = total + x
+    of_x = result - total
+    return result, lost + ((total - (result - of_x)) + (x - of_x))
+
+
+@numba.njit(error_model="numpy")
+def corrected(total, lost):  # type: ignore[no-untyped-def]
+    """A total with what its roundings have lost, which is no number where the total is infinite."""
+    return total + lost if abs(lost) < math.inf else total
+
+
+@numba.njit(error_model="numpy")
 def sign(x):  # type: ignore[no-untyped-def]
     """NumPy's sign of a number, that of both zeros being 0."""
     return x if x != x else type(x)((x > 0) - (x < 0))
@@ -153,6 +167,24 @@ def complex_divide(x, y):  # type: ignore[no-untyped-def]
     ratio = c / d
     scale = 1 / (d + c * ratio)
     return complex((a * ratio + b) * scale, (b * ratio - a) * scale)
+
+
+@numba.njit
+def whole32(x):  # type: ignore[no-untyped-def]
+    """A real number as a 32-bit integer, as x86 converts it: the smallest one for NaN and what does not fit."""
+    return np.int32(x) if abs(x) < 2.0**31 else np.int32(-(2**31))
+
+
+@numba.njit
+def whole64(x):  # type: ignore[no-untyped-def]
+    """A real number as a 64-bit integer, as x86 converts it: the smallest one for NaN and what does not fit."""
+    return np.int64(x) if abs(x) < 2.0**63 else np.int64(-(2**63))
+
+
+@numba.njit
+def unsigned64(x):  # type: ignore[no-untyped-def]
+    """A real number as an unsigned 64-bit integer, as NumPy converts it on x86."""
+    return np.uint64(whole64(x - 2.0**63)) ^ np.uint64(2**63) if x >= 2.0**63 else np.uint64(whole64(x))
 
 
 @numba.njit(error_model="numpy")
@@ -222,7 +254,7 @@ def foreign(routine: str, count: int) -> Any:
 
 
 __all__ = [
-    "address", "ceil", "complex_divide", "exp2", "flat", "float_floordiv", "float_mod", "floor", "fmax", "fmin",
-    "int_floordiv", "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus", "reallocate", "rint",
-    "sign", "times", "trunc",
+    "added", "address", "ceil", "complex_divide", "corrected", "exp2", "flat", "float_floordiv", "float_mod", "floor",
+    "fmax", "fmin", "int_floordiv", "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus",
+    "reallocate", "rint", "sign", "times", "trunc", "unsigned64", "whole32", "whole64",
 ]  # fmt: skip

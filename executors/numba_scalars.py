@@ -43,6 +43,8 @@ _COMPLEX: Final[dict[str, str]] = {
     **{n: f"np.{n}({{0}})" for n in ("isnan", "isinf", "isfinite")},
     "divide": "complex_divide({0}, {1})",
 }
+_WHOLE: Final[dict[str, str]] = {"i64": "whole64", "u32": "whole64", "u64": "unsigned64"}
+"""What converts a real number, by the spelling of the integer dtype that it becomes; else `whole32`."""
 
 
 def literal(x: Const) -> str:
@@ -69,6 +71,11 @@ def spell(x: Operation, args: Sequence[str]) -> str:
         return _cast(args[0], source, x.dtype)
     if x.name.startswith("special_"):
         return f"{dtype_spelling(x.dtype)}({x.name}({', '.join(args)}))"
+    if x.name.startswith("ipow"):
+        n = int(x.name.removeprefix("ipow"))
+        text = _product(args[0], abs(n))
+        name = dtype_spelling(x.dtype)
+        return f"{name}({name}(1) / ({text}))" if n < 0 else f"{name}({text})"
     kind = source.kind
     if kind in "iu" and x.name in _INTEGER:
         template = _INTEGER[x.name]
@@ -88,12 +95,20 @@ def spell(x: Operation, args: Sequence[str]) -> str:
     return text if exact else f"{name}({text})"
 
 
+def _product(x: str, n: int) -> str:
+    """A power of a named number by repeated squaring; what is spelled twice is computed once."""
+    if n == 1:
+        return x
+    half = _product(x, n // 2)
+    return f"({half}) * ({half}) * {x}" if n % 2 else f"({half}) * ({half})"
+
+
 def _cast(x: str, source: DType, target: DType) -> str:
     if target.kind == "b":
         return f"{x} != 0"
     name = dtype_spelling(target)
     if source.kind == "c" and target.kind != "c":
         x = f"{x}.real"
-    if source.kind in "fc" and target.kind in "iu" and target.itemsize < 8:
-        return f"{name}(i64({x}))"
+    if source.kind in "fc" and target.kind in "iu":
+        return f"{name}({_WHOLE.get(name, 'whole32')}({x}))"
     return f"{name}({x})"

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.build import noted
 from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op
@@ -19,14 +20,20 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
     Floating-point warnings are silenced, since derivatives meet infinities that they then discard.
     """
     env: dict[Value, Any] = dict(zip(graph.inputs, args, strict=True))
-    with np.errstate(all="ignore"):
-        for node in graph.nodes:
-            xs = [v.array if type(v) is Constant else env[v] for v in node.inputs]
-            outputs = node.outputs
-            if len(outputs) == 1:
-                env[outputs[0]] = node.op.eval(np, *xs)
-            else:
-                env.update(zip(outputs, node.op.eval(np, *xs), strict=True))
+    where = None
+    try:
+        with np.errstate(all="ignore"):
+            for node in graph.nodes:
+                where = node.where
+                xs = [v.array if type(v) is Constant else env[v] for v in node.inputs]
+                outputs = node.outputs
+                if len(outputs) == 1:
+                    env[outputs[0]] = node.op.eval(np, *xs)
+                else:
+                    env.update(zip(outputs, node.op.eval(np, *xs), strict=True))
+    except Exception as error:
+        noted(error, where)
+        raise
     return [own(v.array if type(v) is Constant else env[v], args) for v in graph.outputs]
 
 

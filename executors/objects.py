@@ -26,7 +26,9 @@ _KEEP = 0.8
 _TOUCHED = 60.0
 _STALE = 3600.0
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-_written: dict[Path, int] = {}
+_written: dict[Path, tuple[int, int]] = {}
+"""For each folder the limit under which its files were counted, and the bytes that may be written until they are
+counted again."""
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,12 @@ def store(key: str, payload: bytes) -> None:
         write_file(path, data, mode=0o600, durable=False)
         folder = path.parent
         # Counting the files costs more than writing one: it is done at first, and when the count is used up.
-        left = _written.get(folder, 0) - len(data)
-        if left <= 0:
-            left = max(0, (limit() - _shrink(folder)) // 2)
-        _written[folder] = left
+        most = limit()
+        counted, left = _written.get(folder, (most, 0))
+        left -= len(data)
+        if left <= 0 or counted != most:
+            left = max(0, (most - _shrink(folder)) // 2)
+        _written[folder] = most, left
 
 
 def info() -> CacheInfo:

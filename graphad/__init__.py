@@ -9,8 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphad import errors, executors, numpy, ops, passes, tree, types
-from graphad.api import debug
+from graphad import debug, errors, executors, numpy, ops, passes, tree, types
 from graphad.api.call import ShapeDtype
 from graphad.api.control import checkpoint, cond, switch
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
@@ -18,7 +17,25 @@ from graphad.api.derivatives import grad, jvp, linear_transpose, linearize, valu
 from graphad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from graphad.api.jit import Compiled, compile, eval_shape, jit, trace
 from graphad.api.loops import associative_scan, fori_loop, map, scan, while_loop
+from graphad.api.sinks import sinks
 from graphad.api.vectorize import vmap
+from graphad.errors import (
+    ControlFlowError,
+    ExecutorError,
+    GraphadError,
+    IndexOutOfBoundsError,
+    KinkError,
+    MissingExtraError,
+    MissingRuleError,
+    NonFiniteError,
+    ParseError,
+    PipelineError,
+    ShapeError,
+    TracerError,
+    TraceWarning,
+    TypeMismatchError,
+    VerifyError,
+)
 from graphad.graph import Graph, Node, Value
 from graphad.op import Op
 from graphad.passes import Pipeline, Stage, graph_pass
@@ -61,10 +78,14 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Compiled", "Graph", "Node", "Op", "Pipeline", "ShapeDtype", "Stage", "TensorType", "Value", "associative_scan",
-    "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw", "errors",
-    "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian", "jacrev",
-    "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes",
-    "pure_callback", "random", "scan", "scipy", "stop_gradient", "switch", "testing", "trace", "tree", "types",
+    "Compiled", "ControlFlowError", "ExecutorError", "Graph", "GraphadError", "IndexOutOfBoundsError",
+    "KinkError", "MissingExtraError", "MissingRuleError", "Node", "NonFiniteError", "Op", "ParseError", "Pipeline",
+    "PipelineError",
+    "ShapeDtype", "ShapeError", "Stage", "TensorType", "TraceWarning", "TracerError", "TypeMismatchError", "Value",
+    "VerifyError",
+    "associative_scan", "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw",
+    "errors", "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian",
+    "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes",
+    "pure_callback", "random", "scan", "scipy", "sinks", "stop_gradient", "switch", "testing", "trace", "tree", "types",
     "value_and_grad", "viz", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

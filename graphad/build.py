@@ -6,55 +6,91 @@ import dis
 import itertools
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
-from graphad.errors import GraphadError, TracerError
-from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.codes import OfCode
+from graphad.errors import ControlFlowError, GraphadError, TracerError, TypeMismatchError
+from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
+from graphad.places import SOURCES, Location
 from graphad.types import Array, TensorType
 
 _serial = itertools.count()
 _current: ContextVar[Builder | None] = ContextVar("graphad_builder", default=None)
 _inferred: dict[tuple[Any, ...], tuple[TensorType, ...]] = {}
-_INFERRED_LIMIT = 100_000
+"""The types of results, by op and types of operands: for ops that are plain data, which keep nothing alive."""
+_INFERRED_LIMIT = 10_000
+
+
+class UnknownValueError(TracerError):
+    """A value depends on inputs that are not known."""
 
 
 class Builder:
     """A graph under construction.
 
-    `where` overrides the user's place while a pass makes nodes for an existing node. `known` holds the inputs'
-    arrays in a transformation that runs at once, so that values can be computed on demand; `bound` tells which
-    value of an enclosing trace an input stands for. `captures` are the inputs through which the traced function
-    reads values of enclosing traces that it was not given. `staged` says that Python cannot know the values;
-    functions that run in such a trace have their control flow converted where `control_flow` says so.
+    `where` overrides the user's place. `known` holds the inputs' arrays in a transformation that runs at once; `bound`
+    tells which value of an enclosing trace an input stands for. `captures` are the inputs for values of enclosing
+    traces that the function was not given. `activity` tells of values that were asked about whether a derivative goes
+    through them. `ledger` holds the user's objects that converted code has changed; `changed` tells what traces within
+    this one changed for good, `unrolled`, by place, of long loops that Python ran. `staged` says that Python cannot
+    know the values; functions that run in such a trace are converted where `control_flow` says so, and their asserts
+    honoured where `checks` does. `handled` gives the exceptions that try statements around the running code handle,
+    `errors` the floating-point errors that NumPy is to raise (`{"divide": "raise"}`). `entered` are the user's
+    functions that ran, if asked for. `deferred` are the files (paths or objects) that calls at run time will write to.
+    `outer` is the builder around a piece of a function that may not run, or run often (`repeats`: all of it), `stores`
+    are the arrays from around a piece that it changes, with what they were; `buffers` those made in this trace that are
+    traced now. `undone` are values whose nodes were taken back. `listed` is how many nodes `producers` knows, and the
+    last of them; `reached` tells of values whether a trace around this one may differentiate them; `facts` are ranges
+    of inputs, and what bounds of slices stand for. `lost` tells in words why nothing of this builder can be read any
+    more, with @ for the user's place.
     """
 
     __slots__ = (
-        "bound", "captured", "captures", "closed", "control_flow", "inputs", "known", "name", "nodes", "producers",
-        "serial", "staged", "where",
+        "activity", "bound", "buffers", "captured", "captures", "changed", "checks", "closed", "control_flow",
+        "deferred", "entered", "errors", "facts", "handled", "inputs", "known", "ledger", "listed", "lost", "name",
+        "nodes", "outer", "producers", "reached", "repeats", "serial", "staged", "stores", "undone", "unrolled",
+        "where",
     )  # fmt: skip
 
     def __init__(self, name: str = "f") -> None:
         self.name = name
         self.inputs: list[Value] = []
         self.nodes: list[Node] = []
+        self.activity: dict[Value, bool] = {}
         self.bound: dict[Value, tuple[Builder, Value]] = {}
         self.captured: dict[Value, Value] = {}
         self.captures: dict[Value, tuple[Builder, Value]] = {}
         self.known: dict[Value, Any] = {}
+        self.ledger: dict[Any, Any] = {}
+        self.changed: list[str] = []
+        self.unrolled: dict[str, tuple[str, Location | None]] = {}
         self.producers: dict[Value, Node] = {}
+        self.listed: tuple[int, Node | None] = 0, None
         self.where: Location | None = None
-        self.closed = False
+        self.closed, self.lost = False, ""
+        self.outer: Builder | None = None
+        self.repeats = False
+        self.stores: dict[int, tuple[Any, Builder, Value]] = {}
+        self.undone: set[Value] = set()
+        self.reached: dict[Value, bool] | None = None
+        self.facts: dict[Any, Any] = {}
+        self.buffers: list[ref[Any]] = []
         self.serial = next(_serial)
         outer = _current.get()
         self.control_flow: bool = outer is None or outer.control_flow
+        self.checks: bool = outer is None or outer.checks
+        self.errors: dict[str, Any] = {}
+        self.handled: tuple[Callable[[], Any], ...] = outer.handled if outer is not None and outer.staged else ()
         self.staged: bool = outer is not None and outer.staged
+        self.entered: dict[int, ref[FunctionType]] | None = None if outer is None else outer.entered
+        self.deferred: list[Any] = outer.deferred if outer is not None and outer.staged else []
 
     def input(self, type: TensorType, name: str | None = None) -> Value:
         """A new input of the graph."""
@@ -64,9 +100,14 @@ class Builder:
 
     def emit(self, op: Op, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
         """Record `op(inputs)` and return its results. Type errors are raised with the user's place added."""
-        key = (op, *[v.type for v in inputs])
+        parts: list[Any] = [op]
+        for v in inputs:
+            parts.append(v.type)
+        key = tuple(parts)
         types = _inferred.get(key)
         where = self.where or user_location()
+        if op.drawn and not self.staged:
+            return self._draw(op, inputs, where)
         if types is None:
             try:
                 found = op.infer(*[v.type for v in inputs])
@@ -74,12 +115,38 @@ class Builder:
                 locate(error, where)
                 raise
             types = found if isinstance(found, tuple) else (found,)
-            if len(_inferred) > _INFERRED_LIMIT:
-                _inferred.clear()
-            _inferred[key] = types
-        outputs = tuple([Value(t) for t in types])
-        self.nodes.append(Node(op, inputs, outputs, where))
+            if op.of_data:
+                if len(_inferred) > _INFERRED_LIMIT:
+                    _inferred.clear()
+                _inferred[key] = types
+        outputs = (Value(types[0]),) if len(types) == 1 else tuple([Value(t) for t in types])
+        node = Node(op, inputs, outputs, where)
+        if not self.staged and (self.errors or op.raises) and op.repeatable and (self.errors or _handled()):
+            self._attempt(node)
+        self.nodes.append(node)
         return outputs
+
+    def _draw(self, op: Op, inputs: tuple[Value, ...], where: Location | None) -> tuple[Value, ...]:
+        """Draw at once in a trace that runs at once, in which the numbers are constants."""
+        if op._region_fields:
+            raise ControlFlowError(
+                f"random numbers are drawn in a {op.name} within an eager derivative{describe_location(where)}; jit "
+                "the derivative, as in graphad.jit(graphad.grad(f)), or draw them before"
+            )
+        if any([self.active(v) and not op.flat(i) for i, v in enumerate(inputs)]):
+            op.jvp(None, inputs, inputs)
+        found = op.eval(np, *map(self.evaluate, inputs))
+        return tuple([Constant(x) for x in (found if isinstance(found, tuple) else (found,))])
+
+    def _attempt(self, node: Node) -> None:
+        """Raise now what a node raises for the values that there are."""
+        try:
+            with np.errstate(**{"all": "ignore", **self.errors}):
+                found = node.op.attempt(node.inputs, self.evaluate)
+        except UnknownValueError:
+            return
+        if found is not None:
+            self.known.update(zip(node.outputs, (found,) if len(node.outputs) == 1 else found, strict=True))
 
     def capture(self, builder: Builder, value: Value) -> Value:
         """The input through which this graph reads a value of an enclosing trace."""
@@ -91,40 +158,92 @@ class Builder:
 
     def evaluate(self, value: Value) -> Array:
         """The array behind a value, computing just the nodes that it needs. Raises `TracerError` if unknown."""
+        if isinstance(value, Constant):
+            return value.array
+        if value not in self.known:
+            with np.errstate(all="ignore"):
+                self._compute(value)
+        return np.asarray(self.known[value])
+
+    def _compute(self, value: Value) -> None:
+        known = self.known
         pending: list[Value] = [value]
         while pending:
             v = pending[-1]
-            if v in self.known or isinstance(v, Constant):
+            if v in known:
                 pending.pop()
                 continue
             link = self.bound.get(v) or self.captures.get(v)
             if link is not None:
-                self.known[v] = link[0].evaluate(link[1])
+                known[v] = link[0].evaluate(link[1])
                 continue
-            node = self._producer(v)
-            if node is None:
-                raise TracerError("its value is not known while tracing")
-            missing = [u for u in node.inputs if u not in self.known and not isinstance(u, Constant)]
-            if missing:
-                pending.extend(missing)
+            node = self.maker(v)
+            if node is None or node.op.drawn:
+                raise UnknownValueError("its value is not known while tracing")
+            arrays: list[Any] = []
+            for u in node.inputs:
+                if isinstance(u, Constant):
+                    arrays.append(u.array)
+                elif u in known:
+                    arrays.append(known[u])
+                else:
+                    pending.append(u)
+            if len(arrays) < len(node.inputs):
                 continue
-            arrays = [u.array if isinstance(u, Constant) else self.known[u] for u in node.inputs]
-            with np.errstate(all="ignore"):
-                result = node.op.eval(np, *arrays)
-            self.known.update(
-                zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True)
-            )
-        return np.asarray(value.array if isinstance(value, Constant) else self.known[value])
+            result = node.op.eval(np, *arrays)
+            if len(node.outputs) == 1:
+                known[v] = result
+            else:
+                known.update(zip(node.outputs, result, strict=True))
 
-    def _producer(self, value: Value) -> Node | None:
-        node = self.producers.get(value)
-        if node is None:
-            for made in reversed(self.nodes):
-                for v in made.outputs:
-                    self.producers[v] = made
-                if value in made.outputs:
-                    return made
-        return node
+    def active(self, value: Value) -> bool:
+        """Whether a derivative may go through a value: it depends on what is differentiated, in this trace or in one
+        around it, by operations whose derivative is not zero everywhere. An input of unknown origin is active."""
+        return self._reached(value, self.activity)
+
+    def active_outside(self, value: Value) -> bool:
+        """Whether a trace around this one may differentiate a value."""
+        if self.reached is None:
+            outer = {v: link[0].active(link[1]) for v, link in self.bound.items()}
+            self.reached = dict.fromkeys(self.inputs, False) | outer
+        return self._reached(value, self.reached)
+
+    def _reached(self, value: Value, memo: dict[Value, bool]) -> bool:
+        pending = [value]
+        while pending:
+            v = pending[-1]
+            if v in memo or isinstance(v, Constant) or not v.type.differentiable:
+                pending.pop()
+                continue
+            link = self.bound.get(v) or self.captures.get(v)
+            node = None if link is not None else self.maker(v)
+            if node is None:
+                memo[v] = link is None or link[0].active(link[1])
+                continue
+            sources = [u for i, u in enumerate(node.inputs) if not node.op.flat(i)]
+            if any([memo.get(u, False) for u in sources]):
+                memo[v] = True
+                continue
+            missing = [u for u in sources if u not in memo and not isinstance(u, Constant) and u.type.differentiable]
+            if not missing:
+                memo[v] = False
+            pending += missing
+        return memo.get(value, False)
+
+    def maker(self, value: Value) -> Node | None:
+        """The node that a value is a result of."""
+        if value not in self.producers:
+            nodes, (listed, last) = self.nodes, self.listed
+            listed = listed if nodes[listed - 1 : listed] == [last] else 0  # a pass may take nodes back
+            self.producers.update([(v, node) for node in nodes[listed:] for v in node.outputs])
+            self.listed = len(nodes), nodes[-1] if nodes else None
+        return self.producers.get(value)
+
+    def replace(self, start: int, stop: int | None, nodes: Sequence[Node]) -> None:
+        """Put other nodes in the place of those between two positions."""
+        self.nodes[start:stop] = nodes
+        listed = min(start, self.listed[0])
+        self.listed = listed, self.nodes[listed - 1] if listed else None
 
     def same(self, value: Value, other: Value) -> bool:
         """Whether two values are computed in the same way from the same values."""
@@ -134,7 +253,7 @@ class Builder:
             if pair[0] is pair[1] or pair in seen:
                 continue
             seen.add(pair)
-            one, two = self._producer(pair[0]), self._producer(pair[1])
+            one, two = self.maker(pair[0]), self.maker(pair[1])
             if one is None or two is None or one.op != two.op or len(one.inputs) != len(two.inputs):
                 return False
             if one.outputs.index(pair[0]) != two.outputs.index(pair[1]):
@@ -142,25 +261,50 @@ class Builder:
             pending.extend(zip(one.inputs, two.inputs, strict=True))
         return True
 
+    def enter(self, x: Any, value: Value) -> None:
+        """Let a traced array from around this piece be `value` in it, until `leave`."""
+        self.stores.setdefault(id(x), (x, x.builder, x.value))
+        x.builder, x.value = self, value
+
+    def leave(self) -> list[tuple[Any, Value]]:
+        """Make the arrays that were entered what they are around this piece; gives them with what they were in it."""
+        found = [(x, x.value) for x, _, _ in self.stores.values()]
+        for x, builder, value in self.stores.values():
+            x.builder, x.value = builder, value
+        self.stores = {}
+        return found
+
+    def encloses(self, other: Builder) -> bool:
+        """Whether `other` is this builder, or that of a piece within the same function's trace."""
+        step: Builder | None = other
+        while step is not None and step is not self:
+            step = step.outer
+        return step is self
+
     def finish(self, outputs: Sequence[Value]) -> Graph:
         """Close the builder: the graph with the captured values as its last inputs."""
         self.closed = True
         return Graph((*self.inputs, *self.captures), self.nodes, outputs, self.name)
 
 
-def current_builder() -> Builder | None:
-    """The innermost trace, for the functions that make arrays from nothing."""
-    return _current.get()
+current_builder: Callable[[], Builder | None] = _current.get
+"""The innermost trace, for the functions that make arrays from nothing."""
 
 
-@contextmanager
-def building(builder: Builder) -> Iterator[Builder]:
+class building:
     """Make `builder` the innermost trace within the block."""
-    token = _current.set(builder)
-    try:
-        yield builder
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("builder", "token")
+
+    def __init__(self, builder: Builder) -> None:
+        self.builder = builder
+
+    def __enter__(self) -> Builder:
+        self.token = _current.set(self.builder)
+        return self.builder
+
+    def __exit__(self, *error: object) -> None:
+        _current.reset(self.token)
 
 
 # -- the user's place ---------------------------------------------------------------------------------------------
@@ -179,16 +323,28 @@ _internal: list[str] = [
 ]
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _user_like = _own + "interop" + os.sep
-_is_internal: dict[CodeType, bool] = {}
+_CLASSIFIED: OfCode[tuple[bool]] = OfCode()
+"""Whether code is internal."""
 
 
-def _classify(code: CodeType) -> bool:
+def is_own(code: CodeType) -> bool:
+    """Whether code is graphad's."""
+    return code.co_filename.startswith((*_internal[:3], "<graphad"))
+
+
+def is_internal(code: CodeType) -> bool:
+    """Whether code is graphad's, NumPy's, SciPy's or of Python's library."""
+    return (_CLASSIFIED.get(id(code)) or _classified(code))[0]
+
+
+def _classified(code: CodeType) -> tuple[bool]:
     file = code.co_filename
     library = file.startswith(_LIBRARY) and "site-packages" not in file
     own = file.startswith(tuple(_internal)) and not file.startswith(_user_like)
-    internal = library or own or file.startswith(("<__array", "<frozen"))
-    _is_internal[code] = internal
-    return internal
+    found = _CLASSIFIED.learn(code, (library or own or file.startswith(("<__array", "<frozen")),))
+    if not found[0]:
+        SOURCES.add(file)
+    return found
 
 
 def user_location() -> Location | None:
@@ -196,13 +352,41 @@ def user_location() -> Location | None:
     frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        internal = _is_internal.get(code)
-        if internal is None:
-            internal = _classify(code)
-        if not internal:
+        if not (_CLASSIFIED.get(id(code)) or _classified(code))[0]:
             return Location.of(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def floating_point_errors() -> dict[str, Any]:
+    """The floating-point errors for which NumPy is to raise, or to call a function: `{"divide": "raise"}`."""
+    found = np.geterr()
+    if not {"raise", "call"}.intersection(found.values()):
+        return {}
+    return {kind: how for kind, how in found.items() if how in ("raise", "call")}
+
+
+_RANGES: OfCode[tuple[tuple[int, int], ...]] = OfCode()
+"""Where the blocks of code stand that may handle exceptions."""
+
+
+def _handled() -> bool:
+    """Whether a function of the running trace, up to the call that began it, stands in a block that may handle
+    exceptions: that of a `try` or a `with`."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        code = frame.f_code
+        if not is_internal(code):
+            found = _RANGES.get(id(code))
+            if found is None:
+                entries: Any = dis.Bytecode(code).exception_entries  # type: ignore[attr-defined]
+                found = _RANGES.learn(code, tuple([(e.start, e.end) for e in entries]))
+            if any([start <= frame.f_lasti < end for start, end in found]):
+                return True
+        elif code.co_name == "trace_flat" and code.co_filename.startswith(_own):
+            return False
+        frame = frame.f_back
+    return False
 
 
 def raised_at(error: BaseException) -> Location | None:
@@ -210,46 +394,14 @@ def raised_at(error: BaseException) -> Location | None:
     found, step = None, error.__traceback__
     while step is not None:
         code = step.tb_frame.f_code
-        if not _is_internal.get(code, False) and not _classify(code):
+        if not is_internal(code):
             found = Location.of(code, step.tb_lasti)
         step = step.tb_next
     return found
 
 
-_CALLEES: dict[tuple[int, int], tuple[CodeType, list[tuple[str, Any]]]] = {}
-_CALLEES_LIMIT = 1000
 _TEXT = 80
 """Characters of a line of source that a message shows."""
-
-
-def _callee(code: CodeType, lasti: int) -> list[tuple[str, Any]]:
-    """Operations and names of the instructions at the place of a call, read once; code is held by identity."""
-    found = _CALLEES.get((id(code), lasti))
-    if found is None:
-        line, _, column, _ = next(itertools.islice(code.co_positions(), lasti // 2, None))
-        there = []
-        for instruction in dis.get_instructions(code):
-            place = instruction.positions
-            if column is not None and place is not None and (place.lineno, place.col_offset) == (line, column):
-                there.append((instruction.opname, instruction.argval))
-        if len(_CALLEES) >= _CALLEES_LIMIT:
-            _CALLEES.clear()
-        _CALLEES[id(code), lasti] = found = code, there
-    return found[1]
-
-
-def called(frame: FrameType) -> Any:
-    """What the call that a frame stands in calls, where that is a name or an attribute of one; else None."""
-    found = None
-    for opname, name in _callee(frame.f_code, frame.f_lasti):
-        if opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF"):
-            scopes = (frame.f_locals, frame.f_globals, frame.f_builtins)
-            found = next((scope[name] for scope in scopes if name in scope), None)
-        elif opname in ("LOAD_ATTR", "LOAD_METHOD"):
-            found = getattr(found, name, None)
-        elif found is not None:
-            break
-    return found
 
 
 def describe_location(where: Location | None) -> str:
@@ -263,6 +415,30 @@ def describe_location(where: Location | None) -> str:
 def place() -> str:
     """The user's line, for messages."""
     return describe_location(user_location())
+
+
+def placed(message: str, remedy: str) -> str:
+    """A message with the user's place, and one more remedy beside what the message advises after its semicolon."""
+    what, _, advice = message.partition("; ")
+    return f"{what}{describe_location(user_location())}; {f'{advice}, or {remedy}' if advice else remedy}"
+
+
+def noted(error: Exception, where: Location | None) -> None:
+    """Tell the user's place with an error of a running op: in the message of graphad's own, else in a note."""
+    if isinstance(error, GraphadError):
+        locate(error, where)
+    elif not getattr(error, "located", False):
+        error.located = True  # type: ignore[attr-defined]
+        if described := describe_location(where):
+            error.add_note(f"raised at {described[2:-1]}")
+
+
+def check_graph(what: str, graph: Any) -> None:
+    """Raise `TypeMismatchError` for what should be a graph and is none."""
+    if not isinstance(graph, Graph):
+        raise TypeMismatchError(
+            f"{what}: {graph!r} ({type(graph).__name__}) is not a graph{place()}; make one with graphad.trace(f)(*args)"
+        )
 
 
 def locate(error: GraphadError, where: Location | None) -> None:

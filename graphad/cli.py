@@ -70,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument("graph", metavar="FILE", type=Path)
     draw.add_argument("--out", metavar="FILE", type=Path, help="the drawing (default: FILE with the format's suffix)")
     draw.add_argument("--format", choices=FORMATS, help="of the drawing (default: --out's suffix, else svg)")
+    draw.add_argument(
+        "--source", metavar="FILE", action="append", default=[], help="a file whose lines the drawing of a .json shows"
+    )
     draw.set_defaults(run=_draw)
 
     cache = commands.add_parser(
@@ -193,7 +196,7 @@ def _draw(args: argparse.Namespace) -> int:
     from graphad import draw, load, parse
 
     if args.graph.suffix == ".json":
-        graph = load(args.graph)
+        graph = load(args.graph, args.source)
     else:
         try:
             text = args.graph.read_text(encoding="utf-8")

@@ -40,8 +40,17 @@ class NonFiniteError(GraphadError, FloatingPointError):
         return draw(self.graph, **{**heat, **options})
 
 
+class KinkError(GraphadError, ArithmeticError):
+    """A derivative was taken exactly at a kink, and `jit(f, debug="kink")` looked for it."""
+
+
 class TracerError(GraphadError, TypeError):
     """A traced value was used where a known value is needed, or outside the trace that it belongs to."""
+
+
+class TraceWarning(UserWarning):
+    """A traced function changed something around it, which happens once, while it is traced, and not at each call; or
+    it is traced anew again and again, since what it reads changes often."""
 
 
 class ControlFlowError(GraphadError, TypeError):

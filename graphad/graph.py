@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from types import CodeType
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from graphad.errors import VerifyError
-from graphad.op import Op
-from graphad.types import Array, TensorType, type_of
+from graphad.arrays import array_of
+from graphad.errors import ShapeError, VerifyError
+from graphad.op import Op, Traced
+from graphad.places import Location
+from graphad.types import Array, TensorType
 
 if TYPE_CHECKING:
     import networkx
@@ -44,9 +45,8 @@ class Constant(Value):
     key: tuple[TensorType, bytes]
 
     def __new__(cls, array: Any) -> Constant:
-        if type(array) is not np.ndarray:
-            array = np.asarray(array)
-        kind = type_of(array)
+        array = array_of(array)
+        kind = TensorType(array.dtype, array.shape)
         content = array.tobytes()
         if len(content) > 32:
             content = hashlib.blake2b(content, digest_size=33).digest()
@@ -70,127 +70,6 @@ class Constant(Value):
 
 
 _CONSTANTS: WeakValueDictionary[tuple[TensorType, bytes], Constant] = WeakValueDictionary()
-
-
-class Location:
-    """The user's place in a program that a node comes from: file, line, function and assigned name.
-
-    `role` tells what a pass made the node for: "" (the user's own computation), "tangent" or "cotangent".
-    Built from a code object and an instruction offset, and resolved when first read, since most never are.
-    """
-
-    __slots__ = ("_code", "_fields", "_lasti", "role")
-
-    def __init__(
-        self,
-        file: str = "",
-        line: int = 0,
-        function: str = "",
-        target: str | None = None,
-        role: str = "",
-    ) -> None:
-        self._fields: tuple[str, int, str, str | None] | None = (file, line, function, target)
-        self._code: CodeType | None = None
-        self._lasti = 0
-        self.role = role
-
-    @classmethod
-    def of(cls, code: CodeType, lasti: int) -> Location:
-        """The place of an instruction in a code object."""
-        self = object.__new__(cls)
-        self._fields, self._code, self._lasti, self.role = None, code, lasti, ""
-        return self
-
-    def with_role(self, role: str) -> Location:
-        """The same place, in another role."""
-        if role == self.role:
-            return self
-        other = object.__new__(Location)
-        other._fields, other._code, other._lasti, other.role = self._fields, self._code, self._lasti, role
-        return other
-
-    def _resolve(self) -> tuple[str, int, str, str | None]:
-        if self._fields is None:
-            code = self._code
-            assert code is not None
-            places, at = _places(code), self._lasti
-            # A frame that called a Python function stands at one of the cache entries after its call instruction.
-            while at not in places and at > 0:
-                at -= 2
-            line, target = places.get(at, (0, None))
-            self._fields = code.co_filename, line, code.co_name, target
-        return self._fields
-
-    def same_place(self, other: Location) -> bool:
-        """Whether both stand for one instruction of one program."""
-        if self._code is not None and other._code is not None:
-            return self._code is other._code and self._lasti == other._lasti
-        return self is other
-
-    @property
-    def file(self) -> str:
-        """Full path of the source file."""
-        return self._resolve()[0]
-
-    @property
-    def line(self) -> int:
-        return self._resolve()[1]
-
-    @property
-    def function(self) -> str:
-        return self._resolve()[2]
-
-    @property
-    def target(self) -> str | None:
-        """The variable that the user assigned the result to, if the instruction's result went straight to one."""
-        return self._resolve()[3]
-
-    @property
-    def text(self) -> str:
-        """The source line itself, stripped; empty where the source cannot be read."""
-        import linecache
-
-        return linecache.getline(self.file, self.line).strip()
-
-    def __str__(self) -> str:
-        file, line = self._resolve()[:2]
-        return f"{os.path.basename(file)}:{line}" if file else ""
-
-    def __repr__(self) -> str:
-        return f"Location({str(self)!r}{', ' + self.role if self.role else ''})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Location, (*self._resolve(), self.role)
-
-
-_PLACES: dict[int, tuple[CodeType, dict[int, tuple[int, str | None]]]] = {}
-_PLACES_LIMIT = 1000
-_STORES = ("STORE_FAST", "STORE_NAME", "STORE_DEREF", "STORE_GLOBAL")
-
-
-def _places(code: CodeType) -> dict[int, tuple[int, str | None]]:
-    """Line and assigned name of each instruction, read once for each code object.
-
-    The table is held by identity, since hashing a code object takes time in proportion to its length.
-    """
-    found = _PLACES.get(id(code))
-    if found is None:
-        import dis
-
-        lines = {offset: n for start, end, n in code.co_lines() if n for offset in range(start, end, 2)}
-        table: dict[int, tuple[int, str | None]] = {}
-        previous = 0
-        for instruction in dis.get_instructions(code):
-            offset = instruction.offset
-            name = str(instruction.argval) if instruction.opname in _STORES else None
-            if previous in table:
-                table[previous] = table[previous][0], name
-            table[offset] = lines.get(offset, 0), None
-            previous = offset
-        if len(_PLACES) >= _PLACES_LIMIT:
-            _PLACES.clear()
-        _PLACES[id(code)] = found = code, table
-    return found[1]
 
 
 class Node:
@@ -335,9 +214,18 @@ class Graph:
         return [read(v) for v in self.outputs]
 
     def eval(self, *args: Any) -> tuple[Any, ...]:
-        """Run the graph with NumPy, op by op: the definition of its meaning."""
+        """Run the graph with NumPy, op by op: the definition of its meaning.
+
+        Raises `ShapeError` for another number of arguments or other shapes, `TypeMismatchError` for what is no array.
+        """
+        if len(args) != len(self.inputs):
+            raise ShapeError(f"@{self.name}: {len(args)} arguments were given to a graph of {len(self.inputs)} inputs")
+        arrays: list[Any] = [x if isinstance(x, Traced) else array_of(x) for x in args]
+        for i, (x, v) in enumerate(zip(arrays, self.inputs, strict=True)):
+            if x.shape != v.type.shape:
+                raise ShapeError(f"@{self.name}: argument {i} has the shape {list(x.shape)}, and should be {v.type}")
         return tuple(
-            self.replay(args, lambda node, *xs: node.op.eval(np, *xs), constant=lambda c: c.array)
+            self.replay(arrays, lambda node, *xs: node.op.eval(np, *xs), constant=lambda c: c.array)
         )
 
     # -- checking ---------------------------------------------------------------------------------------------

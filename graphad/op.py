@@ -9,17 +9,30 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 import numpy as np
 
+from graphad.arrays import array_of
+from graphad.costs import LIGHT, SPECIAL
 from graphad.errors import MissingRuleError
+from graphad.moves import Piece, viewed
+from graphad.rules import watched
 from graphad.types import TensorType
 
 if TYPE_CHECKING:
     from graphad.graph import Graph
 
 Types = TensorType | tuple[TensorType, ...]
+
+_DERIVED = frozenset({"_key", "_hash", "raises", "effect", "repeatable", "drawn"})
+"""What an op keeps beside its attributes, and can find again."""
+
+_DATA = frozenset({
+    "Axes", "DType", "None", "Shape", "TensorType", "bool", "complex", "float", "int", "str", "tuple"
+})  # fmt: skip
+"""The names in annotations of attributes that are plain data."""
 
 OPS: dict[str, Any] = {}
 """Every op by the name that it has in the text form: a class with attributes, or the one instance without."""
@@ -29,6 +42,11 @@ class Traced:
     """Base of the handles that record ops instead of computing them (`graphad.trace.Tracer`)."""
 
     __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def type(self) -> TensorType: ...
 
     def apply(self, op: Op, operands: Sequence[Any]) -> Any:
         """Record `op(*operands)`, of which this is one operand."""
@@ -62,21 +80,58 @@ class Op:
     name: ClassVar[str]
     linear: ClassVar[bool] = False
     """Whether the op is linear in all floating operands taken together (so it is its own derivative)."""
-    pure: ClassVar[bool] = True
-    """Whether equal operands give equal results and nothing else happens (so cse and dce may act)."""
+    raises: ClassVar[tuple[type[Exception], ...]] = ()
+    """What the op can raise at run time. Such an op is computed only where and when the program reaches it: passes
+    neither move it out of a branch or a loop that may not run, nor before another that raises or has an effect."""
+    effect: ClassVar[bool] = False
+    """Whether more happens than that equal operands give equal results. Such an op is never merged with its equal,
+    removed, moved or computed ahead."""
+    leaves_out: ClassVar[Sequence[int]] = ()
+    """The linear operands of which some elements may not reach the result: the transpose gives them exact zeros."""
+    repeatable: ClassVar[bool] = True
+    """Whether nobody can tell how often the op is computed: it calls no function of the user's."""
+    drawn: ClassVar[bool] = False
+    """Whether the results are other ones at every run, as random numbers are. They are never computed anew for a
+    derivative, nor known while tracing, and under `vmap` each example has its own."""
+    view: ClassVar[bool] = False
+    """Whether the result is the memory of the first operand, the only one, seen in another way: it costs nothing, and
+    loops read through it."""
+    moves: ClassVar[bool] = False
+    """Whether each element of the result is one of the first operand's: which one follows from the op and the other
+    operands, never from what the elements are. A view moves."""
+    updates: ClassVar[bool] = False
+    """Whether the result is the first operand with some elements changed: where nothing else needs what they were, they
+    are changed in place."""
+    reads_first: ClassVar[bool] = False
+    """Whether the op has read its operands when the next begins, so that their memory may change then; others may be
+    computed later, with what needs them."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `graphad.testing` that the op does not obey on purpose, each with the reason."""
+    of_data: ClassVar[bool] = True
+    """Whether all attributes are plain data, by their annotations: no graphs, and none of the user's objects."""
+    placed: ClassVar[bool] = False
+    """Whether `pieces` may tell where the elements of the result come from."""
+    abstract: ClassVar[bool] = True
+    """Whether the class is a base of ops and none itself."""
     _fields: ClassVar[tuple[str, ...]] = ()
     _region_fields: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, name: str | None = None, abstract: bool = False, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if not cls.__module__.startswith("graphad."):
+            for rule in ("infer", "eval", "jvp", "transpose", "batch"):
+                if rule in cls.__dict__:
+                    setattr(cls, rule, watched(rule, cls.__dict__[rule]))
         # A class without fields of its own inherits all that `dataclass` would generate, which takes time at import.
         if "__annotations__" in cls.__dict__ or not hasattr(cls, "__dataclass_fields__"):
             dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
         fields: Sequence[dataclasses.Field[Any]] = dataclasses.fields(cls)  # type: ignore[arg-type]
         cls._fields = tuple(f.name for f in fields if f.init)
         cls._region_fields = tuple(f.name for f in fields if "Graph" in str(f.type))
+        cls.of_data = all(_DATA.issuperset(re.findall(r"\w+", str(f.type))) for f in fields if f.init)
+        cls.abstract = abstract
+        cls.moves = cls.moves or cls.view
+        cls.placed = cls.view or cls.pieces is not Op.pieces
         if not abstract:
             cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             OPS[cls.name] = cls
@@ -112,31 +167,24 @@ class Op:
     @property
     def key(self) -> tuple[Any, ...]:
         """What tells this op from others: its class and its attributes, sub-graphs by their structural hash."""
-        try:
-            return self.__dict__["_key"]  # type: ignore[no-any-return]
-        except KeyError:
-            parts: list[Any] = [type(self)]
-            for field in self._fields:
-                value = getattr(self, field)
-                if field in self._region_fields and value is not None:
-                    value = tuple(g.digest for g in value) if isinstance(value, tuple) else value.digest
-                parts.append(value)
-            key = tuple(parts)
-            self.__dict__["_key"] = key
-            self.__dict__["_hash"] = hash(key)
-            return key
+        own = self.__dict__
+        found = own.get("_key")
+        if found is None:
+            regions = self._region_fields
+            found = own["_key"] = (type(self), *[_digests(own[f]) if f in regions else own[f] for f in self._fields])
+        return found  # type: ignore[no-any-return]
 
     def __hash__(self) -> int:
-        try:
-            return self.__dict__["_hash"]  # type: ignore[no-any-return]
-        except KeyError:
-            return hash(self.key)
+        found = self.__dict__.get("_hash")
+        if found is None:
+            found = self.__dict__["_hash"] = hash(self.key)
+        return found  # type: ignore[no-any-return]
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Op) and self.key == other.key)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_key", "_hash")}
+        return {k: v for k, v in self.__dict__.items() if k not in _DERIVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -155,7 +203,7 @@ class Op:
         from graphad.trace import kind_of
 
         dtypes = self.promote(tuple([kind_of(x) for x in operands])) or (None,) * len(operands)
-        arrays = [np.asarray(x, dtype) for x, dtype in zip(operands, dtypes, strict=True)]
+        arrays = [np.asarray(array_of(x), dtype) for x, dtype in zip(operands, dtypes, strict=True)]
         self.infer(*[TensorType(x.dtype, x.shape) for x in arrays])
         return self.eval(np, *arrays)
 
@@ -190,6 +238,10 @@ class Op:
             return self(tangents[0])
         return self(*[zeros_like(x) if t is None else t for x, t in zip(primals, tangents, strict=True)])
 
+    def flat(self, i: int) -> bool:
+        """Whether the derivative by operand `i` is zero everywhere, so that its influence on derivatives ends here."""
+        return False
+
     def transpose(self, ct: Any, *xs: Any) -> Any:
         """Cotangent of each linear operand, given the result's cotangent `ct` (a tuple for several results).
 
@@ -197,6 +249,26 @@ class Op:
         operand (just the value for a single operand), `None` where the operand is not linear.
         """
         raise MissingRuleError(f"{self.name} is not linear in an operand, or has no transpose rule")
+
+    def transpose_masked(self, ct: Any, *xs: Any) -> Any:
+        """`transpose` for a cotangent whose zeros may stand where a choice, as of `where`, left the result out.
+
+        What was left out passes nothing back, even where another operand is infinite or NaN there. The default is
+        right for an op whose transpose multiplies by no operand.
+        """
+        return self.transpose(ct, *xs)
+
+    def squared(self, out: Any, *xs: Any) -> Any:
+        """The square of the result, computed smoothly from the operands; `None` for an op without a kink there.
+
+        Derivatives of even powers of a norm or a root come from it, so that they know nothing of the kink at 0.
+        """
+        return None
+
+    def kinks(self, *xs: Any) -> Any:
+        """Where the op has no derivative but a choice, for arrays as operands; for an op of derivatives, where it tells
+        that choice. `None` for one without kinks."""
+        return None
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         """Results with a new leading axis of extent `size`; `batched[i]` says that `xs[i]` carries that axis."""
@@ -209,15 +281,96 @@ class Op:
         """
         raise MissingRuleError(f"{self.name} has no decomposition into simpler ops")
 
+    def attempt(self, operands: Sequence[Any], value: Callable[[Any], Any]) -> Any:
+        """Raise what the op raises, where the operands can be known: `value(operand)` computes one. Gives the results,
+        or None if they need not be computed to tell."""
+        return self.eval(np, *map(value, operands))
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        """The results, where nothing is raised and nothing happens unless the scalar `live` holds; without it they are
+        any. Only an op that raises or has an effect is asked: under `vmap` it can stand in a branch that not all
+        examples take.
+        """
+        raise MissingRuleError(
+            f"{self.name} can raise or has an effect, and stands where only some examples of a batch may be; give its "
+            "Op a guarded method to use it in vmap under a condition that depends on the example"
+        )
+
+    def pieces(self, *xs: TensorType) -> Sequence[Piece] | None:
+        """Which elements of which operands the result is put together from, 0 where none lies; the first piece counts.
+
+        A kernel reads through an op that can tell. `None` for one that computes, or moves in another way. What a view
+        takes is found from `eval`.
+        """
+        return viewed(self, xs[0]) if self.view and not xs[0].dynamic else None
+
+    # -- cost -------------------------------------------------------------------------------------------------
+
     def flops(self, *xs: TensorType) -> int:
         """Estimated floating-point operations of one application."""
-        out = self.infer(*xs)
-        return sum(t.size for t in (out if isinstance(out, tuple) else (out,)))
+        return 0 if self.moves else sum([t.size for t in _results(self, xs)])
+
+    def traffic(self, *xs: TensorType) -> int:
+        """Estimated bytes that one application reads and writes, if all goes through memory."""
+        return sum([t.nbytes for t in (*xs, *_results(self, xs))])
+
+    def weight(self, *xs: TensorType) -> int:
+        """About how many instructions an element of the result takes where it is computed within a loop: `LIGHT`,
+        `HEAVY` or `SPECIAL` of `graphad.costs`."""
+        return LIGHT if self.view else SPECIAL
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         """Examples that the generated tests run; every concrete op gives some."""
         return ()
+
+
+def _results(op: Op, xs: Sequence[TensorType]) -> tuple[TensorType, ...]:
+    """The types of an op's results, also of a single one."""
+    found = op.infer(*xs)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _digests(regions: Any) -> Any:
+    """The structural hash of a sub-graph, or of each of several."""
+    if isinstance(regions, tuple):
+        return tuple([g.digest for g in regions])
+    return None if regions is None else regions.digest
+
+
+def op_class(kind: str | type[Op] | Op) -> type[Op]:
+    """The class of ops that a name of the text form, an op or the class itself stands for. Raises `MissingRuleError`
+    for a name that no op has."""
+    if isinstance(kind, str):
+        if kind not in OPS:
+            raise MissingRuleError(f"no op is named {kind!r}; define the op first, or give its class")
+        return OPS[kind] if isinstance(OPS[kind], type) else type(OPS[kind])
+    return kind if isinstance(kind, type) else type(kind)
+
+
+class Regional(Op, abstract=True):
+    """Base of the ops that run sub-graphs: they raise, and have the effects, of the ops in these."""
+
+    @cached_property
+    def raises(self) -> tuple[type[Exception], ...]:  # type: ignore[override]
+        found = [kind for graph in self.regions.values() for node in graph.nodes for kind in node.op.raises]
+        return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        return any([node.op.effect for graph in self.regions.values() for node in graph.nodes])
+
+    @cached_property
+    def repeatable(self) -> bool:  # type: ignore[override]
+        return all([node.op.repeatable for graph in self.regions.values() for node in graph.nodes])
+
+    @cached_property
+    def drawn(self) -> bool:  # type: ignore[override]
+        return any([node.op.drawn for graph in self.regions.values() for node in graph.nodes])
+
+    def traffic(self, *xs: TensorType) -> int:
+        nodes = [node for graph in self.regions.values() for node in graph.nodes]
+        return sum([node.op.traffic(*[v.type for v in node.inputs]) for node in nodes])
 
 
 def is_linear(x: Any) -> bool:

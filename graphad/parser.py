@@ -12,9 +12,10 @@ from typing import Any, NoReturn, TypeVar
 import numpy as np
 
 from graphad.errors import ParseError
-from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.graph import Constant, Graph, Node, Value
 from graphad.literals import infer, make_op
 from graphad.op import Op
+from graphad.places import ROLES, Location
 from graphad.types import BOOL, COMPLEX128, FLOAT64, INT64, DType, TensorType, parse_dtype, parse_type
 
 _FLOAT = r"(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|(?:inf|nan)(?=j|\b))"
@@ -37,7 +38,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _COMPLEX = re.compile(rf"\((-?{_FLOAT})([+-]{_FLOAT})j\)")
-_PLACE = re.compile(r"//\s*(?:(?P<file>\S.*):(?P<line>\d{1,9})(?:\s+(?P<role>\w+))?|(?P<only>tangent|cotangent))\s*")
+_ROLE = "|".join(filter(None, ROLES))
+_PLACE = re.compile(rf"//\s*(?:(?P<file>\S.*):(?P<line>\d{{1,9}})(?:\s+(?P<role>{_ROLE}))?|(?P<only>{_ROLE}))\s*")
 _SCALARS: dict[str, DType] = {"int": INT64, "float": FLOAT64, "complex": COMPLEX128, "name": BOOL}
 _WORDS = {"True": True, "False": False, "None": None}
 _MAX_DEPTH = 60
@@ -104,10 +106,9 @@ class _Parser:
         self.at += 1
 
     def accept(self, text: str) -> bool:
-        if self.texts[self.at] == text and self.kinds[self.at] in ("mark", "name"):
-            self.at += 1
-            return True
-        return False
+        found = self.texts[self.at] == text and self.kinds[self.at] in ("mark", "name")
+        self.at += found
+        return found
 
     def token(self, kind: str, what: str) -> str:
         if self.kinds[self.at] != kind:
@@ -305,11 +306,8 @@ class _Parser:
     def place(self, comment: str) -> Location | None:
         if comment not in self.places:
             match = _PLACE.fullmatch(comment)
-            self.places[comment] = (
-                Location(match["file"] or "", int(match["line"] or 0), role=match["role"] or match["only"] or "")
-                if match
-                else None
-            )
+            role = (match["role"] or match["only"] or "") if match else ""
+            self.places[comment] = Location(match["file"] or "", int(match["line"] or 0), role=role) if match else None
         return self.places[comment]
 
     # -- attributes and operands ------------------------------------------------------------------------------

@@ -8,14 +8,16 @@ import json
 import os
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import numpy as np
 
-from graphad.build import describe_location
+from graphad.build import check_graph, describe_location
 from graphad.errors import ParseError, TypeMismatchError
-from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.graph import Constant, Graph, Node, Value
 from graphad.literals import OpaqueAttributeError, infer, make_op, plain
+from graphad.places import ROLES, SOURCES, Location
 from graphad.types import Array, TensorType, dtype_spelling, parse_dtype, parse_type
 
 FORMAT = "graphad.graph"
@@ -28,8 +30,10 @@ _MAX_DEPTH = 60
 def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     """Write a graph to `path`, and its larger constants to `path` + `.npz`.
 
-    Each file is replaced as a whole or not at all. Raises `TypeMismatchError` for an op that carries a Python object.
+    Each file is replaced as a whole or not at all. Raises `TypeMismatchError` for an op that carries a Python object,
+    and for what is no graph.
     """
+    check_graph("save", graph)
     writer = _Writer()
     document = {"format": FORMAT, "version": VERSION, "graph": writer.graph(graph), "constants": writer.constants}
     path = os.fspath(path)
@@ -40,16 +44,20 @@ def save(graph: Graph, path: str | os.PathLike[str]) -> None:
     write_file(path, json.dumps(document, allow_nan=False, indent=1).encode())
 
 
-def load(path: str | os.PathLike[str]) -> Graph:
+def load(path: str | os.PathLike[str], sources: Iterable[str | os.PathLike[str]] = ()) -> Graph:
     """Read a graph that `save` wrote. Nothing in the file is executed, and all types are inferred anew.
 
-    Raises `ParseError` naming the file and the key for a file that is malformed, truncated or of another version,
-    `OSError` if it cannot be read.
+    Drawings and messages show the user's lines of those files that this process has traced functions from, or that are
+    named as `sources`; the graph's file cannot make them read any other. Raises `ParseError` naming the file and the
+    key for a file that is malformed, truncated or of another version, `OSError` if it cannot be read.
     """
     path = os.fspath(path)
     with open(path, "rb") as file:
         data = file.read()
-    return _Reader(path).document(data)
+    graph = _Reader(path).document(data)
+    for name in [str(os.fspath(source)) for source in sources]:
+        SOURCES.update((name, os.path.abspath(name)))
+    return graph
 
 
 def write_file(
@@ -216,7 +224,8 @@ class _Reader:
     def open_archive(self) -> zipfile.ZipFile:
         try:
             return zipfile.ZipFile(f"{self.path}.npz")
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, NotImplementedError, zipfile.BadZipFile) as error:
+            # `ValueError` for a name of a member that is no text, `NotImplementedError` for a version of the format.
             raise ParseError(f"{self.path}.npz: cannot be read, but the graph needs its constants: {error}") from None
 
     def array(self, entry: dict[str, Any], kind: TensorType, key: str, archive: zipfile.ZipFile | None) -> Array:
@@ -331,6 +340,8 @@ class _Reader:
         shaped = isinstance(item, list) and len(item) == len(kinds)
         if not shaped or not all(isinstance(x, kind) for x, kind in zip(item, kinds, strict=True)):
             self.fail(key, "must be file, line, function, assigned name and role")
+        if isinstance(item[1], bool) or item[4] not in ROLES:
+            self.fail(key, f"line {item[1]!r} or role {item[4]!r} is none; roles are {', '.join(map(repr, ROLES))}")
         return Location(*item)
 
     def attribute(self, item: Any, key: str, depth: int) -> Any:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import partial
-from opcode import opmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import (
-    Builder,
-    building,
-    called,
-    current_builder,
-    describe_location,
-    locate,
-    raised_at,
-    user_location,
-)  # fmt: skip
-from graphad.errors import GraphadError, MissingRuleError, TracerError, TypeMismatchError
+from graphad.arrays import Unsized, array_of
+from graphad.build import Builder, building, current_builder, locate, place, placed, raised_at, user_location
+from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
+from graphad.refusals import lost, no_array, not_known, refused, unsupported
 from graphad.types import DType, Shape, TensorType, type_of
 
 UFUNCS: dict[Any, Callable[..., Any]] = {}
@@ -37,14 +29,16 @@ PYTHON_SCALARS = (int, float, complex)
 class Tracer(Traced):
     """A traced array: operators, methods and NumPy functions on it record nodes in its builder.
 
-    `weak` marks a Python scalar, which gives way to the other operand's dtype as NumPy's rules (NEP 50) say.
-    """
+    `weak` marks a Python scalar, which gives way to the other operand's dtype as NumPy's rules (NEP 50) say, `boxed` an
+    array of no axes, which changes in place as no number does. For `layout` see `graphad.numpy.layouts`. There are no
+    `__slots__`, so that an array of NumPy's can become a tracer (`graphad.numpy.buffers`)."""
 
-    __slots__ = ("builder", "value", "weak")
     __array_priority__ = 1000.0
     builder: Builder
     value: Value
     weak: bool
+    boxed: bool = False
+    layout: Any = None
 
     def __init__(self, builder: Builder, value: Value, weak: bool = False) -> None:
         self.builder = builder
@@ -64,23 +58,27 @@ class Tracer(Traced):
 
     def apply(self, op: Op, operands: Sequence[Any]) -> Any:
         builder = self.builder
+        laid = False
         for x in operands:
             if isinstance(x, Tracer):
-                if x.builder.serial > builder.serial:
+                laid = laid or x.layout is not None
+                if x.builder is not builder and x.builder.serial > builder.serial:
                     builder = x.builder
             elif isinstance(x, (list, tuple)):
                 return op(*[FUNCTIONS[np.array](x) if isinstance(x, (list, tuple)) else x for x in operands])
+            elif isinstance(x, np.ndarray) and x.ndim > 1 and not x.flags.c_contiguous:
+                laid = True
         # What is done to values of enclosing traces belongs to the innermost: a branch computes only if it is taken.
         current = current_builder()
-        if current is not None and current.serial > builder.serial:
+        if current is not None and current is not builder and current.serial > builder.serial:
             builder = current
-        outputs = builder.emit(op, promoted(builder, op, operands))
-        if len(outputs) == 1:
-            return Tracer(builder, outputs[0])
-        return tuple([Tracer(builder, v) for v in outputs])
+        found = tuple([Tracer(builder, v) for v in builder.emit(op, promoted(builder, op, operands))])
+        if laid:
+            UFUNC_METHODS["lay"](op, operands, found)
+        return found[0] if len(found) == 1 else found
 
     def zeros(self) -> Tracer:
-        return full(self.builder, self.value.type, 0)
+        return full(self.builder, self.type, 0)
 
     # -- what an array tells ----------------------------------------------------------------------------------
 
@@ -120,13 +118,13 @@ class Tracer(Traced):
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over a 0-d array")
-        return iter([self[i] for i in range(self.shape[0])])
+        return (self[i] for i in range(self.shape[0]))  # each as it is when its turn comes
 
     def __getitem__(self, index: Any) -> Any:
         raise NotImplementedError  # set by graphad.numpy.indexing
 
     def __hash__(self) -> int:
-        raise TypeError("unhashable type: 'Tracer'")
+        raise TracerError(f"unhashable: a traced {self.type} as key or in a set{place()}; use a name or a known index")
 
     # -- the known value --------------------------------------------------------------------------------------
 
@@ -138,12 +136,17 @@ class Tracer(Traced):
         try:
             return self.builder.evaluate(self.value)
         except TracerError as error:
-            raise TracerError(
-                f"{use} needs the value of a traced {self.type}, which is not known inside jit, trace or vmap"
-                f"{describe_location(user_location())}; use numpy.where instead of branching on it, graphad.cond or "
-                "graphad.while_loop (control_flow=True converts Python's own if, while and for), mark the argument "
-                "static (static_argnums), or call the function without jit"
-            ) from error
+            raise refused(TracerError(not_known(self, use))) from error
+
+    def plain(self, use: str) -> Any:
+        """The array behind the tracer, for a use that ends its derivative. Raises `TracerError` where there is one to
+        lose, and where the value is not known."""
+        message = lost(self, use, sys._getframe(2)) if self.builder.active(self.value) else None
+        if message is None:
+            return self.known(use)
+        if message.startswith(use):
+            self.known(use)  # raises where the value is not known either, saying so
+        raise refused(TracerError(message))
 
     def __bool__(self) -> bool:
         return bool(self.known("bool()"))
@@ -152,13 +155,10 @@ class Tracer(Traced):
         return int(self.known("int()"))
 
     def __float__(self) -> float:
-        _refuse_element(self)
-        _refuse_math(self)
-        return float(self.known("float()"))
+        return float(self.plain("float()"))
 
     def __complex__(self) -> complex:
-        _refuse_element(self)
-        return complex(self.known("complex()"))
+        return complex(self.plain("complex()"))
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
@@ -166,28 +166,37 @@ class Tracer(Traced):
         return int(self.known("an index into a list, or range(),"))
 
     def item(self, *args: Any) -> Any:
-        return self.known("item()").item(*args)
+        """An element as a number: Python's where its value is known and has no derivative, else a traced one."""
+        return _number_of(self._element(args))
+
+    def _element(self, args: tuple[Any, ...]) -> Tracer:
+        places = np.arange(self.size).reshape(self.shape)  # NumPy's own rules and errors for the arguments
+        return self.reshape((-1,))[int(places.item(*args))]  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
-        return self.known("tolist()").tolist()
+        """Nested lists of numbers, each as `item` gives it."""
+        if not self.shape:
+            return _number_of(self)
+        return [row.tolist() for row in self]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TracerError(
+            f"a traced {self.type} cannot be pickled{place()}: it stands for a value only "
+            "while its function is traced; return it as a result and pickle that"
+        )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        if self.builder.staged:
-            # What does not depend on the inputs is known, and nothing is lost by telling it.
-            try:
-                return np.array(self.builder.evaluate(self.value), dtype)
-            except TracerError:
-                pass
         caller = sys._getframe(1)
         if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse"):
             # SciPy's sparse matrices leave the product to what is no array but an object.
             return np.fromiter([self], object, 1).reshape(())
-        raise TracerError(
-            f"a traced {self.type} cannot become a NumPy array{describe_location(user_location())}: np.asarray, "
-            "np.array of a list, or a library call lost track of it; use numpy.stack to join traced values, "
-            "graphad.scipy for functions of SciPy (of sparse matrices a @ x is traced), or graphad.pure_callback to "
-            "call code that cannot be traced"
-        )
+        # What has no derivative to lose and is known may become a plain array.
+        if not self.builder.active(self.value):
+            try:
+                return np.array(self.builder.evaluate(self.value), dtype)
+            except TracerError:
+                pass
+        raise refused(TracerError(no_array(self)))
 
     def __repr__(self) -> str:
         return f"Tracer<{self.type}>"
@@ -206,76 +215,53 @@ class Tracer(Traced):
     # -- NumPy's dispatch protocols ---------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any([isinstance(x, Unsized) for x in inputs]):
+            return NotImplemented
         if method != "__call__":
             return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
         handler = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
         if handler is None:
-            raise MissingRuleError(_unsupported(f"ufunc {ufunc.__name__}", inputs))
+            raise MissingRuleError(unsupported(f"ufunc {ufunc.__name__}", inputs))
         if kwargs:
             out, where, casting = kwargs.pop("out", None), kwargs.pop("where", True), kwargs.pop("casting", None)
             loop = (kwargs.pop("dtype", None), kwargs.pop("signature", kwargs.pop("sig", None)), casting)
-            given = {k: v for k, v in kwargs.items() if k not in _LAYOUT}
+            order = kwargs.pop("order", "K")
+            given = {k: v for k, v in kwargs.items() if k != "subok"}
             if given and ufunc.signature is None:
-                raise MissingRuleError(_unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
+                raise MissingRuleError(unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
             if where is not True and out is None:
                 raise MissingRuleError(
-                    f"{ufunc.__name__}: where= without out= leaves elements undefined"
-                    f"{describe_location(user_location())}; write numpy.where(mask, numpy.{ufunc.__name__}(...), other)"
+                    f"{ufunc.__name__}: where= without out= leaves elements undefined{place()}; write "
+                    f"numpy.where(mask, numpy.{ufunc.__name__}(...), other)"
                 )
-            if given:
-                handler = partial(handler, **given)
+            handler = partial(handler, **given) if given else handler
             if any(x is not None for x in loop):
                 inputs = UFUNC_METHODS["cast_operands"](ufunc, inputs, *loop)
             if out is not None:
                 return UFUNC_METHODS["into"](out, handler(*inputs), ufunc.__name__, where, casting or "same_kind")
+            return UFUNC_METHODS["ordered"](handler(*inputs), order)
         return handler(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any([issubclass(cls, Unsized) for cls in types]):
+            return NotImplemented
         handler = FUNCTIONS.get(func)
         if handler is None:
-            name = f"{func.__module__}.{func.__name__}"
-            raise MissingRuleError(_unsupported(name, [x for x in args if isinstance(x, Tracer)]))
+            traced = [x for x in args if isinstance(x, Tracer)]
+            raise MissingRuleError(unsupported(f"{func.__module__}.{func.__name__}", traced))
         return handler(*args, **kwargs)
 
 
-_LAYOUT = ("order", "subok")
-"""Keywords that change nothing about a traced result."""
 
 
-_ASSIGNS_ELEMENT = opmap["STORE_SUBSCR"]
-
-
-def _refuse_element(x: Tracer) -> None:
-    """Raise where `array[i] = x` asks for a number: a NumPy array would keep its value and lose its derivative."""
-    frame = sys._getframe(2)
-    if frame.f_code.co_code[frame.f_lasti] == _ASSIGNS_ELEMENT:
-        raise TracerError(
-            f"an element of a NumPy array is assigned a traced {x.type}{describe_location(user_location())}, which "
-            "would lose its derivative; make the array with graphad.numpy and write a = a.at[i].set(x), or stack the "
-            "elements; in a function whose source can be read, from a file or a notebook, the assignment works as it is"
-        )
-
-
-_FLAT = ("is", "floor", "ceil", "trunc")  # how functions of `math` begin whose derivative is zero
-
-
-def _refuse_math(x: Tracer) -> None:
-    """Raise where a function of `math` asks for a number: its result would have no derivative."""
-    function = called(sys._getframe(2))
-    if getattr(function, "__module__", None) == "math" and not function.__name__.startswith(_FLAT):
-        raise TracerError(
-            f"math.{function.__name__} of a traced {x.type}{describe_location(user_location())} would lose its "
-            f"derivative; use NumPy's function; in a function whose source can be read, from a file or a notebook, "
-            f"math.{function.__name__} works as it is"
-        )
-
-
-def _unsupported(what: str, operands: Sequence[Any]) -> str:
-    types = ", ".join(str(x.type) if isinstance(x, Tracer) else type(x).__name__ for x in operands)
-    return (
-        f"{what} cannot be traced (operands: {types}){describe_location(user_location())}; write it with other NumPy "
-        "functions, or wrap it in graphad.pure_callback and give its derivative with graphad.custom_jvp"
-    )
+def _number_of(x: Tracer) -> Any:
+    """A traced scalar as a Python number, or as what stands for one where it is not known or has a derivative."""
+    if not x.builder.active(x.value):
+        try:
+            return x.builder.evaluate(x.value).item()
+        except TracerError:
+            pass
+    return Tracer(x.builder, x.value, True)
 
 
 # -- operands -----------------------------------------------------------------------------------------------------
@@ -288,7 +274,7 @@ def kind_of(x: Any) -> Any:
         return _WEAK[dtype.kind] if x.weak else dtype
     if type(x) in PYTHON_SCALARS:
         return type(x)
-    return x.dtype if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x).dtype
+    return x.dtype if type(x) is np.ndarray and x.dtype.kind in "fiubc" else array_of(x).dtype
 
 
 _WEAK: dict[str, Any] = {"i": int, "f": float, "c": complex, "b": np.dtype(bool)}
@@ -299,30 +285,33 @@ def lift(builder: Builder, x: Any) -> Value:
     if isinstance(x, Tracer):
         if x.builder is builder and not builder.closed:
             return x.value
+        if x.builder.lost:
+            raise ControlFlowError(x.builder.lost.replace("@", place()))
         if x.builder.closed:
             raise TracerError(
-                f"a traced {x.type} outlived its trace{describe_location(user_location())}: it was stored in a "
+                f"a traced {x.type} outlived its trace{place()}: it was stored in a "
                 "variable, list or attribute outside the traced function; return it as a result instead"
             )
         return builder.capture(x.builder, x.value)
     if isinstance(x, Value):
         return x
-    if isinstance(x, (str, bytes)) or x is None:
-        what = f"{x!r} ({type(x).__name__}) is not an array or a number{describe_location(user_location())}"
-        raise TypeMismatchError(f"{what}; traced functions take and return arrays, numbers and containers of them")
     try:
         return Constant(x)
     except TypeMismatchError as error:
-        raise TypeMismatchError(f"{error}{describe_location(user_location())}") from None
+        raise TypeMismatchError(placed(str(error), "return or read arrays, numbers and containers of them")) from None
 
 
 def promoted(builder: Builder, op: Op, operands: Sequence[Any]) -> tuple[Value, ...]:
     """The operands as values of the builder, cast as the op's promotion rule says."""
-    dtypes = op.promote(tuple([kind_of(x) for x in operands]))
+    kinds: list[Any] = []
+    for x in operands:
+        kinds.append(x.value.type.dtype if type(x) is Tracer and not x.weak else kind_of(x))
+    dtypes = op.promote(tuple(kinds))
     if dtypes is None:
         return tuple([lift(builder, x) for x in operands])
     values: list[Value] = []
-    for x, dtype in zip(operands, dtypes, strict=True):
+    for i, x in enumerate(operands):
+        dtype = dtypes[i]
         if isinstance(x, Tracer):
             value = x.value if x.builder is builder and not builder.closed else lift(builder, x)
             found = value.type.dtype
@@ -331,7 +320,7 @@ def promoted(builder: Builder, op: Op, operands: Sequence[Any]) -> tuple[Value, 
         elif dtype is None:
             value = lift(builder, x)
         else:
-            value = _number(x, dtype) if type(x) in PYTHON_SCALARS else lift(builder, np.asarray(x, dtype))
+            value = _number(x, dtype) if type(x) in PYTHON_SCALARS else lift(builder, np.asarray(array_of(x), dtype))
         values.append(value)
     return tuple(values)
 
@@ -348,7 +337,7 @@ def _number(x: complex, dtype: DType) -> Constant:
 
 
 _numbers: dict[Any, Constant] = {}
-_NUMBERS_LIMIT = 10_000
+_NUMBERS_LIMIT = 2_000
 
 
 def full(builder: Builder, type: TensorType, fill: Any) -> Tracer:
@@ -377,17 +366,20 @@ def trace_flat(
     names: Sequence[str | None] | None = None,
     weak: Sequence[bool] | None = None,
     known: Sequence[Any] | None = None,
+    active: Container[int] | None = None,
     name: str = "f",
     control_flow: bool = True,
+    checks: bool = True,
 ) -> Trace:
     """Run `function(tracers) -> list of results` on tracers of the given types and collect the graph.
 
     `known` gives the inputs' arrays, or outer tracers, so that Python can branch on values (`None`: not known).
-    Without `control_flow` no function that runs in the trace is converted.
+    `active` are the positions of the inputs that are differentiated (`None`: any may be). Without `control_flow` no
+    function that runs in the trace is converted, and without `checks` no assert statement is honoured.
     """
     builder = Builder(name)
     builder.staged = builder.staged or known is None
-    builder.control_flow = builder.control_flow and control_flow
+    builder.control_flow, builder.checks = builder.control_flow and control_flow, builder.checks and checks
     tracers = []
     for i, type in enumerate(types):
         value = builder.input(type, names[i] if names else None)
@@ -398,6 +390,8 @@ def trace_flat(
                 builder.bound[value] = (x.builder, x.value)
             elif x is not None:
                 builder.known[value] = x
+        if active is not None and (i in active or value not in builder.bound):
+            builder.activity[value] = i in active
     with building(builder):
         try:
             results = list(function(tracers))
@@ -411,15 +405,14 @@ def trace_flat(
 
 def inline(graph: Graph, args: Sequence[Any], builder: Builder) -> list[Tracer]:
     """Record the graph's nodes in a builder, its inputs bound to `args`; places and names are kept."""
-    env: dict[Value, Value] = dict(zip(graph.inputs, [lift(builder, x) for x in args], strict=True))
+    env = dict(zip(graph.inputs, [lift(builder, x) for x in args], strict=True))
     outer = builder.where
     role = outer.role if outer is not None else ""
     for node in graph.nodes:
         builder.where = node.where.with_role(role) if role and node.where is not None else node.where
         outputs = builder.emit(node.op, tuple([env.get(v, v) for v in node.inputs]))
         for old, new in zip(node.outputs, outputs, strict=True):
-            new.name = old.name
-            env[old] = new
+            env[old], new.name = new, old.name
     builder.where = outer
     return [Tracer(builder, env.get(v, v)) for v in graph.outputs]
 

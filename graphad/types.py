@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from graphad.arrays import array_of
 from graphad.errors import ParseError, TypeMismatchError
 
 Shape = tuple[int, ...]
@@ -66,7 +67,10 @@ class TensorType:
         except (KeyError, TypeError):
             pass
         dtype = np.dtype(dtype).newbyteorder("=")
-        shape = tuple(int(n) for n in shape)
+        try:
+            shape = tuple([int(n) for n in shape])
+        except (TypeError, ValueError):
+            raise TypeMismatchError(f"{shape!r} is no shape; a shape is a tuple of integers") from None
         if dtype not in _TO_SPELLING:
             raise TypeMismatchError(
                 f"dtype {dtype} is not supported: values are bool, integers, float16 to float64 and complex"
@@ -114,9 +118,8 @@ _INTERNED: dict[tuple[DType, Shape], TensorType] = {}
 
 
 def type_of(array: Any) -> TensorType:
-    """The `TensorType` of an array or of a Python or NumPy scalar."""
-    if not isinstance(array, np.ndarray):
-        array = np.asarray(array)
+    """The `TensorType` of an array or of a Python or NumPy scalar. Raises `TypeMismatchError` for what is neither."""
+    array = array_of(array)
     return TensorType(array.dtype, array.shape)
 
 

@@ -8,7 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.arithmetic import add
+from graphad.ops.gather import ScatterAdd
+from graphad.ops.guarding import reached_order
 from graphad.ops.loops import Scan
+from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
@@ -56,14 +60,15 @@ def _sum(
     """The nodes with one addition less, and the results; None where nothing is left to do."""
     producers = {v: node for node in nodes for v in node.outputs}
     uses = Counter([*[v for node in nodes for v in node.inputs], *outputs])
+    known: Spine = {}
     for node in nodes:
-        if node.op.name != "add" or any([v.type != node.outputs[0].type for v in node.inputs]):
+        if node.op is not add or any([v.type != node.outputs[0].type for v in node.inputs]):
             continue
         for total, part in (node.inputs, node.inputs[::-1]):
-            spine = _spine(part, producers, uses, zeros)
+            spine = _spine(part, producers, uses, zeros, known)
             if spine is None or not any([isinstance(step.op, Scan) for step, _ in spine]):
                 continue
-            if not all([step.op.pure for step in nodes]) or _reaches(total, {step for step, _ in spine}, producers):
+            if _reaches(total, {step for step, _ in spine}, producers):
                 continue
             first, at = spine[-1]
             inputs = (*first.inputs[:at], total, *first.inputs[at + 1 :])
@@ -75,44 +80,69 @@ def _sum(
                 for x in found
                 if x is not None
             ]
-            return _sorted(renamed), [env.get(v, v) for v in outputs]
+            ordered = _sorted(renamed)
+            if reached_order(ordered) == reached_order(nodes):
+                return ordered, [env.get(v, v) for v in outputs]
     return None
 
 
+Spine = dict[Value, tuple[Node, int] | bool]
+"""For each value the step by which it is something with an addition, and the operand that it adds to; True where it is
+that something itself, False where it is anything else."""
+
+
 def _spine(
-    v: Value, producers: dict[Value, Node], uses: Counter[Value], zeros: frozenset[Value], stop: Value | None = None
-) -> list[tuple[Node, int]] | None:
+    v: Value, producers: dict[Value, Node], uses: Counter[Value], zeros: frozenset[Value], found: Spine,
+    stop: Value | None = None,
+) -> list[tuple[Node, int]] | None:  # fmt: skip
     """The nodes by which `v` is zeros, or the value `stop`, with something added, and the operand that each adds to.
 
-    Nothing else may read what is between. None where `v` is anything else.
+    Nothing else may read what is between. None where `v` is anything else. What is found on the way is kept in `found`.
     """
-    steps: list[tuple[Node, int]] = []
-    while True:
-        if v is stop:
-            return steps
-        if stop is None and _is_zeros(v, producers, zeros):
-            return steps or None
-        node = producers.get(v)
-        if node is None or uses[v] != 1:
-            return None
-        op = node.op
-        if op.name == "scatter_add":
-            at = 0
-        elif op.name == "add" and all([x.type == v.type for x in node.inputs]):
-            rest = [_spine(x, producers, uses, zeros, stop) for x in node.inputs]
-            at = next((i for i, found in enumerate(rest) if found is not None), -1)
-            if at < 0:
-                return None
-            return [*steps, (node, at), *(rest[at] or [])]
-        elif isinstance(op, Scan) and v in node.outputs[: op.carries]:
-            k = node.outputs.index(v)
-            if not _adds(op.body, op.consts + k, k):
-                return None
-            at = op.lead + op.consts + k
+    stack = [v]
+    while stack:
+        u = stack[-1]
+        if u not in found and (u is stop or (stop is None and _is_zeros(u, producers, zeros))):
+            found[u] = True
+        if u in found:
+            stack.pop()
+            continue
+        for step in _steps(u, producers, uses):
+            node, at = step
+            before = node.inputs[at]
+            if before not in found:
+                stack.append(before)
+                break
+            # An addition to zeros themselves is for other passes.
+            if found[before] and not (found[before] is True and stop is None and node.op is add):
+                found[u] = step
+                break
         else:
-            return None
-        steps.append((node, at))
-        v = node.inputs[at]
+            found[u] = False
+    steps: list[tuple[Node, int]] = []
+    last = found[v]
+    while isinstance(last, tuple):
+        steps.append(last)
+        v = last[0].inputs[last[1]]
+        last = found[v]
+    return steps if found[v] and (steps or stop is not None) else None
+
+
+def _steps(v: Value, producers: dict[Value, Node], uses: Counter[Value]) -> list[tuple[Node, int]]:
+    """The operands to which the node that makes a value may add."""
+    node = producers.get(v)
+    if node is None or uses[v] != 1:
+        return []
+    op = node.op
+    if type(op) is ScatterAdd:
+        return [(node, 0)]
+    if op is add and all([x.type == v.type for x in node.inputs]):
+        return [(node, 0), (node, 1)]
+    if isinstance(op, Scan) and v in node.outputs[: op.carries]:
+        k = node.outputs.index(v)
+        if _adds(op.body, op.consts + k, k):
+            return [(node, op.lead + op.consts + k)]
+    return []
 
 
 def _adds(body: Graph, taken: int, given: int) -> bool:
@@ -122,12 +152,12 @@ def _adds(body: Graph, taken: int, given: int) -> bool:
     if uses[carry] != 1:
         return False
     producers = {v: node for node in body.nodes for v in node.outputs}
-    return bool(_spine(body.outputs[given], producers, uses, frozenset(), carry))
+    return bool(_spine(body.outputs[given], producers, uses, frozenset(), {}, carry))
 
 
 def _is_zeros(v: Value, producers: dict[Value, Node], zeros: frozenset[Value]) -> bool:
     node = producers.get(v)
-    if node is not None and node.op.name == "broadcast_to":
+    if node is not None and isinstance(node.op, BroadcastTo):
         v = node.inputs[0]
     return v in zeros or (isinstance(v, Constant) and v.type.dtype.kind in "fc" and not np.any(v.array))
 

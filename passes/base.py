@@ -8,10 +8,15 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, Protocol
 
-from graphad.errors import PipelineError
+import numpy as np
+
+from graphad.build import check_graph, place
+from graphad.errors import GraphadError, PipelineError
 from graphad.graph import Graph
+from graphad.tracebacks import boundary
 
 
 class Pass(Protocol):
@@ -26,13 +31,51 @@ PASSES: dict[str, Callable[..., Graph]] = {}
 """Every registered pass by the name that pipelines call it by."""
 
 
-F = TypeVar("F", bound=Callable[..., Graph])
+P = ParamSpec("P")
 
 
-def graph_pass(function: F) -> F:
-    """Register a function `(graph, **options) -> graph` as a pass under its own name."""
-    PASSES[function.__name__] = function
-    return function
+def graph_pass(function: Callable[P, Graph]) -> Callable[P, Graph]:
+    """Register a function `(graph, **options) -> graph` as a pass under its own name.
+
+    The pass raises `TypeMismatchError` where it is given no graph, `PipelineError` where it gives none.
+    """
+    if not callable(function) or not hasattr(function, "__name__"):
+        raise PipelineError(
+            f"graph_pass: {function!r} ({type(function).__name__}) is no function with a name{place()}; decorate a "
+            "function from graph to graph"
+        )
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> Graph:
+        if args:
+            check_graph(function.__name__, args[0])
+        return _made(function.__name__, function(*args, **kwargs))
+
+    PASSES[function.__name__] = checked
+    return checked
+
+
+def _made(name: str, result: Any) -> Graph:
+    if not isinstance(result, Graph):
+        raise PipelineError(
+            f"the pass {name} gave {result!r} ({type(result).__name__}) and not a graph; return it, also where nothing "
+            "changed"
+        )
+    return result
+
+
+def check_option(name: str, value: Any, allowed: bool, wanted: str) -> None:
+    """Raise `PipelineError` for an option of a pass that is not allowed, saying what is wanted."""
+    if not allowed:
+        raise PipelineError(f"{name}={value!r}{place()}: {wanted}")
+
+
+def positions(name: str, chosen: Any, count: int, what: str) -> tuple[int, ...]:
+    """The positions that an option names, as a tuple. Raises `PipelineError` for what is no position of `count`."""
+    found = tuple(chosen) if hasattr(chosen, "__iter__") else (chosen,)
+    if not all([isinstance(i, (int, np.integer)) and -count <= i < count for i in found]):
+        check_option(name, chosen, False, f"there are {count} {what}, and positions count from 0")
+    return tuple([int(i) % count for i in found])
 
 
 @dataclass(frozen=True)
@@ -69,7 +112,17 @@ class Pipeline:
     """
 
     def __init__(self, steps: str | Iterable[Step | Callable[[Graph], Graph]] = "") -> None:
+        if not isinstance(steps, Iterable):
+            raise PipelineError(
+                f'{steps!r} ({type(steps).__name__}) is no pipeline{place()}; write it as text: "simplify, cse, dce"'
+            )
         self.steps: list[Any] = _parse(steps) if isinstance(steps, str) else list(steps)
+        for step in self.steps:
+            if not callable(step):
+                raise PipelineError(
+                    f"{step!r} ({type(step).__name__}) is no pass of a pipeline{place()}; give functions from graph to "
+                    "graph, or their names as one text"
+                )
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.steps)
@@ -83,14 +136,16 @@ class Pipeline:
     def __repr__(self) -> str:
         return f"Pipeline({str(self)!r})"
 
+    @boundary
     def stages(self, graph: Graph, *, verify: bool | None = None) -> list[Stage]:
         """Run the passes and keep every stage. `verify` checks the graph after each (default: in debug mode,
-        when the environment variable `GRAPHAD_DEBUG` is set)."""
+        when the environment variable `GRAPHAD_DEBUG` is set). Raises `PipelineError` naming a pass that fails."""
+        check_graph("the pipeline", graph)
         check = bool(os.environ.get("GRAPHAD_DEBUG")) if verify is None else verify
         stages = []
         for step in self.steps:
             start = time.perf_counter()
-            graph = step(graph)
+            graph = _run(step, graph)
             stages.append(Stage(_step_name(step), graph, time.perf_counter() - start))
             if check:
                 graph.verify()
@@ -99,6 +154,19 @@ class Pipeline:
     def __call__(self, graph: Graph) -> Graph:
         stages = self.stages(graph)
         return stages[-1].graph if stages else graph
+
+
+def _run(step: Any, graph: Graph) -> Graph:
+    name = _step_name(step)
+    try:
+        return _made(name, step(graph))
+    except GraphadError:
+        raise
+    except Exception as error:
+        raise PipelineError(
+            f"the pass {name} failed on @{graph.name} with {type(error).__name__}: {error}; leave it out, or mend it "
+            "where the traceback of the cause shows"
+        ) from error
 
 
 def _step_name(step: Any) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphad.graph import Graph
+from graphad.costs import HEAVY, LIGHT
+from graphad.graph import Graph, Node
+from graphad.ops.guarding import must_be_reached
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,41 @@ class Cost:
 
 
 def estimate(graph: Graph) -> Cost:
-    """The sum over all nodes of `op.flops` and of the bytes of operands and results.
+    """The sum over all nodes of `op.flops` and `op.traffic`.
 
-    A node that holds sub-graphs moves the bytes that they move, each counted once, but a fused kernel only those of
-    its operands and results; its flops are its op's own count, which can know how often they run, or their sum where
-    that is larger.
+    The flops of a node that holds sub-graphs are its op's own count, which can know how often they run, or their sum
+    where that is larger.
     """
     total = Cost()
     for node in graph.nodes:
-        flops = node.op.flops(*[v.type for v in node.inputs])
-        regions = node.op.regions
-        if regions and node.op.name != "fused":
-            inside = sum(map(estimate, regions.values()), Cost())
-            total += Cost(max(flops, inside.flops), inside.bytes)
-        else:
-            total += Cost(flops, sum(v.type.nbytes for v in (*node.inputs, *node.outputs)))
+        types = [v.type for v in node.inputs]
+        inside = sum([estimate(region).flops for region in node.op.regions.values()])
+        total += Cost(max(node.op.flops(*types), inside), node.op.traffic(*types))
     return total
 
 
-__all__ = ["Cost", "estimate"]
+def weight(node: Node) -> int:
+    """About how many instructions an element of a node's result takes within a loop."""
+    return node.op.weight(*[v.type for v in node.inputs])
+
+
+def cheap(node: Node) -> bool:
+    """Whether a node costs less than to write its result to memory and to read it back."""
+    return weight(node) <= LIGHT and not must_be_reached(node.op)
+
+
+def evaluations_pay(work: int, times: int) -> bool:
+    """Whether computing the nodes of a kernel at several positions in another one costs less than their arrays' way
+    through memory. `work` counts instructions per element."""
+    return times == 1 or work * (times - 1) <= 6 * HEAVY
+
+
+def recompute_pays(work: int, extra_loads: float, readers: int) -> bool:
+    """Whether computing a value again in each of its readers' kernels costs less than one store and a load in each.
+
+    Counted in instructions per element, of which a load or a store takes the time of `HEAVY`.
+    """
+    return readers * work + HEAVY * extra_loads < HEAVY * (1 + readers)
+
+
+__all__ = ["Cost", "cheap", "estimate", "evaluations_pay", "recompute_pays", "weight"]

@@ -11,7 +11,7 @@ from graphad.passes.rewriting import map_regions
 
 @graph_pass
 def cse(graph: Graph) -> Graph:
-    """Merge pure nodes with the same op and operands into the first of them."""
+    """Merge nodes without effects that have the same op and operands into the first of them."""
     env: dict[Value, Value] = {}
     seen: dict[tuple[Any, ...], Node] = {}
     nodes: list[Node] = []
@@ -21,7 +21,7 @@ def cse(graph: Graph) -> Graph:
             if inputs != node.inputs:
                 node = node.with_inputs(inputs)
         node = map_regions(node, cse)
-        if node.op.pure:
+        if not node.op.effect:
             first = seen.setdefault((node.op, node.inputs), node)
             if first is not node:
                 env.update(zip(node.outputs, first.outputs, strict=True))

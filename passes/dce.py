@@ -10,15 +10,22 @@ from graphad.passes.rewriting import map_regions
 
 @graph_pass
 def dce(graph: Graph) -> Graph:
-    """Remove the pure nodes whose results nothing reads. Regions are cleaned too.
+    """Remove the nodes without effects whose results nothing reads. Regions are cleaned too.
 
-    Loops and branches lose the results, carries and operands that nothing needs.
+    Loops and branches lose the results, carries and operands that nothing needs. Outside of them a node that may raise
+    stays, so that a derivative which needs no value of it tells of a singular matrix or an index out of bounds as the
+    value does; within, where it would keep a whole loop alive, it goes.
     """
+    return _cleaned(graph, True)
+
+
+def _cleaned(graph: Graph, raising: bool = False) -> Graph:
     live: set[Value] = set(graph.outputs)
     kept: list[Node] = []
     for node in reversed(graph.nodes):
-        if not node.op.pure or any([v in live for v in node.outputs]):
-            node = _pruned(map_regions(node, dce), live)
+        stays = node.op.effect or (raising and node.op.raises and not isinstance(node.op, Structured))
+        if stays or not live.isdisjoint(node.outputs):
+            node = _pruned(map_regions(node, _cleaned), live)
             live.update(node.inputs)
             kept.append(node)
     kept.reverse()
@@ -28,11 +35,11 @@ def dce(graph: Graph) -> Graph:
 
 
 def _pruned(node: Node, live: set[Value]) -> Node:
-    if not isinstance(node.op, Structured) or not node.op.pure:
+    if not isinstance(node.op, Structured) or node.op.effect:
         return node
     found = node.op.prune([v in live for v in node.outputs])
     if found is None:
         return node
     op, operands, results = found
     inputs = tuple([node.inputs[i] for i in operands])
-    return map_regions(Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where), dce)
+    return map_regions(Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where), _cleaned)

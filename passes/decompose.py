@@ -7,8 +7,8 @@ from typing import Any
 
 from graphad.errors import MissingRuleError
 from graphad.graph import Graph, Node
-from graphad.op import Op
-from graphad.passes.base import graph_pass
+from graphad.op import Op, op_class
+from graphad.passes.base import check_option, graph_pass
 from graphad.passes.rewriting import Rule, sweep
 
 
@@ -25,8 +25,9 @@ def decompose(graph: Graph, supports: Callable[[Op], bool] | Collection[str] | N
     elif callable(supports):
         keep = supports
     else:
-        names = frozenset([supports] if isinstance(supports, str) else supports)
-        keep = lambda op: op.name in names
+        check_option("supports", supports, isinstance(supports, Collection), "it is a function of an op, or ops' names")
+        kept = frozenset(map(op_class, [supports] if isinstance(supports, str) else supports))
+        keep = lambda op: type(op) in kept
 
     def rules_of(op: Op) -> Sequence[Rule]:
         return () if type(op).decompose is Op.decompose or keep(op) else (_expand,)

@@ -13,21 +13,21 @@ from graphad.passes.rewriting import map_regions
 
 @graph_pass
 def fold(graph: Graph, limit: int = 10_000) -> Graph:
-    """Compute the pure nodes whose operands are all constants, with NumPy.
+    """Compute the nodes without effects whose operands are all constants, with NumPy.
 
     A result is kept if it has at most `limit` elements, or no more than its operands have together. A repeated
-    constant stays a `broadcast_to`, which costs no memory. Nodes with regions are not run, but folded inside.
+    constant stays a view, which costs no memory. Nodes with regions are not run, but folded inside.
     """
     env: dict[Value, Value] = {}
     nodes: list[Node] = []
     changed = False
     for node in graph.nodes:
-        if env and any([v in env for v in node.inputs]):
+        if not env.keys().isdisjoint(node.inputs):
             node = node.with_inputs(tuple([env.get(v, v) for v in node.inputs]))
         if node.op._region_fields:
             mapped = map_regions(node, lambda region: fold(region, limit))
             changed, node = changed or mapped is not node, mapped
-        elif node.op.pure and node.inputs and all([type(v) is Constant for v in node.inputs]):
+        elif not node.op.effect and node.inputs and all([type(v) is Constant for v in node.inputs]):
             results = _compute(node, limit)
             if results is not None:
                 env.update(zip(node.outputs, results, strict=True))
@@ -41,13 +41,13 @@ def fold(graph: Graph, limit: int = 10_000) -> Graph:
 
 def _compute(node: Node, limit: int) -> list[Constant] | None:
     size, given = sum(v.type.size for v in node.outputs), sum(v.type.size for v in node.inputs)
-    if size > max(limit, given) or (node.op.name == "broadcast_to" and size > given):
+    if size > max(limit, given) or (node.op.view and size > given):
         return None
     arrays: list[Any] = [v.array for v in node.inputs if isinstance(v, Constant)]
     try:
         with np.errstate(all="ignore"):
             found = node.op.eval(np, *arrays)
-    except Exception:
+    except node.op.raises:
         # What fails when computed (a singular matrix, say) must fail when the program runs, not before.
         return None
     results = [np.asarray(x) for x in (found if len(node.outputs) > 1 else (found,))]

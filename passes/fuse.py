@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.fused import Fused
-from graphad.passes.base import graph_pass
-from graphad.passes.grouping import Group, Grouping, weight
+from graphad.ops.guarding import must_be_reached
+from graphad.passes.base import check_option, graph_pass
+from graphad.passes.cost import recompute_pays, weight
+from graphad.passes.grouping import Group, Grouping
 from graphad.passes.rewriting import map_regions
 from graphad.passes.unroll import TOTAL
-
-
-def recompute_pays(flops: int, extra_loads: float, readers: int) -> bool:
-    """Whether computing a value again in each of its readers' kernels costs less than one store and a load in each.
-
-    Counted in arithmetic operations per element; a load or a store costs about as much as four of them.
-    """
-    return readers * flops + 4 * extra_loads < 4 * (1 + readers)
 
 
 @graph_pass
@@ -29,7 +25,11 @@ def fuse(graph: Graph, *, lanes: int = 1, total: int = TOTAL) -> Graph:
     the kernel itself does not read. Reshapes, transposes, slices and broadcasts stay between kernels: they cost
     nothing, since kernels read strided views.
     """
+    check_option("lanes", lanes, isinstance(lanes, int) and lanes > 0, "it is a number of elements")
+    check_option("total", total, isinstance(total, int), "it is a number of operations")
     graph = _regions_fused(graph, lanes, total)
+    # A node that nothing reads counts as no reader of what it reads.
+    graph = Graph(graph.inputs, _live(graph.nodes, set(graph.outputs)), graph.outputs, graph.name)
     fusion = Grouping(graph, lanes, total)
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
@@ -121,10 +121,10 @@ def _cone(
     return list(found)
 
 
-def _live(nodes: list[Node], results: set[Value]) -> list[Node]:
+def _live(nodes: Sequence[Node], results: set[Value]) -> list[Node]:
     live, wanted = [], set(results)
     for node in reversed(nodes):
-        if any(v in wanted for v in node.outputs):
+        if any(v in wanted for v in node.outputs) or must_be_reached(node.op):
             live.append(node)
             wanted.update(node.inputs)
     live.reverse()

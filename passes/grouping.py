@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
-from graphad.passes.unroll import REDUCTIONS, WORK, complete, leads, work
+from graphad.ops.shape import Iota
+from graphad.passes.cost import cheap, evaluations_pay, weight
+from graphad.passes.unroll import WORK, complete, leads, work
 from graphad.types import Shape, TensorType
 
 PIECES = 4
@@ -21,47 +22,31 @@ COPIES = 24
 """How often a kernel may compute an element of what it takes in, at most."""
 LIMIT = 256
 """Nodes in one kernel: beyond it registers spill and compile time grows faster than the kernel."""
-MOVEMENT = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape", "pad", "concatenate", "iota"})
-"""Shape ops that a kernel can hold: they only say which element is read."""
-_CHEAP = frozenset(
-    {
-        "add", "subtract", "negative", "positive", "multiply", "square", "cast", "select", "equal", "not_equal",
-        "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_not", "maximum",
-        "minimum", "absolute", "multiply_no_nan", "sign", "conjugate", "real", "imag",
-    }
-)
 
 
 def is_kernel_op(op: Op, inputs: Sequence[TensorType], output: TensorType) -> bool:
-    """Whether an op of these types can be part of a kernel: an elementwise op with scalar code, or a reduction."""
+    """Whether an op of these types can be part of a kernel: an elementwise op with scalar code, or a reduction. What
+    raises or has an effect runs by itself."""
+    if op.raises or op.effect:
+        return False
     if isinstance(op, Reduction):
         (x,) = inputs
-        empty = x.size == 0 and op.name in ("max", "min")
-        known = x.dtype.kind in REDUCTIONS.get(op.name, "") and x.dtype.char != "e"
-        return known and x.dtype == output.dtype and not empty
+        known = x.dtype.kind in op.loops_over and x.dtype.char != "e"
+        return known and x.dtype == output.dtype and (x.size > 0 or op.of_nothing)
     if isinstance(op, Cast):
         return "e" not in (inputs[0].dtype.char, output.dtype.char)
     return isinstance(op, Elementwise) and expressible(op.code, tuple([x.dtype for x in inputs]), output.dtype)
 
 
 def is_movement(node: Node) -> bool:
-    """Whether a kernel can hold a shape op: one whose element at each position is one element of one operand, or
-    zero."""
-    op: Any = node.op
-    if op.name not in MOVEMENT or node.outputs[0].type.dtype.char == "e":
+    """Whether a kernel can hold an op that moves: one whose element at each position is one element of one operand, or
+    zero, or the position."""
+    op = node.op
+    if isinstance(op, Iota):
+        return node.outputs[0].type.dtype.char != "e"
+    if not op.placed or node.outputs[0].type.dtype.char == "e" or len(node.inputs) > PIECES:
         return False
-    if op.name == "reshape":
-        old, new = ([n for n in v.type.shape if n != 1] for v in (node.inputs[0], node.outputs[0]))
-        return old == new
-    if op.name == "pad":
-        return not any(op.interior)
-    return op.name != "concatenate" or len(node.inputs) <= PIECES
-
-
-def evaluations_pay(work: int, times: int) -> bool:
-    """Whether computing the nodes of a kernel at several positions in another one costs less than their arrays' way
-    through memory. `work` counts arithmetic operations per element."""
-    return times == 1 or work * (times - 1) <= 24
+    return op.pieces(*[v.type for v in node.inputs]) is not None
 
 
 class Group:
@@ -135,7 +120,7 @@ class Grouping:
         if chosen < 0:
             chosen = len(self.groups)
             self.groups.append(Group(space, kernel, depth))
-            if not node.op.pure:
+            if node.op.effect:
                 if self.effect >= 0:
                     sources.add(self.root(self.effect))
                 self.effect = chosen
@@ -239,7 +224,7 @@ class Grouping:
         nothing: tuple[list[int], int] = ([], 1)
         other = self.groups[j]
         movement = not other.kernel and len(other.nodes) == 1 and is_movement(other.nodes[0])
-        if movement and other.nodes[0].op.name not in ("pad", "concatenate", "iota"):
+        if movement and other.nodes[0].op.view:
             # What only looks at memory in another way is better left outside, unless its source comes along.
             source = self.group(other.nodes[0].inputs[0])
             return self.absorbed(i, source, readers, kept) if source >= 0 and source != i else nothing
@@ -279,7 +264,7 @@ class Grouping:
             (v,) = node.outputs
             paths: dict[tuple[int, ...], int] = {}
             arrays = sum(x.type.size > 1 for x in node.inputs if not isinstance(x, Constant))
-            if v in inner or v in kept or v not in self.inside or weight(node) > 1 or arrays != 1:
+            if v in inner or v in kept or v not in self.inside or not cheap(node) or arrays != 1:
                 continue
             if _repeats(v.type.shape, self.groups[i].space):
                 continue
@@ -339,8 +324,3 @@ def _repeats(shape: Shape, space: Shape) -> bool:
     stretched = any(n == 1 != space[outer + i] for i, n in enumerate(shape[: max(varies, default=0)]))
     return bool(varies) and (math.prod(space[:outer]) > 1 or stretched)
 
-
-def weight(node: Node) -> int:
-    if node.op.name == "concatenate":
-        return len(node.inputs)
-    return 1 if node.op.name in _CHEAP or node.op.name in MOVEMENT else 4 if node.op.name in ("divide", "sqrt") else 20

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from graphad.graph import Graph, Node, Value
+from graphad.op import Op
+from graphad.ops.control import Call
+from graphad.ops.fused import Fused
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
 
-_FUNCTIONS = {"call": "function", "fused": "kernel"}
-"""The ops that are replaced by their own region, and its name."""
+
+def _body(op: Op) -> Graph | None:
+    """The region that takes the place of an op that only runs it."""
+    match op:
+        case Call():
+            return op.function
+        case Fused():
+            return op.kernel
+    return None
 
 
 @graph_pass
@@ -27,10 +37,10 @@ def inline(graph: Graph) -> Graph:
         nonlocal changed
         for node in body.nodes:
             inputs = tuple([bound.get(v, v) for v in node.inputs])
-            region = _FUNCTIONS.get(node.op.name)
-            if region is not None:
+            called = _body(node.op)
+            if called is not None:
                 changed = True
-                callee = inline(node.op.regions[region])
+                callee = inline(called)
                 inner = dict(zip(callee.inputs, inputs, strict=True))
                 copy(callee, inner)
                 bound.update((v, inner.get(r, r)) for v, r in zip(node.outputs, callee.outputs, strict=True))

@@ -7,21 +7,32 @@ from typing import Any
 
 from graphad.build import Builder, building, locate
 from graphad.errors import GraphadError
-from graphad.graph import Graph, Location, Node, Value
+from graphad.graph import Graph, Node, Value
+from graphad.ops.complex import sign
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import broadcast_to
 from graphad.ops.structured import Structured
-from graphad.passes.base import graph_pass
+from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.inline import inline
+from graphad.passes.kinks import Known, has_square, smooth_power, without_signs
 from graphad.passes.rewriting import rebind
+from graphad.places import Location
 from graphad.trace import Tracer, full, lift
 
 
 def indices(wrt: int | Sequence[int] | None, graph: Graph) -> tuple[int, ...]:
-    """The input positions that `wrt` names; all differentiable inputs for `None`."""
+    """The input positions that `wrt` names; all differentiable inputs for `None`.
+
+    Raises `PipelineError` for a position that there is not, and for an input without derivatives.
+    """
     if wrt is None:
         return tuple(i for i, v in enumerate(graph.inputs) if v.type.differentiable)
-    return (wrt,) if isinstance(wrt, int) else tuple(wrt)
+    found = positions("wrt", wrt, len(graph.inputs), f"inputs of @{graph.name}")
+    for i in found:
+        kind = graph.inputs[i].type
+        if not kind.differentiable:
+            check_option("wrt", wrt, False, f"the input {i} is {kind}, which has no derivatives")
+    return found
 
 
 @graph_pass
@@ -35,12 +46,14 @@ def jvp(graph: Graph, wrt: int | Sequence[int] | None = None) -> Graph:
 
 
 def differentiate(
-    graph: Graph, wrt: Sequence[int], wanted: Sequence[bool] | None = None
+    graph: Graph, wrt: Sequence[int], wanted: Sequence[bool] | None = None, regions: _Regions | None = None
 ) -> tuple[Graph, list[Value], list[bool]]:
     """`jvp` of a graph without calls, the tangent inputs that it added, and which outputs have a tangent.
 
-    With `wanted` only those outputs have one that it flags or that depend on an input's tangent.
+    With `wanted` only those outputs have one that it flags or that depend on an input's tangent. `regions`
+    differentiates the regions of its nodes.
     """
+    regions = regions or _Regions()
     builder = Builder(graph.name)
     builder.staged = True
     builder.inputs.extend(graph.inputs)
@@ -49,13 +62,18 @@ def differentiate(
         v = graph.inputs[i]
         tangents[v] = builder.input(v.type, f"d_{v.name}" if v.name else None)
     added = list(tangents.values())
+    kinked = any([has_square(node.op) for node in graph.nodes])
+    known = Known(graph.nodes) if kinked else None
     with building(builder):
         for node in graph.nodes:
-            moving = any([v in tangents for v in node.inputs])
+            moving = not tangents.keys().isdisjoint(node.inputs)
             if not moving or not isinstance(node.op, Structured):
                 builder.nodes.append(node)
-            if moving:
-                _differentiate_node(builder, node, tangents)
+            if moving and not (known is not None and _differentiate_power(builder, node, tangents, known, regions)):
+                _differentiate_node(builder, node, tangents, regions)
+        # Tangents of the first order meet each sign once.
+        if any([node.op is sign for node in graph.nodes]):
+            without_signs(builder, {v for node in graph.nodes for v in node.outputs})
         mask = [
             v.type.differentiable and (wanted is None or wanted[i] or v in tangents)
             for i, v in enumerate(graph.outputs)
@@ -68,12 +86,47 @@ def differentiate(
     return builder.finish([*graph.outputs, *outputs]), added, mask
 
 
-def _differentiate_region(region: Graph, active: Sequence[bool], wanted: Sequence[bool]) -> tuple[Graph, list[bool]]:
-    graph, _, mask = differentiate(region, [i for i, flag in enumerate(active) if flag], wanted)
-    return graph, mask
+class _Regions:
+    """Differentiates regions, each once for the same flags: a loop asks for its body until the flags of its carries
+    agree, and so do the loops within."""
+
+    def __init__(self) -> None:
+        self.known: dict[Any, tuple[Graph, list[bool]]] = {}
+
+    def __call__(self, region: Graph, active: Sequence[bool], wanted: Sequence[bool]) -> tuple[Graph, list[bool]]:
+        key = region, tuple(active), tuple(wanted)
+        if key not in self.known:
+            graph, _, mask = differentiate(region, [i for i, flag in enumerate(active) if flag], wanted, self)
+            self.known[key] = graph, mask
+        return self.known[key]
 
 
-def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Value]) -> None:
+def _differentiate_power(
+    builder: Builder, node: Node, tangents: dict[Value, Value], known: Known, regions: _Regions
+) -> bool:
+    """Give an even power of a norm or a root the tangent of what it is a power of; whether the node is one."""
+    builder.where = (node.where or Location()).with_role("tangent")
+    start = len(builder.nodes)
+    found = smooth_power(builder, node, known)
+    builder.where = None
+    if found is None:
+        return False
+    slope, model = found
+    for made in builder.nodes[start:]:
+        known.producers.update((v, made) for v in made.outputs)
+        moving = not tangents.keys().isdisjoint(made.inputs)
+        if moving and not _differentiate_power(builder, made, tangents, known, regions):
+            _differentiate_node(builder, made, tangents, regions)
+    builder.where = (node.where or Location()).with_role("tangent")
+    tangent: Any = Tracer(builder, tangents[model.value])
+    (out,) = node.outputs
+    tangent = tangent if slope is None else slope * tangent
+    tangents[out] = lift(builder, broadcast_to(cast(tangent, out.type.dtype), out.type.shape))
+    builder.where = None
+    return True
+
+
+def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Value], regions: _Regions) -> None:
     outputs = node.outputs
     op = node.op
     structured = isinstance(op, Structured)
@@ -86,7 +139,7 @@ def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Valu
     try:
         if isinstance(op, Structured):
             start = len(builder.nodes)
-            found, result = op.forward(_differentiate_region, primals, known)
+            found, result = op.forward(regions, primals, known)
             rebind(builder.nodes, start, [x.value for x in found], outputs)
         else:
             out: Any = tuple([Tracer(builder, v) for v in outputs])

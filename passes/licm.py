@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.guarding import must_be_reached
 from graphad.ops.iteration import Loop
 from graphad.ops.loops import Scan
+from graphad.ops.shape import Iota
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
-
-RAISING = frozenset({"cholesky", "inv", "solve", "triangular_solve", "pure_callback"})
-"""Ops that can raise, and so stay in a loop that may not run."""
 
 
 @graph_pass
 def licm(graph: Graph) -> Graph:
     """Move what every iteration of a loop, or its condition, computes alike in front of the loop; inner loops first.
 
-    Ops that can raise stay where they are, and so do those with effects, and ranges that only loops run over, which
-    these count by themselves.
+    Ops with effects stay where they are, and so do ops that can raise in a loop that may not run or behind one that
+    stays, and ranges that only loops run over, which these count by themselves.
     """
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
@@ -40,7 +39,8 @@ def _hoist(node: Node) -> tuple[list[Node], Node]:
     k, at = op.consts, op.lead + op.consts
     consts = node.inputs[op.lead : at]
     hoisted: list[Node] = []
-    found = {name: _Invariants(region, consts, hoisted) for name, region in op.regions.items()}
+    runs = isinstance(op, Scan) and bool(op.length)
+    found = {name: _Invariants(region, consts, hoisted, runs) for name, region in op.regions.items()}
     if not hoisted:
         return [], node
 
@@ -57,9 +57,10 @@ def _hoist(node: Node) -> tuple[list[Node], Node]:
 
 class _Invariants:
     """What a region computes from consts alone: its nodes are copied to `hoisted`, those that `stay` are the others.
-    `moved` are the values that these read, whose values outside are in `outer`."""
+    `moved` are the values that these read, whose values outside are in `outer`. `runs` tells that it runs once at
+    least."""
 
-    def __init__(self, region: Graph, consts: Sequence[Value], hoisted: list[Node]) -> None:
+    def __init__(self, region: Graph, consts: Sequence[Value], hoisted: list[Node], runs: bool) -> None:
         self.region = region
         self.outer: dict[Value, Value] = dict(zip(region.inputs, consts, strict=False))
         self.stay: list[Node] = []
@@ -68,8 +69,11 @@ class _Invariants:
         for inner in region.nodes:
             invariant = all([v in self.outer or isinstance(v, Constant) for v in inner.inputs])
             dynamic = any([v.type.dynamic for v in inner.outputs])
-            if not invariant or dynamic or not inner.op.pure or inner.op.name in RAISING or inner in counted:
+            reached = runs or not inner.op.raises
+            if not invariant or dynamic or not reached or inner.op.effect or inner in counted:
                 self.stay.append(inner)
+                # What is raised behind it is raised later than what it raises or does.
+                runs = runs and not must_be_reached(inner.op)
                 continue
             outputs = tuple([Value(v.type, v.name) for v in inner.outputs])
             inputs = tuple([self.outer.get(v, v) for v in inner.inputs])
@@ -82,7 +86,7 @@ class _Invariants:
 
 def _counted(region: Graph) -> set[Node]:
     """The ranges of which nothing is read but single entries, by loops."""
-    ranges = {node.outputs[0]: node for node in region.nodes if node.op.name == "iota"}
+    ranges = {node.outputs[0]: node for node in region.nodes if isinstance(node.op, Iota)}
     if ranges:
         for node in region.nodes:
             op = node.op

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.guarding import must_be_reached
 from graphad.passes.base import graph_pass
 
 ALIGNMENT = 64
 """Bytes to which every buffer is aligned: a cache line, and the widest vector register."""
-VIEWS = frozenset({"broadcast_to", "reshape", "transpose", "slice", "reverse", "expand_dims", "squeeze"})
-"""Ops whose result is their operand's memory seen in another way."""
 _READY_LIMIT = 32
 
 
@@ -61,7 +60,7 @@ def owners(graph: Graph) -> dict[Value, Value]:
     owner: dict[Value, Value] = {v: v for v in graph.inputs}
     for node in graph.nodes:
         for v in node.outputs:
-            source = node.inputs[0] if node.op.name in VIEWS else v
+            source = node.inputs[0] if node.op.view else v
             owner[v] = owner.get(source, source)
     return owner
 
@@ -87,8 +86,8 @@ def plan(graph: Graph) -> Plan:
 def lifetime(graph: Graph) -> Graph:
     """Reorder nodes so that fewer bytes are alive at once; the graph itself where no better order is found.
 
-    Nodes with effects keep their order. The order is greedy: of the nodes that may run next, the one that leaves the
-    fewest bytes alive.
+    Nodes with effects keep their order, and so do those that raise different exceptions. The order is greedy: of the
+    nodes that may run next, the one that leaves the fewest bytes alive.
     """
     nodes = _greedy(graph)
     better = Graph(graph.inputs, nodes, graph.outputs, graph.name)
@@ -121,12 +120,16 @@ def _greedy(graph: Graph) -> list[Node]:
     readers: dict[Value, set[int]] = {}
     followers: list[list[int]] = [[] for _ in nodes]
     missing = [0] * len(nodes)
-    effect = -1
+    # The nodes that must come after all of `earlier`, and among which the order is free.
+    earlier: list[int] = []
+    run: list[int] = []
     for i, node in enumerate(nodes):
         before = {made[v] for v in node.inputs if v in made}
-        if not node.op.pure:
-            before |= {effect} - {-1}
-            effect = i
+        if must_be_reached(node.op):
+            if run and (node.op.effect or nodes[run[0]].op.effect or node.op.raises != nodes[run[0]].op.raises):
+                earlier, run = run, []
+            run.append(i)
+            before.update(earlier)
         missing[i] = len(before)
         for j in before:
             followers[j].append(i)
@@ -141,17 +144,25 @@ def _greedy(graph: Graph) -> list[Node]:
                 grown -= v.type.nbytes
         return grown
 
+    grown: dict[int, int] = {}
     ready = [i for i, n in enumerate(missing) if n == 0]
     heapq.heapify(ready)
     result: list[Node] = []
     while ready:
-        window = heapq.nsmallest(_READY_LIMIT, ready) if len(ready) > 1 else ready
-        chosen = min(window, key=lambda i: (growth(i), i)) if len(window) > 1 else window[0]
-        ready.remove(chosen)
-        heapq.heapify(ready)
+        window = [heapq.heappop(ready) for _ in range(min(_READY_LIMIT, len(ready)))]
+        for i in window:
+            if i not in grown:
+                grown[i] = growth(i)
+        chosen = min(window, key=lambda i: (grown[i], i))
+        for i in window:
+            if i != chosen:
+                heapq.heappush(ready, i)
         result.append(nodes[chosen])
         for v in nodes[chosen].inputs:
-            readers[owner.get(v, v)].discard(chosen)
+            left = readers[owner.get(v, v)]
+            left.discard(chosen)
+            if len(left) == 1:
+                grown.pop(next(iter(left)), None)  # the last reader frees the memory
         for j in followers[chosen]:
             missing[j] -= 1
             if missing[j] == 0:

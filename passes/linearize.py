@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from graphad.build import Builder, building, locate
 from graphad.errors import GraphadError
-from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.guarding import refuse_again, silent
 from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
 from graphad.passes.dce import dce
@@ -15,6 +16,7 @@ from graphad.passes.jvp import differentiate, indices
 from graphad.passes.licm import licm
 from graphad.passes.remat import recomputed
 from graphad.passes.rewriting import rebind
+from graphad.places import Location
 from graphad.trace import Tracer
 
 
@@ -24,7 +26,12 @@ def linearize(graph: Graph, wrt: int | Sequence[int] | None = None) -> Graph:
 
     A loop or a branch with tangents is cut in two: one that also stacks what the derivative needs, and a linear one.
     """
-    graph, tangents, _ = differentiate(inline(graph), indices(wrt, graph))
+    return linearized(graph, indices(wrt, graph))
+
+
+def linearized(graph: Graph, wrt: Sequence[int]) -> Graph:
+    """`linearize` in inputs that have derivatives."""
+    graph, tangents, _ = differentiate(inline(graph), wrt)
     graph = licm(graph)
     nonlinear, linear = partition(graph, tangents)
     return Graph(graph.inputs, [*nonlinear, *linear], graph.outputs, graph.name)
@@ -37,7 +44,7 @@ def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[No
     dependent: list[Node] = []
 
     def place(node: Node, whole: bool) -> None:
-        if not any([v in reached for v in node.inputs]):
+        if reached.isdisjoint(node.inputs):
             independent.append(node)
             return
         if isinstance(node.op, Structured) and not whole:
@@ -84,8 +91,10 @@ def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wa
     residuals, again = recomputed(given, nonlinear, needed, costless)
     anew = {v for node in again for v in node.outputs}
     residuals = [v for v in residuals if v not in anew]
+    refuse_again(again)
     first = dce(Graph(given, nonlinear, (*known, *residuals), region.name))
-    return Split(first, Graph((*residuals, *roots), [*again, *tail], outputs, f"{region.name}_linear"))
+    nodes = [*map(silent, again), *tail]
+    return Split(first, Graph((*residuals, *roots), nodes, outputs, f"{region.name}_linear"))
 
 
 def _reads(nodes: Sequence[Node], made_before: Iterable[Value], outputs: Iterable[Value]) -> list[Value]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from graphad.graph import Graph, Node, Value
+from graphad.ops.guarding import reached_order
 from graphad.ops.loops import Scan
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
@@ -20,12 +22,11 @@ def merge_loops(graph: Graph) -> Graph:
     merged = True
     while merged:
         merged = False
-        loops = [i for i, node in enumerate(nodes) if isinstance(node.op, Scan) and node.op.pure]
-        for position, i in enumerate(loops):
-            partner = next((j for j in loops[position + 1 :] if _fit(nodes, i, j)), None)
-            if partner is not None:
-                nodes = _together(nodes, i, partner, set(graph.outputs))
-                merged = True
+        loops = [i for i, node in enumerate(nodes) if isinstance(node.op, Scan) and not node.op.effect]
+        for i, j in itertools.combinations(loops, 2):
+            together = _together(nodes, i, j, set(graph.outputs)) if _fit(nodes, i, j) else None
+            if together is not None and reached_order(together) == reached_order(nodes):
+                nodes, merged = together, True
                 break
     if all([a is b for a, b in zip(nodes, graph.nodes, strict=False)]) and len(nodes) == len(graph.nodes):
         return graph
@@ -47,7 +48,7 @@ def _fit(nodes: Sequence[Node], i: int, j: int) -> bool:
     # Nothing else of the first may lead to the second.
     reached = set(nodes[i].outputs)
     for node in nodes[i + 1 : j]:
-        if any([v in reached for v in node.inputs]):
+        if not reached.isdisjoint(node.inputs):
             reached.update(node.outputs)
     return not (reached & rest) and not ((reached - stacked) & set(arrays))
 
@@ -58,7 +59,7 @@ def _together(nodes: Sequence[Node], i: int, j: int, results: set[Value]) -> lis
     before: list[Node] = []
     after: list[Node] = []
     for node in nodes[i + 1 : j]:
-        if any([v in reached for v in node.inputs]):
+        if not reached.isdisjoint(node.inputs):
             reached.update(node.outputs)
             after.append(node)
         else:

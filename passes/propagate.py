@@ -36,7 +36,7 @@ class _Sweep:
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
-            if self.env and any([v in self.env for v in node.inputs]):
+            if not self.env.keys().isdisjoint(node.inputs):
                 node = node.with_inputs(tuple([self.env.get(v, v) for v in node.inputs]))
             if node.op._region_fields:
                 found = self.simplified(node)
@@ -74,7 +74,7 @@ class _Sweep:
         chosen = None
         if isinstance(index, Constant):
             chosen = min(max(int(index.array), 0), len(branches) - 1)
-        elif all([b.digest == branches[0].digest for b in branches]):
+        elif not op.effect and all([b.digest == branches[0].digest for b in branches]):
             chosen = 0
         if chosen is not None:
             self.inline(branches[chosen], operands, node.outputs)

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Node, Value
-
-CHEAP = frozenset(
-    {
-        "add", "subtract", "multiply", "multiply_no_nan", "negative", "square", "absolute", "sign", "maximum",
-        "minimum", "cast", "select", "less", "less_equal", "greater", "greater_equal", "equal", "not_equal",
-        "logical_and", "logical_or", "logical_not", "broadcast_to", "reshape", "transpose", "iota", "real", "imag",
-        "conjugate", "stop_gradient",
-    }
-)  # fmt: skip
-"""Ops that cost less than to write their result to memory and to read it back."""
+from graphad.ops.shape import BroadcastTo
+from graphad.passes.cost import cheap as cheap_to_compute
 
 
 def recomputed(
@@ -42,7 +34,7 @@ def recomputed(
                 pending.pop()
             elif isinstance(u, Constant) or u in free or u in kept:
                 follows.add(u)
-            elif node is None or node.op.name not in CHEAP or any([w in costly for w in node.inputs]):
+            elif node is None or not cheap_to_compute(node) or any([w in costly for w in node.inputs]):
                 costly.add(u)
             else:
                 unknown = [w for w in node.inputs if w not in follows]
@@ -60,7 +52,7 @@ def recomputed(
             if isinstance(u, Constant) or u in kept:
                 continue
             node = producers.get(u)
-            again_pays = u.type.dynamic or cheap(u) or (node is not None and node.op.name == "broadcast_to")
+            again_pays = u.type.dynamic or cheap(u) or (node is not None and isinstance(node.op, BroadcastTo))
             if not again_pays or u in free or node is None:
                 kept[u] = None
                 costly.clear()

@@ -7,12 +7,24 @@ from typing import Any
 
 from graphad.build import Builder, building
 from graphad.errors import VerifyError
-from graphad.graph import Graph, Location, Node, Value
-from graphad.op import Op
+from graphad.graph import Graph, Node, Value
+from graphad.op import Op, op_class
+from graphad.places import Location
 from graphad.trace import Tracer, lift
 
 Rule = Callable[..., Any]
 """`rule(node, *operands)` gives what replaces the node's result (a tuple for several), or `None` to leave it."""
+Kind = str | type[Op] | Op
+"""Which ops: an op or its class, its name, or the class of several."""
+
+
+class Rules(dict[type[Op], list[Rule]]):
+    """Rules by the class of the ops that they look at, under which they are also found by an op or its name."""
+
+    def __getitem__(self, kind: Kind) -> list[Rule]:
+        return super().setdefault(op_class(kind), [])
+
+
 _LIMIT = 64
 
 

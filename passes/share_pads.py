@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.ops.arithmetic import negative
+from graphad.ops.machinery import multiply
 from graphad.ops.slicing import Pad, Slice
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import map_regions
@@ -64,9 +66,9 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
 def _multiple(v: Value, makers: dict[Value, Node]) -> tuple[Value, Node | None]:
     """What a value is a multiple of by a single number, and the node that multiplies."""
     node = makers.get(v)
-    if node is not None and node.op.name == "negative":
+    if node is not None and node.op is negative:
         return node.inputs[0], node
-    if node is None or node.op.name != "multiply":
+    if node is None or node.op is not multiply:
         return v, None
     for x, y in (node.inputs, node.inputs[::-1]):
         if not isinstance(y, Constant) and y.type == v.type and not x.type.shape and x.type.dtype == v.type.dtype:

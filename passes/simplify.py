@@ -8,15 +8,42 @@ from typing import Any, TypeVar
 import numpy as np
 
 from graphad.graph import Constant, Graph, Node
-from graphad.op import OPS, Op
-from graphad.ops.elementwise import Elementwise, cast
-from graphad.ops.shape import broadcast_to, reshape
+from graphad.op import Op, op_class
+from graphad.ops.arithmetic import (
+    IntegerPow,
+    add,
+    bitwise_and,
+    bitwise_or,
+    bitwise_xor,
+    divide,
+    float_power,
+    invert,
+    left_shift,
+    logical_and,
+    logical_or,
+    negative,
+    positive,
+    reciprocal,
+    right_shift,
+    subtract,
+)
+from graphad.ops.complex import absolute, conjugate, sign
+from graphad.ops.dot_general import DotGeneral
+from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
+from graphad.ops.elementwise import Cast, Elementwise, cast
+from graphad.ops.gather import ScatterAdd
+from graphad.ops.machinery import MultiplyNoNan, multiply
+from graphad.ops.reduce import Sum
+from graphad.ops.rounding import ceil, floor, fmax, fmin, maximum, minimum, rint, trunc
+from graphad.ops.select import Select
+from graphad.ops.shape import BroadcastTo, Reshape, Transpose, broadcast_to, reshape
+from graphad.ops.slicing import Reverse, Slice
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import Rule, sweep
+from graphad.passes.rewriting import Kind, Rule, Rules, sweep
 from graphad.trace import Tracer
 
-RULES: dict[str | type[Op], list[Rule]] = {}
-"""The rules by the name of the op, or the class of ops, that they look at; earlier rules go first."""
+RULES = Rules()
+"""The rules by the ops that they look at; earlier rules go first."""
 
 _found: dict[type[Op], tuple[Rule, ...]] = {}
 R = TypeVar("R", bound=Callable[..., Any])
@@ -32,17 +59,18 @@ def simplify(graph: Graph) -> Graph:
     return sweep(graph, _rules_of, simplify)
 
 
-def rewrite(*ops: str | type[Op]) -> Callable[[R], R]:
-    """Register a rule for the ops of these names or classes: `rule(node, *operands)`.
+def rewrite(*ops: Kind) -> Callable[[R], R]:
+    """Register a rule for these ops, given by themselves, their classes or names: `rule(node, *operands)`.
 
     The operands are traced values: compute the replacement with NumPy's functions and operators. The answer is
     what replaces the node's result, of the same type, or `None` if the rule does not apply. `number` and
-    `made_by` tell what an operand is.
+    `made_by` tell what an operand is. The rule of an op is not that of what is derived from its class; a rule for an
+    abstract class is one for all below it.
     """
 
     def register(rule: R) -> R:
         for op in ops:
-            RULES.setdefault(op, []).append(rule)
+            RULES[op].append(rule)
         _found.clear()
         return rule
 
@@ -53,7 +81,7 @@ def number(x: Tracer) -> Any:
     """The number that fills a constant operand (through a broadcast), or `None` if there is not one known."""
     v: Any = x.value
     node = x.builder.producers.get(v)
-    if node is not None and node.op.name == "broadcast_to":
+    if node is not None and type(node.op) is BroadcastTo:
         v = node.inputs[0]
     if not isinstance(v, Constant) or not v.type.size:
         return None
@@ -63,10 +91,15 @@ def number(x: Tracer) -> Any:
     return first if (v.array == first).all() else None
 
 
-def made_by(x: Tracer, *ops: str) -> Node | None:
-    """The node that computes an operand, if its op is one of these."""
+def made_by(x: Tracer, *ops: Kind) -> Node | None:
+    """The node that computes an operand, if its op is one of these, given as in `rewrite`."""
     node = x.builder.producers.get(x.value)
-    return node if node is not None and node.op.name in ops else None
+    if node is not None:
+        cls = type(node.op)
+        for kind in ops:
+            if kind is cls or type(kind) is cls or (isinstance(kind, str) and op_class(kind) is cls):
+                return node
+    return None
 
 
 def operands(x: Tracer, node: Node) -> list[Tracer]:
@@ -75,13 +108,11 @@ def operands(x: Tracer, node: Node) -> list[Tracer]:
 
 
 def _rules_of(op: Op) -> tuple[Rule, ...]:
-    cls = type(op)
+    cls: type[Op] = type(op)
     found = _found.get(cls)
     if found is None:
-        rules = list(RULES.get(op.name, ()))
-        for base in cls.__mro__:
-            rules += RULES.get(base, ())
-        found = _found[cls] = tuple(rules)
+        kinds = [b for b in cls.__mro__ if issubclass(b, Op) and b in RULES and (b is cls or b.abstract)]
+        found = _found[cls] = tuple([rule for base in kinds for rule in RULES[base]])
     return found
 
 
@@ -93,7 +124,7 @@ def _like(node: Node, x: Any) -> Any:
 def _filled(node: Node, value: Any) -> Any:
     kind = node.outputs[0].type
     scalar = np.asarray(value, kind.dtype)
-    return OPS["broadcast_to"](kind.shape)(Tracer(_builder(), Constant(scalar))) if kind.shape else scalar  # type: ignore[operator]
+    return BroadcastTo(kind.shape)(Tracer(_builder(), Constant(scalar))) if kind.shape else scalar
 
 
 def _builder() -> Any:
@@ -104,15 +135,15 @@ def _builder() -> Any:
 
 # -- arithmetic ---------------------------------------------------------------------------------------------------
 
-NEUTRAL: Sequence[tuple[str, int, Any]] = [
-    ("add", 1, 0), ("add", 0, 0), ("subtract", 1, 0), ("multiply", 1, 1), ("multiply", 0, 1), ("divide", 1, 1),
-    ("multiply_no_nan", 1, 1), ("multiply_no_nan", 0, 1), ("power", 1, 1), ("left_shift", 1, 0), ("right_shift", 1, 0),
-    ("bitwise_or", 1, 0), ("bitwise_or", 0, 0), ("bitwise_xor", 1, 0), ("bitwise_xor", 0, 0),
+NEUTRAL: Sequence[tuple[Op, int, Any]] = [
+    (add, 1, 0), (add, 0, 0), (subtract, 1, 0), (multiply, 1, 1), (multiply, 0, 1), (divide, 1, 1),
+    (MultiplyNoNan(), 1, 1), (MultiplyNoNan(), 0, 1), (float_power, 1, 1), (left_shift, 1, 0), (right_shift, 1, 0),
+    (bitwise_or, 1, 0), (bitwise_or, 0, 0), (bitwise_xor, 1, 0), (bitwise_xor, 0, 0),
 ]  # fmt: skip
 """Rows (op, position, number): with that number as that operand, the op gives its other operand."""
 
-INVOLUTIONS: Sequence[str] = ["negative", "conjugate", "invert"]
-IDEMPOTENT: Sequence[str] = ["absolute", "positive", "floor", "ceil", "trunc", "rint", "sign"]
+INVOLUTIONS: Sequence[Op] = [negative, conjugate, invert]
+IDEMPOTENT: Sequence[Op] = [absolute, positive, floor, ceil, trunc, rint, sign]
 
 
 def _neutral(position: int, value: Any) -> Rule:
@@ -134,7 +165,7 @@ def _loses_sign(node: Node, zero: Any) -> bool:
     if zero.dtype.kind not in "fc" or (node.where is not None and node.where.role):
         return False
     signs = np.signbit([zero.real, zero.imag] if zero.dtype.kind == "c" else [zero])
-    return not signs.all() if node.op.name == "add" else bool(signs.any())
+    return not signs.all() if node.op is add else bool(signs.any())
 
 
 for _op, _position, _value in NEUTRAL:
@@ -143,33 +174,33 @@ for _op, _position, _value in NEUTRAL:
 
 @rewrite(*INVOLUTIONS)
 def involution(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, node.op.name)
+    inner = made_by(x, node.op)
     return operands(x, inner)[0] if inner is not None else None
 
 
 @rewrite(*IDEMPOTENT)
 def idempotent(node: Node, x: Tracer) -> Any:
-    return x if made_by(x, node.op.name) is not None and x.type is node.outputs[0].type else None
+    return x if made_by(x, node.op) is not None and x.type is node.outputs[0].type else None
 
 
-@rewrite("positive")
-def positive(node: Node, x: Tracer) -> Any:
+@rewrite(positive)
+def itself(node: Node, x: Tracer) -> Any:
     return x
 
 
-@rewrite("maximum", "minimum", "fmax", "fmin", "logical_and", "logical_or", "bitwise_and", "bitwise_or")
+@rewrite(maximum, minimum, fmax, fmin, logical_and, logical_or, bitwise_and, bitwise_or)
 def same_operands(node: Node, x: Tracer, y: Tracer) -> Any:
     return x if x.value is y.value and x.type is node.outputs[0].type else None
 
 
-@rewrite("multiply")
+@rewrite(multiply)
 def integer_times_zero(node: Node, x: Tracer, y: Tracer) -> Any:
     if x.dtype.kind not in "iub":
         return None
     return _filled(node, 0) if any(n is not None and n == 0 for n in (number(x), number(y))) else None
 
 
-@rewrite("multiply_no_nan")
+@rewrite(MultiplyNoNan)
 def no_influence(node: Node, x: Tracer, y: Tracer) -> Any:
     factor = number(y)
     if factor is not None:
@@ -178,7 +209,7 @@ def no_influence(node: Node, x: Tracer, y: Tracer) -> Any:
     return x * y if derivative is not None and np.isfinite(derivative) else None
 
 
-@rewrite("multiply")
+@rewrite(multiply)
 def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Any:
     for a, b in ((x, y), (y, x)):
         n = number(b) if a.dtype.kind in "if" else None
@@ -187,9 +218,9 @@ def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Any:
     return None
 
 
-@rewrite("multiply", "divide")
+@rewrite(multiply, divide)
 def signs_cancel(node: Node, x: Tracer, y: Tracer) -> Any:
-    a, b = made_by(x, "negative"), made_by(y, "negative")
+    a, b = made_by(x, negative), made_by(y, negative)
     if a is not None and b is not None:
         return node.op(operands(x, a)[0], operands(y, b)[0])
     for inner, this, other, first in ((a, x, y, True), (b, y, x, False)):
@@ -201,39 +232,39 @@ def signs_cancel(node: Node, x: Tracer, y: Tracer) -> Any:
     return None
 
 
-@rewrite("add")
+@rewrite(add)
 def add_negative(node: Node, x: Tracer, y: Tracer) -> Any:
-    inner = made_by(y, "negative")
+    inner = made_by(y, negative)
     if inner is not None:
         return x - operands(y, inner)[0]
-    inner = made_by(x, "negative")
+    inner = made_by(x, negative)
     return y - operands(x, inner)[0] if inner is not None else None
 
 
-@rewrite("add")
+@rewrite(add)
 def add_in_place(node: Node, x: Tracer, y: Tracer) -> Any:
     """A sum with an array of zeros but for a part changes only that part of the other term."""
     if _loses_sign(node, np.zeros((), x.dtype)):
         return None
     for whole, part in ((x, y), (y, x)):
         changes: list[tuple[Node, list[Tracer]]] = []
-        while whole.type == part.type and (made := made_by(part, "scatter_add", "dynamic_update_slice")) is not None:
+        while whole.type == part.type and (made := made_by(part, ScatterAdd, DynamicUpdateSlice)) is not None:
             part, *rest = operands(part, made)
             changes.append((made, rest))
-            if made.op.name == "dynamic_update_slice":
+            if isinstance(made.op, DynamicUpdateSlice):
                 break
         if changes and number(part) == 0:
             for made, (update, *places) in reversed(changes):
-                if made.op.name == "dynamic_update_slice":
-                    update = OPS["dynamic_slice"](update.shape)(whole, *places) + update  # type: ignore[operator]
+                if isinstance(made.op, DynamicUpdateSlice):
+                    update = DynamicSlice(update.shape)(whole, *places) + update
                 whole = made.op(whole, update, *places)
             return whole
     return None
 
 
-@rewrite("subtract")
+@rewrite(subtract)
 def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
-    inner = made_by(y, "negative")
+    inner = made_by(y, negative)
     if inner is not None:
         return x + operands(y, inner)[0]
     n = number(x)
@@ -242,13 +273,13 @@ def subtract_negative(node: Node, x: Tracer, y: Tracer) -> Any:
     return _like(node, -y)
 
 
-@rewrite("divide")
+@rewrite(divide)
 def one_over(node: Node, x: Tracer, y: Tracer) -> Any:
     n = number(x) if x.dtype.kind == "f" else None
-    return _like(node, OPS["reciprocal"](y)) if n is not None and n == 1 else None  # type: ignore[operator]
+    return _like(node, reciprocal(y)) if n is not None and n == 1 else None
 
 
-@rewrite("power")
+@rewrite(float_power)
 def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
     n = number(y)
     if n is None or x.dtype.kind not in "fc" or isinstance(n, np.complexfloating):
@@ -256,21 +287,21 @@ def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
     if n == 0.5 and x.dtype.kind == "f":
         return _like(node, np.sqrt(x))  # type: ignore[call-overload]
     if n == int(n) if np.isfinite(n) and abs(n) <= 16 else False:
-        return _like(node, OPS["integer_pow"](int(n))(x))  # type: ignore[operator]
+        return _like(node, IntegerPow(int(n))(x))
     return None
 
 
-@rewrite("integer_pow")
+@rewrite(IntegerPow)
 def small_power(node: Node, x: Tracer) -> Any:
     n = node.op.attributes["n"]
     if n == 0:
         return _filled(node, 1)
     if n == 1:
         return x
-    return OPS["reciprocal"](x) if n == -1 and x.dtype.kind in "fc" else None  # type: ignore[operator]
+    return reciprocal(x) if n == -1 and x.dtype.kind in "fc" else None
 
 
-@rewrite("select")
+@rewrite(Select)
 def known_choice(node: Node, condition: Tracer, x: Tracer, y: Tracer) -> Any:
     if x.value is y.value:
         return _like(node, x)
@@ -281,12 +312,12 @@ def known_choice(node: Node, condition: Tracer, x: Tracer, y: Tracer) -> Any:
 # -- types and shapes ---------------------------------------------------------------------------------------------
 
 
-@rewrite("cast")
+@rewrite(Cast)
 def double_cast(node: Node, x: Tracer) -> Any:
     target = node.outputs[0].type.dtype
     if x.dtype == target:
         return x
-    inner = made_by(x, "cast")
+    inner = made_by(x, Cast)
     if inner is None:
         return None
     source = inner.inputs[0].type.dtype
@@ -295,42 +326,43 @@ def double_cast(node: Node, x: Tracer) -> Any:
     return cast(operands(x, inner)[0], target) if exact else None
 
 
-@rewrite("reshape", "broadcast_to", "transpose", "slice", "reverse")
+@rewrite(Reshape, BroadcastTo, Transpose, Slice, Reverse)
 def unchanged(node: Node, x: Tracer) -> Any:
     if x.type is not node.outputs[0].type:
         return None
-    if node.op.name == "transpose":
-        return x if node.op.attributes["axes"] == tuple(range(x.ndim)) else None
-    if node.op.name == "slice":
-        return x if all(s > 0 for s in node.op.attributes["step"]) else None
-    if node.op.name == "reverse":
-        return x if all(x.shape[i] == 1 for i in node.op.attributes["axes"]) else None
+    op = node.op
+    if isinstance(op, Transpose):
+        return x if op.axes == tuple(range(x.ndim)) else None
+    if isinstance(op, Slice):
+        return x if all(s > 0 for s in op.step) else None
+    if isinstance(op, Reverse):
+        return x if all(x.shape[i] == 1 for i in op.axes) else None
     return x
 
 
-@rewrite("reshape")
+@rewrite(Reshape)
 def reshape_of_reshape(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "reshape")
+    inner = made_by(x, Reshape)
     return reshape(operands(x, inner)[0], node.outputs[0].type.shape) if inner is not None else None
 
 
-@rewrite("reshape")
+@rewrite(Reshape)
 def reshape_of_scalar(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "broadcast_to")
+    inner = made_by(x, BroadcastTo)
     if inner is None or inner.inputs[0].type.shape:
         return None
     return broadcast_to(operands(x, inner)[0], node.outputs[0].type.shape)
 
 
-@rewrite("broadcast_to")
+@rewrite(BroadcastTo)
 def broadcast_of_broadcast(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "broadcast_to")
+    inner = made_by(x, BroadcastTo)
     return _like(node, operands(x, inner)[0]) if inner is not None else None
 
 
-@rewrite("broadcast_to")
+@rewrite(BroadcastTo)
 def broadcast_of_unit_axes(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "reshape")
+    inner = made_by(x, Reshape)
     if inner is None:
         return None
     # New leading axes of extent 1 are what broadcasting adds by itself.
@@ -339,23 +371,23 @@ def broadcast_of_unit_axes(node: Node, x: Tracer) -> Any:
     return _like(node, operands(x, inner)[0]) if lead >= 0 and x.shape == (1,) * lead + source else None
 
 
-@rewrite("transpose")
+@rewrite(Transpose)
 def transpose_of_transpose(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "transpose")
+    inner = made_by(x, Transpose)
     if inner is None:
         return None
     first = inner.op.attributes["axes"]
     return type(node.op)(tuple(first[i] for i in node.op.attributes["axes"]))(operands(x, inner)[0])  # type: ignore[call-arg]
 
 
-@rewrite("sum")
+@rewrite(Sum)
 def sum_over_nothing(node: Node, x: Tracer) -> Any:
     return x if not node.op.attributes["axes"] else None
 
 
-@rewrite("sum")
+@rewrite(Sum)
 def sum_of_broadcast(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "broadcast_to")
+    inner = made_by(x, BroadcastTo)
     if inner is None:
         return None
     source, axes = inner.inputs[0].type, node.op.attributes["axes"]
@@ -370,24 +402,24 @@ def sum_of_broadcast(node: Node, x: Tracer) -> Any:
     left = [i for i in range(x.ndim) if i not in repeated]
     rest = broadcast_to(reshape(rest, kept), shape)
     remaining = tuple(left.index(i) for i in axes if i not in repeated)
-    return (OPS["sum"](remaining)(rest) if remaining else rest) * np.asarray(count, x.dtype)  # type: ignore[operator]
+    return (Sum(remaining)(rest) if remaining else rest) * np.asarray(count, x.dtype)
 
 
-@rewrite("sum")
+@rewrite(Sum)
 def sum_of_moved(node: Node, x: Tracer) -> Any:
-    inner = made_by(x, "transpose", "reshape")
+    inner = made_by(x, Transpose, Reshape)
     if inner is None or node.outputs[0].type.shape or len(node.op.attributes["axes"]) != x.ndim:
         return None
     source = operands(x, inner)[0]
-    return OPS["sum"](tuple(range(source.ndim)))(source)  # type: ignore[operator]
+    return Sum(tuple(range(source.ndim)))(source)
 
 
-@rewrite("dot_general")
+@rewrite(DotGeneral)
 def contraction_of_transpose(node: Node, x: Tracer, y: Tracer) -> Any:
     attributes = dict(node.op.attributes)
     sides = [x, y]
     for i, side in enumerate(("lhs", "rhs")):
-        inner = made_by(sides[i], "transpose")
+        inner = made_by(sides[i], Transpose)
         if inner is None:
             continue
         axes = inner.op.attributes["axes"]
@@ -403,7 +435,7 @@ def contraction_of_transpose(node: Node, x: Tracer, y: Tracer) -> Any:
 @rewrite(Elementwise)
 def implicit_broadcast(node: Node, *xs: Tracer) -> Any:
     # Elementwise ops broadcast by themselves, so an explicit broadcast is applied to their result at most.
-    inner = [made_by(x, "broadcast_to") for x in xs]
+    inner = [made_by(x, BroadcastTo) for x in xs]
     if not any(n is not None for n in inner) or len(node.outputs) != 1:
         return None
     stripped = [x if n is None else operands(x, n)[0] for x, n in zip(xs, inner, strict=True)]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from graphad.build import Builder, building, locate
 from graphad.errors import GraphadError
-from graphad.graph import Graph, Location, Node, Value
-from graphad.ops.elementwise import cast
-from graphad.ops.loops import add_stacks
-from graphad.ops.shape import sum_to
-from graphad.ops.structured import Structured
-from graphad.passes.base import graph_pass
+from graphad.graph import Graph, Node, Value
+from graphad.ops.structured import Structured, all_results, chosen, one_or_all
+from graphad.passes.base import graph_pass, positions
+from graphad.passes.cotangents import Cotangent, fitted, masked_inputs, passed, total
 from graphad.passes.linearize import partition
+from graphad.places import Location
 from graphad.trace import Tracer, full
+from graphad.types import TensorType
 
 
 @graph_pass
@@ -25,8 +26,13 @@ def transpose(graph: Graph, inputs: int | Sequence[int], outputs: int | Sequence
     `(others, cotangents of linear outputs) -> (others, cotangents of linear inputs)`, so that
     `<ct, linear(t)> == <transposed(ct), t>`. Complex numbers are transposed without conjugation.
     """
-    inputs = (inputs,) if isinstance(inputs, int) else inputs
-    outputs = (outputs,) if isinstance(outputs, int) else outputs
+    inputs = positions("inputs", inputs, len(graph.inputs), f"inputs of @{graph.name}")
+    outputs = positions("outputs", outputs, len(graph.outputs), f"outputs of @{graph.name}")
+    return transposed(graph, inputs, outputs)
+
+
+def transposed(graph: Graph, inputs: Sequence[int], outputs: Sequence[int], flags: Sequence[bool] = ()) -> Graph:
+    """`transpose` in positions that there are; the flags tell which cotangents may have zeros of a choice."""
     roots = [graph.inputs[i] for i in inputs]
     linear_outputs = [graph.outputs[i] for i in outputs]
     nonlinear, linear = partition(graph, roots)
@@ -36,51 +42,58 @@ def transpose(graph: Graph, inputs: int | Sequence[int], outputs: int | Sequence
     builder.staged = True
     builder.inputs.extend(v for i, v in enumerate(graph.inputs) if i not in inputs)
     builder.nodes.extend(nonlinear)
-    cts: dict[Value, Tracer] = {}
-    for v in linear_outputs:
-        ct = Tracer(builder, builder.input(v.type, "ct" if len(outputs) == 1 else f"ct_{len(cts)}"))
-        if v in active:
-            cts[v] = cts[v] + ct if v in cts else ct
+    cts: dict[Value, list[Cotangent]] = {}
     with building(builder):
+        for v, flag in zip(linear_outputs, flags or (False,) * len(outputs), strict=True):
+            name = "ct" if len(outputs) == 1 else f"ct_{len(cts)}"
+            ct = Tracer(builder, builder.input(v.type, name))
+            if v in active:
+                cts.setdefault(v, []).append(Cotangent(ct, flag))
         for node in reversed(linear):
-            if any([v in cts for v in node.outputs]):
+            if not cts.keys().isdisjoint(node.outputs):
                 _transpose_node(builder, node, active, cts)
-        results = [(cts[v] if v in cts else full(builder, v.type, 0)).value for v in roots]
+        # Sums of the inputs' cotangents stand at the place of the last node.
+        results = [(total(cts[v]).whole() if v in cts else full(builder, v.type, 0)).value for v in roots]
     others = [v for i, v in enumerate(graph.outputs) if i not in outputs]
     return builder.finish([*others, *results])
 
 
-def _transpose_region(region: Graph, linear: Sequence[bool], wanted: Sequence[bool]) -> Graph:
-    outputs = [v for v, flag in zip(region.outputs, wanted, strict=True) if flag]
+def _transpose_region(masked: Sequence[bool], region: Graph, linear: Sequence[bool], wanted: Sequence[bool]) -> Graph:
+    outputs, flags = chosen(region.outputs, wanted), chosen(masked, wanted)
     graph = Graph(region.inputs, region.nodes, outputs, region.name)
-    return transpose(graph, [i for i, flag in enumerate(linear) if flag], range(len(outputs)))
+    return transposed(graph, [i for i, flag in enumerate(linear) if flag], range(len(outputs)), flags)
 
 
-def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[Value, Tracer]) -> None:
+def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[Value, list[Cotangent]]) -> None:
     builder.where = (node.where or Location()).with_role("cotangent")
     operands = [v.type if v in active else Tracer(builder, v) for v in node.inputs]
-    found: list[Any] = [cts.pop(v, None) for v in node.outputs]
+    found = [total(cts.pop(v)) if v in cts else None for v in node.outputs]
     try:
         if isinstance(node.op, Structured):
-            result = node.op.transpose(_one_or_all(found), *operands, recur=_transpose_region)
+            results = _of_regions(node, node.op, operands, found)
+        elif len(found) == 1:
+            assert found[0] is not None
+            results = passed(node, operands, found[0])
         else:
-            given = [full(builder, v.type, 0) if c is None else c for c, v in zip(found, node.outputs, strict=True)]
-            result = node.op.transpose(_one_or_all(given), *operands)
+            every = [c or Cotangent(full(builder, v.type, 0)) for c, v in zip(found, node.outputs, strict=True)]
+            masked = any([c.masked for c in every])
+            rule = node.op.transpose_masked if masked else node.op.transpose
+            given = all_results(rule(tuple([c.whole() for c in every]), *operands))
+            results = [None if x is None else Cotangent(x, masked) for x in given]
+        for i, v in enumerate(node.inputs):
+            c = results[i]
+            if c is not None and v in active:
+                cts.setdefault(v, []).append(c if c.value.value.type is v.type else fitted(c, v.type))
     except GraphadError as error:
         locate(error, node.where)
         raise
-    for v, c in zip(node.inputs, result if isinstance(result, tuple) else (result,), strict=True):
-        if c is None or v not in active:
-            continue
-        kind = v.type
-        if c.value.type is not kind:
-            c = cast(sum_to(c, kind.shape), kind.dtype)
-        if v not in cts:
-            cts[v] = c
-        else:
-            cts[v] = add_stacks(cts[v], c) if kind.dynamic else cts[v] + c
-    builder.where = None
 
 
-def _one_or_all(xs: list[Any]) -> Any:
-    return xs[0] if len(xs) == 1 else tuple(xs)
+def _of_regions(
+    node: Node, op: Structured, operands: Sequence[Any], found: Sequence[Cotangent | None]
+) -> list[Cotangent | None]:
+    flags = [c is not None and c.masked for c in found]
+    ends, masked = op.masked(masked_inputs, flags, [isinstance(x, TensorType) for x in operands])
+    cts = [None if c is None else c.whole() for c in found]
+    results = all_results(op.transpose(one_or_all(cts), *operands, recur=partial(_transpose_region, ends)))
+    return [None if x is None else Cotangent(x, flag) for x, flag in zip(results, masked, strict=True)]

@@ -7,12 +7,19 @@ concatenations. Unrolled, a whole chain of such nodes is one pass over memory wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphad.graph import Graph, Node, Value
+from graphad.moves import Piece
+from graphad.op import Op
+from graphad.ops.cumulative import Cumprod, Cumsum, Cumulative
+from graphad.ops.dot_general import DotGeneral
 from graphad.ops.elementwise import Cast, Elementwise
+from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
+from graphad.ops.shape import Concatenate, Iota, Reshape
+from graphad.ops.slicing import Pad
 from graphad.types import Shape, TensorType
 
 CELLS = 64
@@ -26,9 +33,6 @@ WORK = 1024
 """Operations in one unrolled kernel, at most."""
 TOTAL = 24576
 """Operations in all unrolled kernels without a loop, at most: beyond it compiling takes longer than it saves."""
-REDUCTIONS = {"sum": "biufc", "prod": "biufc", "max": "biuf", "min": "biuf", "any": "b", "all": "b"}
-"""The reductions that kernels can hold, and the dtype kinds that each takes."""
-_VIEWS = frozenset({"transpose", "reverse", "slice", "broadcast_to", "reshape"})
 
 
 def is_elementwise(node: Node) -> bool:
@@ -47,8 +51,10 @@ def fits(node: Node, lead: Shape) -> bool:
     out, d, op = node.outputs[0].type, len(lead), node.op
     if isinstance(op, (Elementwise, Cast)):
         return _leads(out, lead) and all(_broadcasts(v.type, out, d) for v in node.inputs) and is_elementwise(node)
-    rule = _FITS.get(op.name)
-    return rule is not None and "e" not in [v.type.dtype.char for v in node.inputs] and rule(op, node, lead)
+    rule = _FITS.get(type(op)) or (_moved if op.placed else _reduction if isinstance(op, Reduction) else None)
+    if rule is None or op.raises or op.effect or "e" in [v.type.dtype.char for v in node.inputs]:
+        return False
+    return rule(op, node, lead)
 
 
 def _leads(x: TensorType, lead: Shape) -> bool:
@@ -70,8 +76,8 @@ def complete(node: Node, d: int) -> list[Value]:
     needed at other positions than the loop's own."""
     if not d:
         return []
-    if node.op.name == "dot_general":
-        op: Any = node.op
+    if type(node.op) is DotGeneral:
+        op = node.op
         return [] if op.rhs_batch else [node.inputs[1]]
     if isinstance(node.op, (Elementwise, Cast)):
         return [v for v in node.inputs if v.type.ndim != node.outputs[0].type.ndim and v.type.size > 1]
@@ -80,37 +86,43 @@ def complete(node: Node, d: int) -> list[Value]:
 
 def _reduction(op: Any, node: Node, lead: Shape) -> bool:
     x, out = node.inputs[0].type, node.outputs[0].type
-    return _leads(x, lead) and x.dtype == out.dtype and x.dtype.kind in REDUCTIONS[op.name]
+    return _leads(x, lead) and x.dtype == out.dtype and x.dtype.kind in op.loops_over
 
 
-def _inner(op: Any, node: Node, lead: Shape) -> bool:
-    """A shape op that leaves the leading axes alone."""
+def _inner(node: Node, lead: Shape) -> bool:
+    return all([_leads(v.type, lead) for v in (*node.inputs, *node.outputs)])
+
+
+def _moved(op: Op, node: Node, lead: Shape) -> bool:
+    """An op that moves elements and leaves the leading axes alone."""
+    pieces = op.pieces(*[v.type for v in node.inputs]) if _inner(node, lead) else None
+    return pieces is not None and all([_keeps(piece, lead) for piece in pieces])
+
+
+def _keeps(piece: Piece, lead: Shape) -> bool:
     d = len(lead)
-    if not all(_leads(v.type, lead) for v in (*node.inputs, *node.outputs)):
-        return False
-    match op.name:
-        case "transpose":
-            return tuple(op.axes[:d]) == tuple(range(d))
-        case "slice":
-            cuts = zip(op.start, op.stop, op.step, lead, strict=False)
-            return all(a == 0 and b == n and s == 1 for a, b, s, n in cuts)
-        case "pad":
-            return not any((*op.low[:d], *op.high[:d], *op.interior[:d]))
-        case "reverse":
-            return all(axis >= d for axis in op.axes)
-        case "concatenate" | "cumsum" | "cumprod":
-            return bool(op.axis >= d)
-        case "broadcast_to":
-            # NumPy pairs up the last axes.
-            return not d or node.inputs[0].type.ndim == node.outputs[0].type.ndim
-    return True
+    outer = all([n == 1 or at == (0, 1, axis) for axis, (at, n) in enumerate(zip(piece.places, lead, strict=False))])
+    return outer and all([step == 0 or axis >= d for _, step, axis in piece.places[d:]])
 
 
-def _iota(op: Any, node: Node, lead: Shape) -> bool:
+def _reshape(op: Reshape, node: Node, lead: Shape) -> bool:
+    return _inner(node, lead)
+
+
+def _pad(op: Pad, node: Node, lead: Shape) -> bool:
+    d = len(lead)
+    return _inner(node, lead) and not any((*op.low[:d], *op.high[:d], *op.interior[:d]))
+
+
+def _cumulative(op: Cumulative, node: Node, lead: Shape) -> bool:
+    return _inner(node, lead) and op.axis >= len(lead)
+
+
+def _iota(op: Iota, node: Node, lead: Shape) -> bool:
     return not lead and node.outputs[0].type.size <= CELLS
 
 
-def _dot(op: Any, node: Node, lead: Shape) -> bool:
+def _dot(op: DotGeneral, node: Node, lead: Shape) -> bool:
     d = len(lead)
     a, b, out = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
     batch = tuple(range(d))
@@ -128,43 +140,44 @@ def dot_work(node: Node, d: int) -> int:
     return math.prod(node.outputs[0].type.shape[d:]) * terms
 
 
-_FITS: dict[str, Any] = {
-    **dict.fromkeys(REDUCTIONS, _reduction),
-    **dict.fromkeys(("transpose", "slice", "pad", "reverse", "concatenate", "cumsum", "cumprod", "reshape",
-                     "broadcast_to"), _inner),
-    "iota": _iota,
-    "dot_general": _dot,
+_MIXING = (Concatenate, Pad, Cumsum, Cumprod)
+"""Ops whose small results are worth unrolling."""
+_FITS: dict[type[Op], Callable[..., bool]] = {
+    Reshape: _reshape, Pad: _pad, Cumsum: _cumulative, Cumprod: _cumulative, Iota: _iota, DotGeneral: _dot,
 }  # fmt: skip
+"""Rules of ops that are more than `pieces` tell."""
 
 
 def work(node: Node, d: int, lanes: int = 1) -> int:
     """Operations of a node within `d` leading axes; without any, each is of so many `lanes`."""
-    if node.op.name in _VIEWS or node.op.name in ("concatenate", "pad", "iota"):
-        return 0
-    if node.op.name == "dot_general":
-        total = 2 * dot_work(node, d)
+    if isinstance(node.op, Elementwise):
+        total = math.prod(node.outputs[0].type.shape[d:])
     else:
-        x = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
-        total = math.prod(x.type.shape[d:])
-    return -(-total // lanes) if d == 0 else total
+        total = node.op.flops(*[v.type for v in node.inputs]) // max(math.prod(leading(node, d)), 1)
+    return total if d else -(-total // lanes)
+
+
+def leading(node: Node, d: int) -> Shape:
+    """The first `d` axes of what a node computes: of its result, or of what it reduces."""
+    v = node.inputs[0] if isinstance(node.op, Reduction) else node.outputs[0]
+    return v.type.shape[:d]
 
 
 def seed(node: Node, maker: Mapping[Value, Node]) -> Shape | None:
     """The leading axes within which a node is worth unrolling: it mixes few elements along the others."""
     if len(node.outputs) != 1:
         return None
-    op: Any = node.op
-    name = op.name
-    x = node.inputs[0].type if node.inputs else node.outputs[0].type
-    if name in REDUCTIONS:
+    op = node.op
+    if isinstance(op, Reduction):
+        x = node.inputs[0].type
         d = min(op.axes, default=0)
         inner = math.prod(x.shape[d:])
         most = NEIGHBOURS if math.prod(x.shape[:d]) > 1 else CELLS
         small = inner <= most or (inner <= SPREAD_NEIGHBOURS and _spreads(node.inputs[0], x.size, maker))
         found = x.shape[:d] if small else None
-    elif name == "dot_general":
+    elif type(op) is DotGeneral:
         found = _dot_seed(node)
-    elif name in ("concatenate", "pad", "cumsum", "cumprod") and node.outputs[0].type.size <= CELLS // 4:
+    elif type(op) in _MIXING and node.outputs[0].type.size <= CELLS // 4:
         found = ()
     else:
         return None
@@ -215,7 +228,7 @@ def leads(graph: Graph, lanes: int = 1, total: int = TOTAL) -> dict[Node, Shape]
     made: set[Value] = set()
     for node in graph.nodes:
         # What only looks at memory in another way is better left outside.
-        if node in found and node.op.name in _VIEWS and node.inputs[0] not in made:
+        if node in found and node.op.view and node.inputs[0] not in made:
             del found[node]
         elif node in found:
             made.update(node.outputs)

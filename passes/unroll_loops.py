@@ -25,7 +25,7 @@ def unroll_loops(graph: Graph, limit: int = LIMIT) -> Graph:
     env: dict[Value, Value] = {}
     changed = False
     for node in graph.nodes:
-        if env and any([v in env for v in node.inputs]):
+        if not env.keys().isdisjoint(node.inputs):
             node = node.with_inputs(tuple([env.get(v, v) for v in node.inputs]))
         mapped = map_regions(node, lambda region: unroll_loops(region, limit))
         changed = changed or mapped is not node

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
-from graphad.passes.base import graph_pass
+from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.jvp import indices
-from graphad.passes.linearize import linearize
-from graphad.passes.transpose import transpose
+from graphad.passes.linearize import linearized
+from graphad.passes.transpose import transposed
 
 
 @graph_pass
@@ -20,8 +22,8 @@ def vjp(graph: Graph, wrt: int | Sequence[int] | None = None) -> Graph:
     """
     wrt = indices(wrt, graph)
     n_in, n_out = len(graph.inputs), len(graph.outputs)
-    linear = linearize(graph, wrt)
-    return transpose(
+    linear = linearized(graph, wrt)
+    return transposed(
         linear, range(n_in, n_in + len(wrt)), range(n_out, len(linear.outputs))
     )
 
@@ -30,26 +32,28 @@ def vjp(graph: Graph, wrt: int | Sequence[int] | None = None) -> Graph:
 def grad(graph: Graph, wrt: int | Sequence[int] | None = None, output: int = 0) -> Graph:
     """`(inputs) -> (outputs, gradient of outputs[output] in each of inputs[wrt])`.
 
-    Raises `ShapeError` if that output is not a real scalar.
+    Raises `ShapeError` if that output is not a real scalar, `PipelineError` for options that fit no input or output.
     """
     wrt = indices(wrt, graph)
+    check_option("output", output, isinstance(output, int), "it is the position of an output")
+    output = positions("output", output, len(graph.outputs), f"outputs of @{graph.name}")[0]
     loss = graph.outputs[output]
     if loss.type.shape or loss.type.dtype.kind not in "fc":
         raise ShapeError(f"grad: @{graph.name} gives {loss.type}, not a floating-point scalar; use vjp or jacrev")
     n_in, n_out = len(graph.inputs), len(graph.outputs)
-    linear = linearize(graph, wrt)
+    linear = linearized(graph, wrt)
     position = n_out + sum(v.type.differentiable for v in graph.outputs[:output])
     outputs = (*linear.outputs[:n_out], linear.outputs[position])
     scalar = Graph(linear.inputs, linear.nodes, outputs, graph.name)
-    transposed = transpose(scalar, range(n_in, n_in + len(wrt)), n_out)
-    return bind(transposed, {transposed.inputs[-1]: Constant(loss.type.dtype.type(1))})
+    back = transposed(scalar, range(n_in, n_in + len(wrt)), (n_out,))
+    return bind(back, {back.inputs[-1]: Constant(np.ones((), loss.type.dtype))})
 
 
 def bind(graph: Graph, values: Mapping[Value, Value]) -> Graph:
     """The graph with some of its inputs replaced, by constants for example."""
     nodes = []
     for node in graph.nodes:
-        if any([v in values for v in node.inputs]):
+        if not values.keys().isdisjoint(node.inputs):
             node = node.with_inputs(tuple([values.get(v, v) for v in node.inputs]))
         nodes.append(node)
     inputs = [v for v in graph.inputs if v not in values]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from graphad.build import Builder, building, locate
 from graphad.errors import GraphadError
-from graphad.graph import Constant, Graph, Location, Value
+from graphad.graph import Constant, Graph, Value
 from graphad.ops.shape import BroadcastTo
-from graphad.passes.base import graph_pass
+from graphad.passes.base import check_option, graph_pass
 from graphad.passes.inline import inline
+from graphad.places import Location
 from graphad.trace import Tracer, lift
 
 
@@ -17,25 +21,34 @@ from graphad.trace import Tracer, lift
 def vmap(graph: Graph, size: int, batched: Sequence[bool] | None = None) -> Graph:
     """Every batched input gets a leading axis of extent `size`, and so does every output.
 
-    Nodes that depend on no batched input are kept as they are.
+    Nodes that depend on no batched input are kept as they are, but for draws of random numbers.
     """
+    check_option("size", size, isinstance(size, (int, np.integer)) and size >= 0, "it is the extent of the new axis")
+    fits = batched is None or (isinstance(batched, Sequence) and len(batched) == len(graph.inputs))
+    check_option("batched", batched, fits, f"it has one flag for each of the {len(graph.inputs)} inputs")
     return batch(graph, size, [True] * len(graph.inputs) if batched is None else batched)[0]
 
 
 def batch(
-    graph: Graph, size: int, batched: Sequence[bool], wanted: Sequence[bool] | None = None
-) -> tuple[Graph, list[bool]]:
+    graph: Graph, size: int, batched: Sequence[bool], wanted: Sequence[bool] | None = None,
+    known: dict[Any, tuple[Graph, list[bool]]] | None = None,
+) -> tuple[Graph, list[bool]]:  # fmt: skip
     """`vmap`, and which outputs depend on a batched input; the others are repeated.
 
-    With `wanted` only those others are repeated that it flags, and are then counted as batched.
+    With `wanted` only those others are repeated that it flags, and are then counted as batched. `known` are the
+    regions that have been batched: loops ask for their bodies until the flags of their carries agree.
     """
+    regions = {} if known is None else known
     graph = inline(graph)
     builder = Builder(graph.name)
     builder.staged = True
     env: dict[Value, Value] = {}
 
     def recur(region: Graph, flags: Sequence[bool], wanted: Sequence[bool] | None = None) -> tuple[Graph, list[bool]]:
-        return batch(region, size, flags, wanted)
+        key = region, tuple(flags), None if wanted is None else tuple(wanted)
+        if key not in regions:
+            regions[key] = batch(region, size, flags, wanted, regions)
+        return regions[key]
 
     for v, flag in zip(graph.inputs, batched, strict=True):
         if flag:
@@ -45,7 +58,7 @@ def batch(
     with building(builder):
         for node in graph.nodes:
             flags = [v in env for v in node.inputs]
-            if not any(flags):
+            if not any(flags) and not node.op.drawn:
                 builder.nodes.append(node)
                 continue
             builder.where = node.where or Location()

@@ -1,15 +1,21 @@
-"""Settings that all tests share: the verifier runs between passes, and hypothesis is repeatable in CI."""
+"""Settings that all tests share: verification between passes, whole tracebacks, hypothesis repeatable in CI."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
+if TYPE_CHECKING:
+    from graphad.executors.llvm.executable import Executable
+    from graphad.executors.loops import Program
+
 os.environ["GRAPHAD_DEBUG"] = "1"
 os.environ["GRAPHAD_CACHE"] = "0"
+os.environ["GRAPHAD_TRACEBACK"] = "full"
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -27,3 +33,29 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
     executors.set_default(request.param)
     yield request.param
     executors.set_default(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _plans_of_memory_are_verified(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In tests of random programs, every compiled program's plan of memory is verified."""
+    if "random" not in request.module.__name__:
+        yield
+        return
+    from graphad.executors.llvm import LLVMExecutor
+    from graphad.executors.loops import verify
+    from graphad.executors.numba import NumbaExecutable
+
+    build, init = LLVMExecutor.build, NumbaExecutable.__init__
+
+    def verified_build(self: LLVMExecutor, program: Program) -> Executable:
+        verify(program)
+        return build(self, program)
+
+    def verified_init(self: NumbaExecutable, program: Program) -> None:
+        verify(program)
+        init(self, program)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LLVMExecutor, "build", verified_build)
+        patch.setattr(NumbaExecutable, "__init__", verified_init)
+        yield

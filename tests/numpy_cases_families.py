@@ -272,6 +272,10 @@ SHAPES = [
 ]
 
 KEYWORDS = [
+    # Functions that the oldest NumPy lacks.
+    *[Case(getattr(np, name), *args, **options) for name, args, options in (
+        ("matvec", (C, Q[:2]), {}), ("vecmat", (Q[:2], C), {}), ("matvec", (M, B[:, 0]), {"axes": [(0, 1), 0, 0]}),
+    ) if hasattr(np, name)],
     Case(np.nanmax, NANS, axis=0, initial=-0.1),
     Case(np.nanmin, NANS, axis=1, initial=3.0, where=BOOL),
     Case(np.nanmax, HOLES, axis=1, derivative=VALUE),
@@ -302,10 +306,7 @@ KEYWORDS = [
     Case(np.vecdot, M, N, axis=0),
     Case(np.vecdot, Z, M),
     Case(np.vecdot, M, N, keepdims=True),
-    Case(np.matvec, C, Q[:2]),
-    Case(np.vecmat, Q[:2], C),
     Case(np.matmul, M, N, axes=[(0, 1), (1, 0), (0, 1)]),
-    Case(np.matvec, M, B[:, 0], axes=[(0, 1), 0, 0]),
     Case(np.clip, M, None, 0.5),
     Case(np.clip, M, -0.5, None, dtype=np.dtype("f4"), derivative=VALUE),
     Case(np.isposinf, INFINITE, derivative=VALUE),

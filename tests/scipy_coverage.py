@@ -19,6 +19,7 @@ from test_stats import MULTIVARIATE
 import graphad
 from graphad import passes
 from graphad.errors import GraphadError, MissingRuleError
+from graphad.scipy.stats import DISTRIBUTIONS
 from graphad.testing.checks import evaluated
 from graphad.testing.numeric import assert_close, directional_derivative, inner, random_like
 
@@ -63,9 +64,7 @@ class Trial:
             found = self.theirs(*xs)
             return [found[i] for i in kept]
 
-        return directional_derivative(
-            moved, [np.asarray(self.args[i]) for i in wrt], [self.directions[i] for i in wrt]
-        )
+        return directional_derivative(moved, [np.asarray(self.args[i]) for i in wrt], [self.directions[i] for i in wrt])
 
 
 def direction(rng, x):
@@ -251,7 +250,7 @@ def peer_cell(library, module, name):
         warnings.simplefilter("ignore")
         if name not in peer_names(library, module):
             return ""
-        if module != "stats":
+        if module != "stats" or name not in DISTRIBUTIONS:
             return peer(library, module, Trial(module, name))
         kinds = {}
         for method, tried in methods(name).items():
@@ -341,7 +340,7 @@ def told(module, name):
 def cells(module, name, executors=EXECUTORS):
     """The cells of a row by columns, found by trying; those of executors that are not tried are left out."""
     marks, fixed = row(module, name, executors)
-    listed = {"methods": ", ".join(methods(name))} if module == "stats" else {}
+    listed = {"methods": ", ".join(methods(name) if name in DISTRIBUTIONS else ())} if module == "stats" else {}
     return {**listed, **marks, "fixed": fixed}
 
 

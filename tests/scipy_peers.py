@@ -23,7 +23,10 @@ NAMES = (
          'signal': 'convolve convolve2d correlate correlate2d csd detrend fftconvolve istft stft welch',
          'ndimage': 'map_coordinates',
          'sparse': '',
-         'sparse.linalg': 'bicgstab cg gmres'},
+         'sparse.linalg': 'bicgstab cg gmres',
+         'spatial.distance': '',
+         'optimize': 'minimize',
+         'constants': ''},
  'autograd': {'special': 'beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc gammaln '
                          'gammasgn i0 i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn',
               'stats': 'beta chi2 dirichlet gamma multivariate_normal norm poisson t',
@@ -34,7 +37,10 @@ NAMES = (
               'signal': 'convolve',
               'ndimage': '',
               'sparse': '',
-              'sparse.linalg': ''}}
+              'sparse.linalg': '',
+              'spatial.distance': '',
+              'optimize': '',
+              'constants': ''}}
 )
 
 FOUND = (
@@ -58,14 +64,16 @@ FOUND = (
                     'gumbel_l gumbel_r'),
                    ('all: logpdf, pdf, cdf', 'laplace'),
                    ('all: logpdf, pdf, cdf, sf, ppf, isf', 'logistic'),
+                   ('all', 'mode sem'),
                    ('all: logpmf, pmf, cdf', 'poisson'),
+                   ('value', 'rankdata'),
                    ('all: logpdf, pdf, cdf, ppf', 'uniform'),
                    ('all but `loc`, `scale`: logpdf, pdf', 'vonmises')],
          'linalg': [('all',
                      'block_diag cho_factor cho_solve cholesky circulant companion convolution_matrix det eigh expm '
-                     'expm_frechet fiedler hankel inv leslie lu lu_factor lu_solve polar qr solve solve_triangular '
-                     'svd toeplitz'),
-                    ('value', 'eigh_tridiagonal sqrtm'),
+                     'expm_frechet fiedler fiedler_companion hankel inv leslie lu lu_factor lu_solve polar qr solve '
+                     'solve_triangular svd toeplitz'),
+                    ('value', 'eigh_tridiagonal qr_multiply sqrtm'),
                     ('`q` only', 'solve_sylvester')],
          'fft': [('all',
                   'dct dctn fft fft2 fftn fftshift hfft idct idctn ifft ifft2 ifftn ifftshift ihfft irfft irfft2 '
@@ -75,7 +83,10 @@ FOUND = (
          'signal': [('all', 'convolve convolve2d correlate correlate2d csd detrend fftconvolve istft stft welch')],
          'ndimage': [('all', 'map_coordinates')],
          'sparse': [],
-         'sparse.linalg': []},
+         'sparse.linalg': [],
+         'spatial.distance': [],
+         'optimize': [],
+         'constants': []},
  'autograd': {'special': [('all',
                            'beta betaln digamma erf erfc erfcinv erfinv expit gamma gammaln i0 i1 j0 j1 jn logit '
                            'logsumexp multigammaln polygamma psi rgamma y0 y1 yn'),
@@ -96,5 +107,8 @@ FOUND = (
               'signal': [('all', 'convolve')],
               'ndimage': [],
               'sparse': [],
-              'sparse.linalg': []}}
+              'sparse.linalg': [],
+              'spatial.distance': [],
+              'optimize': [],
+              'constants': []}}
 )

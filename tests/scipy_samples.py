@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
+import statistics_cases
+import test_distances
 import test_integrate
 import test_interpolate
 import test_ndimage
@@ -22,6 +24,7 @@ import test_scipy_fft
 import test_scipy_linalg
 import test_signal
 import test_signal_filters
+import test_signal_systems
 import test_sparse
 import test_special
 import test_special_more
@@ -36,7 +39,7 @@ from graphad.scipy._register import TRACED
 from graphad.trace import UFUNCS
 
 MODULES = ("special", "stats", "linalg", "fft", "interpolate", "integrate", "signal", "ndimage", "sparse",
-           "sparse.linalg")  # fmt: skip
+           "sparse.linalg", "spatial.distance", "optimize", "constants")  # fmt: skip
 P, U, R, L = test_special_more.P, test_special_more.U, test_special_more.R, test_special_more.L
 Z = test_special_more.Z
 
@@ -104,7 +107,11 @@ def traced(module: str) -> list[str]:
         names |= set(integrate.__all__)
     elif module == "interpolate":
         names |= {name for name, value in vars(graphad.scipy.interpolate).items() if isinstance(value, type)}
-    return [name for name in callables(module) if name in names]
+    return [name for name in callables(module) if name in names and f"{module}.{name}" not in OF_VALUES]
+
+
+OF_VALUES = ("signal.tf2sos",)
+"""Functions whose derivative needs known values, and which no graph can hold."""
 
 
 # -- scipy.special ------------------------------------------------------------------------------------------------
@@ -113,7 +120,7 @@ SPECIAL = {
     "zeta": (2.5, P), "hyp0f1": (1.3, R), "hyp1f1": (0.7, 1.3, R), "hyp2f1": (0.7, 1.2, 1.9, U),
     "hyperu": (0.7, 1.3, P), **dict.fromkeys(("jv", "kv", "yv", "iv", "ive", "kve", "jve", "yve"), (1.5, P)),
     "jn": (2, P), "kn": (2, P), "yn": (0, P), "hankel1": (1.5, Z), "hankel2": (0.5, P), "hankel1e": (1.5, P),
-    "hankel2e": (0.5, Z), "struve": (0.5, P), "modstruve": (1.5, P), "expn": (3.0, P), "lpmv": (1.0, 2.5, U),
+    "hankel2e": (0.5, Z), "struve": (0.5, P), "modstruve": (1.5, P), "expn": (3, P), "lpmv": (1.0, 2.5, U),
     **dict.fromkeys(("jvp", "yvp", "ivp", "kvp", "h1vp", "h2vp"), (1.5, P)), "besselpoly": (P, 1.0, 1.5),
     **dict.fromkeys(("spherical_jn", "spherical_yn", "spherical_in", "spherical_kn"), (2, P)),
     "legendre_p": (4, U), "assoc_legendre_p": (4, 3, U), "sph_legendre_p": (3, -2, P), "sph_harm_y": (3, 2, P, R),
@@ -128,7 +135,7 @@ SPECIAL = {
     "bdtr": (2.4, 5, U), "bdtrc": (2.4, 5, U), "bdtri": (2.4, 5, U), "bdtrik": (L, P + 6, L), "nbdtr": (2, 5, U),
     "nbdtrc": (2, 5, U), "nbdtri": (2, 5, U), "chndtr": (2 * P, 2.5, P[::-1]), "chndtrix": (L, 2.5, P),
     "chndtrinc": (P + 4, 1.5, L - 0.05), "chndtridf": (P + 4, L, 0.5), "zetac": (P + 1,), "gammasgn": (R,),
-    "round": (R,), "smirnov": (7.0, np.array([0.12, 0.3, 0.55])), "smirnovi": (7.0, U), "diric": (R, 4),
+    "round": (R,), "smirnov": (7, np.array([0.12, 0.3, 0.55])), "smirnovi": (7, U), "diric": (R, 4),
     "lambertw": (P,), "wright_bessel": (0.7, 1.3, P), "log_wright_bessel": (0.7, 1.3, P), "ellipj": (R, U),
     "itairy": (0.3 * P,), "comb": (P + 3, 2.0), "perm": (P + 3, 2.0), "factorial": (P,), "logsumexp": (R,),
     "softmax": (R,), "log_softmax": (R,), "multigammaln": (P + 3, 2), "polygamma": (1, P), "erfcinv": (U,),
@@ -136,7 +143,12 @@ SPECIAL = {
     "sinc": (R,), "spence": (P + 0.1,),
     **dict.fromkeys(("sici", "shichi", "airye", "modfresnelp", "modfresnelm", "kelvin"), (P,)),
     **dict.fromkeys(("iti0k0", "itj0y0", "it2i0k0", "it2j0y0"), (P,)),
-    "fresnel": (R,), "airy": (R,),
+    "fresnel": (R,), "airy": (R,), "legendre_p_all": (3, U), "riccati_jn": (3, 1.4), "riccati_yn": (3, 1.4),
+    "roots_genlaguerre": (4, 0.7), "roots_gegenbauer": (4, 0.7), "roots_jacobi": (4, 0.3, 0.8),
+    "roots_sh_jacobi": (4, 1.8, 0.6), "mathieu_a": (2, P), "mathieu_b": (2, P), "ncfdtr": (P, 3.0, 1.2, P),
+    "ncfdtri": (2.5, 3.5, 1.2, L), "ncfdtridfd": (2.5, 0.4, 1.2, 1.3), "ncfdtridfn": (0.4, 3.5, 1.2, 1.3),
+    "ncfdtrinc": (2.5, 3.5, 0.4, 1.3), "nctdtr": (P + 2, 0.5, R), "nctdtrit": (P + 2, 0.5, L),
+    "nctdtridf": (0.62, 1.0, 1.5), "nctdtrinc": (3.0, L, 1.5),
 }  # fmt: skip
 """Arguments where the tables of cases hold some of them fixed, or lack the function."""
 
@@ -218,8 +230,26 @@ def methods(name: str) -> dict[str, Sample]:
     return found
 
 
+def statistic(name: str) -> Sample:
+    """The first call of a statistic in the table of cases; results that are no tuples, by their attributes."""
+    if name == "alexandergovern":
+        call = lambda m, a, b: [getattr(m.alexandergovern(a, b, axis=1), key) for key in ("statistic", "pvalue")]
+        return written(call, (statistics_cases.X, statistics_cases.Z))
+    if name in ("trimboth", "trim1"):
+        return written(lambda m, a: np.sort(getattr(m, name)(a, 0.2, axis=1)), (statistics_cases.X,))
+    if name.endswith("_normmax"):
+        options = {"method": "mle"} if name == "boxcox_normmax" else {}
+        # The search stops at 1e-8, which differences see.
+        return written(lambda m, a: 1e-3 * getattr(m, name)(a, **options), (statistics_cases.P[0],))
+    args, kwargs = statistics_cases.CASES[name][0]
+    names = tuple([f"sample{i}" for i in range(1, len(args) + 1)]) if parameters("stats", name)[0] == "samples" else ()
+    return Sample(lambda m, *xs: getattr(m, name)(*xs, **kwargs), args, names)
+
+
 def distribution(name: str) -> Sample:
-    """All methods of a distribution at once, of one set of arguments."""
+    """All methods of a distribution at once, of one set of arguments; or a statistic."""
+    if name not in stats.DISTRIBUTIONS:
+        return statistic(name)
     every = methods(name).values()
     given = {key: x for sample in every for key, x in zip(sample.names, sample.args, strict=True)}
 
@@ -270,6 +300,15 @@ OWN = {
         "fractional_matrix_power": direct("fractional_matrix_power", test_scipy_linalg.P, 0.3),
         "solve_sylvester": direct("solve_sylvester", MATRIX, RIGHT + 4 * np.eye(3), RIGHT),
     },
+    "optimize": {
+        **{name: direct(name, X) for name in ("rosen", "rosen_der", "rosen_hess")},
+        "rosen_hess_prod": direct("rosen_hess_prod", X, X[::-1]),
+        "nnls": direct("nnls", MATRIX, RIGHT[0]),
+    },
+    "constants": {
+        "lambda2nu": direct("lambda2nu", 1.3), "nu2lambda": direct("nu2lambda", 1.3),
+        "convert_temperature": written(lambda m, val: m.convert_temperature(val, "F", "C"), (1.3,)),
+    },
     "integrate": {
         "trapezoid": direct("trapezoid", test_integrate.Y, test_integrate.X),
         "cumulative_trapezoid": direct("cumulative_trapezoid", test_integrate.Y, test_integrate.X),
@@ -289,6 +328,10 @@ OWN = {
         ),
     },
     "interpolate": {
+        name: written(lambda m, xi, yi, x, name=name: getattr(m, name)(xi, yi, x), (
+            test_interpolate.X, test_interpolate.Y, test_interpolate.AT[[1, 3, 4]]))
+        for name in ("krogh_interpolate", "barycentric_interpolate")
+    } | {
         name: written(lambda m, x, y, at, name=name: getattr(m, name)(x, y)(at), (
             test_interpolate.X, test_interpolate.Y, test_interpolate.AT[[1, 3, 4]]))
         for name in ("CubicSpline", "PchipInterpolator", "Akima1DInterpolator")
@@ -322,6 +365,9 @@ OWN = {
         "square": direct("square", test_signal_filters.T, np.linspace(0.05, 0.95, 11)),
         "sawtooth": direct("sawtooth", test_signal_filters.T, np.linspace(0.1, 0.9, 11)),
         "chirp": direct("chirp", test_signal_filters.T, 0.5, 3.0, 2.0),
+        "zpk2sos": written(lambda s, k: s.zpk2sos(test_signal_systems.Z, test_signal_systems.P, k), (1.3,)),
+        "tf2zpk": written(lambda s, b, a: [np.sum(x**2) for x in s.tf2zpk(b, a)],
+                          (test_signal_systems.B, test_signal_systems.A)),
         "bilinear": direct("bilinear", B, A, 2.0), "gausspulse": direct("gausspulse", test_signal_filters.T, 2.0),
     },
     "ndimage": {
@@ -394,7 +440,9 @@ def fft(name: str) -> Sample:
 
 FINDERS: dict[str, Callable[[str], Sample]] = {
     "special": special, "stats": distribution, "linalg": linalg, "fft": fft,
-    "signal": lambda name: written(*case(name, test_signal.CASES | test_signal_filters.CASES)),
+    "signal": lambda name: written(*case(
+        name, test_signal.CASES | test_signal_filters.CASES | test_signal_systems.CASES)),
+    "spatial.distance": lambda name: written(*case(name, test_distances.CASES)),
     "ndimage": lambda name: written(*case(name, test_ndimage.CASES)),
 }  # fmt: skip
 

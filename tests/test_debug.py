@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import numpy as np
 import pytest
@@ -156,8 +157,9 @@ def test_a_known_value_prints_itself(capsys):
         return x * x
 
     graphad.grad(f)(3.0)
-    graphad.jit(f)(3.0)
-    assert lines(capsys) == ["3.0 3.0", "Tracer<f64[]> Tracer<f64[]>"]
+    compiled = graphad.jit(f)
+    assert [compiled(3.0), compiled(4.0)] == [9.0, 16.0]
+    assert lines(capsys) == ["3.0 3.0", "3.0 3.0", "4.0 4.0"]
 
 
 def stopping(x):
@@ -165,6 +167,21 @@ def stopping(x):
     name = "here"
     debug.breakpoint()
     return y + len(name)
+
+
+def stopping_in_converted_code(x):
+    for _ in range(1):
+        y = x * 2
+        debug.breakpoint()
+    return y if x > 0 else x
+
+
+def test_breakpoint_in_converted_code(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin", io.StringIO("p x + y\nc\n"))
+    assert graphad.jit(stopping_in_converted_code)(5.0) == 10.0
+    out = capsys.readouterr().out
+    assert "15.0" in out
+    assert "test_debug.py" in out
 
 
 def test_breakpoint(executor, monkeypatch, capsys):
@@ -284,5 +301,123 @@ def test_the_numpy_executor_names_the_line():
 
 
 def test_unknown_check():
-    with pytest.raises(TypeMismatchError, match=r"'nans'.*use \"nan\", \"index\" or both"):
+    with pytest.raises(TypeMismatchError, match=r"'nans'.*use \"nan\", \"index\", \"kink\" or several"):
         graphad.jit(norm, debug="nans")
+
+
+# -- sinks at run time ------------------------------------------------------------------------------------------------
+
+NOTED: list[tuple[float, ...]] = []
+
+
+def note(*values):
+    NOTED.append(tuple([float(v) for v in values]))
+
+
+@pytest.fixture
+def noted():
+    graphad.sinks.add(note)
+    NOTED.clear()
+    yield NOTED
+    graphad.sinks.discard(note)
+
+
+def noting(a, b):
+    note(1.0)
+    for i in range(3):
+        note(a, i)
+        a = np.tanh(-1.5)
+        print("step", i)
+        if b > 1.0:
+            note(b)
+        else:
+            note(2.0)
+    for _ in range(40):
+        note(3.0)
+    (lambda *values: note(*values))(4.0)
+    return a + b
+
+
+def test_sinks_with_known_arguments_keep_their_place_and_run_at_every_call(executor, noted, capsys):
+    noting(0.5, 2.0)
+    wanted, printed = list(noted), lines(capsys)
+    for f in (graphad.jit(noting), graphad.jit(graphad.grad(noting, 1))):
+        for _ in range(2):
+            noted.clear()
+            f(0.5, 2.0)
+            assert noted == wanted
+            assert lines(capsys) == printed
+    noted.clear()
+    assert graphad.grad(noting, 1)(0.5, 2.0) == 1.0
+    assert noted == wanted
+
+
+def test_sinks_do_not_make_a_function_trace_anew(noted):
+    count = []
+
+    def f(x):
+        count.append(1)
+        note(x, 1.0)
+        note(2.0)
+        return x
+
+    compiled = graphad.jit(f)
+    with pytest.warns(graphad.TraceWarning, match="changes a list"):
+        compiled(1.0)
+    compiled(2.0)
+    compiled(3.0)
+    assert len(count) == 1
+    assert noted == [(1.0, 1.0), (2.0,), (2.0, 1.0), (2.0,), (3.0, 1.0), (2.0,)]
+
+
+def test_a_sink_shows_a_known_array_as_it_was(capsys):
+    @graphad.jit
+    def f(x):
+        table = np.zeros(2)
+        print(table)
+        table[0] = 1.0
+        print(table)
+        return x + table[0]
+
+    assert f(1.0) == 2.0
+    assert lines(capsys) == ["[0. 0.]", "[1. 0.]"]
+
+
+@pytest.mark.parametrize("write", [lambda file, x: np.save(file, x), lambda file, x: np.savez(file=file, x=x)])
+def test_a_file_that_is_written_at_run_time_is_not_read_while_tracing(write, tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros(1))
+
+    def f(x):
+        write(path, x)
+        return x * np.load(path)[0]
+
+    with pytest.raises(graphad.TracerError, match=r"load .*test_debug.py:.* takes a file to which a call before it"):
+        graphad.jit(f)(np.ones(1))
+    assert graphad.jit(lambda x: x * np.load(path)[0])(2.0) == 0.0
+
+
+def test_a_sink_whose_result_is_used_is_called_while_tracing_or_refused(noted):
+    @graphad.jit
+    def f(x):
+        return x * len(json.dumps({"n": 3}))
+
+    assert f(2.0) == 16.0
+
+    @graphad.jit
+    def g(x):
+        return x if note(1.0) else -x
+
+    with pytest.raises(graphad.TracerError, match="result of note is used"):
+        g(2.0)
+
+
+def test_assertions_of_numpy_with_known_arguments_hold_at_every_call():
+    @graphad.jit
+    def f(x):
+        np.testing.assert_array_equal(np.sort([2, 1]), [1, 3])
+        return x
+
+    for _ in range(2):
+        with pytest.raises(AssertionError, match="Arrays are not equal"):
+            f(1.0)

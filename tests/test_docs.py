@@ -22,6 +22,7 @@ def test_code_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
         source += "\n" * (text.count("\n", 0, block.start(1)) - source.count("\n")) + block[1]
     script = tmp_path / f"{page.stem}.py"
     script.write_text(source)
+    monkeypatch.delenv("GRAPHAD_TRACEBACK")
     monkeypatch.setenv("GRAPHAD_DOCS", str(ROOT / "docs"))
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(script), run_name="__main__")

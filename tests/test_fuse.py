@@ -150,3 +150,17 @@ def test_shifted_multiples_of_an_array_are_scaled_where_they_are_summed():
     graph = fused(f, LARGE)
     assert names(graph) == ["fused", "fused"]
     assert [len(node.outputs) for node in graph.nodes] == [1, 1]
+
+
+def test_what_nothing_reads_is_no_reader() -> None:
+    def f(b: Any) -> Any:
+        opposite = np.logical_not(b)
+        np.concatenate([b, opposite], 1)
+        x = opposite.astype("i8")
+        for _ in range(5):
+            x = -x
+        return -np.reshape(x & 6, (1, 1, 1, 16))
+
+    graph = graphad.trace(f)(np.ones((16, 1), bool))
+    fused = graphad.Pipeline("fuse(lanes=8)").stages(graph, verify=True)[-1].graph
+    assert not [node for node in fused.walk() if node.op.name == "concatenate"]

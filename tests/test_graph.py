@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,3 +67,18 @@ def test_deep_graphs_copy_and_pickle() -> None:
 def test_equal_constants_are_one_after_pickling() -> None:
     c = Constant(np.arange(3.0))
     assert pickle.loads(pickle.dumps(c)) is c
+
+
+def test_the_users_place_is_found_though_a_library_has_equal_code() -> None:
+    text = "def f(x):\n    return x + 1.0\n"
+    functions = {}
+    for file in (f"{np.__path__[0]}/made_up.py", "made_up.py"):
+        space: dict[str, Any] = {}
+        exec(compile(text, file, "exec"), space)
+        functions[file] = space["f"]
+    library, user = functions.values()
+    assert library.__code__ == user.__code__  # equal, whatever their files
+    for f, file in ((library, __file__), (user, "made_up.py")):
+        (node,) = graphad.trace(lambda x, f=f: f(x))(2.0).nodes
+        assert node.where is not None
+        assert node.where.file == file

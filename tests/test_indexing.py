@@ -295,3 +295,19 @@ def test_masks_of_known_values_select():
     np.testing.assert_allclose(gradient, np.where(X > 4, 2 * X, 0))
     gradient = graphad.grad(lambda x: np.sum(x[np.nonzero(x > 4)] ** 2) + np.sum(np.extract(x < 1, x)))(X)
     np.testing.assert_allclose(gradient, np.where(X > 4, 2 * X, 0) + (X < 1))
+
+
+@pytest.mark.parametrize("reduce", [
+    lambda x: np.max(-x, initial=0.0), lambda x: np.min(x, initial=0.5), lambda x: np.prod(x, initial=2.0),
+    lambda x: np.add.reduce(x, initial=5.0), lambda x: np.maximum.reduce(-x, initial=0.0),
+])  # fmt: skip
+def test_initial_values_of_what_a_mask_or_a_slice_chooses(reduce):
+    def masked(x, i):
+        return reduce(x[x > 1])
+
+    def sliced(x, i):
+        return reduce(x[1:i])
+
+    x = np.linspace(0.5, 3.0, 6)
+    for f in (masked, sliced):
+        assert graphad.jit(f)(x, 4) == f(x, 4)

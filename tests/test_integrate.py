@@ -371,3 +371,23 @@ def test_refusals():
         graphad.jit(lambda y: gi.solve_ivp(lambda t, y: y[:1], (0, 1), y).y)(np.ones(2))
     with pytest.raises(ShapeError, match=r"romb: needs 2\*\*k \+ 1 samples, not 6"):
         graphad.jit(gi.romb)(np.ones(6))
+
+
+@pytest.mark.parametrize("method", ["DOP853", "RK45", "Radau", "BDF"])
+def test_higher_derivatives_in_the_times(method):
+    # y = y0 / (1 + k y0 (t - t0)) solves y' = -k y^2.
+    w, t = np.array([0.5, -1.0, 2.0]), np.array([0.1, 0.4, 0.9])
+
+    def solved(t, k):
+        found = gi.solve_ivp(
+            lambda s, y: -k * y**2, (t[0], t[-1]), np.array([1.5]), method, t_eval=t, rtol=1e-9, atol=1e-11
+        )
+        return w @ found.y[0]
+
+    def exact(t, k):
+        return w @ (1.5 / (1 + k * 1.5 * (t - t[0])))
+
+    for derivative in (graphad.jacfwd(graphad.grad(solved)), graphad.jacrev(graphad.grad(solved))):
+        np.testing.assert_allclose(derivative(t, 0.7), graphad.hessian(exact)(t, 0.7), rtol=1e-5, atol=1e-6)
+    mixed = graphad.grad(lambda k: graphad.grad(lambda t: solved(t, k))(t)[1])
+    np.testing.assert_allclose(mixed(0.7), graphad.grad(lambda k: graphad.grad(exact)(t, k)[1])(0.7), rtol=1e-5)

@@ -42,6 +42,13 @@ CASES = {
     "pchip of two": lambda m, x, y, at: m.PchipInterpolator(x[:2], y[:2])(at),
     "akima": lambda m, x, y, at: m.Akima1DInterpolator(x, y)(at),
     "makima": lambda m, x, y, at: m.Akima1DInterpolator(x, y, method="makima", extrapolate=True)(at),
+    "krogh": lambda m, x, y, at: [
+        m.krogh_interpolate(x, y, at), m.krogh_interpolate(x, y[:, 0], at, der=[0, 2]),
+        m.krogh_interpolate(x, y.T, at[:2].reshape(1, 2), der=1, axis=1)],
+    "krogh repeated": lambda m, x, y, at: m.krogh_interpolate(np.array([0.0, 0, 1, 1, 1, 2, 3]), y, at),
+    "barycentric": lambda m, x, y, at: [
+        m.barycentric_interpolate(x, y, at), m.barycentric_interpolate(x, y.T, at[0], axis=1, der=1),
+        m.barycentric_interpolate(x, y[:, 0], at[:2].reshape(1, 2))],
     "polynomials": lambda m, x, y, at: m.PPoly(np.stack([y[:-1], y[1:], y[:-1] * 2]), x)(at),
 }  # fmt: skip
 STEPS = {kind: (lambda m, x, y, at, kind=kind: m.interp1d(x, y, kind, axis=0, bounds_error=False)(at))
@@ -113,5 +120,9 @@ def test_plain_scipy_in_converted_code():
 def test_refusals():
     with pytest.raises(MissingRuleError, match=r"kind='quadratic' cannot be traced.*test_interpolate.py"):
         graphad.jit(lambda y: gi.interp1d(X, y, "quadratic", axis=0)(AT))(Y)
+    with pytest.raises(ShapeError, match=r"krogh_interpolate: 6 places for values of shape \[7, 2\]"):
+        graphad.jit(lambda y: gi.krogh_interpolate(X[:6], y, AT))(Y)
+    with pytest.raises(MissingRuleError, match=r"krogh_interpolate: places that repeat.*give known ones"):
+        graphad.grad(lambda t: gi.krogh_interpolate(t * np.array([0.0, 0.0, 1.0]), X[:3], 0.4))(1.0)
     with pytest.raises(ShapeError, match=r"CubicSpline: x \[6\] must be a vector .*y \[7, 2\]"):
         graphad.jit(lambda y: gi.CubicSpline(X[:6], y)(AT))(Y)

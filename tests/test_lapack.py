@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from many_threads import in_threads
 
 import graphad
 from graphad.executors.loops.foreign import workspace
@@ -300,9 +300,5 @@ def test_threads_share_one_executable() -> None:
             if not np.allclose(function(a * (k + 1), h, b)[4], expected):
                 wrong.append(k)
 
-    threads = [threading.Thread(target=repeat, args=(k,)) for k in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(repeat, 4)
     assert not wrong

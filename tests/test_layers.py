@@ -13,16 +13,17 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
-    {"errors", "types"},
-    {"op"},
+    {"errors", "arrays", "types", "codes", "costs", "intervals"},
+    {"rules", "moves", "op", "places"},
     {"graph"},
-    {"build"},
+    {"build", "tracebacks"},
+    {"refusals"},
     {"trace", "text", "parser", "literals", "tree", "serial"},
     {"ops"},
     {"numpy"},
     {"passes"},
     {"executors"},
-    {"api"},
+    {"api", "debug"},
     {"scipy", "random"},
     {"viz", "testing", "interop", "cli"},
 ]

@@ -69,3 +69,31 @@ def test_first_function_of_a_process_is_converted(tmp_path):
     )
     run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "[1. 4.]", run.stderr
+
+def total(l):
+    return np.sum(l)
+
+
+def helped(l):
+    return total(l) + np.max(l[1:])
+
+
+OF_LISTS = [
+    total, helped, lambda l: np.mean(l), lambda l: np.dot(l, l), lambda l: np.sort(l)[::-1], lambda l: np.median(l),
+    lambda l: np.std(l, axis=-1), lambda l: np.multiply(l, [1.0, 2.0, 3.0]), lambda l: np.interp(1.5, l, l),
+    lambda l: np.polyval(l, 2), lambda l: np.add.reduce(l), lambda l: np.einsum("i,i", l, l), lambda l: np.argmax(l),
+    lambda l: np.linalg.norm(l), lambda l: np.average(l, weights=l), lambda l: np.convolve(l, l), lambda l: np.prod(l),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", OF_LISTS)
+@pytest.mark.parametrize("numbers", [[1.0, 3.0, 2.0], (1.0, 3.0, 2.0), [1, 3, 2], [np.float32(1), 3, 2]])
+def test_numpys_functions_take_lists_that_are_arguments(function, numbers):
+    found, expected = graphad.jit(function)(numbers), function(numbers)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert np.asarray(found).dtype == np.asarray(expected).dtype
+
+
+def test_gradients_by_lists_are_lists():
+    assert graphad.grad(lambda l: np.sum(l) ** 2)([1.0, 2.0]) == [6.0, 6.0]
+    assert graphad.grad(lambda d: np.dot(d["w"], d["w"]))({"w": [1.0, 2.0]}) == {"w": [2.0, 4.0]}

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import weakref
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from many_threads import in_threads
 
 import graphad
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
@@ -210,12 +212,20 @@ ARGUMENTS = {
     "readonly": lambda x: np.lib.stride_tricks.as_strided(x, writeable=False),
     "misaligned": lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape),
     "big-endian": lambda x: x.astype(">f8"),
-    "subclass": lambda x: x.view(np.matrix),
+    "subclass": lambda x: mapped(x),
     "list": lambda x: x.tolist(),
     "float32": lambda x: x.astype("f4"),
     "integers": lambda x: x.astype("i8"),
     "booleans": lambda x: x > 3,
 }
+
+
+def mapped(x: Any) -> Any:
+    """A copy in a file."""
+    with tempfile.TemporaryFile() as file:
+        found = np.memmap(file, x.dtype, "w+", shape=x.shape)
+    found[...] = x
+    return found
 
 
 def columns(x: Any) -> Any:
@@ -355,11 +365,7 @@ def test_many_threads_call_one_function_whose_arena_is_not_on_the_stack(threads:
             if not np.allclose(function(arguments[i]), expected[i], rtol=1e-9):
                 wrong.append(i)
 
-    workers = [threading.Thread(target=repeat, args=(i,)) for i in range(8)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    in_threads(repeat, 8)
     assert not wrong
 
 

@@ -382,7 +382,8 @@ def check(case: Case, executor: str = "llvm") -> None:
         rough = single(graph)
         with pytest.MonkeyPatch.context() as patch:
             if case.options.get("threads", 1) > 1:
-                for name, value in (("PAYS", 0.0), ("_SHARE", 1e-6), ("_BLOCKS", 1)):
+                patch.setattr(parallel, "GAIN", {False: np.inf, True: np.inf})
+                for name, value in (("_SHARE", 1e-6), ("_GRAIN", 1.0), ("_LEAST", 2), ("_ROWS", 1)):
                     patch.setattr(parallel, name, value)
             if case.settings["packing"]:
                 for name, value in (("SIZE", 1), ("REUSE", 1), ("_GAIN", 0.0)):

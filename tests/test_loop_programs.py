@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import numpy as np
 import pytest
+from many_threads import in_threads
 
 import graphad
 from graphad.errors import ExecutorError
@@ -109,11 +109,7 @@ def test_many_threads_call_one_function_that_has_threads() -> None:
             if not np.isclose(total, np.sum(np.sin(arguments[k]) * arguments[k])) or sums.shape != (50_000,):
                 wrong.append(k)
 
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(work, 6)
     assert not wrong
 
 
@@ -129,9 +125,9 @@ def test_wrong_options_are_refused() -> None:
         graphad.jit(np.sin, threads=0)
     with pytest.raises(ExecutorError, match="'fast' nor 'precise'"):
         graphad.jit(np.sin, math="quick")
-    with pytest.raises(ExecutorError, match="executor llvm has no option speed; it has math, threads"):
+    with pytest.raises(ExecutorError, match=r"executor llvm has no option speed \(.*\); it has math, threads"):
         graphad.jit(np.sin, speed=11)
-    with pytest.raises(ExecutorError, match="executor numpy has no option threads; it has none"):
+    with pytest.raises(ExecutorError, match=r"executor numpy has no option threads \(.*\); it has none"):
         graphad.jit(np.sin, executor="numpy", threads=2)
 
 

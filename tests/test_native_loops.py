@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from many_threads import in_threads
 
 import graphad
 from graphad.executors.loops.program import Branch, HostCall, Loop, Repeat
@@ -311,11 +311,7 @@ def test_calls_in_several_threads(executor: str) -> None:
             if not np.array_equal(gradient(*inputs[i]), wanted[i]):
                 failures.append(i)
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    in_threads(work, 8)
     assert not failures
 
 

@@ -171,6 +171,8 @@ FOURIER = {
         (IMAGE,),
     ),
     "fourier_uniform": (lambda s, x: s.fourier_uniform(x, (2.0, 3.5)), (IMAGE,)),
+    "fourier_ellipsoid": (lambda s, x: [s.fourier_ellipsoid(x, (2.0, 3.5)), s.fourier_ellipsoid(x[0], 2.5)], (IMAGE,)),
+    "fourier_ellipsoid cube": (lambda s, x, r: s.fourier_ellipsoid(x, r, n=9, axis=0), (CUBE, 2.3)),
     "fourier_shift": (lambda s, x, d: np.real(s.fourier_shift(x, d)), (IMAGE, START)),
     "fourier_shift real": (lambda s, x, d: np.imag(s.fourier_shift(np.fft.rfft2(x), d, 7, 1)), (IMAGE, 0.3)),
 }
@@ -184,10 +186,24 @@ MEASURED = {
         (IMAGE,),
     )
     for name in (
-        "sum_labels", "sum", "mean", "variance", "standard_deviation", "minimum", "maximum", "center_of_mass",
+        "sum_labels", "sum", "mean", "variance", "standard_deviation", "minimum", "maximum", "center_of_mass", "median",
     )
+} | {
+    "extrema": (lambda s, x: [*s.extrema(x, LABELS, INDEX)[:2], *s.extrema(x)[:2]], (IMAGE,)),
+    "minimum_position": (lambda s, x: [s.minimum_position(x)[0], s.maximum_position(x, LABELS, 2)[1]], (IMAGE,)),
 }  # fmt: skip
-CASES = {**LINEAR, **GAUSSIAN, **ORDERED, **SPLINES, **FOURIER, **MEASURED}
+FAR = {
+    "distance_transform_edt": (
+        lambda s, x: [
+            s.distance_transform_edt(np.maximum(x, 0.0)),
+            s.distance_transform_edt(np.maximum(x, 0.0), (0.5, 2.0), return_indices=True),
+        ],
+        (IMAGE,),
+    ),
+    "distance_transform_bf": (lambda s, x: s.distance_transform_bf(np.maximum(x, 0.0), "taxicab"), (IMAGE,)),
+    "distance_transform_cdt": (lambda s, x: 1.0 * s.distance_transform_cdt(np.maximum(x, 0.0)), (IMAGE,)),
+}
+CASES = {**FAR, **LINEAR, **GAUSSIAN, **ORDERED, **SPLINES, **FOURIER, **MEASURED}
 
 
 def bent(o, shear, by=1.0):
@@ -256,6 +272,15 @@ def test_second_derivatives(name):
     }
     f, args = functions[name]
     graphad.check_grads(f, args, order=2, atol=1e-4, rtol=1e-4)
+
+
+def test_places_of_extremes():
+    for name in ("minimum_position", "maximum_position", "extrema"):
+        for region in ((), (LABELS,), (LABELS, 2), (LABELS, INDEX)):
+            found = graphad.jit(lambda x, name=name, region=region: getattr(scipy.ndimage, name)(x, *region))(IMAGE)
+            wanted = getattr(scipy.ndimage, name)(IMAGE, *region)
+            assert found[-2:] == wanted[-2:]
+    assert graphad.grad(lambda x: scipy.ndimage.standard_deviation(x * np.ones(3)))(1.5) == 0.0
 
 
 def test_a_traced_sigma_needs_a_radius_only():

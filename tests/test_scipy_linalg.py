@@ -21,6 +21,13 @@ P = A @ A.T
 W = np.vstack([A, B])
 STACK = np.stack([A, A.T, P])
 BAND = np.vstack([B[0], 5 + B[1], B[2], B[0] / 2])
+SCALES = np.array([[1.0, 1e4, 0.0], [0.0, 2.0, 1e-3], [1e-4, 3.0, 1.0]])
+
+
+def BANDS(a):
+    """The bands of a positive definite matrix."""
+    return np.stack([0.1 * np.sin(a[0]), np.sin(a[1]), 4.0 + a[2] ** 2])
+
 
 CASES = {
     "solve": (sl.solve, A, B[0]),
@@ -37,6 +44,42 @@ CASES = {
     "solve_continuous_lyapunov": (sl.solve_continuous_lyapunov, A, B),
     "solve_discrete_lyapunov": (lambda a, b: sl.solve_discrete_lyapunov(a / 9, b), A, B),
     "solve_discrete_lyapunov bilinear": (lambda a, b: sl.solve_discrete_lyapunov(a / 9, b, "bilinear"), A, B),
+    "solve_number": (lambda a, b: [sl.solve(a[0, 0], b[0, 0]), sl.solve(a[0, 0], b[0])], A, B),
+    "solve_continuous_are": (
+        lambda a, b, p: sl.solve_continuous_are(a, b[:, :2], p + p.T, p[:2, :2] + p[:2, :2].T), A, B, P,
+    ),
+    "solve_continuous_are general": (
+        lambda a, b, p: sl.solve_continuous_are(
+            a, b[:, :2], p + p.T, p[:2, :2] + p[:2, :2].T, np.eye(3) + 0.01 * b, 0.01 * a[:, :2], balanced=False
+        ),
+        A, B, P,
+    ),
+    "solve_discrete_are": (
+        lambda a, b, p: sl.solve_discrete_are(a, b[:, :2], p + p.T, p[:2, :2] + p[:2, :2].T), A, B, P,
+    ),
+    "solve_discrete_are general": (
+        lambda a, b, p: sl.solve_discrete_are(
+            a, b[:, :2], p + p.T, p[:2, :2] + p[:2, :2].T, np.eye(3) + 0.01 * b, 0.01 * a[:, :2], balanced=False
+        ),
+        A, B, P,
+    ),
+    "cholesky_banded": (lambda a: sl.cholesky_banded(BANDS(a)), BAND),
+    "cholesky_banded lower": (lambda a: sl.cholesky_banded(BANDS(a)[::-1], lower=True), BAND),
+    "matmul_toeplitz": (
+        lambda a, b: [sl.matmul_toeplitz((a[0], b[0, :2]), b[:2]), sl.matmul_toeplitz(a[0], b[1])], A, B,
+    ),
+    "qr_multiply": (lambda a, b: [sl.qr_multiply(a, b @ a.T), sl.qr_multiply(a, b[0], "left")], W, B),
+    "matrix_balance": (lambda a: sl.matrix_balance(a * SCALES)[0], A),
+    "matrix_balance separate": (lambda a: sl.matrix_balance(a * SCALES, permute=False, separate=True)[0], A),
+    "fiedler_companion": (lambda a: [sl.fiedler_companion(a.reshape(-1)[:n]) for n in (2, 3, 5, 8)], A),
+    "numbers": (
+        lambda a: [f(a[0, 0] ** 2) for f in (
+            sl.cholesky, sl.cholesky_banded, sl.expm, sl.lu_factor, sl.toeplitz, sl.circulant, sl.fiedler)],
+        A,
+    ),
+    "equations of numbers": (
+        lambda a: [sl.solve_continuous_are(a[0, 0], 0.4, 1.3, 0.8), sl.solve_lyapunov(a[0, 0], 0.7)], A,
+    ),
     "lstsq": (lambda a, b: sl.lstsq(a, b[0] @ a.T)[0], W, B),
     "cholesky": (sl.cholesky, P),
     "cho_solve": (lambda a, b: sl.cho_solve(sl.cho_factor(a), b), P, B),
@@ -74,6 +117,25 @@ CASES = {
     "coshm": (sl.coshm, A),
     "sinhm": (sl.sinhm, A / 2),
     "tanhm": (sl.tanhm, A / 2),
+    "signm": (sl.signm, A - 3 * np.eye(3)),
+    "expm_cond": (sl.expm_cond, A / 4),
+    "schur": (sl.schur, A),
+    "schur blocks": (lambda a: sl.schur(a.T @ np.diag([1.0, -1.0, 2.0]) + a @ a), B),
+    "hessenberg": (lambda a: sl.hessenberg(np.block([[a, a.T], [a @ a, 2 * a]]), calc_q=True), B),
+    "hessenberg small": (lambda a: [sl.hessenberg(a[:2, :2], calc_q=True), sl.hessenberg(a)], B),
+    "ldl": (lambda a: sl.ldl(np.block([[a, a.T], [a @ a, 2 * a]])), B),
+    "ldl upper": (lambda a: [sl.ldl(a, lower=False), sl.ldl(a[0, 0])], B),
+    "ldl complex": (lambda a, b: [sl.ldl(a + 1j * b), sl.ldl(a + 1j * b, hermitian=False)], B, P - np.diag(np.diag(P))),
+    "eig_banded": (lambda a: [sl.eig_banded(a[1:]), sl.eigvals_banded(a[:2] + 0.1j * a[1:3], lower=True)], BAND),
+    "eig_banded some": (lambda a: sl.eig_banded(a[1:], select="i", select_range=(1, 2)), BAND),
+    "eigvals_banded": (lambda a: sl.eigvals_banded(a, select="i", select_range=(0, 1)), BAND),
+    "orth": (lambda a, b: [sl.orth(a), sl.orth(b)], W, B[:2]),
+    "null_space": (sl.null_space, B[:2]),
+    "subspace_angles": (lambda a: [sl.subspace_angles(a[:, :2], np.sin(a[:, ::-1])[:, :k]) for k in (1, 2)], W),
+    "orthogonal_procrustes": (lambda a: sl.orthogonal_procrustes(a, np.sin(a[::-1])), W),
+    "pinvh": (lambda a: [sl.pinvh(a), sl.pinvh(a, lower=False, atol=1e-3), sl.pinvh(P, return_rank=True)[1]], B),
+    "rq": (lambda a: [sl.rq(a), sl.rq(a[:2]), sl.rq(a[:, :2]), sl.rq(a, mode="r")], B),
+    "rq economic": (lambda a: [sl.rq(a[:2], mode="economic"), sl.rq(a[:, :2] + 1j * a[:, 1:], mode="economic")], B),
     "block_diag": (sl.block_diag, A, B[0]),
     "toeplitz": (lambda a: (sl.toeplitz(a[0]), sl.toeplitz(a[0], a[1])), A),
     "hankel": (lambda a: (sl.hankel(a[0]), sl.hankel(a[0], a[1])), A),
@@ -176,9 +238,18 @@ def test_singular_systems():
         (lambda a: sl.solve_triangular(a, a[:2]), ShapeError, r"solve_triangular: shapes \[3, 3\] and \[2, 3\]"),
         (lambda a: sl.expm(a[:2]), ShapeError, r"expm: needs square matrices, not shape \[2, 3\]"),
         (lambda a: sl.solve_sylvester(a, a, a[:2]), ShapeError, r"sylvester: the right-hand side .*\[2,3\]"),
+        (lambda a: sl.qr_multiply(a, a, pivoting=True), MissingRuleError, r"qr_multiply: pivoting.*leave it out"),
+        (lambda a: sl.solve_continuous_are(a, a, a, a, e=a), MissingRuleError, r"e= with balanced.*balanced=False"),
+        (lambda a: sl.solve_discrete_are(a, a[:2], a, a), ShapeError, r"solve_discrete_are: b of shape \[2, 3\]"),
+        (lambda a: sl.solveh_banded(a[0], a[1]), ShapeError, r"solveh_banded: bands of shape \[3\]"),
+        (lambda a: sl.matmul_toeplitz(a[0], a[:2]), ShapeError, r"matmul_toeplitz: x of shape \[2, 3\].*3 rows"),
         (lambda a: sl.qr(a, pivoting=True), MissingRuleError, r"qr: pivoting cannot be traced.*use 'full'"),
         (lambda a: sl.eigh(a, subset_by_value=(0, 1)), MissingRuleError, r"subset_by_value.*use subset_by_index"),
         (lambda a: sl.eig(a, left=True), MissingRuleError, r"left eigenvectors cannot be traced"),
+        (lambda a: sl.schur(a, sort="lhp"), MissingRuleError, r"schur: sort='lhp' cannot be traced.*leave it out"),
+        (lambda a: sl.hessenberg(a[:2]), ShapeError, r"hessenberg: an array of shape \[2, 3\].*one square matrix"),
+        (lambda a: sl.rq(np.stack([a, a])), ShapeError, r"rq: a stack of shape \[2, 3, 3\].*vmap"),
+        (lambda a: sl.eig_banded(a, select="v"), MissingRuleError, r"eig_banded: select='v'.*use select='i'"),
         (lambda a: sl.expm(a.astype("f2")), TypeMismatchError, r"expm.*float16|f16"),
     ],
 )
@@ -186,3 +257,29 @@ def test_refusals_name_the_place(function, error, message):
     with pytest.raises(error, match=message) as caught:
         graphad.jit(function)(A)
     assert "test_scipy_linalg.py:" in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [lambda a: sl.schur(a, "complex")[0], lambda a: sl.hessenberg(a + 1j * a.T)])
+def test_complex_forms_have_values_only(function):
+    np.testing.assert_allclose(graphad.jit(function)(A), function(A), rtol=1e-12)
+    for transform in (lambda f: f, graphad.jit):
+        with pytest.raises(MissingRuleError, match=r"(schur|hessenberg): .*complex.* has no derivative"):
+            transform(graphad.grad(lambda a: np.sum(np.abs(function(a)))))(A)
+
+
+def test_ranks_that_decide_a_shape():
+    low = W[:, :1] @ B[:1]
+    for function in (sl.orth, sl.null_space):
+        compiled = graphad.jit(function)
+        np.testing.assert_allclose(np.abs(compiled(W[:2])), np.abs(function(W[:2])), rtol=1e-12)
+        with pytest.raises(ShapeError, match=r"not full rank, which decides the shape.*outside of jit"):
+            compiled(low[:2])
+    # Where the values are known so is the rank.
+    basis = lambda a: sl.orth(a) * np.sign(sl.orth(a)[0])
+    np.testing.assert_allclose(graphad.jvp(basis, (low,), (low,))[0], basis(low), rtol=1e-12)
+    graphad.check_grads(lambda a: basis(a[:, None] * B[:1]), (W[:, 0],))
+
+
+def test_equal_eigenvalues_have_no_schur_vectors():
+    with pytest.raises(np.linalg.LinAlgError):
+        graphad.jacfwd(lambda a: sl.schur(a)[1])(np.eye(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import numpy as np
@@ -87,6 +88,23 @@ def test_truncated_and_foreign_archives(graph, tmp_path) -> None:
     np.savez_compressed(archive, c0=np.arange(100.0))
     with pytest.raises(ParseError):
         graphad.load(file)
+    found = np.load(io.BytesIO(data))
+    np.savez(archive, **{name: found[name] + 1 for name in found.files})
+    with pytest.raises(ParseError, match="is not the array"):
+        graphad.load(file)
     archive.unlink()
     with pytest.raises(ParseError, match="npz"):
+        graphad.load(file)
+
+
+@pytest.mark.parametrize("changes", [{6: 121}, {9: 8, 46: 0xFF}], ids=["version", "name"])
+def test_archives_that_zipfile_does_not_read(graph, tmp_path, changes) -> None:
+    file, archive = tmp_path / "g.json", tmp_path / "g.json.npz"
+    graph.save(file)
+    data = bytearray(archive.read_bytes())
+    start = data.index(b"PK\x01\x02")
+    for at, byte in changes.items():
+        data[start + at] = byte
+    archive.write_bytes(data)
+    with pytest.raises(ParseError, match="cannot be read"):
         graphad.load(file)

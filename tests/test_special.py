@@ -208,19 +208,6 @@ def test_edges_of_the_incomplete_functions():
     assert np.isnan(graphad.grad(sp.gammainc)(-1.0, 2.0))
 
 
-@pytest.mark.parametrize(
-    ("function", "operand"),
-    [
-        (lambda v: sp.jv(v, 2.0), "v"),
-        (lambda a: sp.hyp1f1(a, 1.0, 0.5), "a"),
-        (lambda c: sp.hyp2f1(1.0, 1.0, c, 0.5), "c"),
-    ],
-)
-def test_parameters_without_a_derivative_say_so(function, operand):
-    with pytest.raises(MissingRuleError, match=rf"parameter {operand}; hold {operand} fixed.*test_special.py"):
-        graphad.grad(function)(1.5)
-
-
 def test_a_degree_must_be_known():
     with pytest.raises(MissingRuleError, match=r"eval_legendre: the degree n must be a known integer"):
         graphad.jit(lambda n, x: sp.eval_legendre(n, x))(2, 0.5)

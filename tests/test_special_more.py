@@ -406,18 +406,9 @@ def test_carlson_integrals_of_operands_apart():
 @pytest.mark.parametrize(
     ("function", "operand"),
     [
-        (sp.zetac, "x"),
-        (lambda v: sp.struve(v, 2.0), "v"),
-        (lambda v: sp.jve(v, 2.0), "v"),
-        (lambda v: np.real(sp.hankel1(v, 2.0)), "v"),
-        (lambda n: sp.expn(n, 2.0), "n"),
-        (lambda a: sp.wright_bessel(a, 1.0, 0.5), "a"),
-        (lambda v: sp.pbdv(v, 0.5)[0], "v"),
         (lambda a: sp.pbwa(a, 0.5)[0], "a"),
         (lambda v: sp.lpmv(1.0, v, 0.5), "v"),
         (lambda df: sp.chndtr(2.0, df, 0.5), "df"),
-        (lambda lmb: sp.besselpoly(0.5, lmb, 1.5), "lmb"),
-        (lambda n: sp.smirnov(n, 0.5), "n"),
     ],
 )
 def test_parameters_without_a_derivative_say_so(function, operand):

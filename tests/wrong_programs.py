@@ -4,6 +4,7 @@
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -559,6 +560,26 @@ def _():
     return graphad.grad(f)(2.0, 3.0)
 
 
+@wrong(DERIVATIVES, "A tangent of an integer", errors.TypeMismatchError, "argument n is i64[]", "pass a float", "close")
+def tangent_of_integer():
+    return graphad.jvp(lambda x, n: x**n, (2.0, 3), (1.0, 0))
+
+
+@repaired((8.0, 12.0))
+def _():
+    return graphad.jvp(lambda x: x**3, (2.0,), (1.0,))
+
+
+@wrong(DERIVATIVES, "Positions of arguments that are names", errors.TypeMismatchError, "argnums='x'", "integer")
+def argnums_of_names():
+    return graphad.grad(lambda x, y: x * y, argnums="x")(1.0, 2.0)
+
+
+@repaired(2.0)
+def _():
+    return graphad.grad(lambda x, y: x * y, argnums=0)(1.0, 2.0)
+
+
 # -- traced values in Python --------------------------------------------------------------------------------------
 
 TRACED = "Traced values in Python"
@@ -586,7 +607,7 @@ def _():
     return doubled + 1
 
 
-@wrong(TRACED, "A list of a traced length", errors.TracerError, "index", "static_argnums")
+@wrong(TRACED, "A shape from a list, at a traced place", errors.TracerError, "traced i64[]", "static_argnums")
 def traced_size():
     return graphad.jit(lambda n: np.ones([1, 2, 3][n]))(1)
 
@@ -674,17 +695,31 @@ def _():
     return graphad.jit(lambda x: float(np.sum(x)))(X)
 
 
-@wrong(TRACED, "item() where the value is not known", errors.TracerError, "item()", "f64[]", "without jit")
-def item_of_tracer():
-    return graphad.jit(lambda x: x.sum().item() * 2)(X)
+@wrong(TRACED, "A number for a library", errors.TracerError, "f64[]", "lose its derivative", "stop_gradient")
+def number_for_a_library():
+    return graphad.grad(lambda x: x * np.fromiter([x], float)[0])(3.0)
 
 
-@repaired(12.0)
+@repaired(6.0)
 def _():
-    return graphad.jit(lambda x: x.sum() * 2)(X)
+    return graphad.grad(lambda x: x * np.stack([x])[0])(3.0)
 
 
-@wrong(TRACED, "A traced value as a key", TypeError, "unhashable", place=False)
+@wrong(TRACED, "A text of a value that is not known", errors.TracerError, "f64[]", "at run time", "debug.callback")
+def text_of_unknown_value():
+    return graphad.jit(lambda x: x * len(f"{x:.3f}"))(3.0)
+
+
+@repaired(15.0)
+def _():
+    def f(x):
+        print(f"{x:.3f}")
+        return x * 5
+
+    return graphad.jit(f)(3.0)
+
+
+@wrong(TRACED, "A traced value as a key", errors.TracerError, "unhashable", "a traced i64[]")
 def tracer_as_key():
     return graphad.jit(lambda i: {0: 1.0, 1: 2.0}[i])(1)
 
@@ -694,12 +729,11 @@ def _():
     return graphad.jit(lambda i: np.array([1.0, 2.0])[i])(1)
 
 
-@wrong(TRACED, "A random draw in a loop of the graph", errors.ControlFlowError, "normal", "before it")
+@wrong(TRACED, "A draw in a loop of the graph from an own generator", errors.ControlFlowError, "normal", "make it")
 def random_in_loop():
-    rng = np.random.default_rng(0)
-
     @graphad.jit
     def f(n):
+        rng = np.random.default_rng(0)
         x = 0.0
         for _ in range(n):
             x = x + rng.normal()
@@ -710,15 +744,63 @@ def random_in_loop():
 
 @repaired(True)
 def _():
+    rng = np.random.default_rng(0)
+
     @graphad.jit
-    def f(draws):
+    def f(n):
         x = 0.0
-        for draw in draws:
-            x = x + draw
+        for _ in range(n):
+            x = x + rng.normal()
         return x
 
-    draws = np.random.default_rng(0).normal(size=3)
-    return np.isclose(f(draws), np.sum(draws))
+    return np.isclose(f(3), np.sum(np.random.default_rng(0).normal(size=3)))
+
+
+@wrong(TRACED, "An array that changes its length", errors.TracerError, "resize", "concatenate")
+def resized():
+    @graphad.jit
+    def f(x):
+        a = np.zeros(2)
+        a.resize(3)
+        a[2] = x
+        return a.sum()
+
+    return f(2.0)
+
+
+@repaired(2.0)
+def _():
+    @graphad.jit
+    def f(x):
+        a = np.concatenate([np.zeros(2), np.zeros(1)])
+        a[2] = x
+        return a.sum()
+
+    return f(2.0)
+
+
+@wrong(TRACED, "The shape of an array of traced values is assigned", errors.TracerError, ".shape =", "reshape")
+def shape_assigned():
+    @graphad.jit
+    def f(x):
+        a = np.zeros(4)
+        a[0] = x
+        a.shape = (2, 2)
+        return a[0]
+
+    return f(2.0)
+
+
+@repaired([2.0, 0.0])
+def _():
+    @graphad.jit
+    def f(x):
+        a = np.zeros(4)
+        a[0] = x
+        a = a.reshape(2, 2)
+        return a[0]
+
+    return f(2.0)
 
 
 # -- functions that are not traced --------------------------------------------------------------------------------
@@ -726,19 +808,52 @@ def _():
 UNSUPPORTED = "Functions that are not traced"
 
 
-@wrong(UNSUPPORTED, "A function of NumPy for files", errors.MissingRuleError, "savetxt", "graphad.pure_callback")
-def numpy_files():
-    return graphad.jit(lambda x: np.savetxt("x.txt", x))(X)
+@wrong(UNSUPPORTED, "The result of what runs later", errors.TracerError, "pformat", "at run time", "outside of jit")
+def result_of_a_sink():
+    import pprint
+
+    return graphad.jit(lambda x: len(pprint.pformat(x)) * x)(X)
 
 
 @repaired([1.0, 2.0, 3.0])
 def _():
+    import logging
+
     @graphad.jit
     def f(x):
-        graphad.debug.callback(lambda x: None, x)
+        logging.getLogger("fit").info("x = %s", x)
         return x
 
     return f(X)
+
+
+@wrong(
+    UNSUPPORTED, "A file that is written at run time and read while tracing", errors.TracerError, "StringIO.seek",
+    "writes at run time", "graphad.pure_callback",
+)  # fmt: skip
+def file_read_back():
+    import io
+
+    def f(x):
+        file = io.StringIO()
+        np.savetxt(file, x)
+        file.seek(0)
+        return np.loadtxt(file) * x
+
+    return graphad.jit(f)(X)
+
+
+@repaired([1.0, 4.0, 9.0])
+def _():
+    import io
+
+    def through_a_file(x):
+        file = io.StringIO()
+        np.savetxt(file, x)
+        file.seek(0)
+        return np.loadtxt(file)
+
+    return graphad.jit(lambda x: graphad.pure_callback(through_a_file, x, x) * x)(X)
 
 
 @wrong(
@@ -751,28 +866,28 @@ def _():
 def scipy_unknown():
     import scipy.linalg
 
-    return graphad.jit(lambda q: scipy.linalg.hessenberg(q))(Q)
+    return graphad.jit(lambda q: scipy.linalg.qz(q, q)[0])(Q)
 
 
 @repaired((3, 3))
 def _():
     import scipy.linalg
 
-    return graphad.jit(lambda q: graphad.pure_callback(scipy.linalg.hessenberg, q, q))(Q).shape
+    return graphad.jit(lambda q: graphad.pure_callback(lambda a: scipy.linalg.qz(a, a)[0], q, q))(Q).shape
 
 
 @wrong(
-    UNSUPPORTED, "A function of another library that wants numbers", errors.TracerError, "f64[]", "math.fsum", "NumPy's"
+    UNSUPPORTED, "A library that takes no traced value", errors.TracerError, "Decimal", "no traced value", "callback"
 )
 def foreign_function():
-    import statistics
+    from decimal import Decimal
 
-    return graphad.jit(lambda x: statistics.correlation(x, np.asarray(x)))(X)
+    return graphad.grad(lambda x: Decimal(x) * 2)(3.0)
 
 
-@repaired(1.0)
+@repaired(2.0)
 def _():
-    return graphad.jit(lambda x: np.corrcoef(x, 2 * x)[0, 1])(X)
+    return graphad.grad(lambda x: x * 2)(3.0)
 
 
 @wrong(UNSUPPORTED, "A ufunc of one's own", errors.MissingRuleError, "ufunc", "f64[3]", "graphad.custom_jvp")
@@ -907,9 +1022,92 @@ def _():
     return f(X)
 
 
+
+@wrong(INDICES, "A slice of traced extent", errors.TracerError, "numpy.sort", "traced extent", "numpy.where")
+def sort_of_a_part():
+    return graphad.jit(lambda x, i: np.sort(x[:i])[0])(X, 2)
+
+
+@repaired(1.0)
+def _():
+    return graphad.jit(lambda x, i: np.sort(np.where(np.arange(3) < i, x, np.inf))[0])(X, 2)
+
+
+@wrong(INDICES, "A slice of traced extent and a whole array", errors.ShapeError, "axis of extent 3", "slice it in the")
+def part_with_a_whole_array():
+    return graphad.jit(lambda x, y, i: x[:i] @ y)(X, X, 2)
+
+
+@repaired(5.0)
+def _():
+    return graphad.jit(lambda x, y, i: x[:i] @ y[:i])(X, X, 2)
+
+
+@wrong(INDICES, "A block that leaves its array", errors.ShapeError, "of 2 elements", "leaves the axis", "pad the array")
+def block_outside():
+    return graphad.jit(lambda x, i: np.sum(x[i : i + 2]))(X, 2)
+
+
+@repaired(3.0)
+def _():
+    return graphad.jit(lambda x, i: np.sum(np.pad(x, (0, 1))[i : i + 2]))(X, 2)
+
+
 # -- control flow -------------------------------------------------------------------------------------------------
 
 CONTROL = "Control flow"
+
+
+@wrong(CONTROL, "An iterator in a branch", errors.ControlFlowError, "the iterator `numbers`", "take from it before")
+def iterator_in_a_branch():
+    @graphad.jit
+    def f(x):
+        numbers = iter([1.0, 2.0])
+        if x > 0:
+            x = x + next(numbers)
+        return x + next(numbers)
+
+    return f(2.0)
+
+
+@repaired(5.0)
+def _():
+    @graphad.jit
+    def f(x):
+        numbers, i = [1.0, 2.0], 0
+        if x > 0:
+            x = x + numbers[0]
+            i = i + 1
+        return x + np.array(numbers)[i]
+
+    return f(2.0)
+
+
+@wrong(CONTROL, "An iterator of an object in a loop", errors.ControlFlowError, "the iterator `box.numbers`", "indices")
+def iterator_in_a_loop():
+    class Box:
+        def __init__(self):
+            self.numbers = itertools.count()
+
+    @graphad.jit
+    def f(x):
+        box = Box()
+        for _ in range(40):
+            x = x + next(box.numbers)
+        return x
+
+    return f(2.0)
+
+
+@repaired(782.0)
+def _():
+    @graphad.jit
+    def f(x):
+        for i in range(40):
+            x = x + i
+        return x
+
+    return f(2.0)
 
 
 @wrong(CONTROL, "An if on an array", errors.ControlFlowError, "if", "bool[3]", "numpy.where")
@@ -956,6 +1154,49 @@ def _():
         return y
 
     return f(X)
+
+
+@wrong(CONTROL, "A recursion that a traced value ends", errors.ControlFlowError, "calls itself", "write a loop")
+def endless_recursion():
+    def factorial(n):
+        return 1.0 if n <= 1 else n * factorial(n - 1)
+
+    return graphad.jit(factorial)(5.0)
+
+
+@repaired(120.0)
+def _():
+    def factorial(n):
+        found = 1.0
+        while n > 1:
+            found, n = found * n, n - 1
+        return found
+
+    return graphad.jit(factorial)(5.0)
+
+
+@wrong(TRACED, "A shape set in place that a view sees", errors.TracerError, "f64[4]", "x.reshape(shape)")
+def shape_in_place():
+    @graphad.jit
+    def f(x):
+        y = np.ones(4) * x
+        z = y[:2]
+        y.shape = (2, 2)
+        return y[0, 1] + z[0]
+
+    return f(3.0)
+
+
+@repaired(6.0)
+def _():
+    @graphad.jit
+    def f(x):
+        y = np.ones(4) * x
+        z = y[:2]
+        y = y.reshape(2, 2)
+        return y[0, 1] + z[0]
+
+    return f(3.0)
 
 
 @wrong(CONTROL, "A loop whose variable changes its shape", errors.ControlFlowError, "y", "f64[3]", "f64[6]")
@@ -1054,6 +1295,133 @@ def while_test():
 @repaired([-2.0, -1.0, 0.0])
 def _():
     return graphad.jit(lambda x: graphad.while_loop(lambda c: np.any(c > 0), lambda c: c - 1, x))(X)
+
+
+@wrong(CONTROL, "Branches that give dicts of another order", errors.ControlFlowError, "same order")
+def dicts_of_another_order():
+    def f(x):
+        if x > 0:
+            d = {"a": x, "b": 2 * x}
+        else:
+            d = {"b": x, "a": 3 * x}
+        return list(d.values())
+
+    return graphad.jit(f)(1.0)
+
+
+@repaired([1.0, 2.0])
+def _():
+    def f(x):
+        if x > 0:
+            d = {"a": x, "b": 2 * x}
+        else:
+            d = {"a": 3 * x, "b": x}
+        return list(d.values())
+
+    return graphad.jit(f)(1.0)
+
+
+@wrong(CONTROL, "A loop without a function", errors.TypeMismatchError, "scan", "3.0 (float) is not a function")
+def scan_of_number():
+    return graphad.scan(3.0, 0.0, X)
+
+
+@repaired(6.0)
+def _():
+    return graphad.scan(lambda carry, x: (carry + x, None), 0.0, X)[0]
+
+
+@wrong(CONTROL, "An array that a body changes", errors.ControlFlowError, "body has changed in place", "x.copy()")
+def a_body_changes_its_argument():
+    def body(c, t):
+        c[0] += t
+        return c, None
+
+    def f(x):
+        start = x * np.ones(3)
+        end, _ = graphad.scan(body, start, np.arange(3.0))
+        return end.sum() + start.sum()
+
+    return graphad.grad(f)(1.0)
+
+
+@repaired(6.0)
+def a_body_changes_a_copy():
+    def body(c, t):
+        c[0] += t
+        return c, None
+
+    def f(x):
+        start = x * np.ones(3)
+        end, _ = graphad.scan(body, start.copy(), np.arange(3.0))
+        return end.sum() + start.sum()
+
+    return graphad.grad(f)(1.0)
+
+
+@wrong(CONTROL, "A view or a copy", errors.ControlFlowError, "how NumPy lays out its operands", "x.copy()")
+def an_unknown_layout():
+    def f(x):
+        product = np.einsum("ij,jk->ki", x * Q, Q)
+        flat = product.reshape(-1)
+        flat[0] = 1.0
+        return product.sum()
+
+    return graphad.grad(f)(1.0)
+
+
+@repaired(42.0)
+def a_known_layout():
+    def f(x):
+        product = np.einsum("ij,jk->ki", x * Q, Q).copy()
+        flat = product.reshape(-1)
+        flat[0] = 1.0
+        return product.sum()
+
+    return graphad.grad(f)(1.0)
+
+
+@wrong(CONTROL, "Memory that a library keeps", errors.TracerError, "memory is kept by memoryview", "x.copy()")
+def kept_memory():
+    def f(x):
+        a = np.zeros(3)
+        kept = memoryview(a)
+        a[0] = x
+        return a.sum() + len(kept)
+
+    return graphad.grad(f)(1.0)
+
+
+@repaired(1.0)
+def kept_copy():
+    def f(x):
+        a = np.zeros(3)
+        kept = memoryview(a.copy())
+        a[0] = x
+        return a.sum() + len(kept)
+
+    return graphad.grad(f)(1.0)
+
+
+@wrong(CONTROL, "Broadcast elements", errors.TracerError, "whose elements stand in several places", "x.copy()")
+def broadcast_elements():
+    def f(x):
+        row, _ = np.broadcast_arrays(x * np.ones(3), np.zeros((2, 3)))
+        row[0, 0] = 2.0
+        return row.sum()
+
+    return graphad.grad(f)(1.0)
+
+
+@repaired(5.0)
+def copied_elements():
+    def f(x):
+        row, _ = np.broadcast_arrays(x * np.ones(3), np.zeros((2, 3)))
+        row = row.copy()
+        row[0, 0] = 2.0
+        return row.sum()
+
+    return graphad.grad(f)(1.0)
 
 
 # -- batches ------------------------------------------------------------------------------------------------------
@@ -1166,6 +1534,40 @@ def graph_arguments():
 def _():
     graph = graphad.trace(lambda x, y: x * y)(1.0, 2.0)
     return graphad.executors.get("numpy").compile(graph)(np.asarray(1.0), np.asarray(2.0))[0]
+
+
+@wrong(TREES, "A masked array", errors.TypeMismatchError, "MaskedArray", "mask would be dropped", "x.filled")
+def masked_argument():
+    x = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+    return graphad.jit(np.sum)(x)
+
+
+@repaired(4.0)
+def _():
+    x = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+    return graphad.jit(np.sum)(x.filled(0.0))
+
+
+@wrong(TREES, "A matrix whose product is not elementwise", errors.TypeMismatchError, "matrix product", "numpy.asarray")
+def matrix_constant():
+    m = np.matrix([[0.0, 1.0], [1.0, 0.0]])
+    return graphad.grad(lambda x: np.sum(m * x))(np.eye(2))
+
+
+@repaired(np.ones((2, 2)))
+def _():
+    m = np.asarray(np.matrix([[0.0, 1.0], [1.0, 0.0]]))
+    return graphad.grad(lambda x: np.sum(m @ x))(np.eye(2))
+
+
+@wrong(TREES, "Text in place of a function", errors.TypeMismatchError, "jit", "'sin' (str) is not a function")
+def text_as_function():
+    return graphad.jit("sin")
+
+
+@repaired([1.0])
+def _():
+    return graphad.jit(np.cos)(np.zeros(1))
 
 
 # -- run time -----------------------------------------------------------------------------------------------------
@@ -1301,3 +1703,153 @@ def _():
     path = Path(tempfile.mkdtemp()) / "whole.graph"
     save(graphad.trace(np.sin)(1.0), path)
     return graphad.load(path).name
+
+
+@wrong(STAGES, "A pass that gives no graph", errors.PipelineError, "the pass tidy gave None", "return it", place=False)
+def pass_without_result():
+    def tidy(graph):
+        graphad.passes.dce(graph)
+
+    return graphad.Pipeline([tidy])(graphad.trace(np.sin)(1.0))
+
+
+@repaired("sin")
+def _():
+    def tidy(graph):
+        return graphad.passes.dce(graph)
+
+    return graphad.Pipeline([tidy])(graphad.trace(np.sin)(1.0)).name
+
+
+@wrong(STAGES, "A pass that fails", errors.PipelineError, "the pass first failed on @sin", "IndexError", place=False)
+def pass_that_fails():
+    def first(graph):
+        return graph.inputs[1]
+
+    return graphad.compile(graphad.trace(np.sin)(1.0), graphad.Pipeline([first]))
+
+
+@repaired("dce")
+def _():
+    return str(graphad.Pipeline([graphad.passes.dce]))
+
+
+@wrong(STAGES, "An input that a graph does not have", errors.PipelineError, "wrt=5", "1 inputs of @sin")
+def missing_input():
+    return graphad.passes.grad(graphad.trace(np.sin)(1.0), wrt=5)
+
+
+@repaired("sin")
+def _():
+    return graphad.passes.grad(graphad.trace(np.sin)(1.0), wrt=0).name
+
+
+@wrong(STAGES, "A function in place of a graph", errors.TypeMismatchError, "compile", "is not a graph", "graphad.trace")
+def function_as_graph():
+    return graphad.compile(np.sin)(1.0)
+
+
+@repaired([0.0])
+def _():
+    return graphad.compile(graphad.trace(np.sin)(0.0))(0.0)
+
+
+@wrong(STAGES, "An executor that gives other results", errors.ExecutorError, "executor half", "1 results", place=False)
+def executor_with_one_result():
+    class Half:
+        name, pipeline = "half", ""
+
+        def supports(self, op):
+            return True
+
+        def compile(self, graph):
+            return lambda *args: graph.eval(*args)[:1]
+
+    return graphad.jit(lambda x: (x, 2 * x), executor=Half())(1.0)
+
+
+@repaired((1.0, 2.0))
+def _():
+    class Whole:
+        name, pipeline = "whole", ""
+
+        def supports(self, op):
+            return True
+
+        def compile(self, graph):
+            return lambda *args: graph.eval(*args)
+
+    return graphad.jit(lambda x: (x, 2 * x), executor=Whole())(1.0)
+
+
+@wrong(STAGES, "An op whose result is no view", errors.TypeMismatchError, "gave a copy of f64[3]", place=False)
+def view_that_is_a_copy():
+    class Ordered(graphad.Op, abstract=True):
+        name = "ordered"
+        view = True
+
+        def infer(self, *xs):
+            return xs[0]
+
+        def eval(self, xp, *xs):
+            return xp.sort(xs[0])
+
+    return graphad.jit(lambda x: 2 * Ordered()(x + 1), executor="llvm")(X)
+
+
+@repaired([4.0, 6.0, 8.0])
+def _():
+    class Ordered(graphad.Op, abstract=True):
+        name = "ordered"
+
+        def infer(self, *xs):
+            return xs[0]
+
+        def eval(self, xp, *xs):
+            return xp.sort(xs[0])
+
+    return graphad.jit(lambda x: 2 * Ordered()(x + 1), executor="llvm")(X)
+
+
+@wrong(STAGES, "A rule for an op that there is not", errors.MissingRuleError, "no op is named 'sine'", place=False)
+def rule_for_no_op():
+    from graphad.passes.simplify import rewrite
+
+    return rewrite("sine")(lambda node, x: None)
+
+
+@repaired([0.5, 1.0, 1.5])
+def _():
+    from graphad.passes.simplify import RULES, rewrite
+
+    rule = rewrite("sinc")(lambda node, x: None)
+    RULES["sinc"].remove(rule)
+    return graphad.jit(lambda x: x / 2)(X)
+
+
+@wrong(STAGES, "An op that gives another type than it says", errors.ShapeError, "halving", "eval gave", place=False)
+def rule_of_another_shape():
+    class Halving(graphad.Op, abstract=True):
+        name = "halving"
+
+        def infer(self, *xs):
+            return xs[0]
+
+        def eval(self, xp, *xs):
+            return xs[0][::2]
+
+    return graphad.jit(Halving())(X)
+
+
+@repaired([0.5, 1.0, 1.5])
+def _():
+    class Halving(graphad.Op, abstract=True):
+        name = "halving"
+
+        def infer(self, *xs):
+            return xs[0]
+
+        def eval(self, xp, *xs):
+            return xs[0] / 2
+
+    return graphad.jit(Halving())(X)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from graphad.errors import ExecutorError
 from graphad.executors.llvm import engine
@@ -10,7 +11,7 @@ from graphad.executors.llvm.emit import Emitter
 from graphad.executors.llvm.executable import Executable
 from graphad.executors.llvm.guard import GAP, Guarded
 from graphad.executors.llvm.libmvec import addresses
-from graphad.executors.loops import Program, lower, supports
+from graphad.executors.loops import Program, lower, supports, verify
 from graphad.graph import Graph
 from graphad.op import Op
 
@@ -21,25 +22,32 @@ LOCAL = 64
 class LLVMExecutor:
     """Compiles the whole graph to one native function; what loops cannot express runs with NumPy inside of it.
 
-    `math="precise"` rounds as NumPy does, function by function: no fused multiply-add, and no elementary function whose
-    error may exceed one unit in the last place. `threads` may share a large loop (default: the environment variable
-    `GRAPHAD_NUM_THREADS`, else all cores that the process may use); small ones run in one. With `guard`, a program runs
-    on copies of its arguments in memory with guards around every array, and a call raises `ExecutorError` where it
-    wrote out of bounds: slow, for tests of compiled code. Raises `ExecutorError` for other values.
+    `math="precise"` rounds as NumPy does, function by function: no fused multiply-add, and no elementary function or
+    power whose error may exceed one unit in the last place. `threads` may share a large loop (default: the
+    environment variable `GRAPHAD_NUM_THREADS`, else all cores that the process may use); small ones run in one. With
+    `guard`, a program runs on copies of its arguments in memory with guards around every array, and a call raises
+    `ExecutorError` where it wrote out of bounds; compilation raises it where memory would be used again before its last
+    read. That is slow, for tests of compiled code. Raises `ExecutorError` for other values.
     """
 
     name = "llvm"
 
     def __init__(self, math: str = "fast", threads: int | None = None, guard: bool = False) -> None:
-        if math not in ("fast", "precise"):
+        if not isinstance(math, str) or math not in ("fast", "precise"):
             raise ExecutorError(f"llvm: math={math!r} is neither 'fast' nor 'precise'")
-        if threads is not None and threads < 1:
-            raise ExecutorError(f"llvm: threads={threads} is not a number of threads; give 1 or more")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise ExecutorError(f"llvm: threads={threads!r} is not a number of threads; give 1 or more")
+        self._chosen = math, threads, guard
         self.target = engine.host(math == "precise")
         self.threads = threads or _cores()
         self.guard = guard
         self.lanes = self.target.vector_bytes // 8
-        self.pipeline = f"decompose, fuse(lanes={self.lanes}), lifetime"
+        kept = "(supports='integer_pow')" if self.target.precise else ""
+        self.pipeline = f"decompose{kept}, fuse(lanes={self.lanes}), lifetime"
+
+    def __reduce__(self) -> Any:
+        # Where it is unpickled, the processor may be another.
+        return LLVMExecutor, self._chosen
 
     def supports(self, op: Op) -> bool:
         """Whether a compiled function can hold the op itself."""
@@ -48,6 +56,9 @@ class LLVMExecutor:
     def compile(self, graph: Graph) -> Executable:
         """One native function for the graph."""
         gap = GAP if self.guard else 0
+        if self.guard:
+            # With guards all buffers are apart: the plan that is verified is that of a run without them.
+            verify(lower(graph, lanes=self.lanes, threads=self.threads, local=LOCAL))
         return self.build(lower(graph, lanes=self.lanes, threads=self.threads, gap=gap, local=LOCAL))
 
     def build(self, program: Program) -> Executable:

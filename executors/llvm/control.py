@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from graphad.executors.llvm.chunks import Chunks
 from graphad.executors.loops.program import Branch, Loop, Repeat, Stack, Statement
+from graphad.executors.loops.work import ticks
 from graphad.ops.scalar import Const, Scalar
 
 if TYPE_CHECKING:
@@ -41,12 +43,16 @@ def emit_branch(emitter: Emitter, branch: Branch) -> None:
             selector = code.intrinsic("smax", kind, 1, selector, "0")
         cases = " ".join(f"{kind} {i}, label %{label}" for i, label in enumerate(labels[:-1]))
         code.do(f"switch {kind} {selector}, label %{labels[last]} [ {cases} ]")
+    before, ends = emitter.owed, [0.0]
     for label, statements in zip(labels, branch.branches, strict=True):
         code.begin(label)
+        emitter.owed = before
         with scoped(emitter):
             write(emitter, statements)
         code.do(f"br label %{join}")
+        ends.append(emitter.owed)
     code.begin(join)
+    emitter.owed = max(ends)
     write(emitter, branch.after)
 
 
@@ -69,22 +75,25 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
         for e, source in zip(repeat.entries, sources, strict=True)
     ]
     starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in repeat.swaps for b in pair}
-    before, head, body, after = code.block, code.name(), code.name(), code.name()
     fixed = isinstance(repeat.count, Const)
+    chunks = Chunks(emitter, repeat, count, starts)
+    head, body = code.name(), code.name()
     code.do(f"br label %{head}")
     code.begin(head)
     index, following = f"%{code.name()}", f"%{code.name()}"
     phis: list[Any] = []
     code.lines.append(phis)
     emitter.moving.update((b, f"%{code.name()}") for b in starts)
+    outside = emitter.owed, emitter.metered
+    emitter.owed, emitter.metered = 0.0, chunks.metered
     with scoped(emitter):
         if repeat.count is None:
             assert repeat.test is not None
             write(emitter, repeat.condition)
-            code.do(f"br i1 {register(emitter, repeat.test)}, label %{body}, label %{after}")
+            code.do(f"br i1 {register(emitter, repeat.test)}, label %{body}, label %{chunks.after}")
             code.begin(body)
         elif not fixed:
-            code.do(f"br i1 {code(f'icmp slt i64 {index}, {count}')}, label %{body}, label %{after}")
+            code.do(f"br i1 {chunks.goes_on(index)}, label %{body}, label %{chunks.leave}")
             code.begin(body)
         position = index
         if repeat.reverse:
@@ -104,18 +113,22 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
             moved = code(f"mul nsw i64 {position}, {step}")
             emitter.moving[entry.buffer] = code(f"getelementptr i8, ptr {base}, i64 {moved}")
         write(emitter, repeat.body)
+        if chunks.metered:
+            emitter.part.count(str(ticks(emitter.owed)))
         code.do(f"{following} = add nuw nsw i64 {index}, 1")
         latch = code.block
-        if fixed:
-            code.do(f"br i1 {code(f'icmp ult i64 {following}, {count}')}, label %{head}, label %{after}")
+        tested = fixed or (count is None and chunks.long)
+        if tested:
+            code.do(f"br i1 {chunks.goes_on(following)}, label %{head}, label %{chunks.leave}")
         else:
             code.do(f"br label %{head}")
-    phis.append(f"{index} = phi i64 [ 0, %{before} ], [ {following}, %{latch} ]")
-    for a, b in repeat.swaps:
-        for one, other in ((a, b), (b, a)):
-            name, turned = emitter.moving[one], emitter.moving[other]
-            phis.append(f"{name} = phi ptr [ {starts[one]}, %{before} ], [ {turned}, %{latch} ]")
-    code.begin(after)
+    emitter.owed, emitter.metered = outside
+    turned = {x: emitter.moving[y] for a, b in repeat.swaps for x, y in ((a, b), (b, a))}
+    phis.append(f"{index} = phi i64 [ {chunks.first}, %{chunks.before} ], [ {following}, %{latch} ]")
+    for b, start in chunks.starts.items():
+        phis.append(f"{emitter.moving[b]} = phi ptr [ {start}, %{chunks.before} ], [ {turned[b]}, %{latch} ]")
+    chunks.end(following if tested else index, turned if tested else {b: emitter.moving[b] for b in starts})
+    chunks.account(count or index)
     if count is None:
         for stack in repeat.pushed:
             _header(emitter, stack, 1, index)

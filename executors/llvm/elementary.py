@@ -23,7 +23,7 @@ ERROR_ULP: Final[dict[str, float]] = {
 """The largest error of each in double precision, in units in the last place."""
 
 _LN2: Final = (0.6931471805599453, 2.3190468138462996e-17)
-_LN2_SHORT: Final = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
+LN2_SHORT: Final = (6.93147180369123816490e-01, 1.90821492927058770002e-10)
 _LOG10_2_SHORT: Final = (3.01029995663611771306e-01, 3.69423907715893078616e-13)
 _EXP: Final = [
     0.5000000000000001, 0.16666666666666674, 0.04166666666662412, 0.008333333333322238, 0.0013888888917214794,
@@ -38,7 +38,7 @@ _LARGE: Final = 2.0**60
 _SINH: Final = [1.0 / math.factorial(n) for n in range(3, 19, 2)]
 
 
-def _power_of_two(m: Math, n: str) -> str:
+def power_of_two(m: Math, n: str) -> str:
     """2**n for an integer n from -1022 to 1023."""
     return m.as_number(m.integer("shl", m.integer("add", n, 1023), 52))
 
@@ -49,7 +49,7 @@ def _power_of_two(m: Math, n: str) -> str:
 def _reduce(m: Math, x: str) -> tuple[str, str]:
     """The integer k and r = x - k ln 2, of at most ln(2)/2 in magnitude."""
     k, n = m.to_integer(m.mul(x, 1.4426950408889634))
-    high, low = _LN2 if m.fused else _LN2_SHORT
+    high, low = _LN2 if m.fused else LN2_SHORT
     return n, m.fma(k, -low, m.fma(k, -high, x))
 
 
@@ -60,23 +60,23 @@ def _exp_of(m: Math, r: str) -> str:
 def _scaled(m: Math, p: str, n: str) -> str:
     """p * 2**n for p near 1, in two steps, so that the result may overflow or be denormal."""
     half = m.integer("ashr", n, 1)
-    return m.mul(m.mul(p, _power_of_two(m, half)), _power_of_two(m, m.integer("sub", n, half)))
+    return m.mul(m.mul(p, power_of_two(m, half)), power_of_two(m, m.integer("sub", n, half)))
 
 
-def _kept_nan(m: Math, x: str, result: str) -> str:
+def kept_nan(m: Math, x: str, result: str) -> str:
     # The integer part of NaN is no number, and neither is what is scaled by it.
     return m.where(m.compare("uno", x, x), x, result)
 
 
 def _exp(m: Math, x: str) -> str:
     n, r = _reduce(m, m.at_least(m.at_most(x, 750.0), -750.0))
-    return _kept_nan(m, x, _scaled(m, _exp_of(m, r), n))
+    return kept_nan(m, x, _scaled(m, _exp_of(m, r), n))
 
 
 def _exp2(m: Math, x: str) -> str:
     y = m.at_least(m.at_most(x, 1100.0), -1100.0)
     k, n = m.to_integer(y)
-    return _kept_nan(m, x, _scaled(m, _exp_of(m, m.mul(m.sub(y, k), math.log(2.0))), n))
+    return kept_nan(m, x, _scaled(m, _exp_of(m, m.mul(m.sub(y, k), math.log(2.0))), n))
 
 
 def _expm1(m: Math, x: str) -> str:
@@ -86,11 +86,11 @@ def _expm1(m: Math, x: str) -> str:
     n = m.integer("sub", n, 1)
     over = m.code(f"icmp sgt {m.bits} {n}, {m.whole(1023)}")
     n = m.code(f"select {m.truth} {over}, {m.bits} {m.whole(1023)}, {m.bits} {n}")
-    t = _power_of_two(m, n)
+    t = power_of_two(m, n)
     result = m.mul(m.fma(t, q, m.sub(t, 0.5)), 2.0)
     result = m.where(m.compare("ogt", x, 709.782712893384), math.inf, result)
     tiny = m.compare("olt", m.fabs(x), 1e-300)
-    return _kept_nan(m, x, m.where(tiny, x, result))
+    return kept_nan(m, x, m.where(tiny, x, result))
 
 
 def _tanh(m: Math, x: str) -> str:
@@ -101,7 +101,7 @@ def _tanh(m: Math, x: str) -> str:
 def _cosh(m: Math, x: str) -> str:
     n, r = _reduce(m, m.at_most(m.fabs(x), 750.0))
     half = _scaled(m, _exp_of(m, r), m.integer("sub", n, 1))
-    return _kept_nan(m, x, m.add(half, m.div(0.25, half)))
+    return kept_nan(m, x, m.add(half, m.div(0.25, half)))
 
 
 def _sinh(m: Math, x: str) -> str:
@@ -112,13 +112,13 @@ def _sinh(m: Math, x: str) -> str:
     square = m.mul(y, y)
     small = m.fma(m.mul(square, y), m.polynomial(square, _SINH), y)
     result = m.where(m.compare("olt", y, 1.0), small, large)
-    return _kept_nan(m, x, m.sign_of(result, x))
+    return kept_nan(m, x, m.sign_of(result, x))
 
 
 # -- log and its relatives ---------------------------------------------------------------------------------------
 
 
-def _log_parts(m: Math, x: str) -> tuple[str, str, str, str]:
+def log_parts(m: Math, x: str) -> tuple[str, str, str, str]:
     """For x = 2**k (1 + f): k and f, with f*f/2 and the rest of log(1 + f) = f - f*f/2 + rest."""
     scaled = m.compare("olt", x, 2.2250738585072014e-308)
     y = m.where(scaled, m.mul(x, 2.0**54), x)
@@ -137,42 +137,42 @@ def _log_parts(m: Math, x: str) -> tuple[str, str, str, str]:
     return k, f, half_square, rest
 
 
-def _log_ends(m: Math, x: str, result: str, pole: float = 0.0) -> str:
+def log_ends(m: Math, x: str, result: str, pole: float = 0.0) -> str:
     result = m.where(m.compare("oeq", x, math.inf), math.inf, result)
     result = m.where(m.compare("oeq", x, pole), -math.inf, result)
-    return m.where(m.compare("uge", x, pole), _kept_nan(m, x, result), math.nan)
+    return m.where(m.compare("uge", x, pole), kept_nan(m, x, result), math.nan)
 
 
 def _log(m: Math, x: str) -> str:
-    k, f, half_square, rest = _log_parts(m, x)
-    high, low = _LN2_SHORT
+    k, f, half_square, rest = log_parts(m, x)
+    high, low = LN2_SHORT
     inner = m.fma(k, low, rest)
-    return _log_ends(m, x, m.sub(m.mul(k, high), m.sub(m.sub(half_square, inner), f)))
+    return log_ends(m, x, m.sub(m.mul(k, high), m.sub(m.sub(half_square, inner), f)))
 
 
 def _log2(m: Math, x: str) -> str:
-    k, f, half_square, rest = _log_parts(m, x)
+    k, f, half_square, rest = log_parts(m, x)
     ln = m.sub(f, m.sub(half_square, rest))
-    return _log_ends(m, x, m.fma(ln, 1.4426950408889634, k))
+    return log_ends(m, x, m.fma(ln, 1.4426950408889634, k))
 
 
 def _log10(m: Math, x: str) -> str:
-    k, f, half_square, rest = _log_parts(m, x)
+    k, f, half_square, rest = log_parts(m, x)
     ln = m.sub(f, m.sub(half_square, rest))
     high, low = _LOG10_2_SHORT
-    return _log_ends(m, x, m.fma(k, high, m.fma(k, low, m.mul(ln, 0.4342944819032518))))
+    return log_ends(m, x, m.fma(k, high, m.fma(k, low, m.mul(ln, 0.4342944819032518))))
 
 
 def _log1p(m: Math, x: str) -> str:
     u = m.add(x, 1.0)
-    k, f, half_square, rest = _log_parts(m, u)
+    k, f, half_square, rest = log_parts(m, u)
     # What was lost in 1 + x, as a first-order correction.
     c = m.div(m.where(m.compare("ogt", x, 1.0), m.sub(1.0, m.sub(u, x)), m.sub(x, m.sub(u, 1.0))), u)
-    high, low = _LN2_SHORT
+    high, low = LN2_SHORT
     inner = m.add(rest, m.fma(k, low, c))
     result = m.sub(m.mul(k, high), m.sub(m.sub(half_square, inner), f))
     result = m.where(m.compare("olt", m.fabs(x), 2.0**-54), x, result)
-    return _log_ends(m, x, result, -1.0)
+    return log_ends(m, x, result, -1.0)
 
 
 def arctanh(m: Math, x: str, log1p: Form) -> str:

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.llvm.control import STACKS, THOROUGH, changes_elements, emit_branch, emit_repeat, with_stacks
+from graphad.executors.llvm.interrupts import CONTROL as WORDS
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
-from graphad.executors.llvm.parts import PARALLEL, Frame, Part, Share
+from graphad.executors.llvm.parts import CONTROL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
 from graphad.executors.llvm.text import Code, Module
+from graphad.executors.loops.foreign import address, settable
 from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Branch,
@@ -26,18 +28,26 @@ from graphad.executors.loops.program import (
     Repeat,
     Rows,
     Stack,
+    Statement,
     Store,
     View,
-    is_identity,
+    roots,
+    walk,
 )
 from graphad.executors.loops.statements import all_statements
-from graphad.ops.scalar import Scalar
+from graphad.executors.loops.work import CHUNK, call, chunks, work
+from graphad.ops.scalar import Operation, Scalar
 
 # The generic processor model: those of some processors ask for a scheduler whose time is quadratic in a block's length.
 ATTRIBUTES = 'nounwind "no-trapping-math"="true" "tune-cpu"="generic"'
 PART = 600
 """Values in one function after which the next statement begins another one: beyond it compile time grows faster than
 the code."""
+LONG = 1000.0
+"""Nanoseconds of a call of a routine from which it might use threads of its own."""
+_SETTERS = ("graphad.blas.get", "graphad.blas.set")
+PIECE = 256
+"""Operations on single numbers that one statement computes before the next."""
 INLINED = 12
 """Calls of one elementary function up to which each gets the function's code in place."""
 
@@ -76,6 +86,10 @@ class Emitter:
         # The addresses, in the function that is written now, of the buffers that move, and of its own.
         self.moving: dict[Buffer, str] = {}
         self.growing = False
+        # Nanoseconds of the statements since the last one behind which the program asks for signals.
+        self.owed = 0.0
+        # Whether a loop around the code that is written asks for signals by the meter.
+        self.metered = False
         self._numbers: dict[Any, str] = {}
 
     @property
@@ -85,10 +99,11 @@ class Emitter:
     def text(self) -> str:
         """The whole module."""
         for statement in self.program.statements:
-            if self.code.count > PART:
-                self.part = Part(self.module, self.frame)
-                self.parts.append(self.part)
-            self.statement(statement)
+            for piece in self._pieces(statement):
+                if self.code.count > PART:
+                    self.part = Part(self.module, self.frame)
+                    self.parts.append(self.part)
+                self.statement(piece)
         attributes = f'{ATTRIBUTES} "prefer-vector-width"="{8 * self.target.vector_bytes}"'
         attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
         functions: dict[str, Part] = {f"share{i}": share for i, share in enumerate(self.shares)}
@@ -103,7 +118,7 @@ class Emitter:
                 f"{part.head.format(name)} noinline {attributes} {{\nentry:\n{part.string()}\n}}\n"
                 for name, part in functions.items()
             ]
-            bodies += [self._in_order(f"define {linkage}i64 @{run}", attributes), PARALLEL if self.shares else ""]
+            bodies += [self._in_order(f"define {linkage}i64 @{run}", attributes)]
         if self.program.stacks:
             headers = [stack.header.offset for stack in self.program.stacks]
             bodies += [with_stacks(headers, run, attributes), STACKS]
@@ -111,6 +126,14 @@ class Emitter:
         self._outline(body)
         first = THOROUGH if any(changes_elements(s) for s in all_statements(self.program.statements)) else ""
         return f"{first}{self.module.text()}\n{body}\n"
+
+    def _pieces(self, statement: Statement) -> list[Statement]:
+        """A statement of single numbers as several, none of which computes more than one function should."""
+        if not isinstance(statement, Loop) or statement.space:
+            return [statement]
+        values: list[Scalar] = [x for x in walk(roots(statement), self.known) if isinstance(x, Operation)]
+        starts = range(0, len(values) - PIECE, PIECE)
+        return [*[Loop((), values=values[i : i + PIECE], note=statement.note) for i in starts], statement]
 
     def _in_order(self, head: str, attributes: str) -> str:
         """The function that calls the parts one after another."""
@@ -139,7 +162,8 @@ class Emitter:
         if isinstance(statement, Loop):
             self.loop(statement)
         elif isinstance(statement, Rows):
-            emit_rows(self, [self._scheduled(loop, rows=True) for loop in statement.loops], statement.threads)
+            nests = [self._scheduled(loop, rows=True) for loop in statement.loops]
+            emit_rows(self, nests, [work(loop) for loop in statement.loops], statement.threads)
         elif isinstance(statement, Foreign):
             self.foreign(statement)
         elif isinstance(statement, Repeat):
@@ -148,11 +172,14 @@ class Emitter:
             emit_branch(self, statement)
         else:
             self.host(statement)
+        self.owed += work(statement)
+        if self.owed > CHUNK:
+            self.part.poll()
+            self.owed = 0.0
 
     def loop(self, loop: Loop) -> None:
         """Write a loop nest, after what it updates in memory has its initial value."""
-        if not is_identity(loop):
-            NestEmitter(self, self._scheduled(loop)).emit()
+        NestEmitter(self, self._scheduled(loop), work(loop)).emit()
 
     def _scheduled(self, loop: Loop, rows: bool = False) -> Nest:
         nest = schedule(loop, self.known, rows)
@@ -162,18 +189,21 @@ class Emitter:
         return nest
 
     @contextmanager
-    def share(self, iterations: int, threads: int) -> Iterator[None]:
-        """What is written within is a function of its own: the body of a loop whose iterations `threads` share."""
+    def share(self, iterations: int, threads: int, chunks: int) -> Iterator[None]:
+        """What is written within is a function of its own: the body of a loop whose iterations `threads` share, as so
+        many chunks of them."""
         caller = self.part
         share = Share(self.module, self.frame, caller)
         name = f"share{len(self.shares)}"
         self.shares.append(share)
+        self.module.declare("i64", "graphad.parallel", "ptr", "ptr", "ptr", "i64", "i64", "i64")
         self.part = share
         yield
         self.part = caller
         code, after, failed = caller.code, caller.code.name(), caller.code.name()
         status = code(
-            f"call i64 @graphad.parallel(ptr @{name}, ptr %table, ptr %frame, i64 {iterations}, i64 {threads})"
+            f"call i64 @graphad.parallel(ptr @{name}, ptr %table, ptr %frame, "
+            f"i64 {iterations}, i64 {threads}, i64 {chunks})"
         )
         code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{failed}")
         code.begin(failed)
@@ -212,42 +242,67 @@ class Emitter:
         number = len(self.host_calls)
         self.host_calls.append(call)
         function = self.part.at_entry(2 + len(self.program.inputs) + len(self.program.outputs) + number)
-        status = self.code(f"call i64 {function}(ptr %table)")
-        failed = self.code(f"icmp eq i64 {status}, 0")
+        place = self.code(f"getelementptr i64, ptr {self.part.at_entry(CONTROL)}, i64 {WORDS.index('done')}")
+        self.code.do(f"store i64 0, ptr {place}")
+        self.code.do(f"call void {function}(ptr %table, ptr {place})")
+        done = self.code(f"icmp ne i64 {self.code(f'load i64, ptr {place}')}, 0")
         after = self.code.name()
-        self.code.do(f"br i1 {failed}, label %{after}, label %{self.part.fail(len(self.program.errors) + number)}")
+        self.code.do(f"br i1 {done}, label %{after}, label %{self.part.fail(len(self.program.errors) + number)}")
         self.code.begin(after)
 
-    def foreign(self, call: Foreign) -> None:
-        """Call a routine of BLAS or LAPACK once for each of its batch elements."""
-        from graphad.executors.loops.foreign import address
+    def foreign(self, statement: Foreign) -> None:
+        """Call a routine of BLAS or LAPACK once for each of its batch elements, which threads may share."""
+        if statement.threads == 1:
+            self._calls(statement, "0", str(statement.count))
+            return
+        parts = chunks(statement.count, work(statement), statement.threads)
+        with self.share(statement.count, statement.threads, parts):
+            self._calls(statement, "%low", "%high")
 
+    def _calls(self, statement: Foreign, low: str, high: str) -> None:
         code = self.code
-        symbol = f"graphad.{call.routine}"
-        self.module.symbols[symbol] = address(call.routine)
+        if statement.count == 1:
+            self._call(statement, "0")
+            return
         head, after, before = code.name(), code.name(), code.block
-        if call.count > 1:
-            index, following = f"%{code.name()}", f"%{code.name()}"
-            code.do(f"br label %{head}")
-            code.begin(head)
-            code.do(f"{index} = phi i64 [ 0, %{before} ], [ {following}, %{head} ]")
+        index, following = f"%{code.name()}", f"%{code.name()}"
+        code.do(f"br label %{head}")
+        code.begin(head)
+        phi: list[Any] = []
+        code.lines.append(phi)
+        self._call(statement, index)
+        if work(statement) > CHUNK:
+            self.part.spend(call(statement))
+        phi.append(f"{index} = phi i64 [ {low}, %{before} ], [ {following}, %{code.block} ]")
+        code.do(f"{following} = add i64 {index}, 1")
+        code.do(f"br i1 {code(f'icmp ult i64 {following}, {high}')}, label %{head}, label %{after}")
+        code.begin(after)
+
+    def _call(self, statement: Foreign, index: str) -> None:
+        """The call for one batch element."""
+        code = self.code
+        symbol = f"graphad.{statement.routine}"
+        self.module.symbols[symbol] = address(statement.routine)
         arguments = []
-        for argument in call.arguments:
+        for argument in statement.arguments:
             if not isinstance(argument, View):
                 arguments.append(("ptr", self.number(argument)))
                 continue
             item = argument.dtype.itemsize
             place = self.pointer(argument.buffer, argument.buffer.offset + argument.offset * item)
-            if call.count > 1 and argument.strides[0]:
+            if statement.count > 1 and argument.strides[0]:
                 step = code(f"mul i64 {index}, {argument.strides[0] * item}")
                 place = code(f"getelementptr i8, ptr {place}, i64 {step}")
             arguments.append(("ptr", place))
+        control = None if statement.own or call(statement) < LONG else settable()
+        if control is not None:
+            self.module.symbols.update(zip(_SETTERS, control, strict=True))
+            self.module.declare("i32", _SETTERS[0])
+            self.module.declare("void", _SETTERS[1], "i32")
+            code.call("void", "graphad.blas.one", *[("ptr", f"@{name}") for name in _SETTERS])
         code.call("void", symbol, *arguments)
-        if call.count > 1:
-            code.do(f"{following} = add i64 {index}, 1")
-            again = code(f"icmp ult i64 {following}, {call.count}")
-            code.do(f"br i1 {again}, label %{head}, label %{after}")
-            code.begin(after)
+        if control is not None:
+            code.call("void", "graphad.blas.back", *[("ptr", f"@{name}") for name in _SETTERS])
 
     def number(self, value: Any) -> str:
         """The address of a constant that a routine reads."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from graphad.executors import objects
 from graphad.executors.llvm.control import THOROUGH
 from graphad.executors.llvm.emit import Target
+from graphad.executors.once import Lock, once
 
 LEVEL = 2
 """Effort of LLVM's code generator, 0 to 3."""
-_LOCK = threading.Lock()
+LIBRARIES = 32
+"""How many libraries one linker serves."""
+_LOCK = Lock()
 
 
-@cache
+@once
 def _binding() -> Any:
     import llvmlite.binding as llvm
 
@@ -38,7 +41,7 @@ def host(precise: bool = False) -> Target:
     return Target(llvm.get_host_cpu_name(), frozenset(features), width, precise)
 
 
-@cache
+@once
 def _machine() -> Any:
     llvm = _binding()
     target = llvm.Target.from_default_triple()
@@ -47,7 +50,7 @@ def _machine() -> Any:
     return target.create_target_machine(cpu, features, opt=LEVEL, reloc="pic", codemodel="small", jit=True)
 
 
-@cache
+@once
 def version() -> str:
     """What made an object file: the versions of LLVM and of its binding, the processor and its features."""
     import llvmlite
@@ -60,22 +63,37 @@ def version() -> str:
 def optimise(text: str) -> Any:
     """The module of a text after the few passes that most code needs: it is vector code already."""
     llvm = _binding()
-    module = llvm.parse_assembly(text)
-    machine = _machine()
+    # In a context of its own: LLVM keeps a context's numbers and types as long as that.
+    module = llvm.parse_assembly(text, llvm.create_context())
+    if text.startswith(THOROUGH):
+        builder = _builder()
+        builder.getModulePassManager().run(module, builder)  # which can run once
+    else:
+        passes, builder = _passes(" alloca [" in text)
+        passes.run(module, builder)
+    return module
+
+
+def _builder() -> Any:
+    llvm = _binding()
     options = llvm.create_pipeline_tuning_options(1)
     options.loop_vectorization = True  # of the loops that a thorough pass meets: others are vector code already
     options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
-    if text.startswith(THOROUGH):
-        passes = builder.getModulePassManager()
-    else:
-        passes = llvm.create_new_module_pass_manager()
-        passes.add_always_inliner_pass()
-        if " alloca [" in text:
-            passes.add_sroa_pass()
-        passes.add_instruction_combine_pass()
-    passes.run(module, builder)
-    return module
+    return llvm.create_pass_builder(_machine(), options)
+
+
+@cache
+def _passes(local: bool) -> Any:
+    """Passes and their builder, made once: LLVM does not give all of their memory back. They remember nothing of the
+    modules that they ran over."""
+    llvm = _binding()
+    builder = _builder()
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    if local:
+        passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    return passes, builder
 
 
 def object_code(text: str) -> bytes:
@@ -95,26 +113,37 @@ def assembly(text: str) -> str:
         return str(_machine().emit_assembly(optimise(text)))
 
 
+class _Engine:
+    """A linker of libraries, and how many it has linked. What LLVM keeps of each goes with the linker only."""
+
+    def __init__(self) -> None:
+        self.linker = _binding().create_lljit_compiler(_machine(), use_jit_link=False, suppress_errors=False)
+        self.count = 0
+
+
 class Library:
     """Object code in this process. It stays there while this object lives."""
 
     def __init__(self, code: bytes, symbols: Mapping[str, int], exported: Sequence[str]) -> None:
         llvm = _binding()
         with _LOCK:
-            self._engine = _jit()
+            if Library._newest is None or Library._newest.count == LIBRARIES:
+                Library._newest = _Engine()
+            engine = Library._newest
             builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
             for name, address in symbols.items():
                 builder.import_symbol(name, address)
             for name in exported:
                 builder.export_symbol(name)
-            Library._count += 1
-            self._tracker = builder.link(self._engine, f"graphad{Library._count}")
+            engine.count += 1
+            self._tracker = builder.link(engine.linker, f"graphad{engine.count}")
+            self._engine = engine
         self.addresses = {name: int(self._tracker[name]) for name in exported}
 
-    _count = 0
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        # Before the engine, which goes with the last of its libraries. LLVM's binding may be gone when Python ends.
+        tracker = getattr(self, "_tracker", None)
+        if tracker is not None and not ending():
+            tracker.close()
 
-
-@cache
-def _jit() -> Any:
-    llvm = _binding()
-    return llvm.create_lljit_compiler(_machine(), use_jit_link=False, suppress_errors=False)
+    _newest: _Engine | None = None

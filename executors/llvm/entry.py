@@ -9,18 +9,20 @@ interfaces (NumPy C-API, `PyArrayObject`; Python/C API, "Common Object Structure
 from __future__ import annotations
 
 import ctypes
-from functools import cache
 
 import numpy as np
 
+from graphad.executors.llvm import interrupts
+from graphad.executors.once import once
+
 FIELDS = (
     "run", "constants", "slot", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type",
-    "release", "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes",
+    "release", "inputs", "outputs", "hosts", "given", "made", "called", "scalar_bytes", "owner",
 )  # fmt: skip
 """The words of a context: addresses of the compiled function, of the constants and of where a free arena is kept, bytes
 of the arena, the Python functions for other arguments and for errors, whether to answer one bare result, two of NumPy's
 functions, the type of its arrays, whether to let go of Python's lock; numbers of inputs, outputs and host calls, and
-the addresses of what describes each; bytes of all results without axes."""
+the addresses of what describes each; bytes of all results without axes; the thread that handles signals."""
 INPUT = ("dtype", "number", "ndim", "shape")
 """The words that describe an input: its dtype, the type of Python number that stands for it (or none), its shape."""
 OUTPUT = ("dtype", "maker", "ndim", "shape", "axes", "at")
@@ -41,10 +43,11 @@ def numpy_function(number: int) -> int:
     return int(ctypes.c_void_p.from_address(int(table or 0) + 8 * number).value or 0)
 
 
-@cache
+@once
 def constants() -> dict[str, int]:
     """The words that are the same in every context."""
-    return {"new": numpy_function(_NEW), "scalar": numpy_function(_SCALAR), "array_type": id(np.ndarray)}
+    functions = {"new": numpy_function(_NEW), "scalar": numpy_function(_SCALAR)}
+    return {**functions, "array_type": id(np.ndarray), "owner": interrupts.owner()}
 
 
 def _field(name: str, kind: str) -> str:
@@ -61,13 +64,13 @@ def _word(name: str, base: str, i: int, kind: str) -> str:
 
 def text() -> str:
     """IR of `PyObject *call(PyObject *self, PyObject *const *args, Py_ssize_t n)`; `self` is the context's address."""
-    numbers = ("arena_bytes", "single", "release", "inputs", "outputs", "hosts", "scalar_bytes")
+    numbers = ("arena_bytes", "single", "release", "inputs", "outputs", "hosts", "scalar_bytes", "owner")
     fields = "".join(_field(name, "i64" if name in numbers else "ptr") for name in FIELDS)
     given = "".join(_word(f"in.{n}", "in", i, "i64" if n == "ndim" else "ptr") for i, n in enumerate(INPUT))
     made = "".join(
         _word(f"out.{n}", "out", i, "ptr" if n in ("dtype", "maker", "shape") else "i64") for i, n in enumerate(OUTPUT)
     )
-    return f"""
+    return f"""{interrupts.text()}
 declare ptr @PyLong_AsVoidPtr(ptr)
 declare ptr @PyLong_FromLongLong(i64)
 declare ptr @PyObject_CallNoArgs(ptr)
@@ -93,7 +96,14 @@ begin:
   %words.0 = add i64 %inputs, %outputs
   %words.1 = add i64 %words.0, %hosts
   %words = add i64 %words.1, 2
-  %table = alloca ptr, i64 %words, align 16
+  %control = alloca [{len(interrupts.CONTROL)} x i64], align 16
+  store [{len(interrupts.CONTROL)} x i64] zeroinitializer, ptr %control
+  %control.owner = getelementptr i64, ptr %control, i64 {interrupts.CONTROL.index("owner")}
+  store i64 %owner, ptr %control.owner
+  %block.words = add i64 %words, 1
+  %table.block = alloca ptr, i64 %block.words, align 16
+  store ptr %control, ptr %table.block
+  %table = getelementptr ptr, ptr %table.block, i64 1
   %results = alloca ptr, i64 %outputs, align 16
   %numbers = alloca i8, i64 %scalar_bytes, align 16
   %some = icmp ne i64 %inputs, 0
@@ -317,6 +327,13 @@ single.answer:
 
 bad:
   call void @graphad.drop(ptr %results, i64 %outputs)
+  %stop = load i64, ptr %control
+  %stopped = icmp ne i64 %stop, 0
+  br i1 %stopped, label %interrupted, label %refused
+interrupted:
+  call void @graphad.raise(ptr %control)
+  ret ptr null
+refused:
   %code = call ptr @PyLong_FromLongLong(i64 %status)
   %raised = call ptr @PyObject_CallOneArg(ptr %failed, ptr %code)
   ret ptr %raised

@@ -6,18 +6,19 @@ import ctypes
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import ExecutorError
-from graphad.executors.arguments import elements, host_call, prepare
-from graphad.executors.llvm import entry
+from graphad.executors.arguments import elements, failure, host_call, prepare
+from graphad.executors.llvm import blas, entry, pool
 from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
-from graphad.executors.loops.parallel import nanoseconds
+from graphad.executors.llvm.interrupts import FORKED
+from graphad.executors.loops.cost import nanoseconds
 from graphad.executors.loops.program import Buffer, HostCall, Program, loops_of
+from graphad.executors.once import once
 from graphad.types import Array, TensorType
 
 POOLED_BYTES = 1 << 18
@@ -26,6 +27,9 @@ costs more than filling it."""
 
 RELEASE_FROM = 3000.0
 """Nanoseconds of a run from which it lets go of Python's lock; doing so takes some 50."""
+
+SHARED = ("poll", "parallel", "blas.one", "blas.back")
+"""Functions that all programs share and call."""
 
 
 class _Method(ctypes.Structure):
@@ -81,12 +85,14 @@ class Executable:
     def __init__(self, program: Program, hosts: Sequence[HostCall], text: str, symbols: dict[str, int]) -> None:
         self.program = program
         self.text = text
-        # The address of an arena that no call is using, for all functions that `bind` makes.
-        self._slot = (ctypes.c_uint64 * 1)()
+        self._slot = _Slot()
         self._hosts = hosts
-        self._library = Library(object_code(text), symbols, ["run"])
+        shared = {f"graphad.{name}": native().addresses[name] for name in SHARED}
+        self._library = Library(object_code(text), {**symbols, **shared}, ["run"])
         self._failures: dict[int, BaseException] = {}
-        self._callbacks = [host_call(call, self._array, self._failures) for call in hosts]
+        # What the functions that `bind` makes refer to does not refer back to this object: it goes with its last user.
+        self._fail = _failing(program, self._failures)
+        self._callbacks = [host_call(call, _arrays(program), self._failures) for call in hosts]
         self._constants = _block(program)
         self._pools = [
             Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
@@ -94,7 +100,7 @@ class Executable:
         loops = [loop for s in program.statements for loop in loops_of(s)]
         calls = any(not loops_of(s) for s in program.statements)  # of Python, of LAPACK, or of loops
         self._long = calls or sum(map(nanoseconds, loops)) > RELEASE_FROM
-        exact = self.bind(self._refuse)
+        exact = self.bind(_refusing(program.name))
         program_name, types = program.name, program.input_types
         self.call = self.bind(lambda *args: exact(*prepare(program_name, types, args)))
 
@@ -120,7 +126,7 @@ class Executable:
         tables = [_words([x for row in rows for x in row]) for rows in (inputs, outputs)] + [_words(hosts)]
         words = {
             **constants(), "run": self._library.addresses["run"], "constants": _address(self._constants),
-            "slot": self._slot, "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail,
+            "slot": self._slot.words, "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail,
             "single": int(single),
             "release": int(self._long), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
             "given": _address(tables[0]), "made": _address(tables[1]), "called": _address(tables[2]),
@@ -131,15 +137,12 @@ class Executable:
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
         place = _Address(_address(context))
-        place.kept = (self, method, context, tables, inputs, outputs, words)
+        owned = (self._library, self._slot, self._constants, self._callbacks)
+        place.kept = (owned, method, context, tables, inputs, outputs, words)
         return new(ctypes.addressof(method), place, None)  # type: ignore[no-any-return]
 
     def __call__(self, *args: Any) -> tuple[Array, ...]:
         return self.call(*args)  # type: ignore[no-any-return]
-
-    def __del__(self) -> None:
-        if self._slot:
-            ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(self._slot[0]))
 
     def memory(self) -> dict[str, int]:
         """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
@@ -153,30 +156,65 @@ class Executable:
             raise ExecutorError(f"llvm: there is no source of the kind {kind!r}; there are 'ir' and 'assembly'")
         return assembly(self.text) if kind == "assembly" else self.text
 
-    def _array(self, view: Any, table: int) -> Array:
-        """A view as a NumPy array, for a host call."""
+
+class _Slot:
+    """The address of an arena that no call is using, which goes with this object."""
+
+    def __init__(self) -> None:
+        self.words = (ctypes.c_uint64 * 1)()
+
+    def __del__(self) -> None:
+        ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(self.words[0]))
+
+
+def _arrays(program: Program) -> Callable[[Any, int], Array]:
+    """How a host call finds a view as a NumPy array."""
+    inputs = len(program.inputs)
+
+    def array(view: Any, table: int) -> Array:
         buffer: Buffer = view.buffer
-        slot = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}.get(
-            buffer.kind, 2 + len(self.program.inputs) + buffer.number
-        )
+        slot = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}.get(buffer.kind, 2 + inputs + buffer.number)
         return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
 
-    def _refuse(self, *args: Any) -> None:
-        raise ExecutorError(f"{self.program.name}: arguments of {[type(x).__name__ for x in args]} were not understood")
+    return array
 
-    def _fail(self, status: int) -> None:
-        if status <= len(self.program.errors):
-            kind, message = self.program.errors[status - 1]
+
+def _refusing(name: str) -> Callable[..., None]:
+    def refuse(*args: Any) -> None:
+        raise ExecutorError(f"{name}: arguments of {[type(x).__name__ for x in args]} were not understood")
+
+    return refuse
+
+
+def _failing(program: Program, failures: dict[int, BaseException]) -> Callable[[int], None]:
+    """What raises the error that a run ended with."""
+    errors = program.errors
+
+    def fail(status: int) -> None:
+        if status <= len(errors):
+            kind, message = errors[status - 1]
             raise kind(message)
-        raise self._failures.pop(threading.get_ident())
+        if status == FORKED + 1:
+            raise ExecutorError(
+                f"{program.name}: the process was forked within a loop that threads shared, of which the child has "
+                "its own part only; fork between calls, or give threads=1"
+            )
+        raise failure(failures)
+
+    return fail
 
 
-@cache
 def _caller() -> int:
     """The address of the function through which Python calls every program."""
-    library = Library(object_code(entry.text()), {}, ["call"])
-    _caller.library = library  # type: ignore[attr-defined]
-    return library.addresses["call"]
+    return native().addresses["call"]
+
+
+@once
+def native() -> Library:
+    """The functions that all programs share."""
+    library = Library(object_code(entry.text() + pool.text() + blas.text()), {}, ["call", *SHARED, *pool.HOOKS])
+    pool.install(library.addresses)
+    return library
 
 
 def _stands_for(number: type | None, kind: TensorType) -> bool:

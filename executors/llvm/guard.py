@@ -11,6 +11,7 @@ import numpy as np
 
 from graphad.errors import ExecutorError
 from graphad.executors.llvm.executable import Executable, aligned
+from graphad.executors.llvm.interrupts import CONTROL
 from graphad.executors.loops.layout import touched
 from graphad.executors.loops.program import Buffer, Load, Program, loops_of, roots, walk
 from graphad.executors.loops.statements import all_statements
@@ -102,9 +103,11 @@ class Guarded(Executable):
         addresses = [arena.memory.ctypes.data, constants.memory.ctypes.data]
         addresses += [_content(block).ctypes.data for block in (*inputs, *outputs)]
         addresses += [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
-        table = np.array(addresses, np.uint64)
+        # Runs in guarded memory are not interrupted.
+        control = np.zeros(len(CONTROL), np.uint64)
+        table = np.array([control.ctypes.data, *addresses], np.uint64)
         run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self._library.addresses["run"])
-        status = run(table.ctypes.data)
+        status = run(table[1:].ctypes.data)
         for block in blocks:
             block.check(program.name)
         if status:
@@ -153,7 +156,7 @@ def _content(block: Block) -> Array:
 
 def _is_exact(x: Any, kind: TensorType, number: type | None) -> bool:
     if type(x) is np.ndarray:
-        return bool(x.dtype == kind.dtype and x.dtype.isnative and x.shape == kind.shape)
+        return bool(x.dtype == kind.dtype and x.dtype.isnative and x.shape == kind.shape and x.flags.c_contiguous)
     return number is not None and type(x) is number and number in (float, np.float64) and not kind.shape
 
 

@@ -6,6 +6,8 @@ import ctypes
 from functools import cache
 from typing import Final
 
+from graphad.executors.once import once
+
 ERROR_ULP: Final = 4.0
 """The largest error of its functions, by its manual."""
 _NAMES: Final[dict[str, str]] = {
@@ -19,7 +21,7 @@ _REGISTERS: Final = [("n", 16, "neon"), ("b", 16, "sse4.1"), ("d", 32, "avx2"), 
 """The letters of the vector function ABI, bytes in one register, and what a processor must have."""
 
 
-@cache
+@once
 def library() -> ctypes.CDLL | None:
     """The library; None where it is missing."""
     try:

@@ -8,32 +8,48 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.memory import Memory, Place, lanes_of
-from graphad.executors.llvm.reductions import across, combine, plus
+from graphad.executors.llvm.reductions import across, added, combine, corrected, plus
 from graphad.executors.llvm.scalars import Register
 from graphad.executors.llvm.scope import Body, Scope
 from graphad.executors.llvm.text import element_type, splat, vector
-from graphad.executors.loops.nest import Nest, weight
+from graphad.executors.loops.nest import Nest, cut, is_rounded
 from graphad.executors.loops.program import Check, Load, Reduction
-from graphad.ops.scalar import Operation
+from graphad.executors.loops.work import CHUNK, chunk, chunks
+from graphad.ops.scalar import Operation, weight
 from graphad.types import DType
 
 if TYPE_CHECKING:
     from graphad.executors.llvm.emit import Emitter
 
 
+TERMS = 16
+"""Terms that one accumulator of floating numbers takes before it is added to the total of its sum. Chains of additions
+so short keep the error of a pairwise sum."""
+TOTAL, LOST = -1, -2
+
+
 class NestEmitter(Scope):
     """Writes one nest into the functions of an emitter, whose environment gains the scalars that the nest computes
-    outside of its loops."""
+    outside of its loops.
 
-    def __init__(self, emitter: Emitter, nest: Nest) -> None:
+    `sums` holds the accumulators of the open reductions, by the copy of the body that they are for. A long sum of
+    floating numbers is taken in blocks, each with accumulators of its own; `TOTAL` is the sum of the blocks so far, and
+    `LOST` what its roundings have lost.
+    """
+
+    def __init__(self, emitter: Emitter, nest: Nest, nanoseconds: float) -> None:
         super().__init__(emitter, nest)
-        self.levels = {r: self._level(r) for r in (*nest.reductions, *nest.in_memory)}
-        self.sums: dict[Reduction, Any] = {}
-
-    def _level(self, reduction: Reduction) -> int:
-        # The depth outside of which all loops over the kept axes stand.
-        kept = [place for axis, place in self.nest.places.items() if axis not in reduction.axes]
-        return max(kept, default=-1) + 1
+        self.levels = {r: nest.level(r) for r in (*nest.reductions, *nest.in_memory)}
+        self.sums: dict[tuple[Reduction, int], Any] = {}
+        self.lanes, self.copy, self.copies = 1, 0, 1
+        self.chunk = chunk(nest.extents, nanoseconds)
+        self.cut = None
+        if self.depth:
+            *outer, n = nest.extents
+            self.lanes, copies, _ = self._shape(n)
+            step = self.lanes * copies
+            self.cut = cut([*outer, n // step + -(-(n % step) // self.lanes)], TERMS)
+        self.blocked = [r for r, d in self.levels.items() if self.cut and d <= self.cut[0] and is_rounded(r)]
 
     # -- the nest ----------------------------------------------------------------------------------------------
 
@@ -51,16 +67,13 @@ class NestEmitter(Scope):
         self._scalars(d)
         for reduction, level in self.levels.items():
             if level == d:
-                self.sums[reduction] = None
+                for part in (TOTAL, LOST) if reduction in self.blocked else (0,):
+                    self.sums[reduction, part] = self._initial(reduction, self.lanes)
         self.holes.append(self.code.hole())
         if d == self.depth - 1:
             self._innermost(d)
         else:
-            carried = list(self.sums)
-            for reduction in carried:
-                if self.sums[reduction] is None:
-                    self.sums[reduction] = self._initial(reduction, self._sum_lanes())
-            with self.loop(0, nest.extents[d], 1, carried) as i:
+            with self._carrying(d, 0, nest.extents[d], 1) as i:
                 self.index.append(i)
                 self.values[d + 1].clear()
                 self.places[d + 1].clear()
@@ -88,11 +101,16 @@ class NestEmitter(Scope):
     def _finish(self, d: int) -> None:
         # Reductions whose loops all stand inside depth d are complete here.
         for reduction, level in self.levels.items():
-            if level != d or reduction not in self.sums:
+            if level != d or not any(key[0] is reduction for key in self.sums):
                 continue
             dtype = reduction.value.dtype
             lanes = 1 if level == self.depth else self.lanes
-            total = across(self.at, reduction.kind, self.sums.pop(reduction), dtype, lanes)
+            if reduction in self.blocked:
+                whole, lost = self.sums.pop((reduction, TOTAL)), self.sums.pop((reduction, LOST))
+                own = corrected(self.at(lanes), whole, lost, dtype)
+            else:
+                own = self.sums.pop((reduction, 0))
+            total = across(self.at, reduction.kind, own, dtype, lanes)
             if reduction.result is not None:
                 self.values[0][reduction.result] = total
             if reduction.target is not None:
@@ -109,62 +127,54 @@ class NestEmitter(Scope):
         lanes, copies, masked = self._shape(n)
         # What adds to memory lane by lane must know how many lanes there are.
         counted = any(store.add for store in self.nest.stores)
-        self.lanes = lanes
-        carried = list(self.sums)
-        for reduction in carried:
-            if self.sums[reduction] is None:
-                self.sums[reduction] = self._initial(reduction, lanes)
         step = lanes * copies
         done = 0
         if counted or not masked:
             if copies > 1:
-                done = self._unrolled(d, n - n % step, lanes, copies, carried)
+                done = self._unrolled(d, n - n % step, lanes, copies)
             # One loop for what is left over: with a mask if that is not whole registers.
             if (n - done) // lanes and (counted or copies == 1 or (n - done) % lanes == 0):
-                done += self._repeat(d, done, n - (n - done) % lanes, lanes, carried)
+                done += self._repeat(d, done, n - (n - done) % lanes, lanes)
         if done < n:
-            self._masked(d, done, n, lanes, carried)
+            self._masked(d, done, n, lanes)
 
-    def _repeat(self, d: int, start: int, end: int, lanes: int, carried: list[Reduction]) -> int:
-        with self.loop(start, end, lanes, carried) as i:
+    def _repeat(self, d: int, start: int, end: int, lanes: int) -> int:
+        with self._carrying(d, start, end, lanes) as i:
             self._iteration(d, Body(lanes, i))
         return end - start
 
-    def _unrolled(self, d: int, end: int, lanes: int, copies: int, carried: list[Reduction]) -> int:
+    def _unrolled(self, d: int, end: int, lanes: int, copies: int) -> int:
         # Each copy has accumulators of its own, so that additions need not wait for one another.
-        own = [dict(self.sums)] + [{r: self._initial(r, lanes) for r in carried} for _ in range(copies - 1)]
-        self.sums = {(r, u): own[u][r] for u in range(copies) for r in carried}  # type: ignore[misc]
-        keys = list(self.sums)
-        with self.loop(0, end, lanes * copies, keys) as i:
-            parts = dict(self.sums)
-            for u in range(copies):
-                self.sums = {r: parts[r, u] for r in carried}  # type: ignore[index]
-                position = i if u == 0 else self.code(f"add i64 {i}, {u * lanes}")
+        whole = [r for r, part in self.sums if part == 0]
+        self.sums.update({(r, u): self._initial(r, lanes) for u in range(1, copies) for r in whole})
+        self.copies = copies
+        with self._carrying(d, 0, end, lanes * copies) as i:
+            for self.copy in range(copies):
+                position = i if self.copy == 0 else self.code(f"add i64 {i}, {self.copy * lanes}")
                 self._iteration(d, Body(lanes, position))
-                parts.update({(r, u): x for r, x in self.sums.items()})  # type: ignore[misc]
-            self.sums = parts
-        merged = {}
-        for r in carried:
-            total = self.sums[r, 0]  # type: ignore[index]
-            for u in range(1, copies):
-                total = self._combine(r, total, self.sums[r, u], lanes)  # type: ignore[index]
-            merged[r] = total
-        self.sums = merged
+        self.sums.update({(r, 0): self._merged(r) for r in whole})
+        self.copy, self.copies = 0, 1
         return end
 
-    def _masked(self, d: int, start: int, n: int, lanes: int, carried: list[Reduction]) -> None:
-        if n - start <= lanes:
-            if lanes == 1:
-                self._iteration(d, Body(1, str(start)))
-                return
-            flags = ", ".join(f"i1 {'true' if i < n - start else 'false'}" for i in range(lanes))
-            self._iteration(d, Body(lanes, str(start), f"<{flags}>" if n - start < lanes else None, n - start))
-            return
-        with self.loop(start, n, lanes, carried) as i:
-            many = vector("i64", lanes)
-            position = self.positions(i, lanes)
-            mask = self.code(f"icmp ult {many} {position}, {splat('i64', n, lanes)}")
-            self._iteration(d, Body(lanes, i, mask))
+    def _merged(self, reduction: Reduction) -> Any:
+        """The accumulators of all copies of the body as one."""
+        terms = [self.sums.pop((reduction, u)) for u in range(self.copies)]
+        while len(terms) > 1:
+            pairs = zip(terms[::2], terms[1::2], strict=True)
+            terms = [self._combine(reduction, x, y, self.lanes) for x, y in pairs]
+        return terms[0]
+
+    def _masked(self, d: int, start: int, n: int, lanes: int) -> None:
+        with self._carrying(d, start, n, lanes) as i:
+            if n - start > lanes:
+                position = self.positions(i, lanes)
+                mask = self.code(f"icmp ult {vector('i64', lanes)} {position}, {splat('i64', n, lanes)}")
+                self._iteration(d, Body(lanes, i, mask))
+            elif lanes == 1:
+                self._iteration(d, Body(1, i))
+            else:
+                flags = ", ".join(f"i1 {'true' if j < n - start else 'false'}" for j in range(lanes))
+                self._iteration(d, Body(lanes, i, f"<{flags}>" if n - start < lanes else None, n - start))
 
     def _iteration(self, d: int, body: Body) -> None:
         self.index.append(body.index)
@@ -174,7 +184,7 @@ class NestEmitter(Scope):
 
     def _shape(self, n: int) -> tuple[int, int, bool]:
         """Lanes, copies of the body side by side, and whether one body serves all iterations with a mask."""
-        level = self.nest.levels[self.depth].scalars
+        level = self.nest.levels[self.depth]
         sizes = [_width(x.dtype) for x in level if isinstance(x, (Load, Operation)) and x.dtype.kind != "b"]
         sizes += [_width(store.view.dtype) for store in self.nest.stores]
         sizes += [_width(r.value.dtype) for r in self.levels]
@@ -190,9 +200,6 @@ class NestEmitter(Scope):
         while copies > 1 and n < 2 * lanes * copies:
             copies //= 2
         return lanes, copies, work > 40 and n % lanes != 0
-
-    def _sum_lanes(self) -> int:
-        return self._shape(self.nest.extents[-1])[0]
 
     # -- one iteration -----------------------------------------------------------------------------------------
 
@@ -217,7 +224,7 @@ class NestEmitter(Scope):
             elif level == d and d and reduction.target is not None:
                 memory.store(self.place(reduction.target, None, body), value)
             elif level == d:
-                self.sums[reduction] = value
+                self.sums[reduction, 0] = value
             else:
                 self._accumulate(reduction, value, body)
 
@@ -225,10 +232,11 @@ class NestEmitter(Scope):
         if body.mask is not None:
             idle = self._initial(reduction, body.lanes)
             value = self.at(body.lanes).where(body.mask, value, idle, reduction.value.dtype)
-        self.sums[reduction] = self._combine(reduction, self.sums[reduction], value, body.lanes)
+        key = reduction, self.copy
+        self.sums[key] = self._combine(reduction, self.sums[key], value, body.lanes)
 
     def _compute(self, body: Body, d: int) -> None:
-        for x in self.nest.levels[d].scalars:
+        for x in self.nest.levels[d]:
             if isinstance(x, Check):
                 self._check(x, body)
             else:
@@ -269,6 +277,48 @@ class NestEmitter(Scope):
     # -- loops -------------------------------------------------------------------------------------------------
 
     @contextmanager
+    def _carrying(self, d: int, start: int, end: int, step: int) -> Iterator[str]:
+        """The loop at depth `d`, which carries the sums: in blocks where it is the one that is cut, and in chunks
+        where it is the one that asks for signals."""
+        cut = self.cut[1] * step if self.cut is not None and self.cut[0] == d and self.blocked else 0
+        if self.chunk is not None and self.chunk[0] == d:
+            least = cut or step
+            size = max(self.chunk[1] // least, 1) * least
+            with self.parted(start, end, size, list(self.sums)) as part:
+                with self._blocks(*part, step, cut) as i:
+                    yield i
+                self.emitter.part.poll()
+        else:
+            with self._blocks(start, end, step, cut) as i:
+                yield i
+
+    @contextmanager
+    def parted(self, start: int | str, end: int | str, size: int, carried: list[Any]) -> Iterator[tuple[Any, Any]]:
+        """A loop over parts of a range: the bounds of each."""
+        if isinstance(start, int) and isinstance(end, int) and end - start <= size:
+            yield start, end
+            return
+        with self.loop(start, end, size, carried) as first:
+            yield first, self.code.intrinsic("umin", "i64", 1, self.code(f"add i64 {first}, {size}"), str(end))
+
+    @contextmanager
+    def _blocks(self, start: int | str, end: int | str, step: int, size: int) -> Iterator[str]:
+        if not size:
+            with self.loop(start, end, step, list(self.sums)) as i:
+                yield i
+            return
+        with self.parted(start, end, size, list(self.sums)) as part:
+            blocks = {(r, u): self._initial(r, self.lanes) for r in self.blocked for u in range(self.copies)}
+            self.sums.update(blocks)
+            carried = [key for key in self.sums if key[1] >= 0]
+            with self.loop(*part, step, carried) as i:
+                yield i
+            for r in self.blocked:
+                total, lost = self.sums[r, TOTAL], self.sums[r, LOST]
+                sums = added(self.at(self.lanes), total, lost, self._merged(r), r.value.dtype)
+                self.sums[r, TOTAL], self.sums[r, LOST] = sums
+
+    @contextmanager
     def loop(self, start: int | str, end: int | str, step: int, carried: list[Any]) -> Iterator[str]:
         """A loop from `start` to `end`; nothing but its body where it runs once. `sums` are carried round it."""
         code = self.code
@@ -291,8 +341,7 @@ class NestEmitter(Scope):
         latch = code.block
         phis.append(f"{index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]")
         for key in carried:
-            reduction = key[0] if isinstance(key, tuple) else key
-            kind = vector(element_type(reduction.value.dtype), self._carried_lanes(reduction))
+            kind = vector(element_type(key[0].value.dtype), self.lanes)
             parts = [x if isinstance(x, tuple) else (x,) for x in (names[key], entering[key], self.sums[key])]
             for name, old, new in zip(*parts, strict=True):
                 phis.append(f"{name} = phi {kind} [ {old}, %{before} ], [ {new}, %{latch} ]")
@@ -301,25 +350,26 @@ class NestEmitter(Scope):
         code.do(f"br i1 {again}, label %{head}, label %{after}")
         code.begin(after)
 
-    def _carried_lanes(self, reduction: Reduction) -> int:
-        return self._sum_lanes()
-
 
 def _width(dtype: DType) -> int:
     return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
 
 
-def emit_rows(emitter: Emitter, nests: list[Nest], threads: int) -> None:
+def emit_rows(emitter: Emitter, nests: list[Nest], work: list[float], threads: int) -> None:
     """Write nests with one outermost loop for all of them, whose iterations `threads` may share."""
-    emitters = [NestEmitter(emitter, nest) for nest in nests]
+    emitters = [NestEmitter(emitter, *each) for each in zip(nests, work, strict=True)]
     for nest in emitters:
         nest.hoist()
     n = nests[0].extents[0]
-    with emitter.share(n, threads) if threads > 1 else nullcontext():
+    with emitter.share(n, threads, chunks(n, sum(work), threads)) if threads > 1 else nullcontext():
         for nest in emitters:
             nest.enter()
             nest.holes.append(nest.code.hole())
         ends: tuple[Any, Any] = ("%low", "%high") if threads > 1 else (0, n)
-        with emitters[0].loop(*ends, 1, []) as i:
-            for nest in emitters:
-                nest.row(i)
+        each = sum(work) / n
+        with emitters[0].parted(*ends, max(1, int(CHUNK / each)), []) as part:
+            with emitters[0].loop(*part, 1, []) as i:
+                for nest in emitters:
+                    nest.row(i)
+            if each * n > CHUNK:
+                emitter.part.poll()

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphad.executors.llvm.interrupts import INTERRUPTED
 from graphad.executors.llvm.scalars import Register
 from graphad.executors.llvm.text import Code, Module, element_type, vector
 from graphad.executors.loops.program import Buffer
+from graphad.executors.loops.work import CHUNK, ticks
 from graphad.ops.scalar import Scalar
+
+CONTROL = -1
+"""The entry of the table that says where a run is told to stop."""
 
 
 class Frame:
@@ -84,6 +89,7 @@ class Part:
         self._bases: dict[int, str] = {}
         self._failures: dict[int, str] = {}
         self._locals: dict[Buffer, str] = {}
+        self._meter = ""
 
     def at_entry(self, slot: int) -> str:
         """An address of the table, read once for the whole function."""
@@ -110,6 +116,47 @@ class Part:
     def fail(self, error: int) -> str:
         """The label of the block that ends the function with an error."""
         return self._failures.setdefault(error, f"fail{error}")
+
+    def poll(self) -> None:
+        """Leave the function where Python has a signal to handle that ends the run."""
+        code, after = self.code, self.code.name()
+        status = code.call("i64", "graphad.poll", ("ptr", self.at_entry(CONTROL)))
+        code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{self.fail(INTERRUPTED)}")
+        code.begin(after)
+
+    def meter(self) -> str:
+        """The address of the nanoseconds of work since the last poll, for code of which no one else knows how long it
+        takes."""
+        if not self._meter:
+            with self.code.within(self.entry):
+                self._meter = self.code("alloca [1 x i64], align 8")
+                self.code.do(f"store i64 0, ptr {self._meter}")
+        return self._meter
+
+    def early(self) -> str:
+        """Whether the meter says that it is too early for a poll."""
+        return self.code(f"icmp ult i64 {self.code(f'load i64, ptr {self.meter()}')}, {CHUNK}")
+
+    def reset(self) -> None:
+        """Set the meter to nothing."""
+        self.code.do(f"store i64 0, ptr {self.meter()}")
+
+    def count(self, nanoseconds: str) -> None:
+        """Add to the meter."""
+        work = self.code(f"add i64 {self.code(f'load i64, ptr {self.meter()}')}, {nanoseconds}")
+        self.code.do(f"store i64 {work}, ptr {self.meter()}")
+
+    def spend(self, nanoseconds: float) -> None:
+        """Poll whenever the code that comes by here has done enough work; so much since it last came."""
+        code = self.code
+        self.count(str(ticks(nanoseconds)))
+        enough, after = code.name(), code.name()
+        code.do(f"br i1 {self.early()}, label %{after}, label %{enough}")
+        code.begin(enough)
+        self.reset()
+        self.poll()
+        code.do(f"br label %{after}")
+        code.begin(after)
 
     def keep(self, x: Scalar, places: list[tuple[str, int]], hole: list[Any] | None = None) -> None:
         """Store a scalar in the frame: in a hole, or else at the end of the function."""
@@ -159,94 +206,3 @@ class Share(Part):
         places = self.frame.room(x)
         self.caller.keep(x, places, self.before)
         return places
-
-
-PARALLEL = """
-declare i32 @pthread_create(ptr, ptr, ptr, ptr)
-declare i32 @pthread_join(i64, ptr)
-
-define internal ptr @graphad.share(ptr %a) nounwind {
-  %f = load ptr, ptr %a
-  %p1 = getelementptr i64, ptr %a, i64 1
-  %table = load ptr, ptr %p1
-  %p2 = getelementptr i64, ptr %a, i64 2
-  %frame = load ptr, ptr %p2
-  %p3 = getelementptr i64, ptr %a, i64 3
-  %low = load i64, ptr %p3
-  %p4 = getelementptr i64, ptr %a, i64 4
-  %high = load i64, ptr %p4
-  %status = call i64 %f(ptr %table, ptr %frame, i64 %low, i64 %high)
-  %p5 = getelementptr i64, ptr %a, i64 5
-  store i64 %status, ptr %p5
-  ret ptr null
-}
-
-define internal i64 @graphad.parallel(ptr %f, ptr %table, ptr %frame, i64 %n, i64 %threads) nounwind noinline {
-entry:
-  %words = mul i64 %threads, 8
-  %shares = alloca i64, i64 %words, align 16
-  %last = sub i64 %threads, 1
-  br label %start
-start:
-  %t = phi i64 [ 0, %entry ], [ %t1, %started ]
-  %at = mul i64 %t, 8
-  %a = getelementptr i64, ptr %shares, i64 %at
-  %t1 = add i64 %t, 1
-  %x = mul i64 %t, %n
-  %low = udiv i64 %x, %threads
-  %y = mul i64 %t1, %n
-  %high = udiv i64 %y, %threads
-  store ptr %f, ptr %a
-  %p1 = getelementptr i64, ptr %a, i64 1
-  store ptr %table, ptr %p1
-  %p2 = getelementptr i64, ptr %a, i64 2
-  store ptr %frame, ptr %p2
-  %p3 = getelementptr i64, ptr %a, i64 3
-  store i64 %low, ptr %p3
-  %p4 = getelementptr i64, ptr %a, i64 4
-  store i64 %high, ptr %p4
-  %p6 = getelementptr i64, ptr %a, i64 6
-  store i64 0, ptr %p6
-  %own = icmp eq i64 %t, %last
-  br i1 %own, label %here, label %create
-create:
-  %p7 = getelementptr i64, ptr %a, i64 7
-  %failed = call i32 @pthread_create(ptr %p7, ptr null, ptr @graphad.share, ptr %a)
-  %created = icmp eq i32 %failed, 0
-  br i1 %created, label %running, label %here
-running:
-  store i64 1, ptr %p6
-  br label %started
-here:
-  call ptr @graphad.share(ptr %a)
-  br label %started
-started:
-  br i1 %own, label %wait, label %start
-wait:
-  %u = phi i64 [ 0, %started ], [ %u1, %waited ]
-  %worst = phi i64 [ 0, %started ], [ %worse, %waited ]
-  %bt = mul i64 %u, 8
-  %b = getelementptr i64, ptr %shares, i64 %bt
-  %q6 = getelementptr i64, ptr %b, i64 6
-  %alive = load i64, ptr %q6
-  %joinable = icmp ne i64 %alive, 0
-  br i1 %joinable, label %join, label %waited
-join:
-  %q7 = getelementptr i64, ptr %b, i64 7
-  %id = load i64, ptr %q7
-  %joined = call i32 @pthread_join(i64 %id, ptr null)
-  br label %waited
-waited:
-  %q5 = getelementptr i64, ptr %b, i64 5
-  %status = load i64, ptr %q5
-  %more = icmp ugt i64 %status, %worst
-  %worse = select i1 %more, i64 %status, i64 %worst
-  %u1 = add i64 %u, 1
-  %done = icmp eq i64 %u1, %threads
-  br i1 %done, label %end, label %wait
-end:
-  ret i64 %worse
-}
-"""
-"""`graphad.parallel(f, table, frame, n, threads)` calls `f` for shares of 0 to n, each in a thread of its own but for
-the last; a share for which no thread can be had runs in this one. It answers the largest status."""

@@ -31,6 +31,42 @@ def combine(scalars: Scalars, kind: str, x: Any, y: Any, dtype: DType) -> Regist
     return scalars.extremum("maximum" if kind == "max" else "minimum", x, y, dtype)
 
 
+def added(scalars: Scalars, total: Any, lost: Any, x: Any, dtype: DType) -> tuple[Register, Register]:
+    """The sum of two registers, and what the roundings of all such sums have lost together."""
+    if dtype.kind == "c":
+        parts = [_added(scalars, *each, dtype) for each in zip(total, lost, x, strict=True)]
+        return tuple(s for s, _ in parts), tuple(e for _, e in parts)  # type: ignore[return-value]
+    return _added(scalars, total, lost, x, dtype)
+
+
+def _added(scalars: Scalars, total: str, lost: str, x: str, dtype: DType) -> tuple[str, str]:
+    # The error of a sum is a floating number, which these operations give exactly.
+    def do(name: str, a: str, b: str) -> str:
+        return scalars.code(f"{name} {scalars.kind(dtype)} {a}, {b}")
+
+    result = do("fadd", total, x)
+    of_x = do("fsub", result, total)
+    of_total = do("fsub", result, of_x)
+    error = do("fadd", do("fsub", total, of_total), do("fsub", x, of_x))
+    return result, do("fadd", lost, error)
+
+
+def corrected(scalars: Scalars, total: Any, lost: Any, dtype: DType) -> Register:
+    """A total with what its roundings have lost."""
+    if dtype.kind == "c":
+        return tuple(_corrected(scalars, *each, dtype) for each in zip(total, lost, strict=True))  # type: ignore[return-value]
+    return _corrected(scalars, total, lost, dtype)
+
+
+def _corrected(scalars: Scalars, total: str, lost: str, dtype: DType) -> str:
+    # Where the total is infinite, its error is no number.
+    code, kind = scalars.code, scalars.kind(dtype)
+    size = code.intrinsic("fabs", element_type(dtype), scalars.lanes, lost)
+    finite = code(f"fcmp olt {kind} {size}, {scalars.filled(dtype, float('inf'))}")
+    error = code(f"select {vector('i1', scalars.lanes)} {finite}, {kind} {lost}, {kind} {scalars.filled(dtype, 0.0)}")
+    return code(f"fadd {kind} {total}, {error}")
+
+
 def across(at: Callable[[int], Scalars], kind: str, total: Any, dtype: DType, lanes: int) -> Register:
     """The lanes of a register combined; `at(n)` emits for registers of `n` lanes."""
     if lanes == 1:

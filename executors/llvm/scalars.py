@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from graphad.errors import MissingRuleError
+from graphad.executors.llvm.casts import Casts, part_of
 from graphad.executors.llvm.mathcode import Math
 from graphad.executors.llvm.text import Code, element_type, literals, splat, vector
 from graphad.executors.llvm.vectormath import definition, is_simple_power, power
@@ -41,7 +42,7 @@ _COMPARE: Final[dict[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
-class Scalars:
+class Scalars(Casts):
     """Emission of scalar operations into one function, for registers of `lanes` elements."""
 
     def __init__(self, code: Code, features: frozenset[str], precise: bool, lanes: int = 1) -> None:
@@ -86,6 +87,8 @@ class Scalars:
             return self.special(x.name.removeprefix("special_"), args, x.dtype)
         if source.kind == "c":
             return self.complex(x.name, args, source)
+        if x.name.startswith("ipow"):
+            return self.integer_power(args[0], int(x.name.removeprefix("ipow")), source)
         if source.kind == "f":
             known = self.power(x, args) if x.name == "pow" and not self.precise else None
             return known or self.real(x.name, args, source)
@@ -165,6 +168,21 @@ class Scalars:
         if not is_simple_power(exponent):
             return None
         return power(Math(self.code, element_type(x.dtype), self.lanes, False), args[0], exponent)
+
+    def integer_power(self, x: str, n: int, dtype: DType) -> str:
+        """A real number to a power: by products, or where the last digit counts by the function."""
+        if self.precise:
+            return self.function("pow", [x, self.filled(dtype, float(n))], dtype)
+        if n < 0:
+            # Divided first, since the whole power may overflow where its reciprocal is a denormal number.
+            half = self.arithmetic("divide", self.filled(dtype, 1.0), self.integer_power(x, -n // 2, dtype), dtype)
+            squared = self.arithmetic("multiply", half, half, dtype)
+            return self.arithmetic("divide", squared, x, dtype) if n % 2 else squared
+        if n == 1:
+            return x
+        half = self.integer_power(x, n // 2, dtype)
+        squared = self.arithmetic("multiply", half, half, dtype)
+        return self.arithmetic("multiply", squared, x, dtype) if n % 2 else squared
 
     def extremum(self, name: str, x: str, y: str, dtype: DType) -> str:
         """NumPy's `maximum` or `minimum`: NaN if either is."""
@@ -323,53 +341,11 @@ class Scalars:
             r = self.select(opposed, code(f"add {kind} {r}, {safe}"), r, dtype)
         return self.select(none, zero, r, dtype)
 
-    # -- conversion --------------------------------------------------------------------------------------------
-
-    def cast(self, x: Any, source: DType, target: DType) -> Any:
-        """A register as another dtype."""
-        if source == target:
-            return x
-        if source.kind == "c":
-            if target.kind == "c":
-                return tuple(self._resize(part, source, target) for part in x)
-            if target.kind == "b":
-                return self.code(
-                    f"or {vector('i1', self.lanes)} {self.cast(x[0], _part(source), target)}, "
-                    f"{self.cast(x[1], _part(source), target)}"
-                )
-            return self.cast(x[0], _part(source), target)
-        if target.kind == "c":
-            return self.cast(x, source, _part(target)), self.filled(target, 0.0)
-        code, old, new = self.code, self.kind(source), self.kind(target)
-        if target.kind == "b":
-            return self.compare("not_equal", x, self.filled(source, 0), source)
-        if source.kind == "f":
-            if target.kind == "f":
-                return self._resize(x, source, target)
-            # As NumPy does on this hardware: through 64 bits, and any number for what does not fit.
-            wide = vector("i64", self.lanes)
-            whole = code(f"{'fptoui' if target.char in 'LQ' else 'fptosi'} {old} {x} to {wide}")
-            whole = code(f"freeze {wide} {whole}")
-            return whole if new == wide else code(f"trunc {wide} {whole} to {new}")
-        if target.kind == "f":
-            return code(f"{'sitofp' if source.kind == 'i' else 'uitofp'} {old} {x} to {new}")
-        return self._resize(x, source, target)
-
-    def _resize(self, x: str, source: DType, target: DType) -> str:
-        old, new = self.kind(source), self.kind(target)
-        if old == new:
-            return x
-        bits = 1 if source.kind == "b" else source.itemsize
-        wider = target.itemsize > bits or source.kind == "b"
-        if source.kind in "fc":
-            return self.code(f"{'fpext' if wider else 'fptrunc'} {old} {x} to {new}")
-        return self.code(f"{('sext' if source.kind == 'i' else 'zext') if wider else 'trunc'} {old} {x} to {new}")
-
     # -- complex -----------------------------------------------------------------------------------------------
 
     def complex(self, name: str, args: Sequence[Any], dtype: DType) -> Register:
         """An intrinsic of complex operands."""
-        code, part = self.code, _part(dtype)
+        code, part = self.code, part_of(dtype)
         a, b = args[0]
         mask = vector("i1", self.lanes)
         if name in ("add", "subtract"):
@@ -405,7 +381,7 @@ class Scalars:
         return self.complex_function(name, args[0], part)
 
     def divide_complex(self, x: tuple[str, str], y: tuple[str, str], part: DType) -> tuple[str, str]:
-        """Smith's algorithm (Communications of the ACM 5, 1962), as NumPy divides."""
+        """Smith's algorithm (Communications of the ACM 5, 1962), as NumPy divides, also by zero."""
 
         def op(name: str, p: str, q: str) -> str:
             return self.arithmetic(name, p, q, part)
@@ -414,15 +390,16 @@ class Scalars:
         first = self.compare("greater_equal", self.real("abs", [c], part), self.real("abs", [d], part), part)
         big, small = self.select(first, c, d, part), self.select(first, d, c, part)
         ratio = op("divide", small, big)
-        # Where both parts of the divisor are zero NumPy divides by zero, not by NaN.
         zero = self.compare("equal", big, self.filled(part, 0.0), part)
-        ratio = self.select(zero, self.filled(part, 0.0), ratio, part)
-        scale = op("add", big, op("multiply", small, ratio))
+        scale = op("divide", self.filled(part, 1.0), op("add", big, op("multiply", small, ratio)))
         u, v = self.select(first, a, b, part), self.select(first, b, a, part)
-        real = op("divide", op("add", u, op("multiply", v, ratio)), scale)
+        real = op("add", u, op("multiply", v, ratio))
         low, high = op("multiply", u, ratio), v
-        difference = self.select(first, op("subtract", high, low), op("subtract", low, high), part)
-        return real, op("divide", difference, scale)
+        imaginary = self.select(first, op("subtract", high, low), op("subtract", low, high), part)
+        # By zero each part is divided, not by NaN.
+        scale = self.select(zero, self.filled(part, math.inf), scale, part)
+        real, imaginary = self.select(zero, a, real, part), self.select(zero, b, imaginary, part)
+        return op("multiply", real, scale), op("multiply", imaginary, scale)
 
     def complex_function(self, name: str, x: tuple[str, str], part: DType) -> tuple[str, str]:
         # C's complex functions of doubles take and give their two parts in two registers.
@@ -437,7 +414,3 @@ class Scalars:
                 parts[i].append(code(f"extractvalue {{ double, double }} {pair}, {i}"))
         a, b = (code.gathered("double", p) for p in parts)
         return str(self.cast(a, double, part)), str(self.cast(b, double, part))
-
-
-def _part(dtype: DType) -> DType:
-    return np.dtype("f4" if dtype.char == "F" else "f8")

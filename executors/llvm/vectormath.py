@@ -1,18 +1,18 @@
 """Elementary functions as vector code: for each the best form that processor, precision and C library allow.
 
-The forms stand in modules of their own, each with the bounds of its errors: `avx512`; `elementary` and `trigonometric`,
-for any processor; and `libmvec`, the C library's vector functions.
+The forms stand in modules of their own, each with the bounds of its errors: `avx512`; `elementary` and `trigonometric`
+for any processor; `libmvec`, the C library's vector functions; and `precise`, for what all of these round too often.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
 from typing import Final
 
-from graphad.executors.llvm import avx512, elementary, libmvec, trigonometric
+from graphad.executors.llvm import avx512, elementary, libmvec, precise, trigonometric
 from graphad.executors.llvm.mathcode import Math, Registers
 from graphad.executors.llvm.text import Code, Module, mangle, vector
 
@@ -79,6 +79,9 @@ def _forms(name: str, element: str, lanes: int, features: frozenset[str]) -> Ite
         yield _by_arithmetic(name, "double", lanes, fused, ulp)
     if library is not None and double:
         yield _by_library(element, *library)
+    if name in precise.FORMS:
+        ulp = precise.ERROR_ULP[name] if double else ROUNDED_ULP
+        yield _by_arithmetic(name, "double", lanes, fused, ulp, precise.FORMS)
 
 
 def _by_avx512(name: str, element: str) -> _Form:
@@ -88,8 +91,10 @@ def _by_avx512(name: str, element: str) -> _Form:
     return _Form(element, 8 if double else 16, ulp, lambda code, xs: form(Registers(code, element), *xs), arguments)
 
 
-def _by_arithmetic(name: str, element: str, lanes: int, fused: bool, ulp: float) -> _Form:
-    form = _FORMS[name]
+def _by_arithmetic(
+    name: str, element: str, lanes: int, fused: bool, ulp: float, forms: Mapping[str, elementary.Form] = _FORMS
+) -> _Form:
+    form = forms[name]
     return _Form(element, lanes, ulp, lambda code, xs: form(Math(code, element, lanes, fused), *xs))
 
 

@@ -3,5 +3,6 @@
 from graphad.executors.loops.lower import lower, supports
 from graphad.executors.loops.nest import schedule
 from graphad.executors.loops.program import Program
+from graphad.executors.loops.verify import verify
 
-__all__ = ["Program", "lower", "schedule", "supports"]
+__all__ = ["Program", "lower", "schedule", "supports", "verify"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,20 @@ from graphad.executors.loops.program import (
     View,
 )
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.loops import Scan
+from graphad.ops.arithmetic import add
+from graphad.ops.loops import Extent, Scan, While
 from graphad.ops.scalar import Const, Scalar, convert, operation
+from graphad.ops.shape import Iota
+from graphad.ops.structured import Checkpoint, Cond
 from graphad.types import INT64
 
 
-@rule("checkpoint")
+@rule(Checkpoint)
 def checkpoint(low: Lowering, node: Node) -> bool:
     graph = node.op.regions["function"]
     inner = low.region(graph, [low.homes.get(v) for v in node.outputs])
     inner.statements = low.statements
-    _bind(low, inner, graph.inputs, node.inputs)
+    bind(low, inner, graph.inputs, node.inputs)
     inner.lower_all()
     for v, out in zip(graph.outputs, node.outputs, strict=True):
         if isinstance(v, Constant):
@@ -43,7 +47,7 @@ def checkpoint(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("cond")
+@rule(Cond)
 def cond(low: Lowering, node: Node) -> bool:
     index, *operands = node.inputs
     selector = low.scalar(index, ())
@@ -52,17 +56,17 @@ def cond(low: Lowering, node: Node) -> bool:
     needed: list[Scalar] = [selector]
     for graph in node.op.regions.values():
         inner = low.region(graph, list(places))
-        needed += _bind(low, inner, graph.inputs, operands)
+        needed += bind(low, inner, graph.inputs, operands)
         inner.lower_all()
         inner.settle(places)
         branch.branches.append(inner.statements)
-    branch.before.append(_values(needed))
+    branch.before.append(computed(needed))
     _answer(low, node.outputs, places, branch.after)
     low.statements.append(branch)
     return True
 
 
-@rule("scan")
+@rule(Scan)
 def scan(low: Lowering, node: Node) -> bool:
     op: Any = node.op
     lead, n = op.lead, op.carries
@@ -78,13 +82,13 @@ def scan(low: Lowering, node: Node) -> bool:
     body, fixed_places = updated(op.body, op.consts, n)
     steps = {} if op.reverse else _counters(body, op.consts, n)
     moving = [i for i in range(n) if i not in steps]
-    state = [_Carry(low, carries[i], repeat, fixed_places.get(i)) for i in moving]
+    state = [_Carry(low, carries[i], node.outputs[i], repeat, fixed_places.get(i)) for i in moving]
     results, stacks = [node.outputs[i] for i in moving], node.outputs[n:]
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in stacks]
     outputs = [body.outputs[i] for i in (*moving, *range(n, len(body.outputs)))]
     inner = low.region(Graph(body.inputs, body.nodes, outputs, body.name), places)
-    needed = _bind(low, inner, body.inputs[: op.consts], consts)
+    needed = bind(low, inner, body.inputs[: op.consts], consts)
     inputs = body.inputs[op.consts :]
     for i, c in zip(moving, state, strict=True):
         inner.env[inputs[i]] = c.read(inner)
@@ -104,7 +108,7 @@ def scan(low: Lowering, node: Node) -> bool:
 
 def _counters(body: Graph, consts: int, carries: int) -> dict[int, Const]:
     """The carries that grow by a known step in each iteration: they follow from its number."""
-    made = {node.outputs[0]: node for node in body.nodes if node.op.name == "add"}
+    made = {node.outputs[0]: node for node in body.nodes if node.op is add}
     found = {}
     for i, v in enumerate(body.inputs[consts : consts + carries]):
         node = made.get(body.outputs[i])
@@ -115,31 +119,34 @@ def _counters(body: Graph, consts: int, carries: int) -> dict[int, Const]:
     return found
 
 
-@rule("while")
+@rule(While)
 def repetition(low: Lowering, node: Node) -> bool:
     op: Any = node.op
     k, n = op.consts, op.carried
     repeat = Repeat(Iteration(INT64), None, [], note=low.note(node))
     body, fixed_places = updated(op.body, k, n)
-    state = [_Carry(low, v, repeat, fixed_places.get(i)) for i, v in enumerate(node.inputs[k:])]
+    state = [
+        _Carry(low, v, result, repeat, fixed_places.get(i))
+        for i, (v, result) in enumerate(zip(node.inputs[k:], node.outputs, strict=False))
+    ]
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in node.outputs[n:]]
     needed: list[Scalar] = []
     test, inner = (low.region(graph, list(p)) for graph, p in ((op.cond, [None]), (body, places)))
     for graph, part in ((op.cond, test), (body, inner)):
-        needed += _bind(low, part, graph.inputs[:k], node.inputs[:k])
+        needed += bind(low, part, graph.inputs[:k], node.inputs[:k])
         for v, c in zip(graph.inputs[k:], state, strict=True):
             part.env[v] = c.read(part)
         part.lower_all()
     repeat.test = test.scalar(op.cond.outputs[0], ())
-    repeat.condition = [*test.statements, _values([repeat.test])]
+    repeat.condition = [*test.statements, computed([repeat.test])]
     inner.settle(places)
     repeat.body = inner.statements
     _close(low, repeat, state, needed, node.outputs[:n], None)
     return True
 
 
-@rule("extent")
+@rule(Extent)
 def extent(low: Lowering, node: Node) -> bool:
     (source,), (out,) = node.inputs, node.outputs
     stack = low.stacks.get(source)
@@ -157,14 +164,14 @@ class _Carry:
     `old` is what an iteration reads, `new` what it writes.
     """
 
-    def __init__(self, low: Lowering, v: Value, repeat: Repeat, fixed: list[Value] | None) -> None:
+    def __init__(self, low: Lowering, v: Value, result: Value, repeat: Repeat, fixed: list[Value] | None) -> None:
         kind = self.kind = v.type
         shape, size = kind.shape, kind.size
         self.fixed = fixed or []
         self.swapped = size > max(low.local, 1) and not fixed
         self.first: View | None = None
         given = low.env.get(v)
-        if fixed and v in low.given_up and isinstance(given, View) and given.contiguous:
+        if fixed and low.given_up.get(v) is result and isinstance(given, View) and given.contiguous:
             self.old = self.new = given
             return
         if self.swapped:
@@ -186,7 +193,7 @@ class _Carry:
     def read(self, inner: Lowering) -> View | Scalar:
         """What stands for the carry in an iteration."""
         inner.homes.update(dict.fromkeys(self.fixed, self.old))
-        inner.given_up.update(self.fixed)
+        inner.given_up.update(pairwise(self.fixed))
         return inner.load(View(self.old.buffer, 0, (), ())) if self.kind.size == 1 else self.old
 
     def advance(self) -> Loop | None:
@@ -204,7 +211,7 @@ class _Carry:
         return self.second if length % 2 else self.first
 
 
-def _bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Sequence[Value]) -> list[Scalar]:
+def bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Sequence[Value]) -> list[Scalar]:
     """Make a region's inputs stand for values outside of it; the scalars that it then reads."""
     needed: list[Scalar] = []
     for v, source in zip(inputs, operands, strict=True):
@@ -221,7 +228,7 @@ def _bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Seq
     return needed
 
 
-def _values(scalars: Sequence[Scalar]) -> Loop:
+def computed(scalars: Sequence[Scalar]) -> Loop:
     return Loop((), values=[x for x in dict.fromkeys(scalars) if not isinstance(x, Const)])
 
 
@@ -243,9 +250,9 @@ def _answer(low: Lowering, values: Sequence[Value], places: Sequence[View], afte
             if v.type.size:
                 after.append(Loop(v.type.shape, [Store(target, Load(v.type.dtype, place))], note="carry"))
         else:
-            low.env[v] = place
+            low.settle_in(v, place)
     if numbers:
-        after.append(_values(numbers))
+        after.append(computed(numbers))
 
 
 def _close(
@@ -258,7 +265,7 @@ def _close(
     if numbers:
         repeat.body.append(Loop((), numbers, note="carries"))
     repeat.body += [loop for loop in advances if loop.space]
-    repeat.before.append(_values(needed))
+    repeat.before.append(computed(needed))
     _answer(low, results, [c.last(length) for c in state], repeat.after)
     low.statements.append(repeat)
 
@@ -282,7 +289,7 @@ def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, repeat: Repe
             return convert(repeat.iteration, v.type.dtype)
         single = low.single(source)
         if single is not None:
-            repeat.before.append(_values([single]))
+            repeat.before.append(computed([single]))
             return single
         origin = low.view(source)
         strides = origin.strides[1:]
@@ -323,7 +330,7 @@ def _origin(source: View | Stack) -> Buffer:
 
 def only_counted(graph: Graph) -> set[Value]:
     """Ranges whose numbers only loops over their entries read: these count by themselves."""
-    ranges = {node.outputs[0] for node in graph.nodes if node.op.name == "iota"}
+    ranges = {node.outputs[0] for node in graph.nodes if isinstance(node.op, Iota)}
     ranges -= set(graph.outputs)
     for node in graph.nodes:
         op = node.op

@@ -58,6 +58,19 @@ def workspace(routine: str, *arguments: int | str | None) -> int:
 
 
 @cache
+def settable() -> tuple[int, int] | None:
+    """The addresses of the functions of OpenBLAS that tell and set how many threads it has; None for other libraries,
+    whose threads are left as they are."""
+    library = ctypes.CDLL(_module("cython_blas").__file__)
+    for prefix in ("scipy_", ""):
+        names = [f"{prefix}openblas_{verb}_num_threads" for verb in ("get", "set")]
+        if all(hasattr(library, name) for name in names):
+            get, set_ = (ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in names)
+            return get, set_
+    return None
+
+
+@cache
 def _module(name: str) -> Any:
     """A module of SciPy by itself: the whole of `scipy.linalg` takes longer to import than most programs to compile."""
     full = f"scipy.linalg.{name}"

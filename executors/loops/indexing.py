@@ -12,11 +12,12 @@ from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Load, Loop, Store, View
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node, Value
+from graphad.ops.gather import Gather, ScatterAdd, ScatterSet
 from graphad.ops.scalar import Const, Scalar, convert, operation, where
 from graphad.types import INT64, Shape
 
 
-@rule("gather")
+@rule(Gather)
 def gather(low: Lowering, node: Node) -> bool:
     x, *indices = node.inputs
     (out,) = node.outputs
@@ -42,7 +43,7 @@ def gather(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("scatter_add", "scatter_set")
+@rule(ScatterAdd, ScatterSet)
 def scatter(low: Lowering, node: Node) -> bool:
     x, updates, *indices = node.inputs
     op: Any = node.op
@@ -56,7 +57,7 @@ def scatter(low: Lowering, node: Node) -> bool:
         loop = Loop(shape, note=low.note(node))
         shift = _address(low, node, loop, target, op.axes, indices)
         part = _window(target, op.axes, indices[0].type.ndim, shape)
-        loop.stores.append(Store(part, low.scalar(updates, shape), shift, add=op.name == "scatter_add"))
+        loop.stores.append(Store(part, low.scalar(updates, shape), shift, add=isinstance(op, ScatterAdd)))
         low.statements.append(loop)
     return True
 

@@ -10,21 +10,28 @@ from graphad.graph import Graph, Node, Value
 from graphad.ops.fused import Fused
 from graphad.ops.loops import Loop, Scan
 
-UPDATES = frozenset({"scatter_set", "scatter_add", "dynamic_update_slice"})
-"""Ops that give their first operand with some of its elements changed."""
-_AT_ONCE = frozenset({"gather", "dynamic_slice", "dot_general", "scan", "while", "cond"})
-"""Ops that read their operands where they stand in the program; others may be read later, with what needs them."""
+Updated = tuple[Graph, dict[int, list[Value]]]
+_Known = dict[tuple[Graph, int, int], Updated]
+"""What was found of the bodies of inner loops, each of which is asked for often."""
 
 
-def updated(body: Graph, consts: int, carries: int) -> tuple[Graph, dict[int, list[Value]]]:
+def updated(body: Graph, consts: int, carries: int, known: _Known | None = None) -> Updated:
     """The carries that can stay where they are, each with the values that then stand there, and the body in an order in
     which what they held before is read before it changes."""
+    known = {} if known is None else known
+    key = body, consts, carries
+    if key not in known:
+        known[key] = _updated(body, consts, carries, known)
+    return known[key]
+
+
+def _updated(body: Graph, consts: int, carries: int, known: _Known) -> Updated:
     readers = body.users()
     found: dict[int, list[Value]] = {}
     before: dict[Node, list[Node]] = {}
     for j in range(carries):
         v = body.inputs[consts + j]
-        chain = _chain(body, readers, v, body.outputs[j])
+        chain = _chain(body, readers, v, body.outputs[j], known)
         if chain is None or v.type.size < 2:
             continue
         wanted = {node: list(extra) for node, extra in before.items()}
@@ -44,7 +51,9 @@ def _maker(body: Graph, v: Value) -> Node:
     return next(node for node in body.nodes if v in node.outputs)
 
 
-def _chain(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value) -> list[Value] | None:
+def _chain(
+    body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value, known: _Known
+) -> list[Value] | None:
     """The values from a carry to what it becomes, each the one before it with some elements changed."""
     if list(body.outputs).count(goal) != 1 or v in body.outputs:
         return None
@@ -53,8 +62,8 @@ def _chain(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value)
         u = chain[-1]
         step = None
         for node in readers.get(u, ()):
-            result = _update(node, u)
-            if result is not None and _leads(body, readers, result, goal):
+            result = _update(node, u, known)
+            if result is not None and _leads(readers, result, goal, known):
                 if step is not None:
                     return None
                 step = result
@@ -66,9 +75,9 @@ def _chain(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value)
     return chain if len(chain) > 1 else None
 
 
-def _update(node: Node, v: Value) -> Value | None:
+def _update(node: Node, v: Value, known: _Known) -> Value | None:
     """The result of a node that is an operand of it with some elements changed."""
-    if node.op.name in UPDATES:
+    if node.op.updates:
         return node.outputs[0] if node.inputs[0] is v and v not in node.inputs[1:] else None
     if not isinstance(node.op, Loop) or node.inputs.count(v) != 1:
         return None
@@ -76,12 +85,12 @@ def _update(node: Node, v: Value) -> Value | None:
     j = node.inputs.index(v) - op.consts - (op.lead if isinstance(op, Scan) else 0)
     if not 0 <= j < op.carried:
         return None
-    return node.outputs[j] if j in updated(op.body, op.consts, op.carried)[1] else None
+    return node.outputs[j] if j in updated(op.body, op.consts, op.carried, known)[1] else None
 
 
-def _leads(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value) -> bool:
+def _leads(readers: dict[Value, list[Node]], v: Value, goal: Value, known: _Known) -> bool:
     while v is not goal:
-        following = [r for node in readers.get(v, ()) if (r := _update(node, v)) is not None]
+        following = [r for node in readers.get(v, ()) if (r := _update(node, v, known)) is not None]
         if len(following) != 1:
             return False
         v = following[0]
@@ -91,7 +100,8 @@ def _leads(body: Graph, readers: dict[Value, list[Node]], v: Value, goal: Value)
 def _at_once(node: Node) -> bool:
     if isinstance(node.op, Fused):
         return all([v.type.size > 1 for v in node.outputs])
-    return node.op.name in _AT_ONCE
+    # What a loop without iterations gives is what it was given.
+    return node.op.reads_first and not (isinstance(node.op, Scan) and node.op.length == 0)
 
 
 def _ordered(body: Graph, before: dict[Node, list[Node]]) -> list[Node] | None:
@@ -122,4 +132,4 @@ def _ordered(body: Graph, before: dict[Node, list[Node]]) -> list[Node] | None:
     return order
 
 
-__all__ = ["UPDATES", "updated"]
+__all__ = ["updated"]

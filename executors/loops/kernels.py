@@ -21,6 +21,7 @@ from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction as ReductionOp
 from graphad.ops.scalar import Const, Scalar, convert, operation, translate, where
+from graphad.ops.shape import Iota
 from graphad.types import DType, Shape
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class _Kernel:
     def compute(self, inner: Node, at: Position) -> Scalar:
         """One element of a node's result."""
         dtype = inner.outputs[0].type.dtype
-        if inner.op.name == "iota":
+        if isinstance(inner.op, Iota):
             return convert(scalar_index(at.index[0]), dtype)
         found = [self.read(v, there) for v, there in self.reads(inner, at)]
         if isinstance(inner.op, (Elementwise, Cast)):
@@ -136,7 +137,7 @@ class _Kernel:
         """A result that combines over axes of the space."""
         low, op = self.low, inner.op
         assert isinstance(op, ReductionOp)
-        reduction = Reduction(op.name, x, op.axes, initial(op.name, out.type.dtype))
+        reduction = Reduction(op.combines, x, op.axes, initial(op.combines, out.type.dtype))
         if 0 in self.space:
             low.env[out] = reduction.initial
             return

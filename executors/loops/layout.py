@@ -125,8 +125,9 @@ def lay_out(statements: list[Statement], stacks: list[Stack], gap: int) -> int:
         return apart(first, gap)
     host: dict[Buffer, Buffer] = {}
     for statement, loads, i in alive.loads:
-        if isinstance(statement, Loop):
-            _reuse(statement, loads, i, first, last, host)
+        loops = loops_of(statement)
+        if len(loops) == 1:
+            _reuse(loops[0], loads, i, first, last, host)
     groups: dict[Buffer, list[Buffer]] = {}
     for buffer in first:
         root = buffer

@@ -28,13 +28,16 @@ from graphad.executors.loops.stacks import (
     work,
 )
 from graphad.graph import Node, Value
+from graphad.ops.determinant import Det, Slogdet
+from graphad.ops.factors import Lu, Permutation
+from graphad.ops.linalg import Cholesky, Inv, Solve, TriangularSolve
 from graphad.ops.scalar import Const, convert, operation, where
 from graphad.types import INT64
 
 _INDEFINITE, _SINGULAR = "Matrix is not positive definite", "Singular matrix"
 
 
-@matrix_rule("cholesky", message=_INDEFINITE)
+@matrix_rule(Cholesky, message=_INDEFINITE)
 def cholesky(low: Lowering, node: Node) -> bool:
     (a,), (out,) = node.inputs, node.outputs
     source = low.view(a)
@@ -52,7 +55,7 @@ def cholesky(low: Lowering, node: Node) -> bool:
     return True
 
 
-@matrix_rule("triangular_solve", message="singular matrix")
+@matrix_rule(TriangularSolve, message="singular matrix")
 def triangular_solve(low: Lowering, node: Node) -> bool:
     (a, b), (out,) = node.inputs, node.outputs
     op: Any = node.op
@@ -120,7 +123,7 @@ def factorised(low: Lowering, node: Node, a: Value) -> Factors:
     return low.factors[key]  # type: ignore[no-any-return]
 
 
-@matrix_rule("solve", message=_SINGULAR)
+@matrix_rule(Solve, message=_SINGULAR)
 def solve(low: Lowering, node: Node) -> bool:
     (a, b), (out,) = node.inputs, node.outputs
     factors = factorised(low, node, a)
@@ -138,7 +141,7 @@ def solve(low: Lowering, node: Node) -> bool:
     return True
 
 
-@matrix_rule("inv", message=_SINGULAR)
+@matrix_rule(Inv, message=_SINGULAR)
 def inv(low: Lowering, node: Node) -> bool:
     (a,), (out,) = node.inputs, node.outputs
     factors = factorised(low, node, a)
@@ -159,7 +162,7 @@ def inv(low: Lowering, node: Node) -> bool:
 # -- factors and pivots, as results -------------------------------------------------------------------------------
 
 
-@matrix_rule("lu")
+@matrix_rule(Lu)
 def lu(low: Lowering, node: Node) -> bool:
     (a,), (out, pivots) = node.inputs, node.outputs
     if not a.type.size:
@@ -177,7 +180,7 @@ def lu(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("permutation")
+@rule(Permutation)
 def permutation(low: Lowering, node: Node) -> bool:
     (pivots,), (out,) = node.inputs, node.outputs
     if not pivots.type.size or not out.type.size:
@@ -199,7 +202,7 @@ def permutation(low: Lowering, node: Node) -> bool:
 # -- determinants -------------------------------------------------------------------------------------------------
 
 
-@matrix_rule("det", "slogdet")
+@matrix_rule(Det, Slogdet)
 def determinant(low: Lowering, node: Node) -> bool:
     (a,), outputs = node.inputs, node.outputs
     lead, n, dtype = a.type.shape[:-2], a.type.shape[-1], a.type.dtype

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError
+from graphad.executors.loops.blocks import in_blocks
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
 from graphad.executors.loops.layout import apart, lay_out
 from graphad.executors.loops.packing import packed
 from graphad.executors.loops.parallel import shared
+from graphad.executors.loops.positions import behind
 from graphad.executors.loops.program import (
     Buffer,
     HostCall,
@@ -30,21 +32,25 @@ from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
+from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import Const, Scalar
 from graphad.passes.grouping import is_kernel_op, is_movement
-from graphad.passes.unroll import REDUCTIONS, complete, fits
+from graphad.passes.unroll import complete, fits
 from graphad.types import Shape
 
+NUMBERS = 64
+"""Single numbers among a program's results that are stored together: a printer may put groups in functions."""
 Rule = Callable[["Lowering", Node], bool]
-RULES: dict[str, Rule] = {}
-"""How each op is lowered, by its name. A rule answers False where it cannot, and the op then runs on the host."""
+RULES: dict[type[Op], Rule] = {}
+"""How each op is lowered, by its class, and by `Op` all others. A rule answers False where it cannot, and the op then
+runs on the host. What is derived from an op may mean something else, and has no part in its rule."""
 
 
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Register a lowering rule for ops of these names."""
+def rule(*kinds: type[Op]) -> Callable[[Rule], Rule]:
+    """Register a lowering rule for ops of these classes."""
 
     def register(function: Rule) -> Rule:
-        RULES.update(dict.fromkeys(names, function))
+        RULES.update(dict.fromkeys(kinds, function))
         return function
 
     return register
@@ -67,10 +73,10 @@ class Lowering:
         self.stacks: dict[Value, Stack] = {}
         self.made: list[Stack] = []
         self.numbers: set[Value] = set()
-        # Values whose memory a loop that updates them may take.
-        self.given_up: set[Value] = set()
+        # Values whose memory a loop may take: what each becomes there. Other loops that update it copy it.
+        self.given_up: dict[Value, Value] = {}
         self._constant_views: dict[Constant, View] = {}
-        self._loads: dict[Any, Load] = {}
+        self._loads: dict[Buffer, dict[Any, Load]] = {}
         self.factors: dict[Any, Any] = {}
         self.inputs = [Buffer("input", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.inputs)]
         self.outputs = [Buffer("output", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.outputs)]
@@ -133,17 +139,22 @@ class Lowering:
         return self._constant_views[v]
 
     def load(self, view: View) -> Load:
-        """The element of a view over a loop's space: one scalar for each view."""
-        key = (view.buffer, view.offset, view.shape, view.strides)
-        if key not in self._loads:
-            self._loads[key] = Load(view.dtype, view)
-        return self._loads[key]
+        """The element of a view over a loop's space: one scalar for each view, as long as what stands there does."""
+        found = self._loads.setdefault(view.buffer, {})
+        key = (view.offset, view.shape, view.strides)
+        if key not in found:
+            found[key] = Load(view.dtype, view)
+        return found[key]
 
     # -- writing ----------------------------------------------------------------------------------------------
 
     def place(self, v: Value) -> View:
         """New memory for a value in C order: the result's own where the graph returns it."""
-        view = self.homes.get(v) or self.temporary(v)
+        return self.settle_in(v, self.homes.get(v) or self.temporary(v))
+
+    def settle_in(self, v: Value, view: View) -> View:
+        """Let a value stand in a place from here on, where another value may have stood."""
+        self._loads.pop(view.buffer, None)
         self.env[v] = view
         return view
 
@@ -156,14 +167,10 @@ class Lowering:
             if view is None or v not in maker or (view.buffer.kind == "local" and v.type.size == 1):
                 continue
             homes[v] = view
-            while v in maker and maker[v].op.name in ("transpose", "reshape", "reverse") and v.type.size:
-                op: Any = maker[v].op
+            while v in maker and maker[v].op.view and v.type.size:
+                op = maker[v].op
                 (v,) = maker[v].inputs
-                back: View | None
-                if op.name == "transpose":
-                    back = view.transpose(tuple(np.argsort(op.axes)))
-                else:
-                    back = view.reverse(op.axes) if op.name == "reverse" else view.reshape(v.type.shape)
+                back = behind(op, view, v.type)
                 if back is None or v in homes or v in self.results or isinstance(v, Constant):
                     break
                 view = homes[v] = back
@@ -232,8 +239,8 @@ class Lowering:
             kernel = single(node)
             lower_kernel(self, kernel, Node(op, kernel.inputs, node.outputs, node.where))
             return
-        found = RULES.get(op.name)
-        if found is None or not found(self, node):
+        found = RULES.get(type(op), RULES[Op])
+        if not found(self, node):
             self.host(node)
 
     def host(self, node: Node) -> None:
@@ -258,8 +265,9 @@ class Lowering:
     def _results(self) -> list[View | None]:
         return [View.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)]
 
-    def settle(self, places: Sequence[View | None]) -> None:
-        """Move the graph's outputs to their places where they do not stand there yet, single numbers all at once."""
+    def settle(self, places: Sequence[View | None], group: int = 0) -> None:
+        """Move the graph's outputs to their places where they do not stand there yet, single numbers all at once, or in
+        groups of so many where no place is read."""
         numbers: list[Store] = []
         for i, (v, target) in enumerate(zip(self.graph.outputs, places, strict=True)):
             if target is None or not v.type.size:
@@ -272,13 +280,15 @@ class Lowering:
                 continue
             value = self.scalar(v, v.type.shape)
             self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
-        if numbers:
-            self.statements.append(Loop((), numbers, note="results"))
+        for start in range(0, len(numbers), group or max(len(numbers), 1)):
+            some = numbers[start : start + group] if group else numbers
+            self.statements.append(Loop((), some, note="results"))
 
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
-        self.settle(self._results())
-        statements = rewritten(self.statements, lambda part: shared(by_rows(packed(part)), self.threads))
+        self.settle(self._results(), NUMBERS)
+        statements = rewritten(self.statements, lambda part: in_blocks(by_rows(packed(part))))
+        statements = shared(statements, self.threads)
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,
             statements, self.constants, self.errors, self.made,
@@ -296,21 +306,36 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: i
     With a `gap`, no temporaries share memory, and at least so many bytes (a multiple of `ALIGNMENT`) that belong to
     none lie before and after each temporary and each constant.
     """
-    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular, spectral  # noqa: F401
+    _load_rules()
 
     low = Lowering(graph, lanes, threads, 0 if gap else local)
     low.lower_all()
     return low.finish(gap)
 
 
+def _load_rules() -> None:
+    """Fill `RULES`, whose modules import this one."""
+    from graphad.executors.loops import (  # noqa: F401
+        checks,
+        contract,
+        control,
+        indexing,
+        linalg,
+        movement,
+        singular,
+        spectral,
+    )
+
+
 def supports(op: Op) -> bool:
     """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    from graphad.executors.loops import contract, control, indexing, linalg, movement, singular, spectral  # noqa: F401
+    _load_rules()
     from graphad.ops.elementwise import Cast, Elementwise
 
     if isinstance(op, Elementwise):
         return op.code is not None or isinstance(op, Cast)
-    return op.name in REDUCTIONS or op.name in RULES or isinstance(op, Fused)
+    combined = isinstance(op, Reduction) and bool(op.combines)
+    return combined or op.view or type(op) in RULES or isinstance(op, Fused)
 
 
 def _is_kernel(fused: Fused) -> bool:
@@ -328,7 +353,7 @@ def _is_kernel(fused: Fused) -> bool:
                 return False
             if any(v not in outside for v in complete(node, fused.depth)):
                 return False
-            if node.op.name in REDUCTIONS and any(axis < fused.depth for axis in getattr(node.op, "axes", ())):
+            if isinstance(node.op, Reduction) and any(axis < fused.depth for axis in node.op.axes):
                 reduced.update(node.outputs)
         return True
     return _is_loop(kernel)
@@ -339,7 +364,7 @@ def _is_loop(kernel: Graph) -> bool:
     if any(v not in maker for v in kernel.outputs):
         return False
     space = kernel_space(kernel)
-    reduced = {node.outputs[0] for node in kernel.nodes if node.op.name in REDUCTIONS}
+    reduced = {node.outputs[0] for node in kernel.nodes if isinstance(node.op, Reduction)}
     for node in kernel.nodes:
         types = tuple(v.type for v in node.inputs)
         if any(v in reduced for v in node.inputs):

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
+from graphad.executors.loops.positions import seen
 from graphad.executors.loops.program import Index, Load, Loop, Store, View
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node
+from graphad.op import Op
+from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.scalar import Const, Scalar, convert, operation
+from graphad.ops.shape import Concatenate, Iota
+from graphad.ops.slicing import Pad
 from graphad.types import INT64, Shape
 
 
@@ -19,37 +24,25 @@ def _attributes(node: Node) -> Any:
     return node.op
 
 
-@rule("transpose", "reverse", "slice", "broadcast_to", "reshape")
+@rule(Op)
 def view(low: Lowering, node: Node) -> bool:
-    (out,) = node.outputs
-    op, shape = _attributes(node), out.type.shape
+    """Whatever op gives a view."""
+    if not node.op.view:
+        return False
+    (source,), (out,) = node.inputs, node.outputs
     if not out.type.size:
         low.place(out)
-        return True
-    source = node.inputs[0]
-    if source.type.size == 1 or isinstance(low.env.get(source), Scalar):
+    elif source.type.size == 1 or isinstance(low.env.get(source), Scalar):
         low.env[out] = low.scalar(source, ())
-        return True
-    x = low.view(source)
-    match op.name:
-        case "transpose":
-            low.env[out] = x.transpose(op.axes)
-        case "reverse":
-            low.env[out] = x.reverse(op.axes)
-        case "slice":
-            low.env[out] = x.slice(op.start, op.step, shape)
-        case "broadcast_to":
-            low.env[out] = x.broadcast(shape)
-        case _:
-            reshaped = x.reshape(shape)
-            if reshaped is None:
-                reshaped = low.compact(x).reshape(shape)
-            assert reshaped is not None
-            low.env[out] = reshaped
+    else:
+        x = low.view(source)
+        found = seen(node.op, x, source.type) or seen(node.op, low.compact(x), source.type)
+        assert found is not None
+        low.env[out] = found
     return True
 
 
-@rule("concatenate")
+@rule(Concatenate)
 def concatenate(low: Lowering, node: Node) -> bool:
     target = low.place(node.outputs[0])
     axis, at = _attributes(node).axis, 0
@@ -64,7 +57,7 @@ def concatenate(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("pad")
+@rule(Pad)
 def pad(low: Lowering, node: Node) -> bool:
     op = _attributes(node)
     (v,), (out,) = node.inputs, node.outputs
@@ -86,7 +79,7 @@ def pad(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("iota")
+@rule(Iota)
 def iota(low: Lowering, node: Node) -> bool:
     (out,) = node.outputs
     if out.type.dtype.char == "e":
@@ -98,7 +91,7 @@ def iota(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("dynamic_slice")
+@rule(DynamicSlice)
 def dynamic_slice(low: Lowering, node: Node) -> bool:
     (out,) = node.outputs
     target = low.place(out)
@@ -111,7 +104,7 @@ def dynamic_slice(low: Lowering, node: Node) -> bool:
     return True
 
 
-@rule("dynamic_update_slice")
+@rule(DynamicUpdateSlice)
 def dynamic_update_slice(low: Lowering, node: Node) -> bool:
     x, update, *starts = node.inputs
     target = low.place(node.outputs[0])

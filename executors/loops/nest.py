@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from graphad.executors.loops.program import (
     Check,
@@ -16,58 +15,44 @@ from graphad.executors.loops.program import (
     Store,
     View,
     children,
+    is_identity,
     roots,
     walk,
 )
-from graphad.ops.scalar import Const, Operation, Scalar
+from graphad.ops.scalar import Const, Scalar
 from graphad.types import Shape
-
-_HEAVY = frozenset({"divide", "sqrt", "floordiv", "mod", "fmod"})
-_LIGHT = frozenset(
-    {
-        "add", "subtract", "multiply", "negative", "abs", "where", "cast", "maximum", "minimum", "real", "imag", "conj",
-        "equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "bitwise_and", "bitwise_or", "invert",
-        "bitwise_xor", "isnan", "sign", "copysign", "floor", "ceil", "trunc", "rint", "fmax", "fmin",
-    }
-)  # fmt: skip
-
-
-def weight(x: Any) -> int:
-    """About how many instructions a scalar takes."""
-    if isinstance(x, Operation):
-        return 1 if x.name in _LIGHT else 4 if x.name in _HEAVY else 20
-    return 1
-
-
-@dataclass(slots=True)
-class Level:
-    """What happens at one depth: scalars and checks first, then (around the next inner loop) the accumulators."""
-
-    scalars: list[Scalar | Check] = field(default_factory=list)
-    accumulators: list[Reduction] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Nest:
     """A scheduled loop. `extents` run from the outermost loop in; `strides[view]` are the view's along these loops.
 
-    `places` gives the loop of each axis. Level `d` stands inside `d` loops. Stores and the updates of all reductions
-    stand in the innermost loop; those of `in_memory` update their target, which must hold their initial value first.
+    `places` gives the loop of each axis. `levels[d]` are the scalars and checks that stand inside `d` loops. Stores and
+    the updates of all reductions stand in the innermost loop; those of `in_memory` update their target, which must hold
+    their initial value first.
     """
 
     extents: Shape
     places: dict[int, int]
     strides: dict[View, tuple[int, ...]]
-    levels: list[Level]
+    levels: list[list[Scalar | Check]]
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
+
+    def level(self, reduction: Reduction) -> int:
+        """The depth outside of which all loops over the axes that a reduction keeps stand."""
+        kept = [place for axis, place in self.places.items() if axis not in reduction.axes]
+        return max(kept, default=-1) + 1
 
 
 def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
     depth 0; those that this loop computes there are added to it. With `rows` the outermost loop is that over the first
-    axis by itself."""
+    axis by itself. Nothing is left of a loop that copies memory onto itself but a number that it reads: behind it that
+    number counts as read, and its place may be another's."""
+    if not rows and is_identity(loop, known):
+        loop = Loop((), values=[] if loop.space else [loop.stores[0].value])
     scalars = list(walk(roots(loop), known))
     views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
@@ -78,7 +63,7 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
-    nest = Nest(extents, place, strides, [Level() for _ in range(len(groups) + 1)], loop.stores, [], [])
+    nest = Nest(extents, place, strides, [[] for _ in range(len(groups) + 1)], loop.stores, [], [])
 
     depth: dict[Scalar, int] = {}
     for x in scalars:
@@ -91,17 +76,32 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
         if d == 0:
             known.add(x)
         if not isinstance(x, (Const, Result)):
-            nest.levels[d].scalars.append(x)
+            nest.levels[d].append(x)
     for check in loop.checks:
-        nest.levels[depth.get(check.condition, 0)].scalars.append(check)
+        nest.levels[depth.get(check.condition, 0)].append(check)
     for reduction in loop.reductions:
         kept = {place[a] for a in range(len(loop.space)) if a not in reduction.axes and a in place}
         if kept == set(range(len(kept))):
-            nest.levels[len(kept)].accumulators.append(reduction)
             nest.reductions.append(reduction)
         else:
             nest.in_memory.append(reduction)
     return nest
+
+
+def is_rounded(reduction: Reduction) -> bool:
+    """Whether a reduction is a sum whose rounding errors grow with its length."""
+    return reduction.kind == "sum" and reduction.value.dtype.kind in "fc"
+
+
+def cut(turns: Sequence[int], terms: int) -> tuple[int, int] | None:
+    """The loop of a nest that is run in blocks, and the turns of a block, so that a sum over all loops inside of it
+    takes at most so many terms in each block; None if the whole nest has no more. `turns` are those of each loop."""
+    inner = 1
+    for d in reversed(range(len(turns))):
+        if inner * turns[d] > terms:
+            return d, max(1, terms // inner)
+        inner *= turns[d]
+    return None
 
 
 def _extent(space: Shape, group: list[int]) -> int:

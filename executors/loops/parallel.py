@@ -1,152 +1,149 @@
-"""Loops over much data split into blocks that threads may share."""
+"""Loops over much data, large products and many calls of a routine, cut into blocks that threads may share."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
-import numpy as np
+from graphad.executors.loops.blocks import Split
+from graphad.executors.loops.cost import Cost, cost, routine
+from graphad.executors.loops.foreign import settable
+from graphad.executors.loops.nest import order, views_of
+from graphad.executors.loops.program import Foreign, Loop, Repeat, Rows, Statement, View
+from graphad.executors.loops.statements import parts
 
-from graphad.executors.loops.nest import order, views_of, weight
-from graphad.executors.loops.program import (
-    Buffer,
-    Check,
-    Index,
-    Load,
-    Loop,
-    Reduction,
-    Rows,
-    Statement,
-    Store,
-    View,
-    rebuilt,
-    roots,
-    walk,
-)
-from graphad.ops.scalar import Const, Scalar, operation
-from graphad.types import INT64
-
-PAYS = 100_000.0
-"""Nanoseconds of a loop, as `nanoseconds` estimates them, from which threads gain more than their start costs."""
-_SHARE = 40_000.0
-_UNEVEN = 1.25
-_BLOCKS = 8
-
-
-def nanoseconds(loop: Loop) -> float:
-    """About how long one thread takes for a loop: eight elements at once, and a few bytes of memory."""
-    scalars = list(walk(roots(loop)))
-    work = sum(weight(x) for x in scalars) + len(loop.stores) + len(loop.reductions)
-    size = math.prod(loop.space)
-    views = [x.view for x in scalars if isinstance(x, Load)] + [store.view for store in loop.stores]
-    return size * work / 24 + sum(min(size, view.buffer.size) * view.dtype.itemsize for view in views) / 16
+GAIN = {False: 0.75, True: 0.65}
+"""What part of its time in one thread a statement may take in several, outside and inside of repetitions: there it runs
+often, and what stands between two such statements finds its data in the caches of others."""
+_START = {False: 15_000.0, True: 4_000.0}
+"""Nanoseconds until sleeping threads have begun, and those that are still awake from the last statement."""
+_SHARE = 15_000.0
+"""Nanoseconds of one thread's share."""
+_GRAIN = 15_000.0
+"""Nanoseconds of a block, beside which taking it costs little."""
+_BLOCKS = (2, 64)
+"""The least and the largest number of blocks; it does not depend on the number of threads."""
+_LEAST = 32
+"""Positions along an axis from which it is cut."""
+_ROW = 256
+"""Elements of a block that are enough for an inner loop."""
+_ROWS = 64
+"""Rows or columns that a block of a product has at least: all of the other matrix is read for each."""
+OWN = 50_000_000.0
+"""Nanoseconds of one call of a routine from which it uses threads of its own."""
 
 
-def shared(statements: list[Statement], threads: int) -> list[Statement]:
-    """The statements with every loop that is worth it split into blocks, `threads` of which may run at a time."""
+def shared(statements: list[Statement], threads: int, inside: bool = False) -> list[Statement]:
+    """The statements with all that is worth it split into blocks, `threads` of which may run at a time; `inside` of a
+    repetition or not."""
     if threads < 2:
         return statements
     result: list[Statement] = []
     for statement in statements:
+        for part in parts(statement):
+            again = isinstance(statement, Repeat) and (part is statement.body or part is statement.condition)
+            part[:] = shared(part, threads, inside or again)
         if isinstance(statement, Rows):
-            result += _rows(statement, threads)
+            result += _rows(statement, threads, inside)
+        elif isinstance(statement, Loop):
+            result += _split(statement, threads, inside)
         else:
-            result += _split(statement, threads) if isinstance(statement, Loop) else [statement]
+            result += _calls(statement, threads, inside) if isinstance(statement, Foreign) else [statement]
     return result
 
 
-def _rows(rows: Rows, threads: int) -> list[Statement]:
-    cost = sum(nanoseconds(loop) for loop in rows.loops)
-    if cost < PAYS:
-        return [rows]
+def _useful(cost: Cost, threads: int, inside: bool) -> int:
+    """How many threads are worth it, 1 if two are not: whether a loop is in blocks, on which the roundings of its sums
+    depend, does not depend on how many threads there are."""
+    worth = cost.together(2) + _START[inside] < GAIN[inside] * cost.alone
+    return min(threads, max(int(cost.alone / _SHARE), 2)) if worth else 1
+
+
+def _rows(rows: Rows, threads: int, inside: bool) -> list[Statement]:
     if any(0 in r.axes for loop in rows.loops for r in loop.reductions):
-        return [part for loop in rows.loops for part in _split(loop, threads)]
-    return [Rows(rows.loops, min(threads, int(cost / _SHARE)))]
+        apart = [part for loop in rows.loops for part in _split(loop, threads, inside)]
+        return apart if len(apart) > len(rows.loops) else [rows]
+    return [Rows(rows.loops, _useful(cost(rows.loops), threads, inside))]
 
 
-def _split(loop: Loop, threads: int) -> list[Statement]:
-    cost = nanoseconds(loop)
-    if cost < PAYS or any(store.shift is not None or store.add for store in loop.stores):
+def _split(loop: Loop, threads: int, inside: bool) -> list[Statement]:
+    price = cost([loop])
+    useful = _useful(price, threads, inside)
+    if useful == 1 or any(store.shift is not None or store.add for store in loop.stores):
         return [loop]
-    threads = min(threads, int(cost / _SHARE))
-    axis = next((a for a in order(loop, views_of(loop)) if loop.space[a] >= 2 * _BLOCKS * threads), None)
+    axis = next((a for a in order(loop, views_of(loop)) if loop.space[a] >= _LEAST), None)
     if axis is None or any(store.view.strides[axis] == 0 for store in loop.stores):
         return [loop]
     n = loop.space[axis]
-    blocks = _blocks(n, threads)
+    blocks = _blocks(loop, axis, price)
     rest = n % blocks
-    split = _Split(loop, axis, blocks + bool(rest))
-    parts: list[Statement] = [Rows([split.part(0, blocks, n // blocks, 0)], threads)]
+    split = Split(loop, axis, blocks + bool(rest))
+    found: list[Statement] = [Rows([split.part(0, blocks, n // blocks, 0)], min(useful, blocks))]
     if rest:
-        parts.append(split.part(blocks, 1, rest, n - rest))
-    return parts + split.combined()
+        found.append(split.part(blocks, 1, rest, n - rest))
+    return found + split.combined()
 
 
-def _blocks(n: int, threads: int) -> int:
-    # A number of blocks without a remainder that threads can share evenly, if there is one.
-    for blocks in range(threads, _BLOCKS * threads + 1):
-        if n % blocks == 0 and -(-blocks // threads) * threads <= _UNEVEN * blocks:
-            return blocks
-    return threads
+def _blocks(loop: Loop, axis: int, cost: Cost) -> int:
+    """Into how many blocks to cut an axis: at its every position, where nothing is summed along it and the rest of the
+    loop is long; else so many that no positions are left over, where that is possible."""
+    n = loop.space[axis]
+    if math.prod(loop.space) >= _ROW * n and not any(axis in r.axes for r in loop.reductions):
+        return n
+    least, most = _BLOCKS
+    wanted = min(max(int(cost.alone / _GRAIN), least), most, n)
+    return next((blocks for blocks in range(wanted, max(wanted // 2, least) - 1, -1) if n % blocks == 0), wanted)
 
 
-class _Split:
-    """One loop as blocks along an axis. What it reduces along the axis, each block reduces by itself at first."""
+# -- routines -----------------------------------------------------------------------------------------------------
 
-    def __init__(self, loop: Loop, axis: int, rows: int) -> None:
-        self.loop = loop
-        self.axis = axis
-        self.partial: dict[Reduction, View] = {}
-        for reduction in loop.reductions:
-            if axis in reduction.axes:
-                kept = [n for a, n in enumerate(loop.space) if a not in reduction.axes]
-                buffer = Buffer("temporary", reduction.value.dtype, rows * math.prod(kept))
-                self.partial[reduction] = View.whole(buffer, (rows, *kept))
 
-    def part(self, row: int, blocks: int, size: int, start: int) -> Loop:
-        """Some blocks of one size, the first from `start` on; the first axis of the loop numbers them."""
-        axis, loop = self.axis, self.loop
-        space = (blocks, *loop.space[:axis], size, *loop.space[axis + 1 :])
+def _calls(foreign: Foreign, threads: int, inside: bool) -> list[Statement]:
+    """The calls of a routine, which threads share if there are many or if the routine is a large product."""
+    each = routine(foreign)
+    if not settable():
+        return [foreign]
+    whole = Cost(foreign.count * each.compute, foreign.count * each.nbytes)
+    useful = _useful(whole, threads, inside)
+    product = _product(foreign, useful) if useful > 1 and foreign.count == 1 else []
+    if product:
+        return product
+    apart = foreign.count >= useful > 1 and all(view.strides[0] for view in foreign.writes)
+    return [replace(foreign, threads=useful) if apart else replace(foreign, own=each.alone > OWN)]
 
-        def view(v: View) -> View:
-            if not v.shape:
-                return v
-            stride = v.strides[axis]
-            return View(v.buffer, v.offset + start * stride, space, (size * stride, *v.strides))
 
-        def reduction(r: Reduction) -> Reduction:
-            axes = tuple([a + 1 for a in r.axes])
-            if r not in self.partial:
-                assert r.target is not None
-                return Reduction(r.kind, new[r.value], axes, r.initial, view(r.target))
-            rows = self.partial[r]
-            kept = iter(rows.strides[1:])
-            strides = [0 if a in r.axes else next(kept) for a in range(len(loop.space))]
-            target = View(rows.buffer, row * rows.strides[0], space, (rows.strides[0], *strides))
-            return Reduction(r.kind, new[r.value], axes, r.initial, target)
+def _product(foreign: Foreign, threads: int) -> list[Statement]:
+    """A product of matrices as the products of blocks of rows of the first, or of columns of the second, with all of
+    the other; nothing for other routines."""
+    if not foreign.routine.endswith("gemm"):
+        return []
+    n, m = foreign.arguments[2:4]
+    by_rows = m >= n  # type: ignore[operator]
+    extent = max(int(n), int(m))  # type: ignore[arg-type]
+    if extent < 2 * _ROWS:
+        return []
+    blocks = max(min(threads, extent // _ROWS), min(2 * threads, extent // (4 * _ROWS)))
+    size, rest = divmod(extent, blocks)
+    whole = [_block(foreign, by_rows, 0, blocks, size)]
+    return [replace(whole[0], threads=threads), *([_block(foreign, by_rows, extent - rest, 1, rest)] if rest else [])]
 
-        def change(x: Load | Index) -> Scalar:
-            if isinstance(x, Load):
-                return Load(x.dtype, view(x.view), x.shift, x.mask) if x.view.shape else x
-            inner = Index(INT64, x.axis + 1)
-            if x.axis != axis:
-                return inner
-            first = operation("multiply", Index(INT64, 0), Const(INT64, np.int64(size)))
-            return operation("add", operation("add", first, Const(INT64, np.int64(start))), inner)
 
-        new = rebuilt(loop, change)
-        stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
-        checks = [Check(new[c.condition], c.error) for c in loop.checks]
-        return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note)
+def _block(foreign: Foreign, by_rows: bool, start: int, count: int, size: int) -> Foreign:
+    """Some blocks of one size of a product, one after another, from `start` on."""
 
-    def combined(self) -> list[Statement]:
-        """The blocks' results as one."""
-        statements: list[Statement] = []
-        for r, rows in self.partial.items():
-            target, axes = r.target, tuple(range(len(rows.shape)))
-            if target is not None:
-                kept = [s for a, s in enumerate(target.strides) if a not in r.axes]
-                target, axes = View(target.buffer, target.offset, rows.shape, (0, *kept)), (0,)
-            whole = Reduction(r.kind, Load(rows.dtype, rows), axes, r.initial, target, r.result)
-            statements.append(Loop(rows.shape, reductions=[whole], note=self.loop.note))
-        return statements
+    def part(view: View, axis: int) -> View:
+        step = view.strides[axis]
+        shape = (count, *view.shape[1:axis], size, *view.shape[axis + 1 :])
+        return View(view.buffer, view.offset + start * step, shape, (size * step, *view.strides[1:]))
 
+    def every(view: View) -> View:
+        return View(view.buffer, view.offset, (count, *view.shape[1:]), (0, *view.strides[1:]))
+
+    arguments = list(foreign.arguments)
+    y, x, out = arguments[6], arguments[8], arguments[11]
+    assert isinstance(y, View) and isinstance(x, View) and isinstance(out, View)  # noqa: PT018
+    if by_rows:
+        arguments[3], arguments[6], arguments[8], arguments[11] = size, every(y), part(x, 1), part(out, 1)
+    else:
+        arguments[2], arguments[6], arguments[8], arguments[11] = size, part(y, 2), every(x), part(out, 2)
+    return replace(foreign, arguments=tuple(arguments), count=count, writes=(arguments[11],))  # type: ignore[arg-type]

@@ -6,15 +6,18 @@ what a kernel reads through a pad or a concatenation is there for part of the lo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.program import Index
+from graphad.executors.loops.program import Index, View
 from graphad.graph import Node
+from graphad.moves import Place, strides
+from graphad.op import Op
 from graphad.ops.scalar import Const, Scalar, operation
-from graphad.types import INT64, Shape
+from graphad.ops.shape import Iota, Reshape
+from graphad.types import INT64, Shape, TensorType
 
 Affine = tuple[int, ...]
 """A constant and the factor of each index of the loop."""
@@ -64,57 +67,67 @@ def scalar_index(index: Affine) -> Scalar:
 
 
 def operands(node: Node, at: Position, space: Shape) -> list[tuple[int, Position]] | None:
-    """What a shape op reads for the element of its result at a position: the numbers of operands and positions in them,
-    of which the first whose guards hold is the element; zero where none does.
+    """What an op that moves reads for the element of its result at a position: the numbers of operands and positions in
+    them, of which the first whose guards hold is the element; zero where none does.
 
-    None for a reshape that mixes axes.
+    None for one that cannot tell, such as a reshape that mixes axes.
     """
-    op: Any = node.op
-    x = node.inputs[0].type if node.inputs else None
-    index = at.index
-    match op.name:
-        case "iota":
-            return []
-        case "transpose":
-            moved: list[Affine] = [index[0]] * len(index) if index else []
-            for i, axis in enumerate(op.axes):
-                moved[axis] = index[i]
-            return [(0, Position(tuple(moved), at.guards))]
-        case "reverse":
-            n = node.outputs[0].type.shape
-            flipped = [_plus(_times(a, -1), n[i] - 1) if i in op.axes else a for i, a in enumerate(index)]
-            return [(0, Position(tuple(flipped), at.guards))]
-        case "slice":
-            cut = [_plus(_times(a, s), b) for a, s, b in zip(index, op.step, op.start, strict=True)]
-            return [(0, Position(tuple(cut), at.guards))]
-        case "broadcast_to":
-            assert x is not None
-            return [(0, Position(broadcast(index, x.shape), at.guards))]
-        case "reshape":
-            assert x is not None
-            squeezed = [a for a, n in zip(index, node.outputs[0].type.shape, strict=True) if n != 1]
-            if [n for n in x.shape if n != 1] != [n for n in node.outputs[0].type.shape if n != 1]:
-                return None
-            rest = iter(squeezed)
-            zero = (0,) * (1 + len(space))
-            return [(0, Position(tuple([zero if n == 1 else next(rest) for n in x.shape]), at.guards))]
-        case "pad":
-            assert x is not None
-            inside = [_plus(a, -low) for a, low in zip(index, op.low, strict=True)]
-            guarded = guard(Position(tuple(inside), at.guards), x.shape, space)
-            return [] if guarded is None else [(0, guarded)]
-        case "concatenate":
-            choices = []
-            start = 0
-            for i, v in enumerate(node.inputs):
-                moved = list(index)
-                moved[op.axis] = _plus(index[op.axis], -start)
-                start += v.type.shape[op.axis]
-                found = guard(Position(tuple(moved), at.guards), v.type.shape, space)
-                if found is not None:
-                    choices.append((i, found))
-            return choices
-    return None
+    op, types = node.op, [v.type for v in node.inputs]
+    pieces = [] if isinstance(op, Iota) else op.pieces(*types)
+    if pieces is None:
+        return None
+    found = []
+    for piece in pieces:
+        index = tuple([_along(at.index, place, space) for place in piece.places])
+        there: Position | None = Position(index, at.guards)
+        if there is not None and not op.view:
+            there = guard(there, types[piece.operand].shape, space)
+        if there is not None:
+            found.append((piece.operand, there))
+    return found
+
+
+def _along(index: tuple[Affine, ...], place: Place, space: Shape) -> Affine:
+    start, step, axis = place
+    if not step:
+        return (start,) + (0,) * len(space)
+    first, *rest = index[axis]
+    return index[axis] if (start, step) == (0, 1) else (start + step * first, *[step * c for c in rest])
+
+
+def seen(op: Op, x: View, kind: TensorType) -> View | None:
+    """The result of a view of an array of this type that stands in memory somehow; None where it must be in C order."""
+    result = op.infer(kind)
+    assert isinstance(result, TensorType)
+    pieces = op.pieces(kind)
+    if pieces is None and isinstance(op, Reshape):
+        return x.reshape(result.shape)
+    if pieces is None and not x.contiguous:
+        return None
+    if pieces is None:
+        start, steps = strides(op, kind)
+        return View(x.buffer, x.offset + start, result.shape, steps)
+    offset, found = x.offset, [0] * result.ndim
+    for (start, step, axis), stride in zip(pieces[0].places, x.strides, strict=True):
+        offset += start * stride
+        if step:
+            found[axis] += step * stride
+    return View(x.buffer, offset, result.shape, tuple(found))
+
+
+def behind(op: Op, view: View, kind: TensorType) -> View | None:
+    """Where the operand of a view, of this type, must stand for the result to stand in a place; None where that does
+    not say where all its elements do."""
+    pieces = op.pieces(kind)
+    if pieces is None:
+        return view.reshape(kind.shape) if isinstance(op, Reshape) else None
+    places = pieces[0].places
+    whole = math.prod([view.shape[axis] for _, step, axis in places if step])
+    if whole != kind.size or kind.size != math.prod(view.shape):
+        return None
+    offset = view.offset - sum([start * step * view.strides[axis] for start, step, axis in places if step])
+    back = tuple([step * view.strides[axis] if step else 0 for _, step, axis in places])
+    return View(view.buffer, offset, kind.shape, back)
 
 
 def broadcast(index: tuple[Affine, ...], shape: Shape) -> tuple[Affine, ...]:
@@ -154,11 +167,3 @@ def condition(guards: tuple[Guard, ...], space: Shape) -> Scalar | None:
 def inside(at: Position, shape: Shape, space: Shape) -> bool:
     """Whether the index never leaves an array of this shape, guards or not."""
     return all(bounds(a, space)[0] >= 0 and bounds(a, space)[1] < n for a, n in zip(at.index, shape, strict=True))
-
-
-def _times(a: Affine, factor: int) -> Affine:
-    return tuple([factor * c for c in a])
-
-
-def _plus(a: Affine, n: int) -> Affine:
-    return (a[0] + n, *a[1:])

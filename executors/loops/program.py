@@ -257,7 +257,8 @@ class Foreign:
 
     A view is the address of its first element; its first axis is the batch. A number or a one-letter string is the
     address of a constant: an `int` that of a C `int`, a NumPy scalar that of its dtype. `writes` are those of the views
-    that the routine changes.
+    that the routine changes. `threads` may share the calls; with `own` the routine has as many threads as the user
+    lets it have, else one.
     """
 
     routine: str
@@ -265,6 +266,8 @@ class Foreign:
     count: int
     writes: tuple[View, ...]
     note: str = ""
+    threads: int = 1
+    own: bool = False
 
     @property
     def views(self) -> list[View]:
@@ -428,12 +431,12 @@ def rebuilt(loop: Loop, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]
     return new
 
 
-def is_identity(loop: Loop) -> bool:
-    """Whether a loop copies memory onto itself."""
+def is_identity(loop: Loop, known: Set[Scalar]) -> bool:
+    """Whether a loop copies memory onto itself. A number in `known` is not in memory any more."""
     if loop.reductions or loop.checks or loop.values or len(loop.stores) != 1:
         return False
     store, load = loop.stores[0], loop.stores[0].value
-    if not isinstance(load, Load) or load.shift is not None or store.shift is not None or store.add:
+    if not isinstance(load, Load) or load in known or load.shift is not None or store.shift is not None or store.add:
         return False
     a, b = store.view, load.view
     same = a.buffer.kind == b.buffer.kind == "temporary" and a.buffer.offset == b.buffer.offset

@@ -79,13 +79,20 @@ def _span(view: View) -> int:
 
 def _together(run: list[Loop]) -> list[Statement]:
     passed: dict[Buffer, None] = {}
-    rows: dict[Buffer, int] = {}
+    made: set[Buffer] = set()
     for loop in run:
-        loads = [x.view for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape]
-        passed.update((view.buffer, None) for view in loads if view.buffer in rows)
-        for view in (*loads, *_written(loop)):
-            rows[view.buffer] = math.prod(view.shape[1:]) * view.dtype.itemsize
-    near = sum(rows.values())
-    if len(run) < 2 or near > NEAR or sum(buffer.nbytes for buffer in passed) < FROM:
+        passed.update((view.buffer, None) for view in _read(loop) if view.buffer in made)
+        made.update(view.buffer for view in (*_read(loop), *_written(loop)))
+    if len(run) < 2 or row_bytes(run) > NEAR or sum(buffer.nbytes for buffer in passed) < FROM:
         return list(run)
     return [Rows(run)]
+
+
+def row_bytes(loops: list[Loop]) -> int:
+    """Bytes that one row of all loops takes together."""
+    rows = {v.buffer: math.prod(v.shape[1:]) * v.dtype.itemsize for x in loops for v in (*_read(x), *_written(x))}
+    return sum(rows.values())
+
+
+def _read(loop: Loop) -> list[View]:
+    return [x.view for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape]

@@ -13,6 +13,7 @@ from graphad.executors.loops.lower import Lowering
 from graphad.executors.loops.small import matrix_rule
 from graphad.executors.loops.spectral import decomposed
 from graphad.graph import Node, Value
+from graphad.ops.determinant import Cofactor, CofactorDerivative
 from graphad.passes import Pipeline
 from graphad.trace import trace_flat
 from graphad.types import TensorType
@@ -42,7 +43,7 @@ class _Decomposed:
         return np.prod(np.where(np.tri(n, dtype=bool), x[..., None, :], x.dtype.type(1)), axis=-1)
 
 
-@matrix_rule("cofactor", "cofactor_derivative")
+@matrix_rule(Cofactor, CofactorDerivative)
 def cofactor(low: Lowering, node: Node) -> bool:
     (out,) = node.outputs
     operands = [*singular_values(low, node, node.inputs[0]), *node.inputs]

@@ -16,6 +16,9 @@ from graphad.executors.loops.lower import Lowering, Rule, rule
 from graphad.executors.loops.program import Check, Loop, Store, View
 from graphad.executors.loops.stacks import failure
 from graphad.graph import Constant, Node, Value
+from graphad.op import Op
+from graphad.ops.determinant import Cofactor, CofactorDerivative, Det, Slogdet
+from graphad.ops.linalg import Cholesky, Inv, Solve, TriangularSolve
 from graphad.ops.scalar import Const, Scalar, convert, operation, where
 from graphad.types import DType, Shape
 
@@ -32,11 +35,11 @@ Answer = tuple[list[Cells], list[Scalar]]
 """Results for one matrix, and the conditions under which they exist."""
 
 
-def matrix_rule(*names: str, message: str = "") -> Callable[[Rule], Rule]:
+def matrix_rule(*kinds: type[Op], message: str = "") -> Callable[[Rule], Rule]:
     """Register the rule for matrices that are not small; `message` is the error of those that are."""
 
     def register(large: Rule) -> Rule:
-        @rule(*names)
+        @rule(*kinds)
         def lower(low: Lowering, node: Node) -> bool:
             if not node.inputs[0].type.size and not any(v.type.size for v in node.outputs):
                 for v in node.outputs:
@@ -52,13 +55,13 @@ def matrix_rule(*names: str, message: str = "") -> Callable[[Rule], Rule]:
 def _written_out(low: Lowering, node: Node, message: str) -> bool:
     a = node.inputs[0].type
     *lead, n = a.shape[:-1]
-    if n > (ROWS[a.dtype.kind] if low.lanes > 1 else FEW) or node.op.name not in _RULES:
+    if n > (ROWS[a.dtype.kind] if low.lanes > 1 else FEW) or type(node.op) not in _RULES:
         return False
     if any(not 0 < math.prod(v.type.shape[-2:]) <= CELLS for v in node.inputs):
         return False
     # One matrix needs no loop.
     space = tuple(lead) if math.prod(lead) > 1 else ()
-    results, conditions = _RULES[node.op.name](node.op, *[_cells(low, v, len(lead), space) for v in node.inputs])
+    results, conditions = _RULES[type(node.op)](node.op, *[_cells(low, v, len(lead), space) for v in node.inputs])
     loop = Loop(space, note=low.note(node))
     loop.checks = [Check(condition, failure(low, node, message)) for condition in conditions]
     for v, cells in zip(node.outputs, results, strict=True):
@@ -295,13 +298,13 @@ def _summed(name: str, total: Scalar | None, x: Scalar) -> Scalar:
     return x if total is None else operation(name, total, x)
 
 
-_RULES: dict[str, Callable[..., Answer]] = {
-    "cholesky": _cholesky,
-    "triangular_solve": _triangular_solve,
-    "solve": _solve,
-    "inv": _inv,
-    "det": _det,
-    "slogdet": _slogdet,
-    "cofactor": lambda op, a: ([_Minors(a).cofactors(0)], []),
-    "cofactor_derivative": lambda op, a, da: ([_Minors(a, da).cofactors(1)], []),
+_RULES: dict[type[Op], Callable[..., Answer]] = {
+    Cholesky: _cholesky,
+    TriangularSolve: _triangular_solve,
+    Solve: _solve,
+    Inv: _inv,
+    Det: _det,
+    Slogdet: _slogdet,
+    Cofactor: lambda op, a: ([_Minors(a).cofactors(0)], []),
+    CofactorDerivative: lambda op, a, da: ([_Minors(a, da).cofactors(1)], []),
 }

@@ -16,11 +16,13 @@ from graphad.executors.loops.program import View
 from graphad.executors.loops.small import matrix_rule
 from graphad.executors.loops.stacks import INT32, call, deliver, flat, matrices, memory, result, succeeded, work
 from graphad.graph import Node, Value
+from graphad.ops.decompositions import Svd, Svdvals
+from graphad.ops.eigen import Eigh, Eigvalsh
 
 _STUCK, _STUCK_SVD = "Eigenvalues did not converge", "SVD did not converge"
 
 
-@matrix_rule("eigh", "eigvalsh")
+@matrix_rule(Eigh, Eigvalsh)
 def hermitian(low: Lowering, node: Node) -> bool:
     (a,), (w, *vectors) = node.inputs, node.outputs
     op: Any = node.op
@@ -53,7 +55,7 @@ def hermitian(low: Lowering, node: Node) -> bool:
     return True
 
 
-@matrix_rule("svd", "svdvals")
+@matrix_rule(Svd, Svdvals)
 def singular(low: Lowering, node: Node) -> bool:
     (a,), outputs = node.inputs, node.outputs
     op: Any = node.op

@@ -7,7 +7,7 @@ together, as the lanes of one scalar.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +16,16 @@ from graphad.executors.loops.cells import Cells, apply, contracted, loaded, redu
 from graphad.executors.loops.kernels import combine, element, initial
 from graphad.executors.loops.program import Buffer, Loop, Pack, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.moves import Place
+from graphad.op import Op
+from graphad.ops.cumulative import Cumprod, Cumsum
+from graphad.ops.dot_general import DotGeneral
+from graphad.ops.elementwise import Cast, Elementwise
+from graphad.ops.reduce import Reduction as ReductionOp
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.unroll import REDUCTIONS, aligned
+from graphad.ops.shape import Concatenate, Iota, Reshape
+from graphad.ops.slicing import Pad
+from graphad.passes.unroll import aligned, leading
 from graphad.types import DType, Shape
 
 if TYPE_CHECKING:
@@ -46,7 +54,7 @@ class _Unrolling:
     def lower(self) -> None:
         for node in self.kernel.nodes:
             (out,) = node.outputs
-            if node.op.name in REDUCTIONS and any(axis < self.depth for axis in getattr(node.op, "axes", ())):
+            if isinstance(node.op, ReductionOp) and any(axis < self.depth for axis in node.op.axes):
                 self.reductions[out] = node
             else:
                 self.cells[out] = self.compute(node)
@@ -106,18 +114,39 @@ class _Unrolling:
         op: Any = node.op
         d = self.depth
         inner = out.type.shape[d:]
-        rule = _RULES.get(op.name)
+        rule = _RULES.get(type(op))
         if rule is not None:
             xs = [self.read(v) for v in node.inputs]
             return rule(op, d, inner, xs, out.type.dtype)
-        if op.name == "dot_general":
+        if type(op) is DotGeneral:
             xs = [self.read(v, d if i == 0 or op.rhs_batch else 0) for i, v in enumerate(node.inputs)]
             return self.contract(op, inner, xs, out.type.dtype)
-        if op.name in REDUCTIONS:
+        if isinstance(op, ReductionOp):
             x = self.read(node.inputs[0])
-            return reduced(op.name, x, tuple(axis - d for axis in op.axes), out.type.dtype, self.lanes)
+            return reduced(op.combines, x, tuple(axis - d for axis in op.axes), out.type.dtype, self.lanes)
+        if not isinstance(op, (Elementwise, Cast)):
+            return self.moved(node, inner, out.type.dtype)
         xs = [self.read(v, aligned(v.type, out.type, d)) for v in node.inputs]
         return apply(lambda *args: element(op, list(args), out.type.dtype), xs, inner, self.lanes)
+
+    def moved(self, node: Node, inner: Shape, dtype: DType) -> Cells:
+        """The cells of the pieces that a result is put together from."""
+        d = self.depth
+        if node.op.view:
+            (piece,) = node.op.pieces(node.inputs[0].type) or ()
+            return _viewed(self.read(node.inputs[0]), [(a, k, axis - d) for a, k, axis in piece.places[d:]], inner)
+        result = _zeros(inner, dtype)
+        grid = np.indices(inner, sparse=True)
+        for piece in reversed(node.op.pieces(*[v.type for v in node.inputs]) or ()):
+            x = self.read(node.inputs[piece.operand])
+            places = piece.places[d:]
+            at = [np.asarray(start + step * grid[axis - d] if step else start) for start, step, axis in places]
+            within = np.array(True)
+            for i, n in zip(at, x.shape, strict=True):
+                within = within & (i >= 0) & (i < n)
+            chosen = x[tuple([np.where(within, i, 0) for i in at])] if within.any() else result
+            result = np.where(within, chosen, result)
+        return np.broadcast_to(result, inner)
 
     def contract(self, op: Any, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
         """A product of cells, of which each result is written out as a sum."""
@@ -173,15 +202,16 @@ class _Unrolling:
         d, dtype = self.depth, out.type.dtype
         looped = tuple([axis for axis in op.axes if axis < d])
         unrolled = tuple(a - d for a in op.axes if a >= d)
-        cells = reduced(op.name, self.read(node.inputs[0]), unrolled, dtype, self.lanes)
+        cells = reduced(op.combines, self.read(node.inputs[0]), unrolled, dtype, self.lanes)
         kept = [axis for axis in range(d) if axis not in looped]
         if 0 in self.space:
-            self.low.fill(self.low.place(out), initial(op.name, dtype).value)
+            self.low.fill(self.low.place(out), initial(op.combines, dtype).value)
             return
         if out.type.size == 1:
             result = Result(dtype)
             first = cells.reshape(-1)[0]
-            self.loop.reductions.append(Reduction(op.name, first, looped, initial(op.name, dtype), result=result))
+            unit = initial(op.combines, dtype)
+            self.loop.reductions.append(Reduction(op.combines, first, looped, unit, result=result))
             self.low.env[out] = result
             return
         target = self.low.place(out)
@@ -194,22 +224,32 @@ class _Unrolling:
             self.copies.append((sums, target))
             target = sums
         for i, view in self.spots(target, kept):
-            reduction = Reduction(op.name, cells[i], looped, initial(op.name, dtype), view)
+            reduction = Reduction(op.combines, cells[i], looped, initial(op.combines, dtype), view)
             self.loop.reductions.append(reduction)
 
 
 def kernel_lead(kernel: Graph, depth: int) -> Shape:
     """The shape over which an unrolled kernel loops."""
-    for node in kernel.nodes:
-        v = node.inputs[0] if node.op.name in REDUCTIONS else node.outputs[0]
-        return v.type.shape[:depth]
-    return ()
+    return leading(kernel.nodes[0], depth) if kernel.nodes else ()
+
+
+def _viewed(x: Cells, places: Sequence[Place], shape: Shape) -> Cells:
+    """The cells that a view looks at."""
+    ends = [start + step * shape[axis] if step else start for start, step, axis in places]
+    cuts = [slice(a, e if e >= 0 else None, k) if k else a for (a, k, _), e in zip(places, ends, strict=True)]
+    axes = [axis for _, step, axis in places if step]
+    part = x[(*cuts, ...)].transpose(sorted(range(len(axes)), key=axes.__getitem__))
+    return np.broadcast_to(part[tuple([slice(None) if i in axes else None for i in range(len(shape))])], shape)
+
+
+def _zeros(shape: Shape, dtype: DType) -> Cells:
+    result = np.empty(shape, object)
+    result[...] = Const(dtype, dtype.type(0))
+    return result
 
 
 def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
-    result = np.empty(inner, object)
-    result[...] = Const(dtype, dtype.type(0))
-    x = xs[0]
+    result, x = _zeros(inner, dtype), xs[0]
     for i in np.ndindex(x.shape):
         at = tuple(a + n * (k + 1) for n, a, k in zip(i, op.low[d:], op.interior[d:], strict=True))
         if all(0 <= n < m for n, m in zip(at, inner, strict=True)):
@@ -220,11 +260,10 @@ def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
 def _cumulative(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
     x = np.moveaxis(xs[0], op.axis - d, 0)
     x = x[::-1] if op.reverse else x
-    kind = "sum" if op.name == "cumsum" else "prod"
     result = x.copy()
     for i in np.ndindex(x.shape):
         if i[0]:
-            result[i] = combine(kind, result[(i[0] - 1, *i[1:])], x[i])
+            result[i] = combine(op.combines, result[(i[0] - 1, *i[1:])], x[i])
     return np.moveaxis(result[::-1] if op.reverse else result, 0, op.axis - d)
 
 
@@ -236,17 +275,12 @@ def _iota(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells
 
 
 _Rule = Callable[[Any, int, Shape, list[Cells], DType], Cells]
-_RULES: dict[str, _Rule] = {
-    "transpose": lambda op, d, inner, xs, dtype: xs[0].transpose([a - d for a in op.axes[d:]]),
-    "reshape": lambda op, d, inner, xs, dtype: xs[0].reshape(inner),
-    "broadcast_to": lambda op, d, inner, xs, dtype: np.broadcast_to(xs[0], inner),
-    "slice": lambda op, d, inner, xs, dtype: xs[0][
-        tuple([slice(a, b, k) for a, b, k in zip(op.start[d:], op.stop[d:], op.step[d:], strict=True)])
-    ],
-    "reverse": lambda op, d, inner, xs, dtype: np.flip(xs[0], tuple([a - d for a in op.axes])),
-    "concatenate": lambda op, d, inner, xs, dtype: np.concatenate(xs, op.axis - d),
-    "pad": _pad,
-    "iota": _iota,
-    "cumsum": _cumulative,
-    "cumprod": _cumulative,
+_RULES: dict[type[Op], _Rule] = {
+    Reshape: lambda op, d, inner, xs, dtype: xs[0].reshape(inner),
+    Concatenate: lambda op, d, inner, xs, dtype: np.concatenate(xs, op.axis - d),
+    Pad: _pad,
+    Iota: _iota,
+    Cumsum: _cumulative,
+    Cumprod: _cumulative,
 }
+"""The ops of which `pieces` does not tell all, or not as quickly."""

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, argument_type, converted, is_weak
+from graphad.api.call import Call, check_callable, chosen_positions, converted, given_positions, is_weak, scalar_type
+from graphad.api.methods import transformation
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph, Value
+from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
 from graphad.ops.structured import Checkpoint, Cond
 from graphad.trace import Tracer, apply, inline, innermost, trace_flat
+from graphad.tracebacks import boundary
 from graphad.types import TensorType
 
 
@@ -24,10 +27,11 @@ class Region:
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         call = Call(function, args, {})
+        call.repeats = True
         self.call = call
         traced = trace_flat(
             call.apply,
-            [argument_type(x) for x in call.leaves],
+            call.types(),
             names=call.names(),
             weak=[is_weak(x) for x in call.leaves],
             name=getattr(function, "__name__", "f").strip("<>"),
@@ -54,6 +58,17 @@ class Region:
         return Graph(
             (*first, *self.graph.inputs[len(self.captures) :]), self.graph.nodes, self.graph.outputs, self.graph.name
         )
+
+    def fit(self, treedef: tree.TreeDef) -> bool:
+        """Put the results in the order of a structure, dicts matched by key. Answers whether they have it."""
+        order = tree.matching(treedef, self.out_tree)
+        if order is None:
+            return False
+        graph = self.graph
+        self.graph = Graph(graph.inputs, graph.nodes, [graph.outputs[i] for i in order], graph.name)
+        self.results = [self.results[i] for i in order]
+        self.out_tree = treedef
+        return True
 
     def cast(self, types: Sequence[TensorType]) -> None:
         """Convert the results to these dtypes."""
@@ -98,19 +113,19 @@ def check_trees(op: str, what: str, root: str, left: str, a: tuple[Any, Sequence
             )
 
 
+@boundary
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """`true_fun(*operands)` if `pred`, else `false_fun(*operands)`; only the branch taken runs.
 
     `pred` is a scalar of bool or of numbers, true unless zero. Both functions return trees of one structure with
-    leaves of one shape and dtype. Derivatives of every order, in both modes, are those of the branch taken. Under
-    `vmap` with a batched `pred` both branches run. Raises `TypeMismatchError` where the branches' results differ.
+    leaves of one shape and dtype; dicts are matched by key, and where `pred` is traced come in `false_fun`'s order.
+    Derivatives of every order, in both modes, are those of the branch taken. Under `vmap` with a batched `pred` both
+    branches run. Raises `TypeMismatchError` where the branches' results differ.
     """
+    check_callable("cond", true_fun)
+    check_callable("cond", false_fun)
+    scalar_type("cond: the predicate", pred, "biufc")
     if isinstance(pred, Tracer):
-        if pred.shape:
-            raise TypeMismatchError(
-                f"cond: the predicate is {pred.type}{describe_location(user_location())}, and should be a scalar; use "
-                "numpy.any, numpy.all or numpy.where"
-            )
         if pred.dtype.kind != "b":
             pred = np.not_equal(pred, 0)
     else:
@@ -118,19 +133,22 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     return _select("cond", pred, [false_fun, true_fun], operands, ["the false branch gives", "the true branch gives"])
 
 
+@boundary
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """`branches[index](*operands)`, with the index clamped to the branches there are.
 
     The other rules are those of `cond`.
     """
-    if not branches:
-        raise TypeMismatchError(f"switch: there must be at least one branch{describe_location(user_location())}")
+    if not isinstance(branches, (tuple, list)) or not branches:
+        raise TypeMismatchError(
+            f"switch: the branches are {branches!r}{describe_location(user_location())}, and should be a list of one "
+            "function or more"
+        )
+    for branch in branches:
+        check_callable("switch", branch)
+    scalar_type("switch: the index", index, "biu")
     if not isinstance(index, Tracer):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
-    if index.shape or index.dtype.kind not in "iu":
-        raise TypeMismatchError(
-            f"switch: the index is {index.type}{describe_location(user_location())}, and should be a scalar integer"
-        )
     if len(branches) == 1:
         return branches[0](*operands)
     return _select("switch", index, branches, operands, [f"branch {i} gives" for i in range(len(branches))])
@@ -145,9 +163,11 @@ def _select(
     op = Cond(tuple([region.reading(captures) for region in regions]))
     results = apply(op, [index, *captures, *regions[0].call.leaves])
     weak = [all(column) for column in zip(*[r.weak() for r in regions], strict=True)]
-    for x, flag in zip(results, weak, strict=True):
+    for x, flag, column in zip(results, weak, zip(*[r.results for r in regions], strict=True), strict=True):
         if isinstance(x, Tracer):
-            x.weak = flag
+            standing(x, column).weak = flag
+    for region in regions:
+        region.call.give_up()
     return tree.unflatten(regions[0].out_tree, results)
 
 
@@ -157,7 +177,7 @@ def unify(name: str, what: str, root: str, regions: Sequence[Region], titles: Se
     Raises `TypeMismatchError` where they still differ.
     """
     first = regions[0]
-    if all([r.out_tree == first.out_tree for r in regions]):
+    if all([r.fit(first.out_tree) for r in regions]):
         columns = zip(*[zip(r.types, r.weak(), strict=True) for r in regions], strict=True)
         dtypes = [_common(column) for column in columns]
         for region in regions:
@@ -179,16 +199,18 @@ def _common(column: Sequence[tuple[TensorType, bool]]) -> Any:
 _PYTHON: dict[str, Any] = {"b": True, "i": 0, "u": 0, "f": 0.0, "c": 0j}
 
 
+@transformation
 def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] = ()) -> Callable[..., Any]:
     """`fun`, whose intermediate values a derivative computes anew from the arguments instead of keeping them.
 
     Memory of the arguments alone, for one more run of `fun` in the backward pass: the law of `jax.checkpoint`.
     """
-    positions = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    check_callable("checkpoint", fun)
+    positions = chosen_positions("checkpoint: static_argnums", static_argnums)
 
     @wraps(fun)
     def checkpointed(*args: Any, **kwargs: Any) -> Any:
-        held = {i % len(args): args[i] for i in positions}
+        held = {i: args[i] for i in given_positions("checkpoint: static_argnums", fun, args, positions)}
         dynamic = tuple([x for i, x in enumerate(args) if i not in held])
         if innermost(tree.leaves((dynamic, kwargs))) is None and current_builder() is None:
             return fun(*args, **kwargs)
@@ -199,7 +221,8 @@ def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] =
             return converted(fun)(*[held[i] if i in held else next(given) for i in range(len(args))], **named)
 
         region = Region(bound, (kwargs, *dynamic))
-        op = Checkpoint(region.graph)
-        return tree.unflatten(region.out_tree, apply(op, [*region.captures, *region.call.leaves]))
+        results = apply(Checkpoint(region.graph), [*region.captures, *region.call.leaves])
+        region.call.give_up()
+        return tree.unflatten(region.out_tree, [standing(x, [y]) for x, y in zip(results, region.results, strict=True)])
 
     return checkpointed

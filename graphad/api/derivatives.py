@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad import passes, tree
-from graphad.api.call import Call, argument_type, as_array, run
-from graphad.build import place
+from graphad.api.call import Call, argument_type, as_array, check_callable, chosen_positions, given_positions, run
+from graphad.api.methods import transformation
+from graphad.build import place, placed
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors.numpy import NumpyExecutor
 from graphad.graph import Graph
 from graphad.ops.elementwise import cast
 from graphad.trace import innermost
+from graphad.tracebacks import boundary
 
 Argnums = int | Sequence[int]
 
 
+@transformation
 def value_and_grad(
     fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
@@ -29,33 +31,15 @@ def value_and_grad(
     `has_aux`, `fun` returns `(loss, aux)` and so does the first result. Complex arguments follow JAX's convention:
     for a real loss the gradient is `df/dx - i df/dy`; `holomorphic=True` differentiates a complex loss.
 
+    The other arguments may be of any type: arrays and numbers are traced, everything else (text, functions, objects,
+    True and False) is passed to `fun` as it is.
+
     Raises `TypeMismatchError` (a `TypeError`) for an integer argument or a loss that is not a real scalar.
     """
-    several = not isinstance(argnums, int)
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-
-    @wraps(fun)
-    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        call = Call(fun, args, kwargs)
-        positions = [_argument(fun, call, i) for i in chosen]
-        wrt = [i for leaves in positions for i in leaves]
-        for i in wrt:
-            _check_differentiable("grad", call, i, holomorphic)
-        trace = call.trace(known=True)
-        _check_scalar(trace.graph, call, has_aux, holomorphic)
-        results = _run_gradient(trace.graph, wrt, [*call.leaves, *trace.captures])
-        n = len(trace.graph.outputs)
-        gradients = iter(results[n:])
-        trees = [
-            tree.unflatten(call.trees[i], gradients)
-            for i in [j % len(args) for j in chosen]
-        ]
-        value = tree.unflatten(call.out_tree, results[:n])
-        return value, tuple(trees) if several else trees[0]
-
-    return value_and_gradient
+    return _value_and_grad(fun, argnums, has_aux, holomorphic)
 
 
+@transformation
 def grad(
     fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
@@ -63,9 +47,8 @@ def grad(
 
     See `value_and_grad` for structure, complex numbers and errors.
     """
-    both = value_and_grad(fun, argnums, has_aux, holomorphic)
+    both = _value_and_grad(fun, argnums, has_aux, holomorphic)
 
-    @wraps(fun)
     def gradient(*args: Any, **kwargs: Any) -> Any:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result
@@ -73,30 +56,63 @@ def grad(
     return gradient
 
 
+def _value_and_grad(
+    fun: Callable[..., Any], argnums: Argnums, has_aux: bool, holomorphic: bool
+) -> Callable[..., Any]:
+    check_callable("grad", fun)
+    several, chosen = isinstance(argnums, Iterable), chosen_positions("argnums", argnums)
+    own: dict[tuple[Any, ...], Gradient] = {}
+
+    def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
+        positions = given_positions("argnums", fun, args, chosen)
+        call = Call(fun, args, kwargs, positions)
+        wrt = [i for j in positions for i in call.argument_leaves(j)]
+        for i in wrt:
+            check_differentiable("grad", call, i, holomorphic)
+        trace = call.trace(known=True, active=frozenset(wrt))
+        _check_scalar(trace.graph, call, has_aux, holomorphic)
+        results = _run_gradient(trace.graph, wrt, [*call.leaves, *trace.captures], own)
+        call.give_up()
+        n = len(trace.graph.outputs)
+        gradients = iter(results[n:])
+        trees = [tree.unflatten(call.trees[i], gradients) for i in positions]
+        value = tree.unflatten(call.out_tree, results[:n])
+        return value, tuple(trees) if several else trees[0]
+
+    return value_and_gradient
+
+
+@boundary
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """`(fun(*primals), directional derivative along tangents)`, in forward mode; with `has_aux`, `aux` comes third.
 
-    Tangents have the structure, shapes and dtypes of the primals. Raises `TypeMismatchError` or `ShapeError`.
+    Tangents have the structure, shapes and dtypes of the primals, dicts matched by key. Raises `ShapeError`, and
+    `TypeMismatchError` too for a primal that is not of floating point.
     """
-    call = Call(fun, tuple(primals), {})
-    leaves = _matching("jvp: tangents", call, tangents)
+    check_callable("jvp", fun)
+    call = Call(fun, _arguments("jvp: primals", primals), {})
+    wrt = _differentiable("jvp", call)
+    leaves = _matching("jvp: tangents", call, _arguments("jvp: tangents", tangents))
     trace = call.trace(known=True)
     _split_aux(trace.graph, call, has_aux)
-    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
     graph = passes.jvp(trace.graph, wrt)
-    results = run(graph, [*call.leaves, *trace.captures, *[leaves[i] for i in wrt]])
+    results = run(graph, [*call.leaves, *trace.captures, *leaves])
+    call.give_up()
     return _with_tangents(call, trace.graph, results, has_aux)
 
 
+@boundary
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """`(fun(*primals), pullback)`, where `pullback(ct)` gives a tuple of cotangents, one for each primal.
 
     The law: `<ct, jvp(t)> == <pullback(ct), t>`. With `has_aux`, `fun` returns `(out, aux)` and `aux` comes third.
+    Raises `TypeMismatchError` for a primal that is not of floating point.
     """
+    check_callable("vjp", fun)
     call = Call(fun, primals, {})
+    wrt = _differentiable("vjp", call)
     trace = call.trace(known=True)
     graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
-    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
     linear = passes.linearize(graph, wrt)
     total = len(graph.outputs)
     kept = len([v for v in graph.outputs[:n_out] if v.type.differentiable])
@@ -107,20 +123,19 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
         linear_outputs,
     )
     results = run(first, [*call.leaves, *trace.captures])
+    call.give_up()
     residuals = results[total:]
     n_res = len(residuals)
     transposed = passes.transpose(second, range(n_res, len(second.inputs)), range(kept))
     differentiable = [v.type.differentiable for v in graph.outputs[:n_out]]
 
+    @boundary
     def pullback(ct: Any) -> tuple[Any, ...]:
         """Cotangents of the primals for a cotangent of the result."""
         leaves = _check_tree("vjp: the cotangent", ct, out_tree, [v.type for v in graph.outputs[:n_out]])
-        cts = iter(run(transposed, [*residuals, *[c for c, d in zip(leaves, differentiable, strict=True) if d]]))
-        filled = [
-            next(cts) if argument_type(x).differentiable else np.zeros(argument_type(x).shape)[()] for x in call.leaves
-        ]
+        cts = run(transposed, [*residuals, *[c for c, d in zip(leaves, differentiable, strict=True) if d]])
         starts = zip(call.trees, call.starts, strict=False)
-        return tuple(tree.unflatten(t, filled[s : s + t.num_leaves]) for t, s in starts)
+        return tuple(tree.unflatten(t, cts[s : s + t.num_leaves]) for t, s in starts)
 
     value = tree.unflatten(out_tree, results[:n_out])
     if has_aux:
@@ -128,23 +143,31 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     return value, pullback
 
 
+@boundary
 def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
-    """`(fun(*primals), f_jvp)`, where `f_jvp(*tangents)` is the derivative at the primals, computed ahead once."""
+    """`(fun(*primals), f_jvp)`, where `f_jvp(*tangents)` is the derivative at the primals, computed ahead once.
+
+    With `has_aux`, `fun` returns `(out, aux)` and `aux` comes third. Raises `TypeMismatchError` for a primal that is
+    not of floating point.
+    """
+    check_callable("linearize", fun)
     call = Call(fun, primals, {})
+    wrt = _differentiable("linearize", call)
     trace = call.trace(known=True)
     graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
-    wrt = [i for i, x in enumerate(call.leaves) if argument_type(x).differentiable]
     linear = passes.linearize(graph, wrt)
     total = len(graph.outputs)
     first, second = passes.split(linear, linear.inputs[len(graph.inputs) :], linear.outputs[total:])
     results = run(first, [*call.leaves, *trace.captures])
+    call.give_up()
     residuals = results[total:]
     types = [v.type for v in graph.outputs[:n_out]]
 
+    @boundary
     def f_jvp(*tangents: Any) -> Any:
         """The derivative applied to tangents of the primals."""
         leaves = _matching("linearize: tangents", call, tangents)
-        found = iter(run(second, [*residuals, *[leaves[i] for i in wrt]]))
+        found = iter(run(second, [*residuals, *leaves]))
         return tree.unflatten(out_tree, [next(found) if t.differentiable else np.zeros(t.shape)[()] for t in types])
 
     value = tree.unflatten(out_tree, results[:n_out])
@@ -153,17 +176,20 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     return value, f_jvp
 
 
+@boundary
 def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], tuple[Any, ...]]:
     """The transpose of a linear function: `linear_transpose(f, x)(ct)` gives a tuple of cotangents of the primals.
 
     Only the primals' shapes and dtypes matter (`ShapeDtype` will do). Raises `MissingRuleError` where `fun` is not
     linear.
     """
+    check_callable("linear_transpose", fun)
     call = Call(fun, primals, {})
     trace = call.trace(known=False)
     graph = trace.graph
     transposed = passes.transpose(graph, range(len(call.leaves)), range(len(graph.outputs)))
 
+    @boundary
     def transposed_fun(ct: Any) -> tuple[Any, ...]:
         """Cotangents of the primals."""
         leaves = _check_tree("linear_transpose: the cotangent", ct, call.out_tree, graph.output_types)
@@ -174,45 +200,79 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     return transposed_fun
 
 
+Gradient = Callable[..., tuple[Any, ...]]
 _MEMO_NODES = 256
-_MEMO_ENTRIES = 1024
-_gradients: dict[tuple[Any, ...], Callable[..., tuple[Any, ...]]] = {}
+_MEMO_BYTES = 4096
+"""Bytes of a graph's constants up to which its gradient is remembered for all functions."""
+_MEMO_ENTRIES = 128
+_OWN_ENTRIES = 8
+_gradients: dict[tuple[Any, ...], Gradient] = {}
+"""The gradients of graphs that are plain data and hold little of it: nothing of a function that made one lives here."""
 
 
-def _run_gradient(graph: Graph, wrt: Sequence[int], args: Sequence[Any]) -> Sequence[Any]:
-    """Values and gradients of a traced graph. Small graphs are differentiated once and then remembered."""
+def _run_gradient(
+    graph: Graph, wrt: Sequence[int], args: Sequence[Any], own: dict[tuple[Any, ...], Gradient]
+) -> Sequence[Any]:
+    """Values and gradients of a traced graph. Small graphs are differentiated once and then remembered: in the
+    function's `own` table, or, where that keeps nothing of it alive, for all functions."""
     if innermost(args) is not None or len(graph.nodes) > _MEMO_NODES:
         return run(passes.grad(graph, wrt), args)
     key = (graph.signature(), *wrt)
-    gradient = _gradients.get(key)
+    gradient = _gradients.get(key) or own.get(key)
     if gradient is None:
-        if len(_gradients) >= _MEMO_ENTRIES:
-            _gradients.clear()
-        gradient = _gradients[key] = NumpyExecutor().compile(passes.dce(passes.grad(graph, wrt)))
+        light = sum(v.type.nbytes for v in graph.constants()) <= _MEMO_BYTES and all(n.op.of_data for n in graph.nodes)
+        table, entries = (_gradients, _MEMO_ENTRIES) if light else (own, _OWN_ENTRIES)
+        if len(table) >= entries:
+            table.clear()
+        differentiated = passes.dce(passes.grad(graph, wrt))
+        if light:
+            for node in differentiated.nodes:
+                if node.where is not None:
+                    node.where.settle()
+        gradient = table[key] = NumpyExecutor().compile(differentiated)
     return gradient(*[as_array(x) for x in args])
 
 
 # -- checks -------------------------------------------------------------------------------------------------------
 
 
-def _argument(fun: Callable[..., Any], call: Call, i: int) -> range:
-    n = len(call.trees)
-    if not -n <= i < n:
-        name = getattr(fun, "__name__", "the function")
-        raise TypeMismatchError(f"argnums={i}, but {name} was called with {n} positional arguments")
-    return call.argument_leaves(i % n)
+def _arguments(what: str, values: Any) -> tuple[Any, ...]:
+    if not isinstance(values, (tuple, list)):
+        raise TypeMismatchError(
+            f"{what} are a {type(values).__name__}{place()}, and should be a tuple with one entry for each argument; "
+            "write (x,) for a single one"
+        )
+    return tuple(values)
 
 
-def _check_differentiable(what: str, call: Call, i: int, holomorphic: bool) -> None:
-    kind = argument_type(call.leaves[i])
-    name = call.names()[i] if not (kind.differentiable and not holomorphic) else None
+def _differentiable(what: str, call: Call) -> range:
+    """All leaves of a call. Raises `TypeMismatchError` naming one that has no derivatives."""
+    for i in range(len(call.leaves)):
+        check_differentiable(what, call, i, False, "close over it")
+    return range(len(call.leaves))
+
+
+def check_differentiable(
+    what: str, call: Call, i: int, holomorphic: bool, remedy: str = "choose other argnums"
+) -> None:
+    """Raise `TypeMismatchError` for a leaf that has no derivatives."""
+    x = call.leaves[i]
+    if (type(x) is float or (type(x) is np.ndarray and x.dtype.kind == "f")) and not holomorphic:
+        return
+    try:
+        kind = argument_type(x)
+    except TypeMismatchError as error:
+        raise TypeMismatchError(placed(f"{what}: argument {call.names()[i] or i}: {error}", remedy)) from None
     if not kind.differentiable:
         raise TypeMismatchError(
-            f"{what}: argument {name or i} is {kind}, and only floating-point arguments have derivatives"
-            f"{place()}; pass a float (3.0, x.astype(float)) or choose other argnums"
+            f"{what}: argument {call.names()[i] or i} is {kind}, and only floating-point arguments have derivatives"
+            f"{place()}; pass a float (3.0, x.astype(float)) or {remedy}"
         )
     if holomorphic and kind.dtype.kind != "c":
-        raise TypeMismatchError(f"{what}: holomorphic=True needs complex arguments, but {name or i} is {kind}")
+        raise TypeMismatchError(
+            f"{what}: holomorphic=True needs complex arguments, but {call.names()[i] or i} is {kind}{place()}; pass a "
+            "complex number, or leave holomorphic out"
+        )
 
 
 def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) -> None:
@@ -241,7 +301,9 @@ def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) ->
 
 def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
     if len(tangents) != len(call.trees):
-        raise TypeMismatchError(f"{what}: {len(tangents)} given for {len(call.trees)} primals")
+        raise TypeMismatchError(
+            f"{what}: {len(tangents)} given for {len(call.trees)} primals{place()}; give one for each"
+        )
     leaves: list[Any] = []
     for i, (t, treedef) in enumerate(zip(tangents, call.trees, strict=True)):
         types = [argument_type(call.leaves[j]) for j in call.argument_leaves(i)]
@@ -250,9 +312,11 @@ def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
 
 
 def _check_tree(what: str, value: Any, treedef: tree.TreeDef, types: Sequence[Any]) -> list[Any]:
-    leaves, found = tree.flatten(value)
-    if found != treedef:
-        raise TypeMismatchError(f"{what} has the structure {found}, and should have {treedef}{place()}")
+    leaves = tree.matched(treedef, value)
+    if leaves is None:
+        raise TypeMismatchError(
+            f"{what} has the structure {tree.structure(value)}, and should have {treedef}{place()}"
+        )
     for i, (x, kind) in enumerate(zip(leaves, types, strict=True)):
         given = argument_type(x)
         if given.shape != kind.shape:
@@ -269,7 +333,7 @@ def _split_aux(graph: Graph, call: Call, has_aux: bool) -> tuple[Graph, tree.Tre
     if not has_aux:
         return graph, call.out_tree, len(graph.outputs), tree.structure(None)
     if call.out_tree.kind is not tuple or len(call.out_tree.children) != 2:
-        raise TypeMismatchError(f"with has_aux=True, {graph.name} must return (out, aux)")
+        raise TypeMismatchError(f"with has_aux=True, {graph.name} must return (out, aux){place()}")
     out, aux = call.out_tree.children
     return graph, out, out.num_leaves, aux
 

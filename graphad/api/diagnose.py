@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphad.build import describe_location, user_location
-from graphad.errors import IndexOutOfBoundsError, NonFiniteError, TypeMismatchError
+from graphad.errors import IndexOutOfBoundsError, KinkError, NonFiniteError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.op import Op
 from graphad.ops.control import Applied
 from graphad.ops.structured import Structured
+from graphad.passes.dce import dce
+from graphad.passes.inline import inline
 
-KINDS = ("nan", "index")
+KINDS = ("nan", "index", "kink")
 Env = dict[Value, Any]
+Look = Callable[[Graph, Node, Sequence[Any], str], None]
 
 
 def kinds_of(debug: str | Sequence[str] | None) -> tuple[str, ...]:
     """The checks that `jit`'s `debug` asks for. Raises `TypeMismatchError` for one that there is not."""
-    given = () if debug is None else tuple(debug.replace(",", " ").split()) if isinstance(debug, str) else tuple(debug)
+    if isinstance(debug, str):
+        debug = debug.replace(",", " ").split()
+    given = () if debug is None else tuple(debug) if isinstance(debug, Sequence) else (debug,)
     for kind in given:
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise TypeMismatchError(
                 f"jit: debug={debug!r} asks for {kind!r}{describe_location(user_location())}; "
-                'use "nan", "index" or both: "nan, index"'
+                'use "nan", "index", "kink" or several: "nan, index"'
             )
     return given
 
@@ -33,10 +40,15 @@ def watched(executable: Callable[..., Any], graph: Graph, kinds: Sequence[str]) 
     """The executable; where it goes wrong, the graph is run again op by op to find the place.
 
     Calls raise `NonFiniteError` with "nan" among the kinds where a result is NaN or infinite, and with "index" an
-    `IndexOutOfBoundsError` that tells the index and the iteration.
+    `IndexOutOfBoundsError` that tells the index and the iteration. With "kink" the graph is run op by op at each call,
+    and a derivative that is taken at a kink raises `KinkError`.
     """
+    looked = dce(inline(graph)) if "kink" in kinds else graph
 
     def run(*args: Any) -> Any:
+        if "kink" in kinds:
+            with np.errstate(all="ignore"):
+                _interpret(looked, args, "", _refuse_kink)
         try:
             results = executable(*args)
         except IndexOutOfBoundsError:
@@ -55,14 +67,19 @@ def watched(executable: Callable[..., Any], graph: Graph, kinds: Sequence[str]) 
 # -- running op by op -----------------------------------------------------------------------------------------------
 
 
-def _interpret(graph: Graph, args: Sequence[Any], trail: str) -> Env:
-    """Every value of the graph. An index out of bounds is told with its line and the loops around it."""
+def _interpret(graph: Graph, args: Sequence[Any], trail: str, look: Look | None = None) -> Env:
+    """Every value of the graph. An index out of bounds is told with its line and the loops around it.
+
+    `look(graph, node, operands, trail)` is called for each node.
+    """
     env: Env = {v: np.asarray(x) for v, x in zip(graph.inputs, args, strict=True)}
     for node in graph.nodes:
         xs = _operands(node, env)
         region = _entered(node)
+        if look is not None:
+            look(graph, node, xs, trail)
         if region is not None:
-            results = region(_results, xs, trail)
+            results = region(partial(_results, look=look), xs, trail)
         else:
             try:
                 results = node.op.eval(np, *xs)
@@ -73,8 +90,8 @@ def _interpret(graph: Graph, args: Sequence[Any], trail: str) -> Env:
     return env
 
 
-def _results(graph: Graph, args: Sequence[Any], trail: str) -> list[Any]:
-    return _outputs(graph, _interpret(graph, args, trail))
+def _results(graph: Graph, args: Sequence[Any], trail: str, look: Look | None = None) -> list[Any]:
+    return _outputs(graph, _interpret(graph, args, trail, look))
 
 
 def _outputs(graph: Graph, env: Env) -> list[Any]:
@@ -116,6 +133,33 @@ def _place(node: Node) -> str:
     if where is None or not str(where):
         return ""
     return f" ({where}: {where.text})" if where.text else f" ({where})"
+
+
+# -- kinks --------------------------------------------------------------------------------------------------------
+
+
+def _refuse_kink(graph: Graph, node: Node, xs: Sequence[Any], trail: str) -> None:
+    """Raise `KinkError` where a node chooses a derivative at a kink, or a derivative reads its result there."""
+    where = node.where
+    if where is None or type(node.op).kinks is Op.kinks:
+        return
+    if not where.role:
+        readers = graph.users().get(node.outputs[0], [])
+        if not any([r.where is not None and r.where.role and r.where.same_place(where) for r in readers]):
+            return
+    met = np.asarray(node.op.kinks(*xs))
+    if met.any():
+        at = [int(i) for i in np.argwhere(met)[0]]
+        raise KinkError(
+            f"the derivative of {_spoken(node)} was taken at a kink{f' at {at}' if at else ''}{_place(node)}{trail}; "
+            "it is a choice there (docs/edges.md): move the point, or write a function that is smooth, such as "
+            "np.sqrt(x * x + eps) for abs(x)"
+        )
+
+
+def _spoken(node: Node) -> str:
+    """The user's function that a node of a derivative belongs to."""
+    return {"sign": "abs", "winner": "maximum or minimum", "absolute": "abs"}.get(node.op.name, node.op.name)
 
 
 # -- the first NaN --------------------------------------------------------------------------------------------------

@@ -2,41 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import argument_type, converted
-from graphad.api.derivatives import Argnums, jvp, linearize, vjp
+from graphad.api.call import Call, argument_type, check_callable, chosen_positions, converted, given_positions
+from graphad.api.derivatives import Argnums, check_differentiable, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
-from graphad.api.vectorize import vmap
+from graphad.api.methods import transformation
+from graphad.api.vectorize import mapped
+from graphad.build import place
 from graphad.errors import TypeMismatchError
 from graphad.trace import innermost
+from graphad.tracebacks import boundary
 from graphad.types import TensorType
 
 _SMALL = 64
 """Rows up to which the identity matrix stands in a graph as a constant."""
 
 
+@transformation
 def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The Jacobian by forward mode, a column at a time for each input element; best for few inputs.
 
-    For an argument of shape `a` and a result of shape `r` it has shape `r + a`; trees nest result over argument.
+    For an argument of shape `a` and a result of shape `r` it has shape `r + a`; trees nest result over argument. The
+    arguments that `argnums` leaves out may be of any type. Raises `TypeMismatchError` for an argument that is not of
+    floating point.
     """
+    check_callable("jacfwd", fun)
 
-    @wraps(fun)
-    def jacobian_fun(*args: Any) -> Any:
-        partial, chosen = _partial(fun, args, argnums)
+    def jacobian_fun(*args: Any, **kwargs: Any) -> Any:
+        partial, chosen = _partial("jacfwd", fun, args, kwargs, argnums)
         out = linearize(partial, *chosen, has_aux=has_aux)
         leaves, treedef = tree.flatten(chosen)
         columns = []
         for basis in _basis("jacfwd", leaves):
             tangents = [np.zeros((basis[0].shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
             tangents[basis[1]] = basis[0]
-            columns.append(vmap(out[1])(*tree.unflatten(treedef, tangents)))
+            columns.append(mapped(out[1], control_flow=False)(*tree.unflatten(treedef, tangents)))
         # Each column set has the result's structure with the input's elements in front; move them behind.
         per_leaf = []
         for x, column in zip(leaves, columns, strict=True):
@@ -52,22 +58,23 @@ def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
     return jacobian_fun
 
 
+@transformation
 def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The Jacobian by reverse mode, a row at a time for each result element; best for few results.
 
-    Shapes and trees as `jacfwd`.
+    Shapes, trees, arguments and errors as `jacfwd`.
     """
+    check_callable("jacrev", fun)
 
-    @wraps(fun)
-    def jacobian_fun(*args: Any) -> Any:
-        partial, chosen = _partial(fun, args, argnums)
+    def jacobian_fun(*args: Any, **kwargs: Any) -> Any:
+        partial, chosen = _partial("jacrev", fun, args, kwargs, argnums)
         out = vjp(partial, *chosen, has_aux=has_aux)
         leaves, treedef = tree.flatten(out[0])
         rows = []
         for basis, position in _basis("jacrev", leaves):
             cts = [np.zeros((basis.shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
             cts[position] = basis
-            found = vmap(out[1])(tree.unflatten(treedef, cts))
+            found = mapped(out[1], control_flow=False)(tree.unflatten(treedef, cts))
             shape = argument_type(leaves[position]).shape
             split = tree.map(lambda r, shape=shape: _reshape(r, (*shape, *r.shape[1:])), found)
             rows.append(_arrange(split, argnums))
@@ -80,32 +87,42 @@ def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
 jacobian = jacrev
 
 
+@boundary
 def hessian(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
-    """The matrix of second derivatives, forward over reverse: shape `r + a + a`."""
+    """The matrix of second derivatives, forward over reverse: shape `r + a + a`. Arguments and errors as `jacfwd`."""
+    check_callable("hessian", fun)
     return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)
 
 
+@boundary
 def hvp(fun: Callable[..., Any], primals: Any, tangents: Any) -> Any:
     """Hessian-vector product of a scalar-valued `fun`, forward over reverse, without forming the Hessian.
 
-    `primals` and `tangents` are tuples of arguments; the result has the structure of the first argument.
+    `primals` and `tangents` are tuples of arguments; the result has the structure of the first argument. Raises as
+    `jvp`.
     """
+    check_callable("hvp", fun)
     return jvp(_grad(fun), primals, tangents)[1]
 
 
-def _partial(fun: Callable[..., Any], args: tuple[Any, ...], argnums: Argnums) -> tuple[Callable[..., Any], list[Any]]:
-    positions = [argnums] if isinstance(argnums, int) else list(argnums)
-    for i in positions:
-        if not -len(args) <= i < len(args):
-            raise TypeMismatchError(f"argnums={i}, but the function was called with {len(args)} positional arguments")
-    positions = [i % len(args) for i in positions]
+def _partial(
+    what: str, fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums
+) -> tuple[Callable[..., Any], list[Any]]:
+    chosen = chosen_positions("argnums", argnums)
+    if not chosen:
+        raise TypeMismatchError(f"{what}: argnums={argnums!r} names no argument{place()}; give one at least")
+    positions = given_positions("argnums", fun, args, chosen)
+    call = Call(fun, args, {}, positions)
+    for j in positions:
+        for i in call.argument_leaves(j):
+            check_differentiable(what, call, i, False)
 
     @wraps(fun)
     def partial(*chosen: Any) -> Any:
         full = list(args)
         for i, x in zip(positions, chosen, strict=True):
             full[i] = x
-        return converted(fun)(*full)
+        return converted(fun)(*full, **kwargs)
 
     return partial, [args[i] for i in positions]
 
@@ -115,7 +132,10 @@ def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:
     for position, x in enumerate(leaves):
         kind = argument_type(x)
         if not kind.differentiable:
-            raise TypeMismatchError(f"{what}: {kind} has no derivatives; only floating-point values have")
+            raise TypeMismatchError(
+                f"{what}: a result is {kind}, and only floating-point values have derivatives{place()}; return a float "
+                "(astype), or leave it to has_aux=True"
+            )
         bases.append((_identity(kind, leaves), position))
     return bases
 
@@ -146,4 +166,4 @@ def _columns_last(x: Any, shape: tuple[int, ...]) -> Any:
 
 
 def _arrange(jacobians: Any, argnums: Argnums) -> Any:
-    return jacobians[0] if isinstance(argnums, int) else tuple(jacobians)
+    return tuple(jacobians) if isinstance(argnums, Iterable) else jacobians[0]

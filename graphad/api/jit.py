@@ -5,29 +5,39 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple
+from weakref import WeakMethod, ref
 
 import numpy as np
 
 from graphad import executors, tree
-from graphad.api.call import Call, ShapeDtype, argument_type, as_array, is_weak
+from graphad.api.call import Call, ShapeDtype, as_array, check_callable, is_weak, warn
 from graphad.api.diagnose import kinds_of, watched
+from graphad.api.entries import by_leaves, direct, record
+from graphad.api.guards import Guard, Guards
+from graphad.api.methods import Decorated, innermost_function, kept, receiver, transformation
+from graphad.api.reads import reads
 from graphad.api.static import Static
-from graphad.errors import ExecutorError, TracerError
+from graphad.build import check_graph, current_builder, describe_location, place, user_location
+from graphad.errors import ExecutorError, TracerError, TypeMismatchError
 from graphad.executors import Executor
-from graphad.executors.base import _default
+from graphad.executors.base import _default, compiled, refused
 from graphad.graph import Graph
-from graphad.ops.control import Call as CallOp
+from graphad.numpy.layouts import layout_of
 from graphad.passes import Pipeline, Stage
-from graphad.trace import Trace, innermost
+from graphad.trace import Trace, Tracer, innermost
+from graphad.tracebacks import boundary, shorten
 
 OPTIMISE = (
     "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, share_pads, dce"
 )
 """The pipeline that `jit` runs before the executor's own."""
+_STATIC = "mark it with static_argnums or static_argnames, if it can be hashed"
 
 
+@transformation
 def trace(
     fun: Callable[..., Any],
     static_argnums: int | Sequence[int] = (),
@@ -43,17 +53,26 @@ def trace(
     branches on a traced value.
     """
 
+    check_callable("trace", fun)
     static = Static(fun, static_argnums, static_argnames)
 
     @wraps(fun)
     def traced(*args: Any, **kwargs: Any) -> Graph:
-        return Call(*static.bind(args, kwargs)[:3]).trace(known=False, control_flow=control_flow).graph
+        return _traced(static, args, kwargs, control_flow=control_flow)[1].graph
 
     return traced
 
 
+def _traced(static: Static, args: tuple[Any, ...], kwargs: dict[str, Any], **options: Any) -> tuple[Call, Trace]:
+    call = Call(*static.bind(args, kwargs)[:3])
+    call.types(_STATIC)
+    return call, call.trace(known=False, **options)
+
+
+@boundary
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The result of `fun` with a `ShapeDtype` for each array, found without computing anything."""
+    check_callable("eval_shape", fun)
     call = Call(fun, args, kwargs)
     graph = call.trace(known=False).graph
     return tree.unflatten(call.out_tree, [ShapeDtype(t.shape, t.dtype) for t in graph.output_types])
@@ -66,18 +85,44 @@ class Compiled:
     optimised graph.
     """
 
-    def __init__(self, graph: Graph, pipeline: str | Pipeline, executor: Executor, trace_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        pipeline: str | Pipeline,
+        executor: Executor,
+        trace_seconds: float = 0.0,
+        debug: tuple[str, ...] = (),
+        unrolled: Sequence[str] = (),
+    ) -> None:
+        self._made_from = graph, pipeline, executor, trace_seconds, debug, unrolled
+        self._unrolled = unrolled
         self.executor = executor
-        steps = Pipeline(pipeline) if isinstance(pipeline, str) else pipeline
+        steps = pipeline if isinstance(pipeline, Pipeline) else Pipeline(pipeline)
+        if not isinstance(executor.pipeline, (str, Pipeline)):
+            raise ExecutorError(f"executor {executor.name}: its pipeline is {executor.pipeline!r}; write it as text")
         self.stages = [Stage("trace", graph, trace_seconds)]
         self.stages += (steps + Pipeline(executor.pipeline)).stages(graph)
         self.graph = self.stages[-1].graph
         start = time.perf_counter()
-        self.executable = executor.compile(self.graph)
+        self.executable = compiled(executor, self.graph)
+        if debug:
+            self.executable = watched(self.executable, graph, debug)
         self.stages.append(Stage(f"compile[{executor.name}]", self.graph, time.perf_counter() - start))
 
     def __call__(self, *args: Any) -> tuple[Any, ...]:
-        return self.executable(*[as_array(x) for x in args])
+        try:
+            arrays = [as_array(x) for x in args]
+            for i, (x, v) in enumerate(zip(arrays, self.graph.inputs, strict=False)):
+                if x.shape != v.type.shape or x.dtype != v.type.dtype:
+                    raise refused(self.graph.name, i, x, v.type)
+            return self.executable(*arrays)  # type: ignore[no-any-return]
+        except Exception as error:
+            shorten(error)
+            raise
+
+    def __reduce__(self) -> Any:
+        # Native code belongs to its process: it is compiled anew.
+        return Compiled, self._made_from
 
     def source(self, kind: str | None = None) -> str:
         """The code that the executor generated, or the graph's text where it generates none.
@@ -104,174 +149,255 @@ class Compiled:
         results = sum(t.nbytes for t in self.graph.output_types)
         return {"results": results, "constants": sum(c.type.nbytes for c in self.graph.constants())}
 
+    def report(self) -> str:
+        """What there is to know of how the graph was traced: the loops that Python ran and that make many nodes."""
+        return "\n".join([f"{self.graph.name}: {len(self.stages[0].graph.nodes)} nodes traced", *self._unrolled])
+
     def __repr__(self) -> str:
         return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"
 
 
+@boundary
 def compile(
     graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | Executor | None = None, **options: Any
 ) -> Compiled:
     """Run a pipeline over a graph and compile the result: `compile(trace(f)(x), "grad(wrt=0), simplify, cse, dce")`.
 
     `options` are the executor's own, as in `jit`. Raises `PipelineError` or `ExecutorError` for a name that is not
-    known.
+    known, `TypeMismatchError` for what is no graph.
     """
+    check_graph("compile", graph)
     return Compiled(graph, pipeline, executors.get(executor, **options))
 
 
-class Jitted:
+class Version(NamedTuple):
+    """What a function was compiled to for one signature, as long as the guards hold. `direct` takes the arguments and
+    looks at nothing but their signature, where there is such a function; `entered` are the functions that were traced;
+    `code` is that of the function itself, `written` are the arguments that it changes in place."""
+
+    guards: Guards
+    by_leaves: Callable[..., Any]
+    direct: Callable[..., Any] | None
+    entered: list[FunctionType]
+    code: CodeType
+    written: list[int]
+
+
+_VERSIONS = 8
+"""Versions of one signature, with other values of what is guarded, that are kept."""
+_OTHERS = 16
+"""Objects without a dict of attributes for which a method's compiled versions are kept."""
+
+
+class Jitted(Decorated):
     """A function that is traced, optimised and compiled once for each signature of its arguments."""
 
-    def __init__(
-        self,
-        fun: Callable[..., Any],
-        executor: str | Executor | None,
-        pipeline: str | Pipeline,
-        static: Static,
-        control_flow: bool,
-        debug: str | Sequence[str] | None,
-        options: dict[str, Any],
-    ) -> None:
-        wraps(fun)(self)
-        self.fun = fun
-        self.executor = executor
-        self.pipeline = pipeline
-        self.static = static
-        self.control_flow = control_flow
-        self.debug = kinds_of(debug)
+    def __init__(self, fun: Callable[..., Any], settings: dict[str, Any], options: dict[str, Any]) -> None:
+        super().__init__(fun)
+        self.settings = settings
         self.options = options
+        self.executor: str | Executor | None = settings["executor"]
+        self.static = Static(fun, settings["static_argnums"], settings["static_argnames"])
+        self.tracing: dict[str, Any] = {name: settings[name] for name in ("control_flow", "checks")}
+        self.debug = kinds_of(settings["debug"])
+        if settings["guards"] not in ("identity", "content"):
+            raise TypeMismatchError(
+                f"jit: guards={settings['guards']!r}{describe_location(user_location())}, and should be 'identity' or "
+                "'content'"
+            )
         if options:
-            executors.get(executor, **options)
-        self._cache: dict[Any, tuple[Callable[..., Any], Callable[..., Any] | None]] = {}
-        # What serves the signature of the latest call, and checks by itself that a call has that signature.
-        self._entry: Callable[..., Any] | None = None
+            executors.get(self.executor, **options)
+        self.traces = 0
+        self._cache: dict[Any, list[Version]] = {}
+        # Places that the function itself changes while it is traced.
+        self._own: set[tuple[int, Any]] = set()
+        self._others: list[tuple[Any, Jitted]] = []
+        self._warned = False
+        self._function = innermost_function(fun)
+        # What serves the signature of the latest call, and checks by itself that a call has that signature; the guards
+        # under which it does, and the default executor.
+        self._entry: Callable[..., Any] = _none_yet
+        self._hold: Callable[[], bool] | None = None
         self._entry_default = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._entry is None or kwargs or self._entry_default is not _default[0]:
-            return self._call(args, kwargs)
-        return self._entry(*args)
+        try:
+            hold = self._hold
+            if kwargs or self._entry_default is not _default[0] or (hold is not None and not hold()):
+                return self._call(args, kwargs)
+            return self._entry(*args)
+        except Exception as error:
+            shorten(error)
+            raise
 
     def _other(self, *args: Any) -> Any:
         return self._call(args, {})
 
     def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args and self._receives(args[0]):
+            return self.__get__(args[0])(*args[1:], **kwargs)
         bound = self.static.bind(args, kwargs)
-        call, static = Call(*bound[:3]), bound.key
+        call = Call(*bound[:3])
+        types = call.types(_STATIC)
         if innermost(call.leaves) is not None:
-            return _record(call, call.trace(known=False, control_flow=self.control_flow))
-        kinds = tuple([(argument_type(x), is_weak(x), type(x) is np.ndarray) for x in call.leaves])
-        key = (_default[0], kinds, tuple(call.trees), call.treedef, static)
-        found = self._cache.get(key)
+            return record(call, call.trace(known=False, **self.tracing))
+        told = [(is_weak(x), type(x) is np.ndarray, layout_of(x)) for x in call.leaves]
+        kinds = tuple(zip(types, told, strict=True))
+        key = (_default[0], id(self._function.__code__), kinds, tuple(call.trees), call.treedef, bound.key)
+        found = next((v for v in self._cache.get(key, ()) if v.guards.held()), None)
         if found is None:
-            start = time.perf_counter()
-            traced = call.trace(known=False, control_flow=self.control_flow)
-            if traced.captures:
-                return _record(call, traced)
-            compiled = self._compiled(traced.graph, time.perf_counter() - start)
-            plain = not kwargs and not static
-            direct = _direct(compiled, call, self._other) if plain else None
-            found = self._cache[key] = _by_leaves(compiled, call), direct
-        by_leaves, direct = found
-        if direct is not None:
-            self._entry, self._entry_default = direct, _default[0]
-        return by_leaves(*call.leaves)
+            made = self._made(call, bound.key, plain=not kwargs)
+            if isinstance(made, Trace):
+                return record(call, made)
+            self._keep(key, made)
+            found = made
+        outer = current_builder()
+        if outer is not None and outer.entered is not None:
+            outer.entered.update({id(f): ref(f) for f in found.entered})
+        if found.direct is not None:
+            self._entry, self._hold, self._entry_default = found.direct, found.guards.hold, _default[0]
+        results = found.by_leaves(*call.leaves)
+        call.written = [call.leaves[i] for i in found.written]
+        call.give_up()
+        return results
 
+    def _receives(self, x: Any) -> bool:
+        """Whether a first argument is the object of a method: that was called through its class, or by another
+        decorator, or a class, as `classmethod` hands it over from Python 3.13 on."""
+        if isinstance(x, (np.ndarray, float, Tracer)) or 0 in self.static.positions:
+            return False
+        if isinstance(x, type) or self.called_on((x,)):
+            return True
+        home = getattr(self._function, "__qualname__", "").rpartition(".")[0]
+        own = any(c.__qualname__ == home and c.__module__ == self._function.__module__ for c in type(x).__mro__)
+        return own and tree.structure(x) is tree.LEAF
+
+    def _made(self, call: Call, static: tuple[Any, ...], plain: bool) -> Version | Trace:
+        """The call traced and compiled; the trace alone where it reads values of an enclosing one."""
+        met: dict[int, ref[FunctionType]] = {}
+        call.entered = met
+        current = [v for versions in self._cache.values() for v in versions if v.guards.held()]
+        start = time.perf_counter()
+        traced = call.trace(known=False, **self.tracing)
+        if traced.captures:
+            if current_builder() is None:
+                raise TracerError(
+                    f"{traced.graph.name}: a traced value of a branch or loop{place()} was used outside of it, where "
+                    "it has none; assign it to a variable before, and use that"
+                )
+            return traced
+        if call.silent:
+            warn(
+                f"{self._name()} changes its argument in place and gives nothing back; the caller's array stays as it "
+                "is, so return the array"
+            )
+        for change in dict.fromkeys(call.changed):
+            warn(
+                f"{self._name()} changes {change} once, while it is traced, and not at each call; return the new "
+                "value, or let graphad.debug.callback do what shall happen at every call"
+            )
+        self.traces += 1
+        self._leave([g for v in current if not v.guards.held() for g in v.guards.guards if not g.holds()])
+        entered = [f for f in [found() for found in met.values()] if f is not None]
+        roots = [(self._name(), self.fun), *[(str(name), x) for name, _, x in static]]
+        guards = reads(roots, entered, self.settings["guards"] == "content", self._own)
+        compiled = self._compiled(call, traced.graph, time.perf_counter() - start)
+        # Compiled code does not keep alive what keeps it.
+        other = WeakMethod(self._other)
+        otherwise = lambda *args: other()(*args)  # type: ignore[misc]
+        by_rows = all([layout_of(x) is None for x in call.leaves])
+        entry = direct(compiled.executable, call, otherwise) if plain and by_rows and not static else None
+        written = [i for i, x in enumerate(call.leaves) if any([x is y for y in call.written])]
+        return Version(guards, by_leaves(compiled.executable, call), entry, entered, self._function.__code__, written)
+
+    def _name(self) -> str:
+        return getattr(self, "__name__", "the function")
+
+    def _keep(self, key: Any, made: Version) -> None:
+        """Take a version up as the latest of its signature, for the oldest one if there are many."""
+        versions = self._cache.setdefault(key, [])
+        if len(versions) == _VERSIONS:
+            changing = dict.fromkeys(g.path for g in versions[0].guards.guards if not g.holds())
+            if not self._warned:
+                self._warned = True
+                warn(
+                    f"{self._name()} is traced anew each time that {', '.join(changing)} changes, {self.traces} times "
+                    f"now{describe_location(user_location())}; pass what changes often as an argument"
+                )
+            versions.pop()
+        versions.insert(0, made)
+
+    def _leave(self, guards: list[Guard]) -> None:
+        """Guard no longer what a trace has changed: it would be changed by every other."""
+        if guards:
+            self._own |= {g.slot for g in guards}
+            self._entry_default = ""
+            for key, versions in self._cache.items():
+                self._cache[key] = [v._replace(guards=v.guards.without(self._own)) for v in versions]
+
+    def again(self, fun: Callable[..., Any]) -> Jitted:
+        return Jitted(fun, self.settings, self.options)
+
+    def bound(self, method: Callable[..., Any]) -> Any:
+        instance = receiver(method)
+        # An object that is a registered container may be taken apart by all that it holds.
+        found = kept(instance) if type(instance) not in tree._REGISTRY else None
+        if found is not None:
+            if self not in found:
+                found[self] = self.again(method)
+            return found[self]
+        for other, jitted in self._others:
+            if other is instance:
+                return jitted
+        jitted = self.again(method)
+        self._others = [(instance, jitted), *self._others[: _OTHERS - 1]]
+        return jitted
+
+    def remake(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return Jitted, (self.fun, self.settings, self.options)
+
+    def report(self) -> str:
+        """What was compiled, as text: the number of traces, the signatures, and for each what is guarded (a change
+        traces anew) and what is taken for constant for its size, though it was no argument (a change is not seen)."""
+        lines = [f"{self._name()}: {self.traces} traces"]
+        for key, versions in self._cache.items():
+            given = [str(kind) for kind, _ in key[2]] + [f"{name}={x!r}" for name, _, x in key[5]]
+            lines.append(f"  ({', '.join(given)}): {len(versions)} compiled")
+            for version in versions:
+                paths = dict.fromkeys(g.path for g in version.guards.guards)
+                shown = [p for p in paths if not any(other.startswith(f"{p} ") for other in paths)]
+                lines.append(f"    guarded: {', '.join(shown) or 'nothing'}")
+                lines += [f"    constant: {c.path}, {c.kind}" for c in version.guards.constants]
+        return "\n".join(lines)
+
+    @boundary
     def compile(self, *args: Any, **kwargs: Any) -> Compiled:
         """The compiled graph for these arguments, with its stages and source; `ShapeDtype` will do for an array."""
         start = time.perf_counter()
-        traced = Call(*self.static.bind(args, kwargs)[:3]).trace(known=False, control_flow=self.control_flow)
+        call, traced = _traced(self.static, args, kwargs, **self.tracing)
         seconds = time.perf_counter() - start
         if traced.captures:
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
-        return self._compiled(traced.graph, seconds)
+        return self._compiled(call, traced.graph, seconds)
 
-    def _compiled(self, graph: Graph, seconds: float) -> Compiled:
-        compiled = Compiled(graph, self.pipeline, executors.get(self.executor, **self.options), seconds)
-        if self.debug:
-            compiled.executable = watched(compiled.executable, graph, self.debug)
-        return compiled
+    def _compiled(self, call: Call, graph: Graph, seconds: float) -> Compiled:
+        executor = executors.get(self.executor, **self.options)
+        told = [f"  {message}" for message, _ in call.unrolled.values()]
+        return Compiled(graph, self.settings["pipeline"], executor, seconds, self.debug, told)
 
     def clear_cache(self) -> None:
         """Forget every compiled signature."""
         self._cache.clear()
-        self._entry = None
+        self._entry_default = ""
 
 
-def _by_leaves(compiled: Compiled, call: Call) -> Callable[..., Any]:
-    """A function of the leaves of a call's arguments, which need not be arrays yet."""
-    executable, out_tree = compiled.executable, call.out_tree
-    return lambda *leaves: tree.unflatten(out_tree, executable(*[as_array(x) for x in leaves]))
+def _none_yet(*args: Any) -> Any:
+    raise AssertionError("nothing is compiled")
 
 
-def _direct(compiled: Compiled, call: Call, other: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of a call's arguments that looks at nothing but what tells its signature from others; calls of any
-    other signature go to `other`."""
-    executable, out_tree, trees = compiled.executable, call.out_tree, call.trees
-    single = out_tree is tree.LEAF
-    bare = single or (out_tree.kind is tuple and all(child is tree.LEAF for child in out_tree.children))
-    nested = any(t is not tree.LEAF for t in trees)
-
-    def otherwise(*leaves: Any) -> Any:
-        rest = iter(leaves)
-        args = [tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees] if nested else leaves
-        return other(*args) if bare else _Whole(other(*args))
-
-    bind = getattr(executable, "bind", None)
-    if bind is not None:
-        native = bind(otherwise, single, [type(x) for x in call.leaves])
-    else:
-        native = _checked(executable, call.leaves, otherwise, single)
-    if bare and not nested:
-        return native  # type: ignore[no-any-return]
-
-    def direct(*args: Any) -> Any:
-        leaves: list[Any] = []
-        if [tree._flatten(x, leaves) for x in args] != trees:
-            return other(*args)
-        results = native(*leaves)
-        if bare:
-            return results
-        return results.result if type(results) is _Whole else tree.unflatten(out_tree, results)
-
-    return direct
 
 
-class _Whole(NamedTuple):
-    """A result that stands as the function gave it, where flat ones are expected."""
-
-    result: Any
-
-
-def _checked(
-    executable: Callable[..., Any], leaves: list[Any], otherwise: Callable[..., Any], single: bool
-) -> Callable[..., Any]:
-    """An executable that checks nothing, for arrays of these types only."""
-    if not all(type(x) is np.ndarray and x.dtype.isnative for x in leaves):
-        return otherwise
-    signature = [(x.__class__, x.dtype, x.shape) for x in leaves]
-
-    def checked(*args: Any) -> Any:
-        try:
-            same = [(x.__class__, x.dtype, x.shape) for x in args] == signature
-        except AttributeError:
-            same = False
-        if not same:
-            return otherwise(*args)
-        results = executable(*args)
-        return results[0] if single else results
-
-    return checked
-
-
-def _record(call: Call, traced: Trace) -> Any:
-    """Within another trace: record a call of the function's graph."""
-    if not traced.graph.outputs:
-        return tree.unflatten(call.out_tree, [])
-    result = CallOp(traced.graph)(*call.leaves, *traced.captures)
-    return tree.unflatten(call.out_tree, result if isinstance(result, tuple) else [result])
-
-
+@boundary
 def jit(
     fun: Callable[..., Any] | None = None,
     *,
@@ -280,7 +406,9 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     control_flow: bool = True,
+    checks: bool = True,
     debug: str | Sequence[str] | None = None,
+    guards: str = "identity",
     **options: Any,
 ) -> Any:
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
@@ -288,16 +416,25 @@ def jit(
     `executor` names what runs it (default: `graphad.executors.default()`); `pipeline` the passes run before the
     executor's own; `static_argnums` and `static_argnames` the arguments that are hashable Python values rather than
     arrays; `control_flow` whether Python's `if`, `while` and `for` on traced values become branches and loops of
-    the graph; `debug="nan"` makes a NaN or infinity among the results a `NonFiniteError` that names the line which
-    made the first one, `debug="index"` tells the index and the iteration of an index out of bounds ("nan, index"
-    asks for both); `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and
-    `guard`. Works as a decorator, with or without options. Raises `ExecutorError` for an option that the executor
-    does not take, `ControlFlowError` for control flow that cannot be converted.
+    the graph; `checks=False` drops assert statements, as `python -O` does, but neither what the user's code raises nor
+    the bounds of indices; `debug="nan"` makes a NaN or infinity among the results a `NonFiniteError` that names the
+    line which made the first one, `debug="index"` tells the index and the iteration of an index out of bounds,
+    `debug="kink"` raises `KinkError` where a derivative is taken at a kink ("nan, index" asks for both). What the
+    function reads besides its arguments is guarded: when a global, a closure cell or an attribute is rebound, or
+    the contents of a container or array of up to 64 entries change, it is traced anew; larger ones are constants,
+    which `report()` lists, and with `guards="content"` their hashes are compared at each call. On a method, the
+    object is no argument but read, `static_argnums` count from the argument after it, and what is compiled is kept
+    with the object. Jitted functions pickle and copy as their functions do, without what was compiled. `options`
+    are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a
+    decorator, with or without options. Raises `ExecutorError` for an option that the executor does not take,
+    `ControlFlowError` for control flow that cannot be converted.
     """
+    settings: dict[str, Any] = {
+        "executor": executor, "pipeline": pipeline, "static_argnums": static_argnums,
+        "static_argnames": static_argnames, "control_flow": control_flow, "checks": checks, "debug": debug,
+        "guards": guards,
+    }  # fmt: skip
     if fun is None:
-        return lambda f: jit(
-            f, executor=executor, pipeline=pipeline, static_argnums=static_argnums, static_argnames=static_argnames,
-            control_flow=control_flow, debug=debug, **options,
-        )  # fmt: skip
-    static = Static(fun, static_argnums, static_argnames)
-    return Jitted(fun, executor, pipeline, static, control_flow, debug, options)
+        return partial(jit, **settings, **options)
+    check_callable("jit", fun)
+    return Jitted(fun, settings, options)

@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import ShapeDtype, argument_type, converted, is_weak
+from graphad.api.call import (
+    ShapeDtype,
+    argument_type,
+    as_array,
+    check_callable,
+    converted,
+    integer,
+    is_weak,
+    scalar_type,
+)
 from graphad.api.control import Region, all_captures, check_trees, checkpoint
 from graphad.build import current_builder, place
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
 from graphad.ops.loops import Scan, While
 from graphad.ops.shape import concatenate, iota, reshape
 from graphad.trace import apply, innermost
+from graphad.tracebacks import boundary
 from graphad.types import BOOL, INT64, TensorType
 
 Segments = int | Sequence[int] | None
 """How many iterations stand between two kept states of a loop, outermost first."""
 
 
+@boundary
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
     init: Any,
@@ -35,23 +47,25 @@ def scan(
     """Fold `f` over the first axis of `xs`: `carry, y = f(carry, x)`; gives `(last carry, stacked ys)`.
 
     `xs` is a tree of arrays with one leading extent, or `None` with a `length`. The carry keeps its structure, shapes
-    and dtypes. `reverse` goes from the last entry to the first. `unroll` runs so many steps in one iteration of the
-    compiled loop (`True`: all). Reverse mode keeps what it needs of every step; with `checkpoint_every=k` only every
-    k-th state, and runs the steps between again: memory `n/k + k` states instead of `n`, for at most one more forward
-    run; a sequence of `d` numbers nests it, for `d` more runs (Griewank and Walther, Evaluating Derivatives, 2008,
-    chapter 12).
+    and dtypes; dicts in it are matched by key and keep the order of `init`. `reverse` goes from the last entry to the
+    first. `unroll` runs so many steps in one iteration of the compiled loop (`True`: all). Reverse mode keeps what it
+    needs of every step; with `checkpoint_every=k` only every k-th state, and runs the steps between again: memory
+    `n/k + k` states instead of `n`, for at most one more forward run; a sequence of `d` numbers nests it, for `d` more
+    runs (Griewank and Walther, Evaluating Derivatives, 2008, chapter 12).
 
     Raises `TypeMismatchError` where `f` gives a carry of another type, `ShapeError` where the extents differ.
     """
+    check_callable("scan", f)
     leaves, treedef = tree.flatten(xs)
     count = _length(leaves, xs, length)
+    unroll = unroll if unroll is True else integer("scan: unroll", unroll, 1)
     if unroll is True or unroll >= count > 0:
         return _unrolled(f, init, xs, count, reverse)
     if unroll > 1:
         size = int(unroll)
         return _chunked(f, init, xs, count, size, reverse, lambda c, chunk: _unrolled(f, c, chunk, size, reverse))
     if checkpoint_every is not None:
-        size, *rest = [checkpoint_every] if isinstance(checkpoint_every, int) else checkpoint_every
+        size, *rest = _segments(checkpoint_every)
 
         def segment(carry: Any, chunk: Any) -> tuple[Any, Any]:
             return scan(f, carry, chunk, size, reverse, checkpoint_every=rest or None)
@@ -60,8 +74,19 @@ def scan(
     region, carry = _prepared("scan", f, init, tree.unflatten(treedef, [_entry(x) for x in leaves]))
     captures, n = region.captures, len(carry)
     results = apply(Scan(region.graph, len(captures), count, n, reverse), [*captures, *carry, *leaves])
+    region.call.give_up(*zip(leaves, region.call.leaves[n:], strict=True))
+    for x, before, after in zip(results, carry, region.results, strict=False):
+        standing(x, [before, after])
     carry_tree, y_tree = region.out_tree.children
     return tree.unflatten(carry_tree, results[:n]), tree.unflatten(y_tree, results[n:])
+
+
+def _segments(every: Segments) -> list[int]:
+    """Lengths of segments, the outermost first. Raises `TypeMismatchError` for what is no positive integer."""
+    given = list(every) if isinstance(every, Iterable) else [every]
+    if not given:
+        raise TypeMismatchError(f"checkpoint_every={every!r}{place()}; give a number of iterations, or several")
+    return [integer("checkpoint_every", size, 1) for size in given]
 
 
 def _length(leaves: Sequence[Any], xs: Any, length: int | None) -> int:
@@ -69,7 +94,7 @@ def _length(leaves: Sequence[Any], xs: Any, length: int | None) -> int:
     for t, path in zip(types, tree.paths(xs, "xs"), strict=True):
         if not t.shape:
             raise ShapeError(f"scan: {path} is {t}, which has no axis to scan over{place()}")
-    extents = {t.shape[0] for t in types} | ({int(length)} if length is not None else set())
+    extents = {t.shape[0] for t in types} | ({integer("scan: length", length, 0)} if length is not None else set())
     if len(extents) > 1:
         found = ", ".join(f"{p} is {t}" for p, t in zip(tree.paths(xs, "xs"), types, strict=True))
         raise ShapeError(f"scan: the leading extents differ: {found}, length={length}{place()}")
@@ -93,6 +118,7 @@ def _prepared(name: str, f: Callable[..., Any], init: Any, x: Any) -> tuple[Regi
                 f"{name}: the body returns {region.out_tree}, and should return (carry, y){place()}; return None as y "
                 "where there is nothing to stack"
             )
+        region.fit(region.out_tree._replace(children=(carry_tree, region.out_tree.children[1])))
         found = region.out_tree.children[0]
         given = (found, region.types[: found.num_leaves])
         promoted = _promoted(carry, given[1]) if found == carry_tree else None
@@ -119,9 +145,11 @@ def _promoted(carry: list[Any], types: Sequence[TensorType]) -> list[Any] | None
 
 
 def _unrolled(f: Callable[..., Any], init: Any, xs: Any, count: int, reverse: bool) -> tuple[Any, Any]:
-    carry, rows = init, []
+    carry, rows, treedef = init, [], tree.structure(init)
     for i in reversed(range(count)) if reverse else range(count):
         carry, y = converted(f)(carry, tree.map(lambda x, i=i: x[i], xs))
+        leaves = tree.matched(treedef, carry)
+        carry = carry if leaves is None else tree.unflatten(treedef, leaves)
         rows.append(y)
     rows = rows[::-1] if reverse else rows
     if not rows:
@@ -158,14 +186,17 @@ def _chunked(
     return carry, tree.map(lambda a, b: concatenate([a, b]), *pair)
 
 
+@boundary
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """`f` of each entry along the first axis of `xs`, the results stacked; one entry at a time, as `jax.lax.map`.
 
     `vmap` gives the same values all at once, with more memory.
     """
+    check_callable("map", f)
     return scan(lambda _, x: (None, converted(f)(x)), None, xs)[1]
 
 
+@boundary
 def while_loop(
     cond_fun: Callable[[Any], Any],
     body_fun: Callable[[Any], Any],
@@ -175,18 +206,21 @@ def while_loop(
 ) -> Any:
     """`body_fun` applied to the value again and again as long as `cond_fun` of it holds.
 
-    The value is a tree that keeps its structure, shapes and dtypes. Differentiable in both modes: reverse mode keeps
-    what it needs of every iteration on stacks that grow with the run; with `checkpoint_every=k` only every k-th state
-    (memory `n/k + k` states for `n` iterations, one more forward run), nested for a sequence of numbers, as in `scan`.
+    The value is a tree that keeps its structure, shapes and dtypes, dicts the order of `init_val`. Differentiable in
+    both modes: reverse mode keeps what it needs of every iteration on stacks that grow with the run; with
+    `checkpoint_every=k` only every k-th state (memory `n/k + k` states for `n` iterations, one more forward run),
+    nested for a sequence of numbers, as in `scan`.
 
     Raises `TypeMismatchError` where the body gives another type, or the condition no scalar of bool.
     """
+    check_callable("while_loop", cond_fun)
+    check_callable("while_loop", body_fun)
     if checkpoint_every is not None:
         return _segmented(cond_fun, body_fun, init_val, checkpoint_every)
     carry, carry_tree = tree.flatten(init_val)
     for _ in range(3):
         body = Region(body_fun, (tree.unflatten(carry_tree, carry),))
-        promoted = _promoted(carry, body.types) if body.out_tree == carry_tree else None
+        promoted = _promoted(carry, body.types) if body.fit(carry_tree) else None
         if promoted is None:
             break
         carry = promoted
@@ -201,11 +235,16 @@ def while_loop(
     test.cast([TensorType(BOOL)])
     captures = all_captures(body, test)
     op = While(body.reading(captures), len(captures), test.reading(captures))
-    return tree.unflatten(carry_tree, apply(op, [*captures, *carry]))
+    results = apply(op, [*captures, *carry])
+    for x, before, after in zip(results, carry, body.results, strict=True):
+        standing(x, [before, after])
+    for region in (body, test):
+        region.call.give_up()
+    return tree.unflatten(carry_tree, results)
 
 
 def _segmented(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init: Any, every: Segments) -> Any:
-    size, *rest = [every] if isinstance(every, int) else every or ()
+    size, *rest = _segments(every)
 
     def segment(value: Any) -> Any:
         state = (0, value)
@@ -216,6 +255,7 @@ def _segmented(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init:
     return while_loop(cond_fun, checkpoint(segment), init)
 
 
+@boundary
 def fori_loop(
     lower: Any,
     upper: Any,
@@ -230,16 +270,15 @@ def fori_loop(
     `unroll` and `checkpoint_every` as in `scan`; with traced bounds the loop is not unrolled, and `checkpoint_every`
     acts as in `while_loop`.
     """
+    check_callable("fori_loop", body_fun)
+    for bound in (lower, upper):
+        scalar_type("fori_loop: a bound", bound, "biu")
     if innermost([lower, upper]) is None:
         start = int(lower)
         count = max(int(upper) - start, 0)
         numbered = lambda val, i: (converted(body_fun)(i + start if start else i, val), None)
         numbers = iota(count) if current_builder() is not None else np.arange(count)
         return scan(numbered, init_val, numbers, count, unroll=unroll, checkpoint_every=checkpoint_every)[0]
-    for bound in (lower, upper):
-        kind = argument_type(bound)
-        if kind.shape or kind.dtype.kind not in "iu":
-            raise TypeMismatchError(f"fori_loop: a bound is {kind}{place()}, and should be a scalar integer")
     if checkpoint_every is not None:
         first, stop = (cast(lower, INT64), init_val), cast(upper, INT64)
         counted = lambda pair: (pair[0] + 1, converted(body_fun)(*pair))
@@ -254,13 +293,17 @@ def fori_loop(
     return tree.unflatten(carry_tree, apply(op, [count, *captures, *state])[1:])
 
 
+@boundary
 def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """All prefixes `e0, fn(e0, e1), fn(fn(e0, e1), e2), ...` along an axis, in `2 log2(n)` vectorised steps.
 
     `fn` takes and gives trees like `elems`, works on whole arrays, and must be associative. With `reverse` the prefixes
     start at the end. After Blelloch, Prefix sums and their applications (1990).
     """
+    check_callable("associative_scan", fn)
+    axis = integer("associative_scan: axis", axis)
     leaves, treedef = tree.flatten(elems)
+    leaves = [as_array(x) for x in leaves]
     types = [argument_type(x) for x in leaves]
     extents = {t.shape[axis] if -t.ndim <= axis < t.ndim else None for t in types}
     if len(extents) != 1 or None in extents:
@@ -272,7 +315,20 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
 
     def both(xs: Sequence[Any], ys: Sequence[Any]) -> list[Any]:
         x, y = tree.unflatten(treedef, xs), tree.unflatten(treedef, ys)
-        return tree.flatten(fn(y, x) if reverse else fn(x, y))[0]
+        result = fn(y, x) if reverse else fn(x, y)
+        found = tree.matched(treedef, result)
+        if found is None:
+            raise TypeMismatchError(
+                f"associative_scan: the function gives {tree.structure(result)}, and should give {treedef} as its "
+                f"arguments{place()}"
+            )
+        for given, x in zip(xs, found, strict=True):
+            if argument_type(given).shape != argument_type(x).shape:
+                raise ShapeError(
+                    f"associative_scan: the function gives {argument_type(x)} for {argument_type(given)}{place()}; it "
+                    "works on whole arrays, entry by entry along the axis"
+                )
+        return found
 
     def prefixes(xs: list[Any]) -> list[Any]:
         n = argument_type(xs[0]).shape[at[0]]

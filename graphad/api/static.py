@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -21,13 +21,20 @@ class Bound(NamedTuple):
     key: tuple[Any, ...]
 
 
+def _all(option: str, given: Any, kind: type, wanted: str) -> tuple[Any, ...]:
+    found = (given,) if isinstance(given, kind) or not isinstance(given, Iterable) else tuple(given)
+    if not all([isinstance(x, kind) for x in found]):
+        raise TypeMismatchError(f"{option}={given!r}{describe_location(user_location())}; give {wanted}")
+    return found
+
+
 class Static:
     """Which arguments of `fun` are static, by position or by name; each stands for the other, as in JAX."""
 
     def __init__(self, fun: Callable[..., Any], argnums: int | Sequence[int], argnames: str | Sequence[str]) -> None:
         self.fun = fun
-        self.positions = {argnums} if isinstance(argnums, int) else set(argnums)
-        self.names = {argnames} if isinstance(argnames, str) else set(argnames)
+        self.positions = set(_all("static_argnums", argnums, int, "a position or a tuple of them"))
+        self.names = set(_all("static_argnames", argnames, str, "a name or a tuple of them"))
         if not self.positions and not self.names:
             return
         try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from graphad import passes, tree
-from graphad.api.call import Call, argument_type, run
+from graphad.api.call import Call, argument_type, check_callable, run
+from graphad.api.methods import transformation
 from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.ops.shape import Transpose
@@ -15,6 +17,7 @@ from graphad.trace import trace_flat
 from graphad.types import TensorType
 
 
+@transformation
 def vmap(
     fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, control_flow: bool = True
 ) -> Callable[..., Any]:
@@ -25,11 +28,19 @@ def vmap(
     for a result that does not depend on the batch. Keyword arguments are mapped over their first axis. With
     `control_flow`, Python's `if`, `while` and `for` on traced values are converted, as in `jit`.
 
-    Raises `ShapeError` where the mapped axes have different extents.
+    Raises `ShapeError` where the mapped axes have different extents, `TypeMismatchError` for an argument that is no
+    array.
     """
+    return mapped(fun, in_axes, out_axes, control_flow)
 
-    @wraps(fun)
-    def mapped(*args: Any, **kwargs: Any) -> Any:
+
+def mapped(
+    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, control_flow: bool = True
+) -> Callable[..., Any]:
+    """The function of a batch that `vmap` gives."""
+    check_callable("vmap", fun)
+
+    def of_batch(*args: Any, **kwargs: Any) -> Any:
         call = Call(fun, args, kwargs)
         axes = _input_axes(call, args, in_axes)
         size = _batch_size(call, axes)
@@ -42,13 +53,17 @@ def vmap(
             leaves.append(x)
             types.append(kind)
         name = getattr(fun, "__name__", "f").strip("<>")
+        call.repeats = True
         trace = trace_flat(call.apply, types, names=call.names(), name=name, control_flow=control_flow)
         flags = [axis is not None for axis in axes] + [False] * len(trace.captures)
         graph, batched = passes.batch(trace.graph, size, flags)
         results = run(graph, [*leaves, *trace.captures])
+        call.give_up()
         out_tree = call.out_tree
         wanted = tree.broadcast_prefix(out_axes, tree.unflatten(out_tree, results), "vmap: out_axes")
         for i, (axis, flag) in enumerate(zip(wanted, batched, strict=True)):
+            if axis is not None and not isinstance(axis, (int, np.integer)):
+                raise TypeMismatchError(f"vmap: out_axes has {axis!r}{place()}; each entry is an axis, or None")
             if axis is None:
                 if flag:
                     raise TypeMismatchError(
@@ -59,7 +74,7 @@ def vmap(
                 results[i] = _move(results[i], 0, axis)
         return tree.unflatten(out_tree, results)
 
-    return mapped
+    return of_batch
 
 
 def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
@@ -69,14 +84,16 @@ def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | N
         raise TypeMismatchError(
             f"vmap: in_axes has {len(in_axes)} entries for {len(args)} arguments{place()}; give one for each"
         )
+    types = call.types()
     axes = tree.broadcast_prefix(in_axes, args, "vmap: in_axes")
     axes += [0] * (len(call.leaves) - len(axes))
     found: list[int | None] = []
-    for x, axis in zip(call.leaves, axes, strict=True):
-        kind = argument_type(x)
+    for kind, axis in zip(types, axes, strict=True):
+        if axis is not None and not isinstance(axis, (int, np.integer)):
+            raise TypeMismatchError(f"vmap: in_axes has {axis!r}{place()}; each entry is an axis, or None")
         if axis is not None and not -kind.ndim <= axis < kind.ndim:
             raise ShapeError(f"vmap: an argument is {kind}, which has no axis {axis} to map over{place()}")
-        found.append(None if axis is None else axis % kind.ndim)
+        found.append(None if axis is None else int(axis) % kind.ndim)
     return found
 
 

@@ -25,6 +25,7 @@ from graphad.numpy import (  # noqa: F401
     linalg,
     manipulation,
     mapping,
+    memory,
     methods,
     misc,
     nan_reductions,
@@ -42,6 +43,7 @@ from graphad.numpy import (  # noqa: F401
     statistics,
     ufuncs,
     updates,
+    walks,
 )
 from graphad.numpy._register import NAMESPACE
 
@@ -57,7 +59,7 @@ def __getattr__(name: str) -> Any:
         found = import_module("graphad.scipy.special")
     if found is None:
         found = getattr(_np, name)
-    if callable(found) and not isinstance(found, type):
+    if callable(found):
         found = NAMESPACE.get(found, found)
     globals()[name] = found
     return found

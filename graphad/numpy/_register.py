@@ -9,11 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, describe_location, locate, user_location
-from graphad.errors import GraphadError, MissingRuleError, ShapeError, TracerError, TypeMismatchError
+from graphad.arrays import array_of
+from graphad.build import current_builder, describe_location, locate, place, user_location
+from graphad.errors import (
+    GraphadError,
+    IndexOutOfBoundsError,
+    MissingRuleError,
+    ShapeError,
+    TracerError,
+    TypeMismatchError,
+)
 from graphad.graph import Constant
+from graphad.numpy.layouts import UNKNOWN
 from graphad.ops.shape import common_dtype, stack
 from graphad.trace import FUNCTIONS, Tracer, kind_of
+from graphad.tracebacks import is_accident
 from graphad.types import DType
 
 Function = Callable[..., Any]
@@ -23,17 +33,17 @@ NAMESPACE: dict[Any, Function] = {}
 
 
 def implements(
-    *functions: Any, method: str | None = None, beyond: tuple[str, ...] = ()
+    *functions: Any, method: str | None = None, beyond: tuple[str, ...] = (), laid: bool = False
 ) -> Callable[[Function], Function]:
     """Make the decorated function the meaning of NumPy `functions` on traced values.
 
     It is called by NumPy's dispatch, and by the function that stands in its place in `graphad.numpy`, which leaves
     calls without traced operands to NumPy. `method` names the tracer method that it becomes as well, `beyond` the
-    keywords that NumPy's function lacks.
+    keywords that NumPy's function lacks; `laid` says that the layouts of its results are those of NumPy's.
     """
 
     def register(handler: Function) -> Function:
-        located = located_errors(handler)
+        located = located_errors(handler, functions[0].__name__, laid)
         original = functions[0]
 
         @wraps(handler)
@@ -93,8 +103,24 @@ _ACCUMULATE = {
 """What accumulates in `out=`, whose dtype NumPy does not check."""
 
 
-def located_errors(handler: Function) -> Function:
-    """The handler, whose errors name the user's place."""
+_KINDS: dict[type, type[GraphadError]] = {ValueError: ShapeError, IndexError: IndexOutOfBoundsError}
+
+
+def _described(x: Any) -> str:
+    """An argument for a message: the type of an array, else the value or its class."""
+    if isinstance(x, Tracer):
+        return str(x.type)
+    if isinstance(x, np.ndarray):
+        return f"{x.dtype}{list(x.shape)}"
+    return repr(x) if isinstance(x, (int, float, str, type(None))) else type(x).__name__
+
+
+def located_errors(handler: Function, name: str | None = None, laid: bool = True) -> Function:
+    """The handler of the function of that name, whose errors name the user's place.
+
+    Where code of graphad fails on arguments that it was not made for, that too becomes an error of graphad's own.
+    Without `laid` the layouts of its results are not those of NumPy's, where they are not row by row.
+    """
 
     @wraps(handler)
     def located(*args: Any, **kwargs: Any) -> Any:
@@ -105,36 +131,59 @@ def located_errors(handler: Function) -> Function:
                 from graphad.numpy.inplace import into
 
                 out = kwargs.pop("out")
-                name = handler.__name__.rstrip("_")
-                return into(out, handler(*args, **kwargs), name, True, "unsafe" if name in _ACCUMULATE else "same_kind")
-            return handler(*args, **kwargs)
+                title = handler.__name__.rstrip("_")
+                casting = "unsafe" if title in _ACCUMULATE else "same_kind"
+                return into(out, handler(*args, **kwargs), title, True, casting)
+            found = handler(*args, **kwargs)
+            return found if laid else unlaid(found)
         except GraphadError as error:
             locate(error, user_location())
             raise
+        except (TypeError, ValueError, AttributeError, LookupError, ZeroDivisionError) as error:
+            if not is_accident(error):
+                raise
+            given = ", ".join([*map(_described, args), *[f"{k}={_described(v)}" for k, v in kwargs.items()]])
+            raise _KINDS.get(type(error), TypeMismatchError)(
+                f"{name or handler.__name__}({given}){place()}: {type(error).__name__}: {error}; give arguments "
+                "that the function takes without traced values, and report it where they are right"
+            ) from error
 
     return located
+
+
+def unlaid(found: Any) -> Any:
+    """New arrays whose layout, where it is not row by row, may be another in NumPy."""
+    if type(found) is Tracer:
+        if found.layout is not None:
+            found.layout = UNKNOWN
+    elif isinstance(found, (tuple, list)):
+        for x in found:
+            unlaid(x)
+    return found
 
 
 # -- operands -----------------------------------------------------------------------------------------------------
 
 
 def holds_tracer(xs: Iterable[Any]) -> bool:
-    """Whether a tracer stands among `xs` or in lists and tuples among them."""
+    """Whether a tracer stands among `xs`, in lists and tuples among them or as a bound of slices."""
     for x in xs:
         if isinstance(x, Tracer):
             return True
         if isinstance(x, (list, tuple)) and holds_tracer(x):
+            return True
+        if type(x) is slice and holds_tracer((x.start, x.stop, x.step)):
             return True
     return False
 
 
 def operand(x: Any) -> Any:
     """`x` as an array: a tracer as it is, nested lists that contain tracers stacked, the rest as NumPy's."""
-    if isinstance(x, (Tracer, np.ndarray)):
+    if isinstance(x, Tracer):
         return x
     if isinstance(x, (list, tuple)) and holds_tracer(x):
         return stack([operand(item) for item in x])
-    return np.asarray(x)
+    return array_of(x)
 
 
 def operands(xs: Iterable[Any]) -> list[Any]:
@@ -161,12 +210,40 @@ def known(x: Any) -> Any:
         return None
 
 
-def static(x: Any, what: str) -> Any:
-    """An argument that must be known while tracing, as a NumPy array. Raises `TracerError`."""
+def is_finite(x: Any) -> bool:
+    """Whether an array is known to hold neither NaN nor infinity, by its dtype or as a constant."""
+    array = concrete(x)
+    return x.dtype.kind in "iub" or (not isinstance(array, Tracer) and bool(np.all(np.isfinite(array))))
+
+
+def deciding(x: Any, what: str) -> Any:
+    """What decides a shape or a choice, as a NumPy array; a derivative through it is zero, or taken elsewhere.
+
+    Raises `TracerError` where it is not known while tracing.
+    """
     array = known(x)
     if array is None:
         raise TracerError(f"{what} must be known while tracing, not a traced {x.type}: it decides the result's shape")
     return array
+
+
+def static(x: Any, what: str) -> Any:
+    """An argument that must be known while tracing, as a NumPy array.
+
+    Raises `TracerError` where it is not, and where a derivative goes through it, which would be lost.
+    """
+    array = deciding(x, what)
+    if is_active(x):
+        raise TracerError(
+            f"{what} is a number that the result is not differentiated in, and a derivative goes through the traced "
+            f"{x.type}; write graphad.stop_gradient(x) where it shall count as a constant"
+        )
+    return array
+
+
+def is_active(x: Any) -> bool:
+    """Whether a derivative goes through a value."""
+    return isinstance(x, Tracer) and x.builder.active(x.value)
 
 
 def dtype_of(*xs: Any) -> DType:

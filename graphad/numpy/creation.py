@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from itertools import islice
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.numpy._register import (
+    NAMESPACE,
     axis_of,
     creates,
+    deciding,
     dtype_of,
     holds_tracer,
     implements,
@@ -20,58 +23,70 @@ from graphad.numpy._register import (
     operand,
     recorded,
 )  # fmt: skip
+from graphad.numpy.layouts import asked, laid
+from graphad.numpy.views import View, doubt, origin_of, shadows_of
 from graphad.ops import shape as shapes
-from graphad.ops.elementwise import cast
+from graphad.ops.elementwise import Cast, cast
+from graphad.ops.select import select
 from graphad.trace import PYTHON_SCALARS, Tracer
 
 
 @creates(np.zeros)
 def zeros(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None) -> Any:
-    return shapes.full(ints(shape), 0, np.dtype(dtype or float))
+    return _ordered(shapes.full(ints(shape), 0, np.dtype(dtype or float)), order)
 
 
 @creates(np.ones)
 def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
-    return shapes.full(ints(shape), 1, np.dtype(dtype or float))
+    return _ordered(shapes.full(ints(shape), 1, np.dtype(dtype or float)), order)
 
 
 @creates(np.empty)
 def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None) -> Any:
-    return shapes.full(ints(shape), 0, np.dtype(dtype or float))
+    return _ordered(shapes.full(ints(shape), 0, np.dtype(dtype or float)), order)
 
 
 @creates(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
-    return shapes.full(ints(shape), operand(fill_value), dtype)
+    return _ordered(shapes.full(ints(shape), operand(fill_value), dtype), order)
 
 
-def _filled_like(a: Any, fill: Any, dtype: Any, shape: Any) -> Any:
+def _ordered(found: Any, order: Any, like: Any = None) -> Any:
+    """A new array in an order that is asked for, as another one lies where the order leaves that open."""
+    if isinstance(found, Tracer):
+        found.boxed = not found.shape
+        return laid(found, asked(found if like is None else like, order, found.shape))
+    return found
+
+
+def _filled_like(a: Any, fill: Any, dtype: Any, shape: Any, order: Any) -> Any:
     a = operand(a)
-    return shapes.full(a.shape if shape is None else ints(shape), fill, np.dtype(dtype or a.dtype))
+    found = shapes.full(a.shape if shape is None else ints(shape), fill, np.dtype(dtype or a.dtype))
+    return _ordered(found, order, a)
 
 
-@implements(np.zeros_like)
+@implements(np.zeros_like, laid=True)
 def zeros_like(
     a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
-    return _filled_like(a, 0, dtype, shape)
+    return _filled_like(a, 0, dtype, shape, order)
 
 
-@implements(np.ones_like)
+@implements(np.ones_like, laid=True)
 def ones_like(
     a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
-    return _filled_like(a, 1, dtype, shape)
+    return _filled_like(a, 1, dtype, shape, order)
 
 
-@implements(np.empty_like)
+@implements(np.empty_like, laid=True)
 def empty_like(
     a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Any:
-    return _filled_like(a, 0, dtype, shape)
+    return _filled_like(a, 0, dtype, shape, order)
 
 
-@implements(np.full_like)
+@implements(np.full_like, laid=True)
 def full_like(
     a: Any,
     fill_value: Any,
@@ -82,7 +97,7 @@ def full_like(
     *,
     device: Any = None,
 ) -> Any:
-    return _filled_like(a, operand(fill_value), dtype, shape)
+    return _filled_like(a, operand(fill_value), dtype, shape, order)
 
 
 @creates(np.eye)
@@ -96,8 +111,14 @@ def identity(n: int, dtype: Any = None) -> Any:
 
 
 @creates(np.tri)
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float) -> Any:
+def tri(N: Any, M: Any = None, k: Any = 0, dtype: Any = float) -> Any:
+    N, M, k = (x if x is None else deciding(x, "tri: a number of rows or columns").item() for x in (N, M, k))
     return recorded(np.tri(N, M, k, dtype))
+
+
+@implements(np.diag_indices)
+def diag_indices(n: Any, ndim: int = 2) -> Any:
+    return np.diag_indices(deciding(n, "diag_indices: n").item(), ndim)
 
 
 @creates(np.arange)
@@ -109,12 +130,18 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, de
         if type(last) is int and first == 0 and step == 1 and np.dtype(dtype or int).kind in "iuf":
             return shapes.iota(max(last, 0), np.dtype(dtype or int))
         return recorded(np.arange(first, last, step, dtype=dtype))
-    size = max(0, math.ceil((float(last) - float(first)) / float(step)))
+    ends = [deciding(x, "arange: what decides the length").item() for x in (first, last, step)]
+    size = max(0, math.ceil((ends[1] - ends[0]) / ends[2]))
     dtype = np.dtype(dtype) if dtype is not None else dtype_of(first, last, step)
     return cast(first + step * shapes.iota(size), dtype)
 
 
-@implements(np.linspace)
+def _along(x: Any, axis: int) -> Any:
+    """An array with its first axis moved, which goes on being the slowest one."""
+    return laid(shapes.moveaxis(x, 0, axis), (axis, *[i for i in range(x.ndim) if i != axis]) if axis else None)
+
+
+@implements(np.linspace, laid=True)
 def _linspace(
     start: Any,
     stop: Any,
@@ -126,17 +153,20 @@ def _linspace(
     *,
     device: Any = None,
 ) -> Any:
-    """Evenly spaced numbers, exact at both ends: `start (1 - t) + stop t`."""
+    """Evenly spaced numbers, as NumPy sums them; the last is `stop` itself."""
     start, stop = (x if type(x) in PYTHON_SCALARS else operand(x) for x in (start, stop))
     intervals = num - 1 if endpoint else num
     result_dtype = dtype_of(start, stop, 0.0)
     out_ndim = max(np.ndim(start), np.ndim(stop)) + 1
-    t = (np.arange(num) / max(intervals, 1)).astype(result_dtype).reshape(-1, *(1,) * (out_ndim - 1))
-    out = cast(start * (1 - t) + stop * t, result_dtype)
+    start, stop = (cast(operand(x), result_dtype) for x in (start, stop))
+    i = np.arange(num).reshape(-1, *(1,) * (out_ndim - 1))
+    out = i.astype(result_dtype) * ((stop - start) / max(intervals, 1)) + start
+    if endpoint and num > 1:
+        out = select(i == num - 1, stop, out)
     if dtype is not None:
         target = np.dtype(dtype)
         out = cast(np.floor(out) if target.kind in "iu" else out, target)
-    out = shapes.moveaxis(out, 0, axis_of(out, axis, "linspace"))
+    out = _along(out, axis_of(out, axis, "linspace"))
     return (out, (stop - start) / intervals if intervals else math.nan) if retstep else out
 
 
@@ -148,7 +178,7 @@ def linspace(*args: Any, **kwargs: Any) -> Any:
     return (recorded(found[0]), found[1]) if isinstance(found, tuple) else recorded(found)
 
 
-@implements(np.logspace)
+@implements(np.logspace, laid=True)
 def logspace(
     start: Any,
     stop: Any,
@@ -162,12 +192,19 @@ def logspace(
     return out if dtype is None else cast(out, dtype)
 
 
-@implements(np.geomspace)
+@implements(np.geomspace, laid=True)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """Numbers in geometric progression from `start` to `stop`, which must be real and of one sign."""
+    """Numbers in geometric progression from `start` to `stop`, which are of one sign or complex."""
+    wide = np.result_type(dtype_of(operand(start), operand(stop), 0.0), np.float64 if dtype is None else dtype)
+    start, stop = (cast(operand(x), wide) for x in (start, stop))
     sign = np.sign(start)
-    out = np.exp(_linspace(np.log(start * sign), np.log(stop * sign), num, endpoint, axis=axis)) * sign
-    return out if dtype is None else cast(out, dtype)
+    start, stop = start / sign, stop / sign
+    out = np.power(10.0, _linspace(np.log10(start), np.log10(stop), num, endpoint))
+    i = np.arange(num).reshape(-1, *(1,) * (out.ndim - 1))
+    out = select(i == 0, start, out)
+    out = (select(i == num - 1, stop, out) if endpoint and num > 1 else out) * sign
+    out = _along(out, axis_of(out, axis, "geomspace"))
+    return out if dtype is None else converted(out, dtype)
 
 
 @implements(np.vander)
@@ -184,19 +221,44 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 # -- from data ----------------------------------------------------------------------------------------------------
 
 
-def _array(a: Any, dtype: Any, copy: Any = None) -> Any:
+def converted(x: Any, dtype: Any) -> Any:
+    """An array in a dtype that is asked for; for real ones the real parts of complex numbers, with NumPy's warning."""
+    dtype = np.dtype(dtype)
+    if x.dtype.kind != "c" or dtype.kind in "cb":
+        return cast(x, dtype)
+    warnings.warn(
+        f"casting complex values to real discards the imaginary part{describe_location(user_location())}",
+        np.exceptions.ComplexWarning,
+        stacklevel=2,
+    )
+    return Cast(dtype)(x)
+
+
+def _array(a: Any, dtype: Any, copy: Any = None, order: Any = None) -> Any:
     """An array of what is given; one of its own for `copy=True`. Raises `ValueError` where `copy=False` needs one."""
+    if not holds_tracer([a]):
+        array = np.asarray(a, dtype, order, copy=False) if copy is False else np.array(a, dtype, order=order)
+        # Text, dates and objects stay NumPy's: no traced value can come of them.
+        return _ordered(recorded(array), "K", array) if array.dtype.kind in "biufc" else array
     given, a = a, operand(a)
-    if not isinstance(a, Tracer):
-        return recorded(np.array(a if copy is not False else np.asarray(given, dtype, copy=False), dtype))
-    found = a if dtype is None else cast(a, dtype)
-    if copy is False and found is not given:
+    found = a if dtype is None else converted(a, dtype)
+    # A weak scalar that is made an array has a dtype of its own from then on, and a number memory of its own.
+    own = found is not given or bool(copy) or a.weak or not (a.shape or a.boxed)
+    if own or order not in ("C", "F"):
+        fits = [True]
+    else:
+        fits = [x.flags[f"{order}_CONTIGUOUS"] for x in shadows_of(found)]
+    if copy is False and (found is not given or not all(fits)):
         raise ValueError(
             f"asarray: copy=False of {'a list' if a is not given else a.type}, which becomes a new "
             f"{found.type}{describe_location(user_location())}; leave copy out"
         )
-    # A weak scalar that is made an array has a dtype of its own from then on.
-    return Tracer(a.builder, a.value) if found is a and (copy or a.weak) else found
+    if not own and all(fits):
+        return found
+    made = _ordered(Tracer(found.builder, found.value), order or "K", found)
+    if not own and any(fits):
+        doubt(made, origin_of(found))
+    return made
 
 
 @creates(np.array)
@@ -211,31 +273,31 @@ def array(
     ndmax: int = 0,
 ) -> Any:
     """NumPy's `array`; nested lists may contain traced values, which are stacked."""
-    out = _array(object, dtype, copy)
-    return shapes.reshape(out, (1,) * (ndmin - out.ndim) + out.shape) if ndmin > out.ndim else out
+    out = _array(object, dtype, copy, order)
+    return NAMESPACE[np.reshape](out, (1,) * (ndmin - out.ndim) + out.shape) if ndmin > out.ndim else out
 
 
 @creates(np.asarray)
 def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
     """NumPy's `asarray`; nested lists may contain traced values, which are stacked."""
-    return _array(a, dtype, copy)
+    return _array(a, dtype, copy, order)
 
 
 @creates(np.asanyarray)
 def asanyarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: Any = None) -> Any:
-    return _array(a, dtype, copy)
+    return _array(a, dtype, copy, order)
 
 
 @creates(np.ascontiguousarray)
 def ascontiguousarray(a: Any, dtype: Any = None) -> Any:
-    out = _array(a, dtype)
-    return shapes.reshape(out, (1,)) if out.ndim == 0 else out
+    out = _array(a, dtype, order="C")
+    return NAMESPACE[np.reshape](out, (1,)) if out.ndim == 0 else out
 
 
 @creates(np.asfortranarray)
 def asfortranarray(a: Any, dtype: Any = None) -> Any:
-    """The array itself: traced arrays have no layout in memory."""
-    return ascontiguousarray(a, dtype) if np.ndim(a) else _array(a, dtype)
+    out = _array(a, dtype, order="F")
+    return NAMESPACE[np.reshape](out, (1,)) if out.ndim == 0 else out
 
 
 @creates(np.from_dlpack)
@@ -244,19 +306,26 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: Any = None) -> Any:
     return _array(x if isinstance(x, Tracer) else np.from_dlpack(x), None, copy)
 
 
-@implements(np.asarray_chkfinite)
+@implements(np.asarray_chkfinite, laid=True)
 def asarray_chkfinite(a: Any, dtype: Any = None, order: Any = None) -> Any:
     """NumPy's `asarray_chkfinite`; values that are not known while tracing are not checked."""
     array = known(operand(a))
     if array is not None:
         np.asarray_chkfinite(array)
-    return _array(a, dtype)
+    return _array(a, dtype, order=order)
 
 
-@implements(np.require)
+@implements(np.require, laid=True)
 def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = None) -> Any:
-    """The array in the dtype; what is required of its layout in memory holds for traced arrays."""
-    return _array(a, dtype)
+    """NumPy's `require`: a copy where the array is not laid out as required, or has not the memory of its own."""
+    wanted = {x[0].upper() for x in (requirements or ())}
+    found = _array(a, dtype, order=next((order for order in ("C", "F") if order in wanted), None))
+    if found is not a or not isinstance(a, Tracer) or not wanted & {"O", "W"}:
+        return found
+    made = copied(found)
+    if not isinstance(found, View):
+        doubt(made, found)  # whether NumPy's array has memory of its own is not known
+    return made
 
 
 @creates(np.fromiter)
@@ -264,16 +333,24 @@ def fromiter(iter: Any, dtype: Any, count: int = -1) -> Any:
     return _array(list(iter if count < 0 else islice(iter, count)), dtype)
 
 
-@implements(np.copy)
+@implements(np.copy, laid=True)
 def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
-    a = operand(a)
-    return Tracer(a.builder, a.value, a.weak) if isinstance(a, Tracer) else a.copy()
+    return copied(operand(a), order)
 
 
-@implements(np.astype)
+def copied(a: Any, order: Any = "K") -> Any:
+    """An array of its own with these elements; a number is a number still."""
+    if not isinstance(a, Tracer):
+        return a.copy(order)
+    found = Tracer(a.builder, a.value, a.weak)
+    found.boxed = a.boxed
+    return laid(found, asked(a, order))
+
+
+@implements(np.astype, laid=True)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
-    found = cast(operand(x), dtype)
-    return Tracer(found.builder, found.value) if copy and found is x else found
+    found = converted(operand(x), dtype)
+    return copied(found) if copy and found is x else found
 
 
 @creates(np.fromfunction)
@@ -287,8 +364,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     n = len(xi)
     for i, x in enumerate(xi):
         place = 1 - i if indexing == "xy" and i < 2 <= n else i
-        grids.append(shapes.reshape(operand(x), tuple(-1 if j == place else 1 for j in range(n))))
-    if sparse:
-        return tuple(grids)
-    shape = np.broadcast_shapes(*[g.shape for g in grids])
-    return tuple(shapes.broadcast_to(g, shape) for g in grids)
+        grids.append(NAMESPACE[np.reshape](operand(x), tuple(-1 if j == place else 1 for j in range(n))))
+    if not sparse:
+        grids = list(NAMESPACE[np.broadcast_arrays](*grids))
+    return tuple([copied(g, "C") for g in grids]) if copy else tuple(grids)

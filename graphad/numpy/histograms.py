@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError, TracerError
+from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
 from graphad.numpy._register import float_dtype, implements, known, operand, operands, recorded, static
 from graphad.numpy.selecting import where
 from graphad.numpy.sorting import searchsorted
 from graphad.ops import shape as shapes
+from graphad.ops.checks import Check, name_of
 from graphad.ops.elementwise import cast
 from graphad.ops.index import ScatterAdd
-from graphad.trace import Tracer
+from graphad.trace import Tracer, apply
 from graphad.types import INT64
 
 
@@ -27,17 +28,29 @@ def _added(index: Any, values: Any, size: int, dtype: Any) -> Any:
     return ScatterAdd((0,))(start, shapes.broadcast_to(cast(operand(values), dtype), index.shape), index)[:size]
 
 
+def _within(index: Any, size: int) -> None:
+    """Check at run time that `bincount` has no more bins than it is to have at least."""
+    low, high = np.all(index >= 0), np.all(index < size)
+    negative = "'list' argument must have no negative elements"
+    apply(Check(name_of(ValueError), (negative,), ()), [low])
+    more = f"bincount: a value is not below minlength={size}, and the number of bins is known at run time only"
+    apply(Check(name_of(IndexOutOfBoundsError), (more,), ()), [high])
+
+
 @implements(np.bincount, beyond=("length",))
 def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: Any = None) -> Any:
     """NumPy's `bincount`; of traced `x` the first `length` counts, which `graphad.numpy.bincount` takes."""
     index = shapes.reshape(operand(x), (-1,))
     if length is None:
         bins = known(index)
-        if bins is None:
+        if bins is None and not minlength:
             raise TracerError(
-                "bincount: the number of bins depends on traced values; give it as graphad.numpy.bincount(x, length=n)"
+                "bincount: the number of bins depends on traced values; give it as minlength, or, where what lies "
+                "beyond shall be dropped, as graphad.numpy.bincount(x, length=n)"
             )
-        length = max(int(minlength), int(bins.max()) + 1 if bins.size else 0)
+        if bins is None:
+            _within(index, int(minlength))
+        length = max(int(minlength), int(bins.max()) + 1 if bins is not None and bins.size else 0)
     size = int(static(length, "bincount: length"))
     if weights is not None and operand(weights).shape != index.shape:
         raise ShapeError(f"bincount: weights {list(operand(weights).shape)} must be as many as {list(index.shape)}")
@@ -49,13 +62,21 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: Any 
 # -- edges --------------------------------------------------------------------------------------------------------
 
 
+def _real(x: Any, name: str) -> Any:
+    """Data that lie in bins. Raises `TypeMismatchError` for complex numbers."""
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"{name}: complex numbers lie in no bins; take numpy.real or numpy.abs of them")
+    return x
+
+
 def _edges(a: Any, bins: Any, span: Any, weights: Any, name: str) -> Any:
     """The edges that NumPy's arguments mean for the data."""
     if isinstance(bins, str):
         array = known(a)
         if array is None or (weights is not None and known(operand(weights)) is None):
             raise TracerError(f"{name}: bins={bins!r} chooses their number by traced values; give a number or edges")
-        return np.histogram_bin_edges(array, bins, span)
+        # Their number is chosen by values; where they lie follows from the data as for any number.
+        bins = np.histogram_bin_edges(array, bins, span).size - 1
     if isinstance(bins, (list, tuple)) or np.ndim(bins):
         return operand(bins)
     n = bins.__index__()
@@ -88,13 +109,14 @@ def _bin(x: Any, edges: Any) -> Any:
 
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
-    return _edges(shapes.reshape(operand(a), (-1,)), bins, range, weights, "histogram_bin_edges")
+    x = _real(shapes.reshape(operand(a), (-1,)), "histogram_bin_edges")
+    return _edges(x, bins, range, weights, "histogram_bin_edges")
 
 
 @implements(np.histogram)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
     """NumPy's `histogram`; its derivative is that of the weights and edges. NaN counts in no bin."""
-    x = shapes.reshape(operand(a), (-1,))
+    x = _real(shapes.reshape(operand(a), (-1,)), "histogram")
     x = cast(x, np.uint8) if x.dtype.kind == "b" else x
     edges = _edges(x, bins, range, weights, "histogram")
     n = edges.shape[0] - 1

@@ -286,12 +286,15 @@ def bounded(i: int, x: Any, axis: int) -> int:
 def wrapped(index: Any, x: Any, axis: int) -> Any:
     """An index array counted from the start of its axis. Known ones out of bounds raise `IndexOutOfBoundsError`."""
     n = x.shape[axis]
+    if index.dtype.kind not in "iub":
+        raise TypeMismatchError(f"indices must be integers, not {index.dtype}")
     if isinstance(index, Tracer):
         index64: Any = index if index.dtype == INT64 else cast(index, INT64)
         return index64 if index.dtype.kind == "u" else select(index64 < 0, index64 + n, index64)
     for i in (index.min(), index.max()) if index.size else ():
         bounded(int(i), x, axis)
-    return np.where(index < 0, index + n, index)
+    # In a small dtype the extent would overflow.
+    return np.where(index < 0, index.astype(INT64) + n, index) if index.dtype.kind == "i" else index
 
 
 def _type(x: Any) -> str:

@@ -1,4 +1,4 @@
-"""Assignment in place: a traced array is a handle whose value is replaced, and a view writes through to its base.
+"""Assignment in place: what replaces the value of a traced array, and of the views and the origin that share it.
 
 `x[i] = v`, `x += y`, `out=`, `x.sort()` and their kin then mean what they mean for NumPy's arrays, aliases and views of
 views included. The caller's own arrays never change: inside of a trace they are handles of their own.
@@ -14,129 +14,18 @@ import numpy as np
 
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
-from graphad.graph import Value
-from graphad.numpy import manipulation, misc, sorting, updates  # noqa: F401  (what is wrapped below)
-from graphad.numpy._register import NAMESPACE, axis_of, known, operand, recorded, tracer_method
-from graphad.numpy.indexing import getitem
+from graphad.numpy import misc, moving, moving_functions, sharing, sorting, updates  # noqa: F401  (wrapped below)
+from graphad.numpy._register import NAMESPACE, axis_of, is_active, known, operand, recorded, tracer_method
+from graphad.numpy.buffers import Buffer, become, writable
+from graphad.numpy.indexing import getitem, read_index
+from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.numpy.masked import Masked, mask_of, spread
+from graphad.numpy.slices import moves
 from graphad.numpy.updates import At
+from graphad.numpy.views import View, assign, own, view, write
 from graphad.ops.elementwise import cast
-from graphad.ops.shape import broadcast_to, reshape, transpose
-from graphad.trace import FUNCTIONS, UFUNC_METHODS, Tracer, innermost, lift
-
-Forth = Callable[[Any], Any]
-"""What a view is of its base: for tracers and for NumPy's arrays alike."""
-Back = Callable[[Any, Any], Any]
-"""`back(base, new)`: the base where the view is `new`."""
-
-
-class View(Tracer):
-    """A traced array that shares its elements with `base`: it changes with it, and what is written to it changes it."""
-
-    __slots__ = ("_value", "back", "base", "forth", "key", "seen", "shadow")
-
-    def __init__(self, found: Tracer, base: Tracer, forth: Forth, back: Back, shadow: Any, key: Any = None) -> None:
-        self.builder = found.builder
-        self._value = found.value
-        self.weak = False
-        self.base = base
-        self.seen = base.value
-        self.forth = forth
-        self.back = back
-        self.shadow = shadow
-        self.key = key
-
-    @property
-    def value(self) -> Value:  # type: ignore[override]
-        source = self.base.value
-        if source is not self.seen:
-            # The view follows what has been written to its base, where it is read next.
-            self._value = lift(self.builder, self.forth(Tracer(self.base.builder, source)))
-            self.seen = source
-        return self._value
-
-    @value.setter
-    def value(self, value: Value) -> None:
-        self._value = value
-
-
-def shadow_of(x: Tracer) -> Any:
-    """An array laid out as NumPy would lay out the traced one; its elements stay untouched."""
-    return x.shadow if isinstance(x, View) else np.empty(x.shape, complex if x.dtype.kind == "c" else bool)
-
-
-def view(found: Any, base: Any, forth: Forth, back: Back | None = None, key: Any = None) -> Any:
-    """`found`, which `forth` gives of `base`, as a view of it if NumPy's would be one; else as an array of its own."""
-    if not isinstance(found, Tracer) or not isinstance(base, Tracer) or not found.shape or found.builder.closed:
-        return found
-    outline = shadow_of(base)
-    try:
-        shadow = forth(outline)
-    except Exception:
-        # NumPy cannot say, for an index that is traced: the caller knows that it makes a view.
-        shadow = np.empty(found.shape, bool)
-    else:
-        if not isinstance(shadow, np.ndarray) or not np.may_share_memory(shadow, outline):
-            return own(found)
-    return View(found, base, forth, back or _Inverse(forth), shadow, key)
-
-
-def own(x: Tracer) -> Tracer:
-    """The same value as an array of its own, which shares nothing."""
-    return Tracer(x.builder, x.value)
-
-
-class _Inverse:
-    """What undoes a rearrangement of elements."""
-
-    def __init__(self, forth: Forth) -> None:
-        self.forth = forth
-
-    def __call__(self, base: Any, new: Any) -> Any:
-        places = self.forth(np.arange(base.size).reshape(base.shape))
-        flat = places.reshape(-1)
-        if flat.size == base.size and (flat == np.arange(base.size)).all():
-            return reshape(new, base.shape)
-        if places.ndim == base.ndim and flat.size == base.size:
-            # A permutation of the axes: which axis of the base each step along the view goes along.
-            strides = [int(np.prod(base.shape[i + 1 :])) for i in range(base.ndim)]
-            first = [places[tuple([int(i == j) for i in range(base.ndim)])] if places.shape[j] > 1 else None
-                     for j in range(base.ndim)]  # fmt: skip
-            axes = [strides.index(n) if n in strides else -1 for n in first]
-            rest = [i for i in range(base.ndim) if i not in axes]
-            axes = [a if a >= 0 else rest.pop(0) for a in axes]
-            numbers = np.arange(base.size).reshape(base.shape)
-            if sorted(axes) == list(range(base.ndim)) and (numbers.transpose(axes) == places).all():
-                return transpose(new, np.argsort(axes).tolist())
-        return reshape(At(reshape(base, (-1,)))[flat].set(reshape(new, (-1,))), base.shape)
-
-
-def assign(x: Tracer, new: Any, what: str) -> None:
-    """Give a traced array new elements, cast to its dtype and broadcast to its shape.
-
-    Raises `TracerError` where the array belongs to an enclosing trace, `ShapeError` where the shapes do not fit.
-    """
-    builder = x.builder
-    current = current_builder()
-    if builder.closed or (current is not None and current is not builder):
-        raise TracerError(
-            f"{what}: this {x.type} belongs to an enclosing function{describe_location(user_location())}, which cannot "
-            "be changed from within a branch, a loop's body or a function that is transformed; pass it as an argument "
-            "and return the new one"
-        )
-    new = operand(new)
-    if np.broadcast_shapes(new.shape, x.shape) != x.shape:
-        raise ShapeError(f"{what}: {new.shape} does not broadcast to {x.type}{describe_location(user_location())}")
-    _replace(x, broadcast_to(cast(new, x.dtype), x.shape))
-
-
-def _replace(x: Tracer, new: Any) -> None:
-    value = lift(x.builder, new)
-    if isinstance(x, View):
-        _replace(x.base, x.back(Tracer(x.base.builder, x.base.value), Tracer(x.builder, value)))
-        x.seen = x.base.value
-    x.value = value
-    x.weak = False
+from graphad.ops.shape import reshape
+from graphad.trace import FUNCTIONS, UFUNC_METHODS, Tracer, innermost
 
 
 def _check_cast(x: Tracer, dtype: Any, what: str, casting: Any = "same_kind") -> None:
@@ -165,17 +54,58 @@ def _getitem(x: Any, index: Any) -> Any:
     mask = mask_of(x, index)
     if mask is not None and known(mask) is None:
         return Masked(own(x), spread(x, mask))
+    if moves(index):
+        return moving.read(x, index)
+    if isinstance(index, moving.Moving):
+        return moving.picked(x, index)
     found = getitem(x, index)
-    if not found.shape or not _is_basic(index):
-        return found
-    return view(found, x, lambda base: base[index] if isinstance(base, np.ndarray) else getitem(base, index),
-                lambda base, new: At(base)[index].set(new), index)  # fmt: skip
+    basic = _is_basic(index)
+    if not basic or not (found.shape or _has_ellipsis(index)):
+        return own(found) if found is x else found if basic or found.ndim < 2 else _picked(found, x, index)
+    at = _fixed(index)
+    return view(found, x, lambda base: getitem(base, at), lambda base, new: At(base)[at].set(new), index,
+                lambda base: base[_standing(at)])  # fmt: skip
+
+
+def _fixed(index: Any) -> Any:
+    """An index that stays what it is when the arrays that it holds are changed."""
+    if type(index) is tuple:
+        return tuple([_fixed(item) for item in index])
+    if type(index) is slice:
+        return slice(_fixed(index.start), _fixed(index.stop), _fixed(index.step))
+    if isinstance(index, Tracer):
+        return own(index)
+    return operator.index(index) if isinstance(index, np.ndarray) else index
+
+
+def _has_ellipsis(index: Any) -> bool:
+    return index is Ellipsis or (type(index) is tuple and any([item is Ellipsis for item in index]))
+
+
+def _standing(index: Any) -> Any:
+    """A basic index with a known one in place of each that is traced, which makes a view of the same layout."""
+    if type(index) is tuple:
+        return tuple([0 if isinstance(item, Tracer) else item for item in index])
+    return 0 if isinstance(index, Tracer) else index
+
+
+def _picked(found: Any, x: Any, index: Any) -> Any:
+    """What index arrays pick: NumPy lets their axes be the slowest ones, wherever they stand in the result."""
+    if x.layout is not None:
+        return laid(found, UNKNOWN)
+    plan = read_index(x, index)
+    rank = found.ndim - len(plan.kept) + len(plan.arrays)
+    first = list(range(plan.place, plan.place + rank))
+    return laid(found, (*first, *[i for i in range(found.ndim) if i not in first]) if plan.place else None)
 
 
 @tracer_method("__setitem__")
 def _setitem(x: Any, index: Any, value: Any) -> None:
-    if isinstance(value, View) and value.base is x and value.key is index and value.seen is x.value:
+    if isinstance(value, View) and value.origin is x and value.key is index and value.follows(x):
         return  # `x[index] += y` has written to the view already
+    if moves(index) or isinstance(value, moving.Moving):
+        moving.write(x, index, value)
+        return
     mask = mask_of(x, index)
     if mask is not None and known(mask) is None:
         _set_masked(x, mask, value)
@@ -202,7 +132,7 @@ def _augmented(name: str, symbol: str) -> None:
 
     def augment(x: Any, y: Any) -> Any:
         new = function(own(x) if isinstance(x, View) else x, y)
-        if not x.shape or not isinstance(new, Tracer):
+        if not (x.shape or x.boxed) or not isinstance(new, Tracer):
             return new  # NumPy's scalars do not change
         _check_cast(x, new.dtype, symbol)
         assign(x, new, symbol)
@@ -218,71 +148,21 @@ for _name, _symbol in {
     _augmented(_name, _symbol)
 
 
-# -- views --------------------------------------------------------------------------------------------------------
-
-VIEWS = (
-    np.reshape, np.ravel, np.transpose, np.swapaxes, np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims,
-    np.matrix_transpose, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.flip, np.fliplr, np.flipud, np.rot90, np.real,
-)  # fmt: skip
-"""NumPy's functions whose result may be a view of their first argument."""
+# -- shapes -------------------------------------------------------------------------------------------------------
 
 
-def _views(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
-    def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
-        found = handler(x, *args, **kwargs)
-        if not isinstance(x, Tracer) or not isinstance(found, Tracer):
-            return found
-        if function is np.real and x.dtype.kind == "c":
-            return view(found, x, np.real, lambda base, new: new + 1j * np.imag(base))
-        return view(found, x, lambda base: function(base, *args, **kwargs))
-
-    viewed.__name__, viewed.__doc__ = handler.__name__, handler.__doc__
-    viewed.__wrapped__ = handler  # type: ignore[attr-defined]
-    return viewed
+def _set_shape(x: Any, shape: Any) -> None:
+    """`x.shape = shape`, for an array that no other shares elements with: these would see it change."""
+    if type(x) is not Tracer or "viewed" in x.__dict__ or x.builder is not current_builder() or x.layout is not None:
+        raise TracerError(
+            f"the shape of a traced {x.type} is set{describe_location(user_location())}, of which there may be views, "
+            "or which is from around a branch or a loop; give the name a new array: x = x.reshape(shape)"
+        )
+    write(x, reshape(own(x), shape))
 
 
-for _function in VIEWS:
-    FUNCTIONS[_function] = _views(_function, FUNCTIONS[_function])
-    NAMESPACE[_function] = _views(_function, NAMESPACE[_function])
+Tracer.shape = Tracer.shape.setter(_set_shape)  # type: ignore[attr-defined, method-assign]
 
-
-def _imag(x: Any) -> Any:
-    found = NAMESPACE[np.imag](x)
-    return view(found, x, np.imag, lambda base, new: np.real(base) + 1j * new) if x.dtype.kind == "c" else found
-
-
-def _set_part(name: str, combine: Back) -> property:
-    getter = (lambda x: NAMESPACE[np.real](x)) if name == "real" else _imag
-
-    def setter(x: Any, value: Any) -> None:
-        if x.dtype.kind != "c" and name == "imag":
-            raise TypeMismatchError(f"imag: {x.type} has no imaginary part to set{describe_location(user_location())}")
-        assign(x, combine(own(x), operand(value)) if x.dtype.kind == "c" else value, f".{name} =")
-
-    return property(getter, setter)
-
-
-@tracer_method("reshape")
-def _reshape(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
-    return NAMESPACE[np.reshape](x, shape[0] if len(shape) == 1 else shape, order)
-
-
-@tracer_method("transpose")
-def _transpose(x: Any, *axes: Any) -> Any:
-    given = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes or None
-    return NAMESPACE[np.transpose](x, given)
-
-
-def _bind() -> None:
-    for name, function in {"ravel": np.ravel, "swapaxes": np.swapaxes, "squeeze": np.squeeze}.items():
-        setattr(Tracer, name, FUNCTIONS[function])
-    Tracer.T = property(lambda x: NAMESPACE[np.transpose](x))  # type: ignore[attr-defined]
-    Tracer.mT = property(lambda x: NAMESPACE[np.matrix_transpose](x))  # type: ignore[attr-defined]
-    Tracer.real = _set_part("real", lambda base, new: new + 1j * np.imag(base))  # type: ignore[attr-defined]
-    Tracer.imag = _set_part("imag", lambda base, new: np.real(base) + 1j * new)  # type: ignore[attr-defined]
-
-
-_bind()
 
 # -- methods and functions that write -----------------------------------------------------------------------------
 
@@ -302,9 +182,22 @@ def _partition(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", orde
     assign(x, NAMESPACE[np.partition](own(x), kth, axis=axis, kind=kind, order=order), "partition")
 
 
+@tracer_method("resize")
+def resized(x: Any, *shape: Any, refcheck: bool = True) -> None:
+    """Refuse to change an array's length in place: other names of the array, and views of it, would not follow."""
+    raise TracerError(
+        f"resize(): an array of shape {x.shape} cannot change its length in place{describe_location(user_location())}; "
+        "bind a new one: a = numpy.concatenate([a, numpy.zeros(n)]), a = a[:n]"
+    )
+
+
 @tracer_method("put")
 def _put_method(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
     put(x, indices, values, mode)
+
+
+WRITERS: set[Any] = set()
+"""NumPy's functions that write to their first argument."""
 
 
 def _writes(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -314,19 +207,39 @@ def _writes(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
         def write(target: Any, *args: Any, **kwargs: Any) -> Any:
             if isinstance(target, Tracer):
                 return handler(target, *args, **kwargs)
+            target = writable(target, (*args, *kwargs.values()))
+            if isinstance(target, Tracer):
+                return handler(target, *args, **kwargs)
             if innermost([*args, *kwargs.values()]) is None:
                 return function(target, *args, **kwargs)
             raise TracerError(
                 f"{function.__name__}: a traced value cannot be written into a NumPy array"
                 f"{describe_location(user_location())}; make the array with graphad.numpy, or from a traced one "
-                "(numpy.zeros_like(x))"
+                "(numpy.zeros_like(x)), or copy it in the traced function (numpy.array(x))"
             )
 
         write.__name__, write.__doc__ = handler.__name__, handler.__doc__
         FUNCTIONS[function] = NAMESPACE[function] = write
+        WRITERS.add(function)
         return write
 
     return register
+
+
+def _nan_to_num(handler: Callable[..., Any]) -> Callable[..., Any]:
+    def nan_to_num(x: Any, copy: bool = True, *args: Any, **kwargs: Any) -> Any:
+        found = handler(x, True, *args, **kwargs)
+        if copy or not isinstance(x, Tracer) or not (x.shape or x.boxed):
+            return found
+        assign(x, found, "nan_to_num")
+        return x
+
+    nan_to_num.__doc__ = handler.__doc__
+    return nan_to_num
+
+
+FUNCTIONS[np.nan_to_num] = _nan_to_num(FUNCTIONS[np.nan_to_num])
+NAMESPACE[np.nan_to_num] = _nan_to_num(NAMESPACE[np.nan_to_num])
 
 
 @_writes(np.copyto)
@@ -403,7 +316,8 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: str = "sa
     """Write a result into the array given as `out=`, and give that array; where there is none, the result itself.
 
     Of several results each has its own, in a tuple. Raises `TypeMismatchError` for what `casting` forbids,
-    `TracerError` for an array of NumPy's, which cannot hold a traced value.
+    `TracerError` for an array of NumPy's, which cannot hold a traced value; where values are known, it can hold one
+    that no derivative goes through.
     """
     if isinstance(result, tuple) and isinstance(out, tuple):
         return tuple([into(x, r, name, where, casting) for x, r in zip(out, result, strict=True)])
@@ -411,7 +325,13 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: str = "sa
         (out,) = out
     if out is None:
         return result
+    if isinstance(out, Buffer):
+        out = become(out)
     if not isinstance(out, Tracer):
+        array = None if result.builder.staged or is_active(result) else known(result)
+        if array is not None:
+            np.copyto(out, array, casting=casting, where=where)  # type: ignore[arg-type]
+            return out
         raise TracerError(
             f"{name}: out= is a NumPy array, which cannot hold a traced {result.type}"
             f"{describe_location(user_location())}; leave it out, or make the array from a traced one (zeros_like(x))"

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
+from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import axis_of, implements, operand, operands, reject, static
+from graphad.numpy.creation import copied
 from graphad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
@@ -54,6 +55,11 @@ def column_stack(tup: Any) -> Any:
     return concatenate([shapes.reshape(x, (-1, 1)) if x.ndim < 2 else x for x in xs], 1)
 
 
+@implements(np.bmat)
+def bmat(obj: Any, ldict: Any = None, gdict: Any = None) -> Any:
+    raise MissingRuleError("bmat makes a numpy.matrix, which cannot be traced; use numpy.block")
+
+
 @implements(np.block)
 def block(arrays: Any) -> Any:
     """An array from nested lists of blocks; the innermost lists join along the last axis."""
@@ -73,7 +79,8 @@ def block(arrays: Any) -> Any:
             return shapes.reshape(x, (1,) * (rank - x.ndim) + x.shape)
         return concatenate([join(part, level + 1) for part in item], rank - levels + level)
 
-    return join(arrays, 0)
+    found = join(arrays, 0)
+    return found if isinstance(arrays, list) else copied(found)
 
 
 @implements(np.append)
@@ -127,7 +134,8 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         if sections <= 0:
             raise ShapeError("array_split: the number of sections must be larger than 0")
         bounds = [0, *np.cumsum([n // sections + (i < n % sections) for i in range(sections)]).tolist()]
-    return [slice_axis(ary, axis, a, max(a, b)) for a, b in pairwise(bounds)]
+    # Of a traced array these are views.
+    return [ary[(slice(None),) * axis + (slice(a, max(a, b)),)] for a, b in pairwise(bounds)]
 
 
 @implements(np.split)

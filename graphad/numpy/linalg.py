@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import NAMESPACE, axis_of, float_dtype, implements, operand, require
-from graphad.numpy.reductions import root
+from graphad.numpy._register import NAMESPACE, axes_of, axis_of, float_dtype, implements, operand, require
 from graphad.ops import linalg as ops
 from graphad.ops import shape as shapes
 from graphad.ops.determinant import Det, Slogdet
 from graphad.ops.elementwise import cast
+from graphad.ops.reduce import Norm
 
 
 @cache
@@ -50,8 +50,9 @@ def slogdet(a: Any) -> Any:
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Any:
-    lower = ops.Cholesky()(matrices("cholesky", a, square=True))
-    return np.conj(np.matrix_transpose(lower)) if upper else lower
+    a = matrices("cholesky", a, square=True)
+    # The op reads the lower triangle; that of the transpose holds what is above the diagonal, whose factor is L^T.
+    return np.matrix_transpose(ops.Cholesky()(np.matrix_transpose(a))) if upper else ops.Cholesky()(a)
 
 
 @implements(np.linalg.solve)
@@ -74,8 +75,9 @@ def solve(a: Any, b: Any) -> Any:
 
 
 def _root_of_squares(x: Any, axes: Any, keepdims: bool) -> Any:
-    squares = np.real(x * np.conj(x)) if x.dtype.kind == "c" else np.square(x)
-    return root(np.sum(squares, axis=axes, keepdims=keepdims))
+    over = axes_of(x, axes, "norm")
+    out = Norm(over)(x)
+    return shapes.expand_dims(out, over) if keepdims else out
 
 
 def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
@@ -204,7 +206,13 @@ def cond(x: Any, p: Any = None) -> Any:
         top, bottom = (s[..., -1], s[..., 0]) if p == -2 else (s[..., 0], s[..., -1])
         singular = bottom == 0
         return np.where(singular, np.asarray(math.inf, s.dtype), top / np.where(singular, np.ones((), s.dtype), bottom))
-    return norm(x, p, (-2, -1)) * norm(inv(x), p, (-2, -1))
+    x = matrices("cond", x, square=True)
+    singular = Slogdet()(x)[0] == 0
+    regular = np.where(singular[..., None, None], np.eye(x.shape[-1], dtype=x.dtype), x)
+    found = norm(x, p, (-2, -1)) * norm(inv(regular), p, (-2, -1))
+    missing = np.any(np.isnan(x), axis=(-2, -1))
+    unbounded = np.logical_or(singular, np.logical_and(np.isnan(found), np.logical_not(missing)))
+    return np.where(unbounded, np.asarray(math.inf, found.dtype), found)
 
 
 @implements(np.linalg.matrix_rank)

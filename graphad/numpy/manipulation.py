@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.numpy._register import axes_of, axis_of, implements, ints, operand, operands, require, static
+from graphad.numpy.layouts import UNKNOWN, layout_of, outline_of, unclear
 from graphad.ops import shape as shapes
 from graphad.ops.shape import Reverse, Slice
 
@@ -36,7 +37,7 @@ def reverse(x: Any, axes: tuple[int, ...]) -> Any:
 def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
     require("reshape", "order", order, "C", "F", "A")
     a = operand(a)
-    if order != "F":
+    if read_in(a, order, "reshape") != "F":
         return shapes.reshape(a, ints(shape))
     reversed_axes = tuple(range(a.ndim))[::-1]
     flat = shapes.reshape(shapes.transpose(a, reversed_axes), ints(shape)[::-1])
@@ -46,7 +47,25 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any
 @implements(np.ravel, method="ravel")
 def ravel(a: Any, order: str = "C") -> Any:
     require("ravel", "order", order, "C", "F", "A", "K")
-    return reshape(a, -1, "F" if order == "F" else "C")
+    return reshape(a, -1, order) if order != "K" else shapes.reshape(in_memory(operand(a), "ravel"), (-1,))
+
+
+def in_memory(a: Any, what: str, base: Any = None) -> Any:
+    """An array with its axes as they lie in memory, from the slowest to the fastest one; another one, with `base`."""
+    order = layout_of(a)
+    if order is UNKNOWN:
+        raise unclear(a, what)
+    x = a if base is None else base
+    return x if order is None else np.transpose(x, order)
+
+
+def read_in(a: Any, order: str, what: str) -> str:
+    """The order, C or F, that is meant by one of NumPy's for `reshape`."""
+    if order != "A":
+        return order
+    if layout_of(a) is UNKNOWN:
+        raise unclear(a, what)
+    return "F" if outline_of(a).flags.fnc else "C"
 
 
 @implements(np.transpose)

@@ -72,6 +72,10 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
 _ARGUMENT = re.compile(r"\(([^()]*)\)")
 
 
+class _GivesTraced(Exception):
+    """A function gives a traced value for known elements."""
+
+
 class Vectorize:
     """NumPy's `vectorize`: a function of single elements, or of the rows that `signature` says, over arrays.
 
@@ -103,9 +107,19 @@ class Vectorize:
         if self.pyfunc is np._NoValue:
             self._wrap(args[0])
             return self
-        if not holds_tracer(args) and not holds_tracer(kwargs.values()):
-            return np.vectorize(self.pyfunc, doc=self.doc, **self.options)(*args, **kwargs)
-        return self._traced(args, kwargs)
+        if holds_tracer(args) or holds_tracer(kwargs.values()):
+            return self._traced(args, kwargs)
+        try:
+            return np.vectorize(self._known, doc=self.doc, **self.options)(*args, **kwargs)
+        except _GivesTraced:
+            return self._traced(args, kwargs)
+
+    def _known(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function gives for known elements; it may read traced values from around it."""
+        found = self.pyfunc(*args, **kwargs)
+        if holds_tracer((found,)):
+            raise _GivesTraced
+        return found
 
     @located_errors
     def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

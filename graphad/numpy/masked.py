@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from graphad.arrays import Unsized
 from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
 from graphad.numpy._register import operand
@@ -24,14 +24,34 @@ REDUCTIONS: dict[str, Any] = {
 """What can be told of the chosen elements; each is NumPy's function with `where=`."""
 
 
-class Masked(NDArrayOperatorsMixin):
+REDUCED = {
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
+}  # fmt: skip
+"""The reductions that ufuncs make."""
+
+
+def reduction(function: Any) -> str:
+    """The name of a function among `REDUCTIONS`, if it is one."""
+    name: str = function.__name__
+    return {"amax": "max", "amin": "min"}.get(name, name)
+
+
+def options(x: Unsized, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What is given to a reduction beside the elements. Raises `TracerError` for what it does not take."""
+    none = {"where": True, "keepdims": False}
+    given = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue and v is not none.get(k)}
+    others = given.keys() - {"ddof", "correction", "initial"}
+    if others:
+        raise x.refusal(f"{name} with {', '.join(sorted(others))}")
+    return given
+
+
+class Masked(Unsized):
     """The elements of a traced array where a traced mask holds, in a row of unknown length.
 
     Ufuncs apply to them one by one, with numbers or with elements that the same mask chose; reductions give numbers.
     Everything else raises `TracerError`.
     """
-
-    __array_priority__ = 2000.0
 
     def __init__(self, whole: Any, mask: Any) -> None:
         self.whole = whole
@@ -56,10 +76,9 @@ class Masked(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "reduce":
-            name = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
-                    "logical_or": "any"}.get(ufunc.__name__, "")  # fmt: skip
-            if name:
-                return self.reduce(name)
+            name = REDUCED.get(ufunc.__name__)
+            if name is not None:
+                return self.reduce(name, **kwargs)
         out = kwargs.pop("out", None)
         if out is not None and (len(out) != 1 or out[0] is not self):
             raise self.refusal(f"{ufunc.__name__} into another array")
@@ -102,7 +121,7 @@ class Masked(NDArrayOperatorsMixin):
         return Masked(self.whole, self.mask)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        name = {"amax": "max", "amin": "min"}.get(func.__name__, func.__name__)
+        name = reduction(func)
         if name in REDUCTIONS and isinstance(args[0], Masked):
             return args[0].reduce(name, *args[1:], **kwargs)
         if name in ("size", "count_nonzero"):
@@ -115,12 +134,12 @@ class Masked(NDArrayOperatorsMixin):
 
     def reduce(self, name: str, axis: Any = None, **kwargs: Any) -> Any:
         """One number for all chosen elements."""
-        others = [v for k, v in kwargs.items() if k != "ddof"]
-        if axis not in (None, 0, -1) or any(v not in (None, False, np._NoValue) for v in others):
-            raise self.refusal(f"{name} with these arguments")
+        if axis not in (None, 0, -1):
+            raise self.refusal(f"{name} with axis={axis}")
+        given = options(self, name, kwargs)
         if name in ("max", "min"):
-            kwargs["initial"] = _extreme(self.dtype, name)
-        return REDUCTIONS[name](self.whole, where=np.broadcast_to(self.mask, self.whole.shape), **kwargs)
+            given.setdefault("initial", extreme(self.dtype, name))
+        return REDUCTIONS[name](self.whole, where=np.broadcast_to(self.mask, self.whole.shape), **given)
 
     def refusal(self, what: str) -> TracerError:
         """The error for what needs the number of elements."""
@@ -160,7 +179,8 @@ for _name in REDUCTIONS:
     setattr(Masked, _name, _method(_name))
 
 
-def _extreme(dtype: Any, name: str) -> Any:
+def extreme(dtype: Any, name: str) -> Any:
+    """The number below which no maximum (`max`) is, or above which no minimum."""
     if dtype.kind == "f":
         return -np.inf if name == "max" else np.inf
     if dtype.kind == "b":
@@ -168,8 +188,37 @@ def _extreme(dtype: Any, name: str) -> Any:
     return np.iinfo(dtype).min if name == "max" else np.iinfo(dtype).max
 
 
+class Places(Masked):
+    """Where a traced mask holds, along one of its axes: indices, in a row of unknown length."""
+
+    def __init__(self, mask: Any, axis: int) -> None:
+        shape = [n if i == axis else 1 for i, n in enumerate(mask.shape)]
+        super().__init__(np.broadcast_to(np.arange(mask.shape[axis]).reshape(shape), mask.shape), mask)
+        self.axis = axis
+
+    def refusal(self, what: str) -> TracerError:
+        return TracerError(
+            f"{what} of numpy.nonzero, or numpy.where(mask), needs to know how many elements the traced mask "
+            f"{self.mask.type} chooses{self.place}; index with all of it, write numpy.where(mask, x, y), or give the "
+            "number to graphad.numpy.nonzero(mask, size=n)"
+        )
+
+
+def mask_for(index: Any) -> Any:
+    """An index, the mask in place of the places where one holds. Raises `TracerError` for some of its axes only."""
+    entries = index if isinstance(index, tuple) else (index,)
+    found = next((e for e in entries if isinstance(e, Masked)), None)
+    if found is None:
+        return index
+    axes = [e.axis if isinstance(e, Places) and e.mask is found.mask else -1 for e in entries]
+    if axes != list(range(found.mask.ndim)):
+        raise found.refusal("an index that is not all of numpy.nonzero(mask)")
+    return found.mask
+
+
 def mask_of(x: Any, index: Any) -> Any:
     """The mask over the leading axes of `x` that an index is, if it is a traced one; else None."""
+    index = mask_for(index)
     if isinstance(index, tuple) and len(index) == 1:
         (index,) = index
     if not isinstance(index, Tracer) or index.dtype.kind != "b" or not index.shape:

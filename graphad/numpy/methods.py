@@ -6,34 +6,49 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import TypeMismatchError
 from graphad.numpy._register import operand, tracer_method
+from graphad.numpy.creation import converted, copied
+from graphad.numpy.layouts import asked, laid
 from graphad.numpy.manipulation import ravel
 from graphad.numpy.misc import round_
-from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 
 
 @tracer_method("flatten")
 def _flatten(x: Any, order: str = "C") -> Any:
-    return _own(ravel(x, order), x)
+    found = ravel(x, order)
+    return copied(x) if found is x or found.value is x.value else found
 
 
 @tracer_method("astype")
 def _astype(
     x: Any, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
 ) -> Any:
-    found = cast(x, dtype)
-    return _own(found, x) if copy else found
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeMismatchError(
+            f"astype: {x.type} cannot be cast to {np.dtype(dtype)} according to the rule {casting!r}"
+        )
+    found = converted(x, dtype)
+    if found is x:
+        return copied(x, order) if copy else x
+    found.boxed = x.boxed
+    return laid(found, asked(x, order))
 
 
 @tracer_method("copy")
 def _copy(x: Any, order: str = "C") -> Any:
-    return _own(x, x)
+    return copied(x, order)
 
 
-def _own(found: Any, x: Any) -> Any:
-    """An array of its own, where nothing was computed."""
-    return Tracer(x.builder, x.value, x.weak) if found is x or found.value is x.value else found
+tracer_method("__copy__")(copied)
+
+
+@tracer_method("__deepcopy__")
+def _deepcopy(x: Any, memo: Any) -> Any:
+    return copied(x)
+
+
 
 
 @tracer_method("clip")
@@ -43,7 +58,9 @@ def _clip(x: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
 
 @tracer_method("conj")
 def _conj(x: Any) -> Any:
-    return np.conjugate(x)
+    return np.conjugate(x) if x.dtype.kind == "c" else x
+
+
 
 
 @tracer_method("__round__")
@@ -56,18 +73,4 @@ def _compress(x: Any, condition: Any, axis: int | None = None, out: Any = None) 
     return np.compress(operand(condition), x, axis, out)
 
 
-def _bind() -> None:
-    properties = {
-        "flat": ravel,
-    }
-    methods = {
-        "conjugate": _conj,
-        "__abs__": lambda x: np.absolute(x),
-    }
-    for name, getter in properties.items():
-        setattr(Tracer, name, property(getter))
-    for name, method in methods.items():
-        setattr(Tracer, name, method)
-
-
-_bind()
+setattr(Tracer, "conjugate", _conj)  # noqa: B010

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import axis_of, implements, known, operand, reject
+from graphad.numpy._register import axis_of, deciding, implements, known, operand, reject
 from graphad.numpy.manipulation import slice_axis
 from graphad.op import OPS
 from graphad.ops import complex as parts
@@ -16,15 +16,15 @@ from graphad.ops import shape as shapes
 from graphad.ops import special
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
-from graphad.trace import PYTHON_SCALARS, Tracer, kind_of
+from graphad.trace import PYTHON_SCALARS, UFUNC_METHODS, Tracer, kind_of
 
 
-@implements(np.real)
+@implements(np.real, laid=True)
 def real(val: Any) -> Any:
     return parts.real(operand(val))
 
 
-@implements(np.imag)
+@implements(np.imag, laid=True)
 def imag(val: Any) -> Any:
     return parts.imag(operand(val))
 
@@ -34,7 +34,7 @@ def angle(z: Any, deg: bool = False) -> Any:
     return parts.angle(operand(z), deg)
 
 
-@implements(np.round, np.around, method="round")
+@implements(np.round, np.around, method="round", laid=True)
 def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """NumPy's `round`: to the nearest even at ties; its derivative is 0."""
     reject("round", out=out)
@@ -56,7 +56,7 @@ def fix(x: Any, out: Any = None) -> Any:
     return np.trunc(operand(x))
 
 
-@implements(np.nan_to_num)
+@implements(np.nan_to_num, laid=True)
 def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
     """NumPy's `nan_to_num`; where an element is replaced, no derivative passes."""
     x = operand(x)
@@ -92,12 +92,14 @@ def i0(x: Any) -> Any:
 
 
 @implements(np.kaiser)
-def kaiser(M: int, beta: Any) -> Any:
-    if M <= 1:
-        return np.ones(max(M, 0))
+def kaiser(M: Any, beta: Any) -> Any:
+    """NumPy's `kaiser`; `M` decides the length and must be known while tracing."""
+    number = deciding(M, "kaiser: M")
+    if number == 1:
+        return np.ones(1)
     half = (M - 1) / 2.0
     beta = cast(operand(beta), float)
-    return i0(beta * np.sqrt(1 - ((np.arange(M) - half) / half) ** 2)) / i0(beta)
+    return i0(beta * np.sqrt(1 - ((np.arange(number) - half) / half) ** 2)) / i0(beta)
 
 
 @implements(np.unwrap)
@@ -156,16 +158,21 @@ def array_equiv(a1: Any, a2: Any) -> Any:
     return np.all(np.equal(x, y))
 
 
+def _ordered(name: str, x: Any) -> Any:
+    x = operand(x)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"{name}: complex numbers have no sign; take their parts")
+    return x
+
+
 @implements(np.isposinf)
 def isposinf(x: Any, out: Any = None) -> Any:
-    reject("isposinf", out=out)
-    return operand(x) == math.inf
+    return UFUNC_METHODS["into"](out, _ordered("isposinf", x) == math.inf, "isposinf")
 
 
 @implements(np.isneginf)
 def isneginf(x: Any, out: Any = None) -> Any:
-    reject("isneginf", out=out)
-    return operand(x) == -math.inf
+    return UFUNC_METHODS["into"](out, _ordered("isneginf", x) == -math.inf, "isneginf")
 
 
 @implements(np.isreal)
@@ -245,9 +252,3 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
 @implements(np.common_type)
 def common_type(*arrays: Any) -> Any:
     return np.common_type(*[np.empty(0, operand(x).dtype) for x in arrays])
-
-
-@implements(np.may_share_memory, np.shares_memory)
-def may_share_memory(a: Any, b: Any, max_work: Any = None) -> bool:
-    """False: traced values are never views of one another."""
-    return False

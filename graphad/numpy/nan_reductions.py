@@ -10,6 +10,8 @@ import numpy as np
 
 from graphad.numpy import reductions
 from graphad.numpy._register import axes_of, implements, operand
+from graphad.ops.arithmetic import undefined
+from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 
 
@@ -47,6 +49,11 @@ def nanprod(
     return reductions.prod(_filled(operand(a), 1)[0], axis, dtype, out, keepdims, initial, where)
 
 
+def _nothing(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
+    """NaN, whose derivative in the elements is NaN: what a reduction gives that has nothing left to reduce."""
+    return undefined(reductions.sum_(x, axis, keepdims=keepdims, where=where))
+
+
 def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
     def extremum(
         a: Any,
@@ -61,7 +68,7 @@ def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
         found = reduce(filled, axis, keepdims=keepdims, initial=initial, where=where)
         if missing is None or initial is not np._NoValue:
             return found
-        return select(reductions.all_(missing, axis, keepdims=keepdims), np.asarray(math.nan, x.dtype), found)
+        return select(reductions.all_(missing, axis, keepdims=keepdims), _nothing(x, axis, keepdims, where), found)
 
     extremum.__name__ = extremum.__qualname__ = name
     extremum.__doc__ = f"NumPy's `{name}`: NaN where every element is and no `initial` is given."
@@ -84,7 +91,18 @@ def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Any:
     a = operand(a)
-    return reductions.mean(_filled(a, 0)[0], axis, dtype, out, keepdims, where=_present(a, where))
+    present = _present(a, where)
+    value = reductions.mean(_filled(a, 0)[0], axis, dtype, out, keepdims, where=present)
+    return _where_any(value, a, axis, keepdims, where, present, 0)
+
+
+def _where_any(value: Any, a: Any, axis: Any, keepdims: Any, where: Any, present: Any, ddof: Any) -> Any:
+    """A statistic, or NaN where no more than `ddof` elements are left."""
+    if present is True or present is np._NoValue:
+        return value
+    axes = axes_of(a, axis, "nanmean")
+    count = reductions.count_nonzero(np.broadcast_to(present, a.shape), axes, keepdims=bool(keepdims))
+    return select(count <= ddof, cast(_nothing(a, axis, keepdims, where), value.dtype), value)
 
 
 @implements(np.nanvar)
@@ -101,15 +119,19 @@ def nanvar(
     correction: Any = np._NoValue,
 ) -> Any:
     """NumPy's `nanvar`: NaN where no more than `ddof` elements are left."""
+    options = {"where": where, "mean": mean, "correction": correction}
+    return _nan_spread(reductions.var, a, axis, dtype, out, ddof, keepdims, **options)
+
+
+def _nan_spread(
+    spread: Any, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any, where: Any, mean: Any,
+    correction: Any,
+) -> Any:  # fmt: skip
     a = operand(a)
     ddof = ddof if correction is np._NoValue else correction
     present = _present(a, where)
-    value = reductions.var(_filled(a, 0)[0], axis, dtype, out, ddof, keepdims, where=present, mean=mean)
-    if present is True or present is np._NoValue:
-        return value
-    axes = axes_of(a, axis, "nanvar")
-    count = reductions.count_nonzero(np.broadcast_to(present, a.shape), axes, keepdims=bool(keepdims))
-    return select(count <= ddof, np.asarray(math.nan, value.dtype), value)
+    value = spread(_filled(a, 0)[0], axis, dtype, out, ddof, keepdims, where=present, mean=mean)
+    return _where_any(value, a, axis, keepdims, where, present, ddof)
 
 
 @implements(np.nanstd)
@@ -127,7 +149,7 @@ def nanstd(
 ) -> Any:
     """NumPy's `nanstd`: NaN where no more than `ddof` elements are left."""
     options = {"where": where, "mean": mean, "correction": correction}
-    return reductions.root(nanvar(a, axis, dtype, out, ddof, keepdims, **options))
+    return _nan_spread(reductions.std, a, axis, dtype, out, ddof, keepdims, **options)
 
 
 @implements(np.nancumsum)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
+from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy._register import (
     NAMESPACE,
     creates,
@@ -72,11 +72,18 @@ def _matrix(arr: Any, name: str) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
+def _whole(x: Any, name: str) -> Any:
+    """Indices in 64 bits. Raises `TypeMismatchError` for what is no integer."""
+    if x.dtype.kind not in "iub":
+        raise TypeMismatchError(f"{name}: indices must be integers, not {x.dtype}")
+    return cast(x, INT64)
+
+
 @implements(np.unravel_index)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
     """NumPy's `unravel_index`; traced indices are not checked."""
     require("unravel_index", "order", order, "C", "F")
-    flat = cast(operand(indices), INT64)
+    flat = _whole(operand(indices), "unravel_index")
     extents = ints(shape)
     steps = _steps(extents, order)
     return tuple(flat // step % max(n, 1) for step, n in zip(steps, extents, strict=True))
@@ -101,7 +108,7 @@ def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: s
     total: Any = np.zeros((), INT64)
     for row, n, step, how in zip(rows, extents, _steps(extents, order), modes, strict=True):
         require("ravel_multi_index", "mode", how, "raise", "wrap", "clip")
-        index = cast(operand(row), INT64)
+        index = _whole(operand(row), "ravel_multi_index")
         array = known(index)
         if how == "raise" and array is not None and not ((array >= 0) & (array < n)).all():
             raise ShapeError(f"ravel_multi_index: an index lies outside of 0 ... {n - 1}")

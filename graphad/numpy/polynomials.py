@@ -9,12 +9,11 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.numpy._register import dtype_of, float_dtype, implements, known, operand
-from graphad.numpy.creation import vander
+from graphad.numpy.creation import asarray, vander
 from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.scans import convolve
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
-from graphad.trace import PYTHON_SCALARS
 
 
 def _row(p: Any, name: str) -> Any:
@@ -27,10 +26,10 @@ def _row(p: Any, name: str) -> Any:
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """NumPy's `polyval`, by Horner's scheme."""
-    p = operand(p)
-    x = x if type(x) in PYTHON_SCALARS else operand(x)
-    out = p[0] + 0 * x if p.shape[0] else 0 * x
-    for i in range(1, p.shape[0]):
+    # The point is made an array, and so a Python number has a dtype of its own: small coefficients do not overflow.
+    p, x = operand(p), asarray(x)
+    out = np.zeros_like(x)
+    for i in range(p.shape[0]):
         out = out * x + p[i]
     return out
 

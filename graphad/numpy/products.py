@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, implements, operand, reject
+from graphad.numpy._register import axis_of, implements, operand, reject, unlaid
+from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.ops import contraction as ops
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
@@ -80,7 +81,8 @@ def matvec(x1: Any, x2: Any) -> Any:
 
 def vecmat(x1: Any, x2: Any) -> Any:
     """NumPy's `vecmat`: conjugated vectors times matrices."""
-    return matmul(np.conj(operand(x1))[..., None, :], x2)[..., 0, :]
+    x1 = operand(x1)
+    return matmul((np.conj(x1) if x1.dtype.kind == "c" else x1)[..., None, :], x2)[..., 0, :]
 
 
 for _handler, _ranks in ((vecdot, (1, 1, 0)), (matvec, (2, 1, 1)), (vecmat, (1, 2, 1))):
@@ -103,15 +105,17 @@ def linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     return tensordot(x1, x2, axes)
 
 
-@implements(np.einsum)
+@implements(np.einsum, laid=True)
 def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any) -> Any:
     """NumPy's `einsum` in any form, contracted pair by pair in an order of few operations."""
     dtype = kwargs.get("dtype")
+    # In the form of operands and lists of axes, every second argument is an operand.
+    at = range(1, len(operands)) if isinstance(operands[0], str) else range(0, len(operands) - 1, 2)
+    operands = tuple(operand(x) if i in at else x for i, x in enumerate(operands))
     if dtype is not None:
-        # In the form of operands and lists of axes, every second argument is an operand.
-        at = range(1, len(operands)) if isinstance(operands[0], str) else range(0, len(operands) - 1, 2)
-        operands = tuple(cast(operand(x), dtype) if i in at else x for i, x in enumerate(operands))
-    return ops.einsum(*operands, optimize=True if optimize is False else optimize)
+        operands = tuple(cast(x, dtype) if i in at else x for i, x in enumerate(operands))
+    found = ops.einsum(*operands, optimize=True if optimize is False else optimize)
+    return laid(found, UNKNOWN) if found.ndim > 1 and len(at) > 1 else unlaid(found)
 
 
 @implements(np.einsum_path)

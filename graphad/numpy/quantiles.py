@@ -11,6 +11,7 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy._register import axes_of, float_dtype, implements, known, operand, require
 from graphad.numpy.indexing import getitem
 from graphad.ops import shape as shapes
+from graphad.ops.arithmetic import undefined
 from graphad.ops.elementwise import cast
 from graphad.ops.index import take_along_axis
 from graphad.ops.select import select
@@ -76,18 +77,14 @@ def _flat_last(a: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _between(low: Any, high: Any, weight: Any, dtype: Any) -> Any:
-    """`low` where the weight is 0, `high` where it is 1, exact at both ends."""
+    """`low` where the weight is 0, `high` where it is 1, exact at both ends; NaN beside an infinity, as in NumPy."""
     if low.dtype.kind != "f":
         low, high = cast(low, dtype), cast(high, dtype)
     width, weight = cast(high - low, dtype), cast(operand(weight), dtype)
     low, high = cast(low, dtype), cast(high, dtype)
     if not isinstance(weight, Tracer) and weight.ndim == 0:
-        if weight == 0:
-            return low
-        return (low + high) / 2 if weight == 0.5 else low + width * weight
-    inside = select(weight >= 0.5, high - width * (1 - weight), low + width * weight)
-    # A traced weight has a derivative at 0 too.
-    return inside if isinstance(weight, Tracer) else select(weight == 0, low, inside)
+        return high - width * (1 - weight) if weight >= 0.5 else low + width * weight
+    return select(weight >= 0.5, high - width * (1 - weight), low + width * weight)
 
 
 def _quantile(
@@ -132,12 +129,14 @@ def _unweighted(flat: Any, q: Any, weak: bool, method: str, skip: bool) -> Any:
         if missing:
             # NaN is sorted to the end.
             largest = ordered[..., n - 1]
-            value = select(np.isnan(largest), cast(largest, dtype), cast(value, dtype))
+            value = select(np.isnan(largest), cast(undefined(largest), dtype), cast(value, dtype))
         return value
     count = np.sum(np.logical_not(np.isnan(flat)), axis=-1)
     low, high, weight = _place(method, count, shapes.reshape(q, (-1, *(1,) * len(rest))))
     value = _along(ordered, low)
-    return value if high is None else _between(value, _along(ordered, high), weight, dtype)
+    if high is not None:
+        value = _between(value, _along(ordered, high), weight, dtype)
+    return select(count == 0, cast(undefined(ordered[..., 0]), value.dtype), value)
 
 
 def _pick(ordered: Any, place: Any) -> Any:
@@ -175,7 +174,7 @@ def _weighted(a: Any, flat: Any, axes: tuple[int, ...], q: Any, weights: Any, sk
     value = _along(ordered, place)
     if flat.dtype.kind == "f" and not skip:
         largest = ordered[..., -1]
-        value = select(np.isnan(largest), largest, value)
+        value = select(np.isnan(largest), undefined(largest), value)
     return value
 
 
@@ -254,13 +253,22 @@ def _hundredth(q: Any) -> Any:
 def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: bool = False) -> Any:
     a = operand(a)
     axes = axes_of(a, axis, "median")
+    rest = tuple(1 if i in axes else m for i, m in enumerate(a.shape) if keepdims or i not in axes)
     if any(a.shape[i] == 0 for i in axes):
-        rest = tuple(1 if i in axes else m for i, m in enumerate(a.shape) if keepdims or i not in axes)
         return shapes.full(rest, math.nan, float_dtype(a))
     if a.dtype.kind == "c":
         known = np.where(np.isnan(np.sum(a, axes, keepdims=True)), math.nan, a)
         return nanmedian(known, axes, keepdims=keepdims)
-    return _quantile(a, 0.5, axes, "linear", keepdims, None, "median")
+    flat = _flat_last(a, axes)
+    n, dtype = flat.shape[-1], float_dtype(a)
+    ordered = Sort(flat.ndim - 1)(flat)
+    middle = cast(ordered[..., n // 2], dtype)
+    if n % 2 == 0:
+        middle = (cast(ordered[..., n // 2 - 1], dtype) + middle) / 2
+    if a.dtype.kind == "f":
+        largest = ordered[..., n - 1]
+        middle = select(np.isnan(largest), undefined(largest), middle)
+    return shapes.reshape(middle, rest)
 
 
 @implements(np.nanmedian)
@@ -279,4 +287,5 @@ def nanmedian(
     ordered = Sort(flat.ndim - 1)(flat)
     low, high = (_along(ordered, _within(place, flat.shape[-1])) for place in ((count - 1) // 2, count // 2))
     rest = tuple(1 if i in axes else m for i, m in enumerate(a.shape) if keepdims is True or i not in axes)
-    return shapes.reshape(np.where(count % 2 == 1, low, (low + high) / 2), rest)
+    middle = select(count % 2 == 1, low, (low + high) / 2)
+    return shapes.reshape(select(count == 0, undefined(ordered[None, ..., 0]), middle), rest)

@@ -14,6 +14,7 @@ from graphad.ops import reduce as ops
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import full, reshape
+from graphad.trace import PYTHON_SCALARS
 from graphad.types import FLOAT64, DType
 
 
@@ -39,6 +40,13 @@ def _truth(x: Any) -> Any:
     return cast(operand(x), bool)
 
 
+def start_of(initial: Any, dtype: DType) -> Any:
+    """What a reduction starts from, in its dtype. A Python number beyond its bounds raises `OverflowError`."""
+    if type(initial) in PYTHON_SCALARS and dtype.kind in "iu":
+        return np.asarray(int(initial), dtype)
+    return cast(operand(initial), dtype)
+
+
 @implements(np.sum, method="sum")
 def sum_(
     a: Any,
@@ -56,7 +64,7 @@ def sum_(
     x = _masked(x, where, 0)
     total = (ops.Any_ if x.dtype.kind == "b" else ops.Sum)(axes)(x) if axes else x
     if initial is not np._NoValue:
-        total = total + cast(operand(initial), x.dtype)
+        total = total + start_of(initial, x.dtype)
     return keep(total, x, axes, keepdims)
 
 
@@ -77,7 +85,7 @@ def prod(
     x = _masked(x, where, 1)
     total = (ops.All if x.dtype.kind == "b" else ops.Prod)(axes)(x) if axes else x
     if initial is not np._NoValue:
-        total = total * cast(operand(initial), x.dtype)
+        total = total * start_of(initial, x.dtype)
     return keep(total, x, axes, keepdims)
 
 
@@ -94,7 +102,7 @@ def _extremum(name: str, op: Any, combine: Any) -> Callable[..., Any]:
         x = operand(a)
         axes = axes_of(x, axis, name)
         given = initial is not np._NoValue and initial is not None
-        initial = cast(operand(initial), x.dtype) if given else None
+        initial = start_of(initial, x.dtype) if given else None
         if where is not True and where is not np._NoValue:
             if not given:
                 raise ShapeError(f"{name}: where= needs initial=, since the operation has no identity")
@@ -203,20 +211,27 @@ def var(
 ) -> Any:
     """NumPy's `var`: the mean squared distance from the mean, with `n - ddof` in the denominator."""
     reject("var", out=out)
+    deviation, axes, divisor, result = _deviations("var", a, axis, dtype, ddof, keepdims, where, mean, correction)
+    squares = np.real(deviation * np.conj(deviation)) if deviation.dtype.kind == "c" else np.square(deviation)
+    total = sum_(squares, axes, squares.dtype, keepdims=keepdims)
+    return cast(total / divisor, result if result.kind != "c" else squares.dtype)
+
+
+def _deviations(
+    name: str, a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, mean: Any, correction: Any
+) -> tuple[Any, tuple[int, ...], Any, Any]:
+    """The distances from the mean, 0 where left out; the axes; what to divide by; and the dtype of the result."""
     a = operand(a)
-    axes = axes_of(a, axis, "var")
+    axes = axes_of(a, axis, name)
     working, result = _working(a, dtype)
     x = cast(a, working)
     ddof = ddof if correction is np._NoValue else correction
     if mean is np._NoValue:
         mean = sum_(x, axes, working, keepdims=True, where=where) / _count(a, axes, where, True)
-    deviation = x - mean
-    squares = np.real(deviation * np.conj(deviation)) if working.kind == "c" else np.square(deviation)
-    kept = keepdims is not np._NoValue and bool(keepdims)
-    total = sum_(squares, axes, squares.dtype, keepdims=kept, where=where)
-    count = _count(a, axes, where, kept)
+    deviation = _masked(x - mean, where, 0)
+    count = _count(a, axes, where, keepdims is not np._NoValue and bool(keepdims))
     divisor = max(count - ddof, 0) if isinstance(count, int) else np.maximum(count - ddof, 0)
-    return cast(total / divisor, result if result.kind != "c" else squares.dtype)
+    return deviation, axes, divisor, result
 
 
 @implements(np.std, method="std")
@@ -232,15 +247,13 @@ def std(
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
 ) -> Any:
-    """NumPy's `std`. Its derivative is 0 where all elements are equal."""
-    options = {"where": where, "mean": mean, "correction": correction}
-    return root(var(a, axis, dtype, out, ddof, keepdims, **options))
-
-
-def root(x: Any) -> Any:
-    """`sqrt(x)` of a sum of squares: its derivative is 0 where all of them are 0, a subgradient of the norm."""
-    zero = x == 0
-    return np.where(zero, x, np.sqrt(np.where(zero, np.ones((), x.dtype), x)))
+    """NumPy's `std`. Its derivative is 0 where all elements are equal; that of one element is 0 for every element."""
+    reject("std", out=out)
+    deviation, axes, divisor, result = _deviations("std", a, axis, dtype, ddof, keepdims, where, mean, correction)
+    single = mean is np._NoValue and math.prod([deviation.shape[i] for i in axes]) == 1
+    size = keep(ops.Sum(axes)(np.real(deviation)) if single else ops.Norm(axes)(deviation), deviation, axes, keepdims)
+    scale = math.sqrt(divisor) if isinstance(divisor, int) else np.sqrt(cast(divisor, size.dtype))
+    return cast(size / scale, result if result.kind != "c" else size.dtype)
 
 
 @implements(np.average)

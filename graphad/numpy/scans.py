@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
-from graphad.numpy._register import axes_of, axis_of, dtype_of, implements, operand, reject, require
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.numpy._register import axes_of, axis_of, dtype_of, implements, is_finite, operand, reject, require
 from graphad.numpy.manipulation import reverse, slice_axis
 from graphad.numpy.reductions import accumulator
 from graphad.ops import shape as shapes
@@ -95,6 +95,9 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append:
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     middle = diff(shapes.reshape(operand(ary), (-1,)))
     parts = [to_begin, middle, to_end]
+    for name, x in (("to_begin", to_begin), ("to_end", to_end)):
+        if x is not None and not np.can_cast(operand(x).dtype, middle.dtype, "same_kind"):
+            raise TypeMismatchError(f"ediff1d: {name} of {operand(x).dtype} cannot be cast to {middle.dtype}")
     flat = [cast(shapes.reshape(operand(x), (-1,)), middle.dtype) for x in parts if x is not None]
     return shapes.concatenate(flat, 0) if len(flat) > 1 else middle
 
@@ -124,7 +127,7 @@ def _gradient(f: Any, h: Any, axis: int, edge_order: int) -> Any:
     if h.ndim:
         if h.shape != (n,):
             raise ShapeError(f"gradient: coordinates of shape {list(h.shape)} for {n} elements along axis {axis}")
-        h = diff(h)
+        h = diff(cast(h, float) if h.dtype.kind in "iu" else h)
         if not isinstance(h, Tracer) and (h == h[0]).all():
             h = h[0]
     d = shapes.reshape(h, (-1,) + (1,) * (f.ndim - 1))
@@ -168,7 +171,10 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: str = "full") -> Any:
-    """NumPy's `convolve` of two vectors: a matrix of shifted copies of the longer times the shorter."""
+    """NumPy's `convolve` of two vectors: a matrix of shifted copies of the longer times the shorter.
+
+    Where the shorter may hold what is not finite, its products with zeros beyond the ends of the longer are not formed.
+    """
     require("convolve", "mode", mode, "full", "same", "valid")
     a, v = (shapes.reshape(operand(x), (-1,)) if operand(x).ndim == 0 else operand(x) for x in (a, v))
     if a.ndim != 1 or v.ndim != 1 or not a.size or not v.size:
@@ -177,19 +183,39 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     if v.size > a.size:
         a, v = v, a
     n, m = a.size, v.size
+    if mode != "valid" and m > 1 and not is_finite(v):
+        first, last = (0, n + m - 1) if mode == "full" else ((m - 1) // 2, (m - 1) // 2 + n)
+        return shifted_sum(cast(a, dtype), cast(v, dtype))[first:last]
     padded = shapes.Pad((m - 1,), (m - 1,), (0,))(cast(a, dtype)) if m > 1 else cast(a, dtype)
     first, count = {"full": (0, n + m - 1), "same": ((m - 1) // 2, n), "valid": (m - 1, n - m + 1)}[mode]
     windows = np.take(padded, np.arange(first, first + count)[:, None] + np.arange(m)[None, :])
     return np.dot(windows, reverse(cast(v, dtype), (0,)))
 
 
+def shifted_sum(rows: Any, taps: Any) -> Any:
+    """`sum_j taps[j] rows[..., i - j]` for all `i` where a product exists, and of those products alone.
+
+    The products are padded to rows of one more than the length of the result; read in rows of that length, the products
+    with tap `j` begin `j` places late.
+    """
+    n, m = rows.shape[-1], taps.shape[0]
+    products = rows[..., None, :] * taps[:, None]
+    lead = products.shape[:-2]
+    wide = shapes.Pad((0,) * (len(lead) + 2), (*(0,) * (len(lead) + 1), m), (0,) * (len(lead) + 2))(products)
+    flat = shapes.reshape(wide, (*lead, m * (n + m)))[..., : m * (n + m - 1)]
+    op = np.any if products.dtype.kind == "b" else np.sum
+    return cast(op(shapes.reshape(flat, (*lead, m, n + m - 1)), axis=-2), products.dtype)
+
+
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: str = "valid") -> Any:
     """NumPy's `correlate` of two vectors, `sum_n a[n + k] conj(v[n])`."""
     a, v = operand(a), operand(v)
-    out = convolve(a, np.conj(reverse(v, (0,))), mode)
+    kernel = reverse(v, (0,))
+    kernel = np.conj(kernel) if v.dtype.kind == "c" else kernel
+    out = convolve(a, kernel, mode)
     if mode == "same" and v.size > a.size and a.size % 2 == 0:
         # The two orders of the operands center a kernel of even length one element apart.
-        whole = convolve(a, np.conj(reverse(v, (0,))), "full")
+        whole = convolve(a, kernel, "full")
         return slice_axis(whole, 0, a.size // 2, a.size // 2 + v.size)
     return out

@@ -34,7 +34,7 @@ def scalar_or_operand(x: Any) -> Any:
     return x if type(x) in PYTHON_SCALARS else operand(x)
 
 
-@implements(np.where, beyond=("size", "fill_value"))
+@implements(np.where, laid=True, beyond=("size", "fill_value"))
 def where(condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, fill_value: Any = None) -> Any:
     """NumPy's `where`: elements of `x` where the condition holds, else of `y`; without them as `nonzero`."""
     if x is None and y is None:
@@ -91,6 +91,11 @@ def clip(
     reject("clip", **{k: v for k, v in kwargs.items() if k not in ("casting", "order", "subok")})
     low, high = (given if other is np._NoValue else other for given, other in ((a_min, min), (a_max, max)))
     x = operand(a) if dtype is None else cast(operand(a), dtype)
+    if x.dtype.kind in "iu":
+        # Python integers beyond the dtype bound nothing; on the other side NumPy raises OverflowError.
+        limits = np.iinfo(x.dtype)
+        low = None if type(low) is int and low <= limits.min else low
+        high = None if type(high) is int and high >= limits.max else high
     if low is not None and low is not np._NoValue:
         x = np.maximum(x, scalar_or_operand(low))
     if high is not None and high is not np._NoValue:
@@ -177,7 +182,7 @@ def diag(v: Any, k: int = 0) -> Any:
     v = operand(v)
     if v.ndim not in (1, 2):
         raise ShapeError(f"diag: needs one axis or two, not {v.ndim}")
-    return diagonal(v, k) if v.ndim == 2 else diagflat(v, k)
+    return NAMESPACE[np.diagonal](v, k) if v.ndim == 2 else diagflat(v, k)
 
 
 @implements(np.diagflat)

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphad.errors import ShapeError, TracerError
 from graphad.numpy._register import axis_of, implements, known, operand, recorded, static
+from graphad.numpy.masked import Places
 from graphad.numpy.selecting import take, where
 from graphad.numpy.sorting import argsort, lexsort, searchsorted, sort
 from graphad.ops import shape as shapes
@@ -75,9 +76,17 @@ def _truth(a: Any) -> Any:
 _KEEP = "use numpy.where(condition, x, y) to keep the shape, or graphad.numpy's function with size="
 
 
+def _unknown(mask: Any, size: Any) -> bool:
+    """Whether it is known at run time only where a mask holds, and no number of places is given."""
+    return size is None and isinstance(mask, Tracer) and known(mask) is None
+
+
 @implements(np.flatnonzero, beyond=BEYOND)
 def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
-    """NumPy's `flatnonzero`; the first `size` places if that is given, filled up with `fill_value` or 0."""
+    """NumPy's `flatnonzero`; the first `size` places if that is given, filled up with `fill_value` or 0. Without it
+    places that are not known can be indices of reads and writes, as their mask can."""
+    if _unknown(_truth(a), size):
+        return Places(shapes.reshape(_truth(a), (-1,)), 0)
     found, real = places(shapes.reshape(_truth(a), (-1,)), size, "flatnonzero", _KEEP)
     return _filled(found, real, 0 if fill_value is None else fill_value)
 
@@ -85,10 +94,12 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
 @implements(np.nonzero, method="nonzero", beyond=BEYOND)
 def nonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> tuple[Any, ...]:
     """NumPy's `nonzero`; the first `size` places if that is given, filled up with `fill_value` (a number, or one for
-    each axis) or 0."""
+    each axis) or 0. Without it places that are not known can be indices of reads and writes, as their mask can."""
     a = _truth(a)
     if a.ndim == 0:
         raise ShapeError("nonzero: an array without axes has no places; use numpy.atleast_1d")
+    if _unknown(a, size):
+        return tuple([Places(a, axis) for axis in range(a.ndim)])
     found, real = places(shapes.reshape(a, (-1,)), size, "nonzero", _KEEP)
     fills = fill_value if isinstance(fill_value, tuple) else (fill_value or 0,) * a.ndim
     strides = [math.prod(a.shape[i + 1 :]) for i in range(a.ndim)]
@@ -100,6 +111,8 @@ def nonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> tuple[Any, .
 def argwhere(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
     """NumPy's `argwhere`; the first `size` places if that is given, filled up with `fill_value` or 0."""
     a = operand(a)
+    if _unknown(a, size):
+        raise _refusal("argwhere", a)
     found = nonzero(shapes.reshape(a, a.shape or (1,)), size=size, fill_value=fill_value)
     return shapes.stack(found, 1)[:, : a.ndim]
 
@@ -127,6 +140,8 @@ def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """NumPy's `trim_zeros` of an array whose zeros are known while tracing. Raises `TracerError` elsewhere."""
     x = operand(filt)
     array = known(x)
+    if not x.ndim:
+        return x
     if array is None:
         raise _refusal("trim_zeros", x, "slice with bounds that are known while tracing")
     numbers = np.trim_zeros(np.where(array != 0, np.arange(1, array.size + 1).reshape(array.shape), 0), trim, axis)

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
+from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy._register import (
     axis_of,
     float_dtype,
     implements,
+    is_finite,
     known,
     operand,
     operands,
@@ -82,7 +83,8 @@ def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, orde
 @implements(np.sort_complex)
 def sort_complex(a: Any) -> Any:
     a = operand(a)
-    return cast(sort(a), np.result_type(a.dtype, np.complex64))
+    small = a.dtype.kind in "iu" and a.dtype.itemsize < 4
+    return cast(sort(a), np.complex64 if small else a.dtype if a.dtype.kind == "c" else np.complex128)
 
 
 @implements(np.lexsort)
@@ -131,7 +133,9 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
     """NumPy's `digitize`; traced edges are taken as falling where the first is above the last."""
-    edges = operand(bins)
+    x, edges = operand(x), operand(bins)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError("digitize: complex numbers lie in no bins; take numpy.real or numpy.abs of them")
     if edges.ndim != 1:
         raise ShapeError(f"digitize: the edges must have one axis, not {edges.ndim}")
     if edges.size < 2:
@@ -168,9 +172,30 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     if n == 1:
         out = shapes.broadcast_to(fp[0], x.shape)
     else:
-        i = np.clip(searchsorted(xp, x, "right") - 1, 0, n - 2)
+        place = searchsorted(xp, x, "right")
+        i = np.clip(place - 1, 0, n - 2)
         x0, x1, f0, f1 = (take(v, j) for v, j in ((xp, i), (xp, i + 1), (fp, i), (fp, i + 1)))
-        width = x1 - x0
-        out = f0 + (f1 - f0) / select(width == 0, np.ones(()), width) * (x - x0)
+        out = _on_lines(x, x0, x1, f0, f1, place == n, is_finite(xp) and is_finite(fp))
     out = np.where(x < xp[0], fp[0] if left is None else left, out)
     return np.where(x > xp[n - 1], fp[n - 1] if right is None else right, out)
+
+
+def _on_lines(x: Any, x0: Any, x1: Any, f0: Any, f1: Any, beyond: Any, finite: bool) -> Any:
+    """The lines through two points each, from the second where `x` is `beyond` it; the same number at both points.
+
+    Where the points are not known to be `finite`, what is not touches nothing at the other point, and as in NumPy the
+    line is also tried from its other end.
+    """
+    width = x1 - x0
+    rise, near, start = f1 - f0, select(beyond, x1, x0), select(beyond, f1, f0)
+    away = x - near
+    if finite:
+        return start + rise / select(width == 0, np.ones(()), width) * away
+    known_point = x == near
+    rise = select(np.logical_and(known_point, np.logical_not(np.isfinite(rise))), np.zeros((), rise.dtype), rise)
+    slope = rise / select(width == 0, np.ones(()), width)
+    found = start + slope * select(np.logical_and(known_point, np.isinf(x)), np.zeros(()), away)
+    other = f1 + slope * (x - x1)
+    flat = np.logical_and(f0 == f1, np.logical_and(np.isnan(other), np.logical_not(np.isnan(x))))
+    lost = np.logical_and(np.isnan(found), np.logical_not(known_point))
+    return select(lost, select(flat, f0, other), found)

@@ -12,10 +12,10 @@ from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismat
 from graphad.numpy import reductions, scans
 from graphad.numpy._register import axes_of, axis_of, known, located_errors, operand, static
 from graphad.numpy.indexing import getitem, read_index
-from graphad.numpy.inplace import assign, own
 from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.masked import mask_of
 from graphad.numpy.updates import At
+from graphad.numpy.views import assign, own
 from graphad.ops import shape as shapes
 from graphad.ops.cumulative import Cummax, Cummin
 from graphad.ops.elementwise import cast
@@ -222,7 +222,7 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
             f"{describe_location(user_location())}; make the array with graphad.numpy, or from a traced one"
         )
     values = tuple(operand(v) for v in values)
-    if ufunc in AT and x.dtype.kind in "fc" and np.can_cast(values[0].dtype, x.dtype, "same_kind"):
+    if ufunc in AT and _at_once(ufunc, x.dtype, values[0]):
         assign(x, getattr(At(own(x))[indices], AT[ufunc])(*values), f"{ufunc.__name__}.at")
         return
     mask = mask_of(x, indices)
@@ -235,7 +235,8 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
         names = ", ".join(f.__name__ for f in AT)
         raise TracerError(
             f"{ufunc.__name__}.at: traced places{describe_location(user_location())}, of which some may be the same; "
-            f"for arrays of floating-point numbers {names} can, else change one element after the other in a loop"
+            f"with values of the array's dtype {names} can (divide of floating-point numbers), else change one element "
+            "after the other in a loop"
         )
     values = tuple(shapes.reshape(shapes.broadcast_to(v, places.shape), (-1,)) for v in values)
     flat, places = shapes.reshape(own(x), (-1,)), shapes.reshape(places, (-1,))
@@ -243,6 +244,22 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
         new = ufunc(flat[places[chosen]], *[v[chosen] for v in values])
         flat = At(flat)[places[chosen]].set(new)
     assign(x, shapes.reshape(flat, x.shape), f"{ufunc.__name__}.at")
+
+
+def _at_once(ufunc: Any, dtype: DType, values: Any) -> bool:
+    """Whether values can be cast to the dtype of the array first: the low bits of sums need no others.
+
+    With signed integers NumPy changes unsigned ones of 64 bits by way of floating-point numbers; counts stay the same.
+    """
+    given = values.dtype
+    if dtype.kind not in "iu":
+        return dtype.kind in "fc" and np.can_cast(given, dtype, "same_kind")
+    common = np.promote_types(dtype, given)
+    if common.kind == "f" and given.kind == "i":
+        return ufunc is np.add and not isinstance(values, Tracer) and bool(np.all(values >= 0))
+    if ufunc in (np.add, np.subtract, np.multiply):
+        return given.kind in "iub"
+    return ufunc is not np.divide and common == dtype
 
 
 def _rounds(places: Any) -> list[Any]:

@@ -58,7 +58,7 @@ class Update:
 
     def subtract(self, values: Any) -> Any:
         """`x` with the values subtracted at the index."""
-        return self.add(-operand(values))
+        return self.add(-_cast_first(self.x, values))
 
     def multiply(self, values: Any) -> Any:
         """`x` with the elements at the index multiplied by the values."""
@@ -70,15 +70,30 @@ class Update:
 
     def min(self, values: Any) -> Any:
         """`x` with the smaller of element and value at the index."""
-        return _combine(self.x, self.index, values, np.minimum, np.min, math.inf)
+        return _combine(self.x, self.index, values, np.minimum, np.min, _bound(self.x, 1))
 
     def max(self, values: Any) -> Any:
         """`x` with the larger of element and value at the index."""
-        return _combine(self.x, self.index, values, np.maximum, np.max, -math.inf)
+        return _combine(self.x, self.index, values, np.maximum, np.max, _bound(self.x, -1))
 
     def apply(self, function: Callable[[Any], Any]) -> Any:
         """`x` with `function(x[index])` at the index."""
         return self.set(function(self.get()))
+
+
+def _cast_first(x: Any, values: Any) -> Any:
+    """Values as an array: truth values in the dtype of `x`, and integers too where that is one, which wraps around."""
+    values = operand(values)
+    whole = x.dtype.kind in "iu" and values.dtype.kind in "iu"
+    return cast(values, x.dtype) if whole or values.dtype.kind == "b" else values
+
+
+def _bound(x: Any, sign: int) -> float:
+    """A number that no element is beyond: the largest of the dtype for a positive sign, else the smallest."""
+    if x.dtype.kind in "iu":
+        limits = np.iinfo(x.dtype)
+        return limits.max if sign > 0 else limits.min
+    return sign * math.inf
 
 
 def _located_set(x: Any, index: Any, values: Any) -> Any:
@@ -176,11 +191,12 @@ def _places(x: Any, index: Any) -> Any:
 
 def _combine(x: Any, index: Any, values: Any, combine: Any, reduce: Any, neutral: float) -> Any:
     """`combine(x[index], values)` at the index, repeated where an element is named repeatedly."""
+    values = _cast_first(x, values)
     plan = read_index(x, index)
     places = _places(x, index)
     if not plan.arrays or (not isinstance(places, Tracer) and len(np.unique(places)) == places.size):
-        return _located_set(x, index, combine(getitem(x, index), operand(values)))
-    updates = reshape(broadcast_to(operand(values), places.shape), (-1, 1))
+        return _located_set(x, index, combine(getitem(x, index), values))
+    updates = reshape(broadcast_to(values, places.shape), (-1, 1))
     chosen = reshape(places, (-1, 1)) == iota(x.size)
     factors = reduce(np.where(chosen, updates, neutral), axis=0) if places.size else neutral
     return cast(combine(x, reshape(factors, x.shape) if places.size else neutral), x.dtype)

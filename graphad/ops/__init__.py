@@ -3,6 +3,7 @@
 from graphad.ops import (
     arithmetic,
     bessel,
+    checks,
     complex,
     composed,
     contraction,
@@ -13,6 +14,7 @@ from graphad.ops import (
     determinant,
     distributions,
     dot_general,
+    draws,
     dynamic,
     effects,
     eigen,
@@ -23,6 +25,7 @@ from graphad.ops import (
     fft,
     fused,
     gather,
+    guarding,
     higher,
     incomplete,
     index,
@@ -32,7 +35,7 @@ from graphad.ops import (
     matrices,
     matrix_functions,
     more_special,
-    quantiles,
+    parameters,
     random,
     reduce,
     rounding,
@@ -49,10 +52,11 @@ from graphad.ops import (
 )
 
 __all__ = [
-    "arithmetic", "bessel", "complex", "composed", "contraction", "control", "cumulative", "custom",
-    "decompositions", "determinant", "distributions", "dot_general", "dynamic", "effects", "eigen", "einsum",
-    "elementwise", "elliptic", "factors", "fft", "fused", "gather", "higher", "incomplete", "index", "legendre",
-    "linalg", "loops", "matrices", "matrix_functions", "more_special", "quantiles", "random", "reduce",
+    "arithmetic", "bessel", "checks", "complex", "composed", "contraction", "control", "cumulative",
+    "custom", "decompositions", "determinant", "distributions", "dot_general", "draws", "dynamic", "effects", "eigen",
+    "einsum", "elementwise", "elliptic", "factors", "fft", "fused", "gather", "guarding", "higher", "incomplete",
+    "index",
+    "legendre", "linalg", "loops", "matrices", "matrix_functions", "more_special", "parameters", "random", "reduce",
     "rounding", "scalar", "select", "shape", "slicing", "sort", "sparse", "special", "structured", "transcendental",
     "waves",
 ]  # fmt: skip

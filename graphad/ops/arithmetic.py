@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import Unsized
 from graphad.op import OPS, Sample, is_linear
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
-from graphad.ops.select import select
+from graphad.ops.machinery import MultiplyNoNan, multiply, multiply_no_nan, select
 from graphad.trace import UFUNCS, Tracer, kind_of
 from graphad.types import FLOAT64, DType
 
@@ -17,9 +18,6 @@ add = elementwise(np.add, code="{0} + {1}", partials=[1, 1], multilinear=[0, 1])
 subtract = elementwise(np.subtract, code="{0} - {1}", partials=[1, -1], multilinear=[0, 1])
 negative = elementwise(np.negative, code="-{0}", partials=[-1], multilinear=[0])
 positive = elementwise(np.positive, code="{0}", partials=[1], multilinear=[0])
-multiply = elementwise(
-    np.multiply, code="{0} * {1}", partials=[lambda out, x, y: y, lambda out, x, y: x], multilinear=[0, 1]
-)
 divide = elementwise(
     np.divide,
     code="{0} / {1}",
@@ -34,56 +32,28 @@ reciprocal: Any = elementwise(
 square = elementwise(np.square, code="{0} * {0}", partials=[lambda out, x: 2 * x])
 
 
-class MultiplyNoNan(Elementwise):
-    """`x * y`, and 0 where `y` is 0 even if `x` is infinite or NaN.
+class ScaleTangent(MultiplyNoNan):
+    """`x * y` for a derivative `x` that does not exist at a kink and a tangent `y`, and 0 where `y` is 0.
 
-    It multiplies a derivative that may be singular by a tangent or cotangent: no influence times anything is none.
+    What does not move does not meet the kink. Backwards an infinite derivative times a zero is NaN: it may stand for
+    any number there.
     """
 
-    code = "where({1} == 0, {1}, {0} * {1})"
-    multilinear = (0, 1)
-
-    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        return multiply.promote(kinds)  # type: ignore[no-any-return]
-
-    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
-        return multiply.result_dtypes(*dtypes)  # type: ignore[no-any-return]
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        x, y = xs
-        zero = y == 0
-        if xp is not np:
-            return xp.where(zero, y, x * y)
-        if not np.any(zero):
-            return np.multiply(x, y)
-        with np.errstate(invalid="ignore"):
-            return np.where(zero, y, np.multiply(x, y))
-
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        (x, y), (dx, dy) = primals, tangents
-        terms = [self(dx, y)] if dx is not None else []
-        if dy is not None:
-            terms.append(self(x, dy))
-        return terms[0] + terms[1] if len(terms) == 2 else terms[0]
+    leaves_out = ()
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         x, y = xs
-        return (self(ct, y), None) if is_linear(x) else (None, self(x, ct))
+        return (multiply_no_nan(ct, y), None) if is_linear(x) else (None, multiply(x, ct))
 
-    def decompose(self, *xs: Any) -> Any:
-        from graphad.ops.select import select
-
-        x, y = xs
-        return select(y == 0, y, x * y)
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
-        yield Sample(cls(), (x, x[::-1] + 0.5))
-        yield Sample(cls(), (x, x[0] - 0.25))
+    def transpose_masked(self, ct: Any, *xs: Any) -> Any:
+        return multiply_no_nan.transpose_masked(ct, *xs)
 
 
-multiply_no_nan = OPS["multiply_no_nan"] = MultiplyNoNan()
+def undefined(x: Any) -> Any:
+    """NaN, with a derivative of NaN: what is given where there is no value. A cotangent of 0 stays 0."""
+    nan = np.asarray(np.nan, x.dtype)
+    return nan + multiply_no_nan(nan, x)
+scale_tangent = OPS["scale_tangent"] = ScaleTangent()
 
 
 def _power_by_base(out: Any, x: Any, y: Any) -> Any:
@@ -95,7 +65,7 @@ def _power_by_base(out: Any, x: Any, y: Any) -> Any:
 
 def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
     # d(x**y)/dy = log(x) x**y, and its limit 0 where x is 0. NaN for a negative base, where no derivative exists.
-    return OPS["log"](select(x == 0, scalar(1, x.dtype), x)) * out  # type: ignore[operator]
+    return np.log(select(x == 0, scalar(1, x.dtype), x)) * out
 
 
 class _Power(Ufunc, abstract=True):
@@ -148,6 +118,10 @@ class IntegerPow(Elementwise):
         square, n, result = xs[0], abs(self.n), None
         if n == 0 or (self.n < 0 and square.dtype.kind not in "fc"):
             return super().decompose(*xs)
+        if self.n < -1:
+            # Of half the power first: the whole one may overflow where its reciprocal is a denormal number.
+            half = reciprocal(integer_pow(square, n // 2))
+            return half * half / square if n % 2 else half * half
         while True:
             if n & 1:
                 result = square if result is None else result * square
@@ -189,7 +163,7 @@ def operator_power(x: Any, y: Any) -> Any:
     """Python's `x ** y`, which NumPy computes by `sqrt` and `square` where it can."""
     if isinstance(x, Tracer) and type(y) in (int, float):
         if y == 0.5 and x.dtype.kind in "fc":
-            return OPS["sqrt"](x)  # type: ignore[operator]
+            return np.sqrt(x)  # type: ignore[call-overload]
         if y == 2 and type(y) is int and x.dtype.kind == "b":
             return square(x)
     return power(x, y)
@@ -248,7 +222,7 @@ remainder = elementwise(
     np.remainder, code="mod({0}, {1})", partials=[1, lambda out, x, y: -floor_divide(x, y)], domain=_DIVISION
 )
 fmod = elementwise(
-    np.fmod, code="fmod({0}, {1})", partials=[1, lambda out, x, y: -OPS["trunc"](x / y)], domain=_DIVISION
+    np.fmod, code="fmod({0}, {1})", partials=[1, lambda out, x, y: -np.trunc(x / y)], domain=_DIVISION
 )
 
 
@@ -268,7 +242,7 @@ def _is_weak(x: Any) -> bool:
 
 def _binary(op: Any, reflected: bool = False) -> Any:
     def operator(self: Tracer, other: Any) -> Any:
-        if other is None or isinstance(other, (str, bytes, dict, set)):
+        if other is None or isinstance(other, (str, bytes, dict, set, Unsized)):
             return NotImplemented
         out = op(other, self) if reflected else op(self, other)
         if self.weak and _is_weak(other):
@@ -303,7 +277,7 @@ def _bind_operators() -> None:
         setattr(Tracer, f"__{name}__", _unary(op))
     setattr(Tracer, "__divmod__", lambda self, other: (self // other, self % other))  # noqa: B010
     setattr(Tracer, "__rdivmod__", lambda self, other: (other // self, other % self))  # noqa: B010
-    setattr(Tracer, "__abs__", lambda self: OPS["absolute"](self))  # noqa: B010
+    setattr(Tracer, "__abs__", _unary(np.absolute))  # noqa: B010
 
 
 _bind_operators()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphad.op import OPS, Sample
+from graphad.ops.complex import sign
 from graphad.ops.elementwise import Partial, elementwise
 from graphad.ops.special import FloatFunction
 from graphad.trace import UFUNCS
@@ -71,7 +72,7 @@ def _bessel_derivative(kind: str, n: int, out: Any, x: Any) -> Any:
     else:
         lower, upper = bessel(kind, n - 1, x), bessel(kind, n + 1, x)
         neighbours = 0.5 * (lower - upper if kind == "jv" else lower + upper)
-    return neighbours - OPS["sign"](x) * out if kind == "ive" else neighbours  # type: ignore[operator]
+    return neighbours - sign(x) * out if kind == "ive" else neighbours
 
 
 j0 = elementwise("j0", code="special_j0({0})", partials=[lambda out, x: _bessel_derivative("jv", 0, out, x)])

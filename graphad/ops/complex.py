@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import square
 from graphad.ops.elementwise import Elementwise, Ufunc, cast, elementwise, scalar
 from graphad.ops.select import select
+from graphad.ops.transcendental import arctan2, unit
 from graphad.trace import Tracer
 from graphad.types import DType
 
@@ -29,6 +31,8 @@ class _Conjugate(Ufunc, abstract=True):
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return self(ct)
 
+    transpose_masked = transpose
+
 
 class _Absolute(Ufunc, abstract=True):
     """The derivative at 0 is 0, for complex numbers too."""
@@ -37,7 +41,14 @@ class _Absolute(Ufunc, abstract=True):
         (z,), (dz,) = primals, tangents
         if z.dtype.kind != "c":
             return super().jvp(out, primals, tangents)
-        return real(conjugate(sign(z)) * dz)
+        return real(conjugate(unit(z, cast(out, z.dtype))) * dz)
+
+    def kinks(self, *xs: Any) -> Any:
+        return xs[0] == 0
+
+    def squared(self, out: Any, *xs: Any) -> Any:
+        (z,) = xs
+        return square(z) if z.dtype.kind != "c" else square(real(z)) + square(imag(z))
 
 
 class _Sign(Ufunc, abstract=True):
@@ -50,6 +61,9 @@ class _Sign(Ufunc, abstract=True):
         radius = absolute(z)
         turn = imag(conjugate(out) * dz) / select(radius == 0, scalar(1, radius.dtype), radius)
         return out * (turn * 1j)
+
+    def kinks(self, *xs: Any) -> Any:
+        return xs[0] == 0
 
 
 conjugate = elementwise(np.conjugate, code="conj({0})", base=_Conjugate)
@@ -121,7 +135,7 @@ def angle(z: Any, deg: bool = False) -> Any:
         x, y = real(z), imag(z)
     else:
         x, y = z, 0
-    phase = OPS["arctan2"](y, x)  # type: ignore[operator]
+    phase = arctan2(y, x)
     return phase * (180 / math.pi) if deg else phase
 
 

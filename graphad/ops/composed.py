@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
-from graphad.ops.distributions import floored
 from graphad.ops.higher import near_zero
+from graphad.ops.rounding import floored, truncated
 from graphad.ops.special import (
     betainc,
     betaincc,
@@ -27,20 +27,13 @@ from graphad.ops.special import (
     gammainccinv,
     gammaincinv,
 )  # fmt: skip
-from graphad.trace import UFUNCS, Tracer
+from graphad.trace import UFUNCS, Tracer, kind_of
 
 
 def _ufunc(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make the function the meaning of SciPy's ufunc of its name for traced operands."""
     UFUNCS[function.__name__] = function
     return function
-
-
-def _known(name: str, operand: str, x: Any) -> int:
-    """An operand that has to be a known integer."""
-    if isinstance(x, Tracer) or np.ndim(x) or float(x) != int(x):
-        raise MissingRuleError(f"{name}: {operand} must be a known integer; its values select the formula")
-    return int(x)
 
 
 # -- distribution functions ---------------------------------------------------------------------------------------
@@ -124,7 +117,8 @@ def pdtrc(k: Any, m: Any) -> Any:
     return gammainc(*_alike(floored(k) + 1.0, m))
 
 
-def _binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
+def binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
+    """The binomial distribution function, or what lies above, of real `n`."""
     k, n, p = _alike(floored(k), n, p)
     beyond = k >= n
     inside = np.where(beyond, n - 1.0, k)
@@ -134,22 +128,22 @@ def _binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
 
 @_ufunc
 def bdtr(k: Any, n: Any, p: Any) -> Any:
-    return _binomial(k, n, p, False)
+    return binomial(k, truncated(n), p, False)
 
 
 @_ufunc
 def bdtrc(k: Any, n: Any, p: Any) -> Any:
-    return _binomial(k, n, p, True)
+    return binomial(k, truncated(n), p, True)
 
 
 @_ufunc
 def nbdtr(k: Any, n: Any, p: Any) -> Any:
-    return betainc(n * 1.0, floored(k) + 1.0, p)
+    return betainc(truncated(n) * 1.0, truncated(k) + 1.0, p)
 
 
 @_ufunc
 def nbdtrc(k: Any, n: Any, p: Any) -> Any:
-    return betaincc(n * 1.0, floored(k) + 1.0, p)
+    return betaincc(truncated(n) * 1.0, truncated(k) + 1.0, p)
 
 
 # -- transformations ----------------------------------------------------------------------------------------------
@@ -199,7 +193,7 @@ def binom(n: Any, k: Any) -> Any:
     return np.exp(-np.log1p(n) - betaln(1.0 + n - k, 1.0 + k))
 
 
-# -- orthogonal polynomials of known degree -----------------------------------------------------------------------
+# -- orthogonal polynomials: of a known degree by recurrence, of a real one as SciPy continues them ---------------
 
 
 def _recurrence(first: Any, second: Any, n: int, step: Callable[[int, Any, Any], Any]) -> Any:
@@ -212,34 +206,66 @@ def _recurrence(first: Any, second: Any, n: int, step: Callable[[int, Any, Any],
     return now
 
 
-def _polynomial(name: str, build: Callable[..., Any]) -> None:
+def _polynomial(name: str, build: Callable[..., Any], continued: Callable[..., Any] | None = None) -> None:
     def evaluate(n: Any, *operands: Any) -> Any:
         *_, x = operands
-        return build(_known(name, "the degree n", n), *operands) + 0 * x
+        if not isinstance(n, Tracer) and not np.ndim(n) and float(n) == int(n) >= 0:
+            return build(int(n), *operands) + 0 * x
+        if continued is None or kind_of(n) is int or np.dtype(kind_of(n)).kind in "iub":
+            raise MissingRuleError(f"{name}: the degree n must be a known integer; its values select the formula")
+        return continued(n, *operands)
 
     evaluate.__name__ = name
     _ufunc(evaluate)
 
 
-_polynomial("eval_chebyt", lambda n, x: _recurrence(1.0, x, n, lambda k, p, q: 2 * x * p - q))
-_polynomial("eval_chebyu", lambda n, x: _recurrence(1.0, 2 * x, n, lambda k, p, q: 2 * x * p - q))
+def _choose(n: Any, k: Any) -> Any:
+    """The binomial coefficient `n + k` over `n` of real numbers."""
+    return 1 / ((n + k + 1) * UFUNCS["beta"](k + 1.0, n + 1.0))
+
+
+def _jacobi_at(n: Any, a: Any, b: Any, x: Any) -> Any:
+    return _choose(n, a) * UFUNCS["hyp2f1"](-n, n + a + b + 1, a + 1.0, 0.5 * (1 - x))
+
+
+def _laguerre_at(n: Any, a: Any, x: Any) -> Any:
+    return _choose(n, a) * UFUNCS["hyp1f1"](-n, a + 1.0, 1.0 * x)
+
+
+def _gegenbauer_at(n: Any, a: Any, x: Any) -> Any:
+    factor = 1 / (n * UFUNCS["beta"](1.0 * n, 2.0 * a))
+    return factor * UFUNCS["hyp2f1"](-n, n + 2 * a, a + 0.5, 0.5 * (1 - x))
+
+
 _polynomial(
-    "eval_legendre", lambda n, x: _recurrence(1.0, x, n, lambda k, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1))
-)
+    "eval_chebyt", lambda n, x: _recurrence(1.0, x, n, lambda k, p, q: 2 * x * p - q),
+    lambda n, x: UFUNCS["hyp2f1"](-n, n, 0.5, 0.5 * (1 - x)),
+)  # fmt: skip
+_polynomial(
+    "eval_chebyu", lambda n, x: _recurrence(1.0, 2 * x, n, lambda k, p, q: 2 * x * p - q),
+    lambda n, x: (n + 1) * UFUNCS["hyp2f1"](-n, n + 2, 1.5, 0.5 * (1 - x)),
+)  # fmt: skip
+_polynomial(
+    "eval_legendre", lambda n, x: _recurrence(1.0, x, n, lambda k, p, q: ((2 * k + 1) * x * p - k * q) / (k + 1)),
+    lambda n, x: UFUNCS["hyp2f1"](-n, n + 1, 1.0, 0.5 * (1 - x)),
+)  # fmt: skip
 _polynomial("eval_hermite", lambda n, x: _recurrence(1.0, 2 * x, n, lambda k, p, q: 2 * x * p - 2 * k * q))
 _polynomial("eval_hermitenorm", lambda n, x: _recurrence(1.0, x, n, lambda k, p, q: x * p - k * q))
 _polynomial(
-    "eval_laguerre", lambda n, x: _recurrence(1.0, 1 - x, n, lambda k, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1))
-)
+    "eval_laguerre", lambda n, x: _recurrence(1.0, 1 - x, n, lambda k, p, q: ((2 * k + 1 - x) * p - k * q) / (k + 1)),
+    lambda n, x: UFUNCS["hyp1f1"](-n, 1.0, 1.0 * x),
+)  # fmt: skip
 _polynomial(
     "eval_genlaguerre",
     lambda n, a, x: _recurrence(1.0, 1 + a - x, n, lambda k, p, q: ((2 * k + 1 + a - x) * p - (k + a) * q) / (k + 1)),
+    _laguerre_at,
 )
 _polynomial(
     "eval_gegenbauer",
     lambda n, a, x: _recurrence(
         1.0, 2 * a * x, n, lambda k, p, q: (2 * x * (k + a) * p - (k + 2 * a - 1) * q) / (k + 1)
     ),
+    _gegenbauer_at,
 )
 
 
@@ -252,6 +278,6 @@ def _jacobi(n: int, a: Any, b: Any, x: Any) -> Any:
     return _recurrence(1.0, (a + 1) + (a + b + 2) * (x - 1) / 2, n, step)
 
 
-_polynomial("eval_jacobi", _jacobi)
+_polynomial("eval_jacobi", _jacobi, _jacobi_at)
 
-__all__ = ["binom"]
+__all__ = ["binom", "binomial"]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.op import OPS, Traced
+from graphad.op import Traced
+from graphad.ops.complex import conjugate
 from graphad.ops.dot_general import DotGeneral
 from graphad.ops.einsum import contract_pair, einsum
+from graphad.ops.machinery import multiply
 from graphad.ops.shape import as_operand, normalized, reshape, transpose
 
 
@@ -23,7 +25,7 @@ def dot(x: Any, y: Any) -> Any:
     if not _traced(x, y):
         return np.dot(x, y)
     if as_operand(x).ndim == 0 or as_operand(y).ndim == 0:
-        return OPS["multiply"](x, y)
+        return multiply(x, y)
     x, y = as_operand(x), as_operand(y)
     return _product("dot", x, y, (x.ndim - 1,), (max(y.ndim - 2, 0),))
 
@@ -83,7 +85,7 @@ def inner(x: Any, y: Any) -> Any:
     if not _traced(x, y):
         return np.inner(x, y)
     if as_operand(x).ndim == 0 or as_operand(y).ndim == 0:
-        return OPS["multiply"](x, y)
+        return multiply(x, y)
     x, y = as_operand(x), as_operand(y)
     return _product("inner", x, y, (x.ndim - 1,), (y.ndim - 1,))
 
@@ -92,7 +94,7 @@ def outer(x: Any, y: Any) -> Any:
     """NumPy's `outer`: products of all pairs of elements, both flattened."""
     if not _traced(x, y):
         return np.outer(x, y)
-    return OPS["multiply"](reshape(x, (as_operand(x).size, 1)), _flat(y))
+    return multiply(reshape(x, (as_operand(x).size, 1)), _flat(y))
 
 
 def vdot(x: Any, y: Any) -> Any:
@@ -101,7 +103,7 @@ def vdot(x: Any, y: Any) -> Any:
         return np.vdot(x, y)
     x, y = _flat(x), _flat(y)
     if x.dtype.kind == "c":
-        x = OPS["conjugate"](x)
+        x = conjugate(x)
     return _product("vdot", x, y, (0,), (0,))
 
 

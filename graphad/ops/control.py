@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from graphad.build import locate
-from graphad.errors import IndexOutOfBoundsError, ShapeError
-from graphad.graph import Constant, Graph, Location, Value
-from graphad.op import Op, Sample, Types
+from graphad.build import noted
+from graphad.errors import ShapeError
+from graphad.graph import Constant, Graph, Value
+from graphad.op import Op, Regional, Sample, Types
+from graphad.ops.guarding import guarded
+from graphad.places import Location
 from graphad.trace import current_builder, inline, innermost
 from graphad.types import TensorType
 
@@ -68,10 +71,11 @@ def _program(graph: Graph) -> Program:
 
     def run(xp: Any, xs: Sequence[Any]) -> list[Any]:
         env = [*xs, *initial]
+        value = env.__getitem__
         where = None
         try:
             for function, read, single, made, dead, where in steps:  # noqa: B007 - told where an error is raised
-                result = function(xp, *[env[i] for i in read])
+                result = function(xp, *map(value, read))
                 if single is not None:
                     env[single] = result
                 else:
@@ -79,8 +83,8 @@ def _program(graph: Graph) -> Program:
                         env[i] = x
                 for i in dead:
                     env[i] = None
-        except IndexOutOfBoundsError as error:
-            locate(error, where)
+        except Exception as error:
+            noted(error, where)
             raise
         return [env[i] for i in outputs]
 
@@ -93,7 +97,7 @@ def evaluate_region(region: Graph, xp: Any, xs: Sequence[Any]) -> Any:
     return results[0] if len(results) == 1 else tuple(results)
 
 
-class Applied(Op, abstract=True):
+class Applied(Regional, abstract=True):
     """Base of the ops that apply a function to their operands."""
 
     function: Graph
@@ -111,6 +115,10 @@ class Applied(Op, abstract=True):
         results = inline(self.function, xs, builder) if builder is not None else self.function.eval(*xs)
         return results[0] if len(results) == 1 else tuple(results)
 
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        # It comes last, where the ops with rules of the user's own have what their functions captured.
+        return dataclasses.replace(self, function=guarded(self.function))(*xs, live)
+
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)
 
@@ -120,7 +128,7 @@ class Call(Applied):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.arithmetic import multiply
+        from graphad.ops.machinery import multiply
         from graphad.trace import trace_flat
 
         x = np.array([1.0, -2.0, 3.0])

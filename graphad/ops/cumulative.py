@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample
+from graphad.op import Op, Sample
+from graphad.ops.arithmetic import add, equal, not_equal, subtract
 from graphad.ops.index import take_along_axis
+from graphad.ops.machinery import multiply, select
 from graphad.ops.shape import broadcast_to, concatenate, full, iota, reshape
 from graphad.ops.slicing import Pad, Slice
 from graphad.types import TensorType
@@ -21,6 +23,8 @@ class Cumulative(Op, abstract=True):
     axis: int
     reverse: bool = False
     ufunc: ClassVar[Any]
+    combines: ClassVar[str] = ""
+    """As that of a reduction."""
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
@@ -56,6 +60,7 @@ class Cumsum(Cumulative):
     """NumPy's `cumsum` along `axis`, from its end if `reverse`; integers keep their dtype."""
 
     linear = True
+    combines = "sum"
 
     def accumulate(self, xp: Any, x: Any) -> Any:
         return xp.cumsum(x, axis=self.axis, dtype=x.dtype)
@@ -76,6 +81,8 @@ class Cumprod(Cumulative):
     the recursive doubling of a parallel prefix (Hillis and Steele, 1986).
     """
 
+    combines = "prod"
+
     def accumulate(self, xp: Any, x: Any) -> Any:
         return xp.cumprod(x, axis=self.axis, dtype=x.dtype)
 
@@ -85,10 +92,10 @@ class Cumprod(Cumulative):
         distance = 1
         while distance < n:
             before = self._shifted(x, distance, ones=True)
-            dx = OPS["add"](
-                OPS["multiply"](before, dx), OPS["multiply"](x, self._shifted(dx, distance, ones=False))
+            dx = add(
+                multiply(before, dx), multiply(x, self._shifted(dx, distance, ones=False))
             )
-            x = OPS["multiply"](x, before)
+            x = multiply(x, before)
             distance *= 2
         return dx
 
@@ -123,18 +130,20 @@ class Extreme(Cumulative, abstract=True):
         axis, n = self.axis, x.shape[self.axis]
         if n < 2:
             return dx
-        select, zero = OPS["select"], np.int64(0)
+        zero = np.int64(0)
         along = tuple(n if i == axis else 1 for i in range(x.ndim))
         position = broadcast_to(reshape(iota(n), along), x.shape)
         if self.reverse:
-            position = OPS["subtract"](np.int64(n - 1), position)
+            position = subtract(np.int64(n - 1), position)
         low = tuple((-1 if self.reverse else 1) * (i == axis) for i in range(x.ndim))
         previous = Pad(low, tuple(-a for a in low), (0,) * x.ndim)(out)
-        record = OPS["not_equal"](out, previous)
+        record = not_equal(out, previous)
         at = Cummax(axis, self.reverse)(select(record, position, zero))
         if self.reverse:
-            at = OPS["subtract"](np.int64(n - 1), at)
-        return take_along_axis(dx, at, axis)
+            at = subtract(np.int64(n - 1), at)
+        # NaN once it is there, in the derivative too.
+        one = np.ones((), x.dtype)
+        return multiply(select(equal(out, out), one, out), take_along_axis(dx, at, axis))
 
 
 class Cummax(Extreme):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphad.arrays import array_of
 from graphad.build import Builder
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import OPS, Op, Sample, Types, zeros_like
 from graphad.ops.control import Applied
+from graphad.ops.effects import WhenLive, handed
 from graphad.ops.elementwise import Elementwise, Partial
 from graphad.ops.shape import broadcast_to
-from graphad.trace import Tracer, inline, trace_flat
+from graphad.trace import Tracer, apply, inline, trace_flat
 from graphad.types import DType, TensorType
 
 
@@ -100,7 +103,7 @@ class CustomJvp(Applied):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.arithmetic import multiply
+        from graphad.ops.machinery import multiply
         from graphad.ops.transcendental import cos, sin
 
         x = np.array([1.0, -2.0, 3.0])
@@ -206,26 +209,32 @@ class PureCallback(Op):
     function: Callable[..., Any]
     results: tuple[TensorType, ...]
     vectorized: bool = False
+    raises = (Exception,)
+    repeatable = False
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        function = WhenLive(self.function, self.results)
+        return dataclasses.replace(self, function=function, vectorized=False)(live, *xs)
 
     def infer(self, *xs: TensorType) -> Types:
         return self.results[0] if len(self.results) == 1 else self.results
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        found = self.function(*[np.asarray(x) for x in xs])
-        arrays = [np.asarray(x) for x in (found if len(self.results) > 1 else (found,))]
+        found = self.function(*[handed(x) for x in xs])
+        arrays = [array_of(x) for x in (found if len(self.results) != 1 else (found,))]
         for array, kind in zip(arrays, self.results, strict=True):
             if array.shape != kind.shape or not np.can_cast(array.dtype, kind.dtype, "same_kind"):
                 given = f"{array.dtype}{list(array.shape)}"
                 name = getattr(self.function, "__name__", "the function")
-                raise TypeMismatchError(f"pure_callback: {name} returned {given}, and was declared to return {kind}")
-        arrays = [a.astype(t.dtype, copy=False) for a, t in zip(arrays, self.results, strict=True)]
+                raise TypeMismatchError(f"{self.name}: {name} returned {given}, and was declared to return {kind}")
+        arrays = [a.astype(t.dtype) for a, t in zip(arrays, self.results, strict=True)]
         return arrays[0] if len(arrays) == 1 else tuple(arrays)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         results = tuple(t.with_shape((size, *t.shape)) for t in self.results)
         if self.vectorized:
             operands = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(xs, batched, strict=True)]
-            return PureCallback(self.function, results, True)(*operands)
+            return _one_or_all(apply(dataclasses.replace(self, results=results), operands))
         single, flags, function = len(self.results) == 1, tuple(batched), self.function
 
         def each(*arrays: Any) -> Any:
@@ -235,7 +244,7 @@ class PureCallback(Op):
                 return empty[0] if single else empty
             return np.stack(rows) if single else [np.stack(column) for column in zip(*rows, strict=True)]
 
-        return PureCallback(each, results, False)(*xs)
+        return _one_or_all(apply(dataclasses.replace(self, function=each, results=results), xs))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.op import OPS, Op, Sample, Types
-from graphad.ops.complex import imag, real
+from graphad.op import Sample, Types
+from graphad.ops.arithmetic import equal, less_equal, negative
+from graphad.ops.complex import absolute, imag, real
 from graphad.ops.contraction import matmul
 from graphad.ops.eigen import ROUNDING, inverse_gaps, reciprocal
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
-from graphad.ops.matrices import MatrixOp, check_matrix, conjugate_transposed, keep, matrix_transposed
+from graphad.ops.linalg import TriangularSolve
+from graphad.ops.matrices import Failing, MatrixOp, check_matrix, conjugate_transposed, keep, matrix_transposed
 from graphad.ops.reduce import Max
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, concatenate, expand_dims
@@ -33,7 +35,7 @@ class _Decomposition(MatrixOp, abstract=True):
         return 10 * xs[0].size * min(xs[0].shape[-2:])
 
 
-class Svd(_Decomposition):
+class Svd(Failing, _Decomposition):
     """NumPy's `linalg.svd`: `u, s, vh` with `a == (u * s) @ vh`, `s` in descending order, `k = min(m, n)` of them.
 
     `u` is `[..., m, k]` and `vh` `[..., k, n]`; with `full_matrices` both are square. With `x = u^H da v`, its
@@ -70,7 +72,7 @@ class Svd(_Decomposition):
         half = s.dtype.type(0.5)
         sums = expand_dims(s, -2) + expand_dims(s, -1)
         even = (inside + adjoint) * half * inverse_gaps(s)
-        odd = (inside - adjoint) * half * reciprocal(sums, OPS["equal"](sums, 0))
+        odd = (inside - adjoint) * half * reciprocal(sums, equal(sums, 0))
         du = _rotated(u, even + odd, da, _columns(v, 0, k), s)
         dv = _rotated(v, even - odd, conjugate_transposed(da), _columns(u, 0, k), s)
         return du, _growth(s, inside), conjugate_transposed(dv)
@@ -84,7 +86,7 @@ class Svd(_Decomposition):
         yield Sample(cls(False), (np.cos(np.arange(10.0)).reshape(5, 2),))
 
 
-class Svdvals(_Decomposition):
+class Svdvals(Failing, _Decomposition):
     """NumPy's `linalg.svdvals`, the singular values in descending order.
 
     The derivative is `real(diag(u^H da v))`, at a singular value of 0 it is 0: a subgradient of what grows with them.
@@ -149,7 +151,7 @@ class Qr(_Decomposition):
             last = np.arange(k * k).reshape(k, k) == k * k - 1
             triangle = select(last & _negligible(triangle), triangle.dtype.type(1), triangle)
         # da r^-1, from the transposed equation.
-        solve = OPS["triangular_solve"](False, True, False)
+        solve = TriangularSolve(False, True, False)
         along = matrix_transposed(solve(triangle, matrix_transposed(first)))
         inside = matmul(conjugate_transposed(q), along)
         square = _rows(inside, 0, k)
@@ -179,7 +181,7 @@ class Qr(_Decomposition):
         yield Sample(cls("complete"), (matrix_transposed(_complex()),))
 
 
-class Pinv(Op):
+class Pinv(Failing):
     """NumPy's `linalg.pinv`; operands are `a` and the relative cutoff `rcond` of each matrix, of a real dtype.
 
     Singular values not above `rcond` times the largest count as zero. The derivative holds along changes that keep
@@ -226,9 +228,9 @@ class Pinv(Op):
 
 def _negligible(x: Any) -> Any:
     """Which elements of matrices are zero within rounding, beside the largest."""
-    sizes = OPS["absolute"](x)
+    sizes = absolute(x)
     largest = expand_dims(Max((x.ndim - 2, x.ndim - 1))(sizes), (-2, -1))
-    return OPS["less_equal"](sizes, largest * sizes.dtype.type(ROUNDING * x.shape[-1] * np.finfo(x.dtype).eps))
+    return less_equal(sizes, largest * sizes.dtype.type(ROUNDING * x.shape[-1] * np.finfo(x.dtype).eps))
 
 
 def _columns(x: Any, start: int, stop: int) -> Any:
@@ -246,7 +248,7 @@ def _rows(x: Any, start: int, stop: int) -> Any:
 
 def _growth(s: Any, inside: Any) -> Any:
     """The tangent of singular values: the real diagonal of `u^H da v`, 0 at a singular value of 0, as for `abs`."""
-    return select(OPS["equal"](s, 0), s.dtype.type(0), real(diagonal(inside, -2, -1)))
+    return select(equal(s, 0), s.dtype.type(0), real(diagonal(inside, -2, -1)))
 
 
 def _rotated(u: Any, rotation: Any, da: Any, v: Any, s: Any) -> Any:
@@ -254,7 +256,7 @@ def _rotated(u: Any, rotation: Any, da: Any, v: Any, s: Any) -> Any:
     m, columns, k = u.shape[-2], u.shape[-1], s.shape[-1]
     if m == k:
         return matmul(u, rotation)
-    along = matmul(da, v) * expand_dims(reciprocal(s, OPS["equal"](s, 0)), -2)
+    along = matmul(da, v) * expand_dims(reciprocal(s, equal(s, 0)), -2)
     inside = matmul(conjugate_transposed(u), along)
     if columns == k:
         return matmul(u, rotation) + along - matmul(u, inside)
@@ -266,7 +268,7 @@ def _bordered(rotation: Any, beyond: Any) -> Any:
     rest = beyond.shape[-2]
     left = concatenate([rotation, beyond], -2)
     zero = np.zeros((*beyond.shape[:-2], rest, rest), beyond.dtype)
-    return concatenate([left, concatenate([OPS["negative"](conjugate_transposed(beyond)), zero], -2)], -1)
+    return concatenate([left, concatenate([negative(conjugate_transposed(beyond)), zero], -2)], -1)
 
 
 def _complex() -> Any:

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.op import OPS, Op, Sample, Types
-from graphad.ops.complex import real
+from graphad.op import Op, Sample, Types
+from graphad.ops.arithmetic import add, divide, equal, subtract
+from graphad.ops.complex import absolute, real
 from graphad.ops.custom import stop_gradient
 from graphad.ops.elementwise import cast
-from graphad.ops.matrices import MatrixOp, check_square, matrix_transposed, samples_of
+from graphad.ops.machinery import multiply
+from graphad.ops.matrices import Failing, MatrixOp, check_square, matrix_transposed, samples_of
 from graphad.ops.reduce import Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, broadcast_to, reshape
@@ -21,7 +23,7 @@ from graphad.types import TensorType, complex_dtype, real_dtype
 
 def _pairing(x: Any, y: Any) -> Any:
     """`sum(x * y)` over the last two axes."""
-    product = OPS["multiply"](x, y)
+    product = multiply(x, y)
     return Sum((product.ndim - 2, product.ndim - 1))(product)
 
 
@@ -51,7 +53,7 @@ class Det(MatrixOp):
         yield from _singular_samples(cls())
 
 
-class Cofactor(MatrixOp):
+class Cofactor(Failing, MatrixOp):
     """The matrix of cofactors, `det(a) inv(a).T` where `a` is invertible, computed from the singular values.
 
     With `a = U S V^H` it is `det(U V^H) conj(U) G V^T`, `G` holding the products of all singular values but one
@@ -74,7 +76,7 @@ class Cofactor(MatrixOp):
         return 20 * xs[0].size * xs[0].shape[-1]
 
 
-class CofactorDerivative(Op):
+class CofactorDerivative(Failing):
     """The change of `cofactor(a)` along `da`; operands are `a, da`, linear in `da`, and right for a singular `a`.
 
     In the basis of the singular vectors the cofactors are polynomials in the singular values. As the second
@@ -104,7 +106,7 @@ class CofactorDerivative(Op):
         terms = [] if de is None else [self(a, de)]
         if da is not None and a.shape[-1] > 2:
             terms.append(_second_derivative(a, e, da))
-        return OPS["add"](*terms) if len(terms) == 2 else terms[0] if terms else None
+        return add(*terms) if len(terms) == 2 else terms[0] if terms else None
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return None, self(xs[0], ct)
@@ -136,17 +138,17 @@ def _second_derivative(a: Any, e: Any, da: Any) -> Any:
     weights = np.conj(nodes) / count * (1 if holomorphic else np.where(2 * steps % count == 0, 1, 2))
     dtype = complex_dtype(a.dtype)
     nodes, weights = (x.astype(dtype).reshape(-1, *[1] * a.ndim) for x in (nodes, weights))
-    scale = stop_gradient(OPS["divide"](_size(a), _size(e)))
-    moved = OPS["add"](cast(a, dtype), OPS["multiply"](cast(OPS["multiply"](e, cast(scale, e.dtype)), dtype), nodes))
+    scale = stop_gradient(divide(_size(a), _size(e)))
+    moved = add(cast(a, dtype), multiply(cast(multiply(e, cast(scale, e.dtype)), dtype), nodes))
     changes = CofactorDerivative()(moved, broadcast_to(cast(da, dtype), moved.shape))
-    total = Sum((0,))(OPS["multiply"](changes, weights))
-    return OPS["divide"](total if holomorphic else real(total), cast(scale, a.dtype))
+    total = Sum((0,))(multiply(changes, weights))
+    return divide(total if holomorphic else real(total), cast(scale, a.dtype))
 
 
 def _size(x: Any) -> Any:
     """The largest modulus of each matrix, 1 for a zero matrix."""
-    largest = _scalar(Max((x.ndim - 2, x.ndim - 1))(OPS["absolute"](x)))
-    return select(OPS["equal"](largest, 0), largest.dtype.type(1), largest)
+    largest = _scalar(Max((x.ndim - 2, x.ndim - 1))(absolute(x)))
+    return select(equal(largest, 0), largest.dtype.type(1), largest)
 
 
 class Slogdet(MatrixOp):
@@ -167,14 +169,16 @@ class Slogdet(MatrixOp):
         return tuple(xp.linalg.slogdet(xs[0]))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        from graphad.ops.linalg import Inv
+
         sign, logdet = out
-        singular, zero = OPS["equal"](sign, 0), sign.dtype.type(0)
+        singular, zero = equal(sign, 0), sign.dtype.type(0)
         regular = select(_scalar(singular), np.eye(primals[0].shape[-1], dtype=sign.dtype), primals[0])
-        rate = select(singular, zero, _pairing(matrix_transposed(OPS["inv"]()(regular)), tangents[0]))
+        rate = select(singular, zero, _pairing(matrix_transposed(Inv()(regular)), tangents[0]))
         if sign.dtype.kind != "c":
             return None, rate
-        growth = cast(rate, logdet.dtype)
-        turn = OPS["multiply"](sign, OPS["subtract"](rate, cast(growth, sign.dtype)))
+        growth = cast(real(rate), logdet.dtype)
+        turn = multiply(sign, subtract(rate, cast(growth, sign.dtype)))
         return turn, growth
 
 

@@ -7,15 +7,17 @@ operand. Those of the incomplete gamma and beta functions in their parameters ar
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from graphad.op import OPS
+from graphad.ops.arithmetic import logical_or
 from graphad.ops.complex import absolute
-from graphad.ops.elementwise import Partial, elementwise, scalar
-from graphad.ops.higher import fixed, stdtr, student_density
+from graphad.ops.elementwise import Partial, Ufunc, elementwise, scalar
+from graphad.ops.higher import fixed, hyp0f1, ive, stdtr, student_density
 from graphad.ops.incomplete import BetaincPartial, GammaincPartial
+from graphad.ops.parameters import Reach, least, parameter, size, within
+from graphad.ops.rounding import floored, truncated
 from graphad.ops.select import select
 from graphad.ops.special import beta_density, betainccinv, betaincinv, gamma_density, gammainccinv, ndtri
 from graphad.ops.transcendental import exp, log, log1p, sqrt
@@ -31,11 +33,11 @@ def _chndtr_density(x: Any, df: Any, nc: Any) -> Any:
     product = nc * x
     large = product > 4
     nothing, whole = scalar(0, x.dtype), scalar(1, x.dtype)
-    few = _central(df, x) * exp(-0.5 * nc) * OPS["hyp0f1"](0.5 * df, 0.25 * select(large, nothing, product))  # type: ignore[operator]
+    few = _central(df, x) * exp(-0.5 * nc) * hyp0f1(0.5 * df, 0.25 * select(large, nothing, product))
     x, nc = select(large, x, whole), select(large, nc, whole)
     order = 0.5 * df - 1
     power = exp(-0.5 * (sqrt(x) - sqrt(nc)) ** 2 + 0.5 * order * log(x / nc))
-    return select(large, 0.5 * power * OPS["ive"](order, sqrt(x * nc)), few)  # type: ignore[operator]
+    return select(large, 0.5 * power * ive(order, sqrt(x * nc)), few)
 
 
 def _chndtr_slope(out: Any, x: Any, df: Any, nc: Any) -> Any:
@@ -49,6 +51,28 @@ chndtr: Any = elementwise(
         lambda out, x, df, nc: _chndtr_density(x, df, nc), fixed("chndtr", "df"),
         _chndtr_slope,
     ],
+)  # fmt: skip
+
+
+def _noncentral(name: str, domain: tuple[tuple[float, float], ...], reaches: Sequence[Reach]) -> Any:
+    """A noncentral distribution function, whose derivatives are of as many digits as its values, not as a density's."""
+    places = ", ".join(f"{{{i}}}" for i in range(len(domain)))
+    return elementwise(
+        name, code=f"special_{name}({places})", singular=True, domain=domain,
+        partials=[parameter(name, i, reach) for i, reach in enumerate(reaches)],
+    )  # fmt: skip
+
+
+_noncentral(
+    "ncfdtr", ((1.0, 5.0), (2.0, 6.0), (0.3, 3.0), (0.5, 3.0)),
+    [
+        lambda n, d, nc, f: n / 8, lambda n, d, nc, f: d / 8, lambda n, d, nc, f: least(within(size(nc)), 0.9 * nc),
+        lambda n, d, nc, f: least(f / 8, within(size(f))),
+    ],
+)  # fmt: skip
+_noncentral(
+    "nctdtr", ((2.0, 6.0), (0.3, 2.0), (-1.0, 3.0)),
+    [lambda df, nc, t: df / 8, lambda df, nc, t: within(size(nc)), lambda df, nc, t: within(size(t), size(nc))],
 )  # fmt: skip
 
 
@@ -92,12 +116,26 @@ _SLOPES: dict[str, list[Any]] = {
         lambda k, n, p: _in_beta(1, n, k + 1, p), lambda k, n, p: _in_beta(0, n, k + 1, p),
         lambda k, n, p: beta_density(n, k + 1, p),
     ],
+    "pdtr": [lambda k, m: -_in_gamma(k + 1, m), lambda k, m: -gamma_density(k + 1, m)],
+    **{
+        name: [lambda *xs, name=name, i=i: OPS[name].partials[i](None, *xs) for i in range(count)]
+        for name, count in (("ncfdtr", 4), ("nctdtr", 3))
+    },
     "stdtr": [lambda df, t: stdtr.partials[0](None, df, t), student_density],
     "chndtr": [_chndtr_density, fixed("chndtr", "df"), lambda x, df, nc: _chndtr_slope(chndtr(x, df, nc), x, df, nc)],
 }  # fmt: skip
 
 
-def _inverse(name: str, function: str, at: int, domain: tuple[tuple[float, float], ...]) -> None:
+class _Searched(Ufunc, abstract=True):
+    """SciPy finds the value by a search."""
+
+    exempt = dict.fromkeys(("jvp", "second"), "SciPy's search ends at 1e-8, too rough for differences")
+
+
+def _inverse(
+    name: str, function: str, at: int, domain: tuple[tuple[float, float], ...], code: str | None = None,
+    base: type[Ufunc] = Ufunc,
+) -> Any:
     """What solves `function(...) == p` for the operand `at`, in whose place `p` stands."""
     slopes = _SLOPES[function]
 
@@ -105,11 +143,14 @@ def _inverse(name: str, function: str, at: int, domain: tuple[tuple[float, float
         def slope(out: Any, *xs: Any) -> Any:
             full = [out if j == at else x for j, x in enumerate(xs)]
             above = 1.0 if i == at else -slopes[i](*full)
-            return above / slopes[at](*full)
+            # The ends of the range in which SciPy searches are what it gives where there is no solution.
+            ended = logical_or(absolute(out) >= 1e100, absolute(out) == 1e-100)
+            return select(ended, scalar(0, out.dtype), above / slopes[at](*full))
 
         return slope
 
-    elementwise(name, partials=[partial(i) for i in range(len(slopes))], singular=True, domain=domain)
+    partials = [partial(i) for i in range(len(slopes))]
+    return elementwise(name, code=code, partials=partials, singular=True, domain=domain, base=base)
 
 
 _LEVEL = (0.3, 0.7)
@@ -119,6 +160,8 @@ _inverse("gdtrib", "gdtr", 1, ((0.5, 2.0), _LEVEL, (1.0, 3.0)))
 _inverse("btdtria", "btdtr", 0, (_LEVEL, (1.0, 3.0), (0.3, 0.7)))
 _inverse("btdtrib", "btdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.7)))
 _inverse("fdtridfd", "fdtr", 1, ((2.0, 2.5), (0.7, 0.74), (2.3, 2.5)))
+bdtrik = _inverse("bdtrik", "bdtr", 0, ((0.3, 0.9), (4.0, 9.0), (0.3, 0.7)), "special_bdtrik({0}, {1}, {2})")
+pdtrik = _inverse("pdtrik", "pdtr", 0, ((0.1, 0.9), (1.0, 5.0)), "special_pdtrik({0}, {1})")
 _inverse("bdtrin", "bdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.6)))
 _inverse("nbdtrik", "nbdtr", 0, (_LEVEL, (3.0, 6.0), (0.3, 0.5)))
 _inverse("nbdtrin", "nbdtr", 1, ((1.0, 3.0), _LEVEL, (0.3, 0.6)))
@@ -127,16 +170,27 @@ _inverse("chndtrix", "chndtr", 0, (_LEVEL, (1.0, 5.0), (0.3, 4.0)))
 _inverse("chndtrinc", "chndtr", 2, ((4.0, 6.0), (1.0, 2.0), (0.3, 0.5)))
 _inverse("chndtridf", "chndtr", 1, ((4.0, 6.0), (0.4, 0.6), (0.3, 1.0)))
 
+_ncfdtr = {
+    "ncfdtridfn": ((0.70, 0.72), (4.9, 5.1), (0.7, 0.8), (1.95, 2.0)),
+    "ncfdtridfd": ((2.0, 3.0), (0.68, 0.70), (0.5, 0.6), (1.8, 2.0)),
+    "ncfdtrinc": ((2.0, 3.0), (4.0, 6.0), (0.3, 0.5), (1.8, 2.0)),
+    "ncfdtri": ((2.0, 3.0), (4.0, 6.0), (0.5, 1.0), _LEVEL),
+}
+_nctdtr = {
+    "nctdtridf": ((0.70, 0.75), (0.8, 0.9), (1.7, 1.8)),
+    "nctdtrinc": ((2.0, 6.0), _LEVEL, (1.0, 2.0)),
+    "nctdtrit": ((2.0, 6.0), (0.3, 1.0), _LEVEL),
+}
+for _function, _found in (("ncfdtr", _ncfdtr), ("nctdtr", _nctdtr)):
+    for _i, (_name, _domain) in enumerate(_found.items()):
+        _inverse(_name, _function, _i, _domain, base=_Searched)
+
 # -- by other functions --------------------------------------------------------------------------------------------
 
 
-def floored(k: Any) -> Any:
-    """`floor(k)`, which of a number of Python's is one that gives way to other dtypes."""
-    return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
-
-
-UFUNCS["bdtri"] = lambda k, n, y: betainccinv(floored(k) + 1.0, n - floored(k), y)
-UFUNCS["nbdtri"] = lambda k, n, y: betaincinv(n * 1.0, floored(k) + 1.0, y)
+# Of counts that are no integers SciPy takes the whole part.
+UFUNCS["bdtri"] = lambda k, n, y: betainccinv(floored(k) + 1.0, truncated(n) - floored(k), y)
+UFUNCS["nbdtri"] = lambda k, n, y: betaincinv(truncated(n) * 1.0, truncated(k) + 1.0, y)
 UFUNCS["pdtri"] = lambda k, y: gammainccinv(floored(k) + 1.0, y)
 UFUNCS["nrdtrimn"] = lambda p, std, x: x - std * ndtri(p)
 UFUNCS["nrdtrisd"] = lambda mn, p, x: (x - mn) / ndtri(p)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample, is_linear
+from graphad.op import Op, Sample, is_linear
+from graphad.ops.arithmetic import add, logical_not, not_equal
+from graphad.ops.elementwise import cast, known_finite
+from graphad.ops.machinery import select
+from graphad.ops.reduce import Any_
+from graphad.ops.rounding import isfinite
 from graphad.ops.shape import common_dtype, moveaxis, transpose
+from graphad.trace import trace_flat
 from graphad.types import TensorType
 
 Axes = tuple[int, ...]
@@ -26,9 +32,14 @@ class DotGeneral(Op):
     rhs_contract: Axes
     lhs_batch: Axes = ()
     rhs_batch: Axes = ()
+    reads_first = True
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
         return (common_dtype(kinds),) * 2
+
+    def over(self, lhs_contract: Axes, rhs_contract: Axes, lhs_batch: Axes, rhs_batch: Axes) -> Op:
+        """The same product over other axes."""
+        return DotGeneral(lhs_contract, rhs_contract, lhs_batch, rhs_batch)
 
     def free(self, lhs_ndim: int, rhs_ndim: int) -> tuple[Axes, Axes]:
         """The axes of each operand that are neither summed nor batch axes."""
@@ -70,9 +81,19 @@ class DotGeneral(Op):
         terms = [self(dx, y)] if dx is not None else []
         if dy is not None:
             terms.append(self(x, dy))
-        return OPS["add"](*terms) if len(terms) == 2 else terms[0]
+        return add(*terms) if len(terms) == 2 else terms[0]
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
+        return self._transposed(DotGeneral, ct, *xs)
+
+    def transpose_masked(self, ct: Any, *xs: Any) -> Any:
+        at = 0 if is_linear(xs[0]) else 1
+        if known_finite(xs[1 - at]):
+            return self.transpose(ct, *xs)
+        return self._transposed(DotNoNan((), (), zeros=at).over, ct, *xs)
+
+    def _transposed(self, product: Callable[..., Op], ct: Any, *xs: Any) -> Any:
+        """The rule of `transpose`, where `product(axes)` is the op that contracts the cotangent with an operand."""
         x, y = xs
         lhs_free, rhs_free = self.free(x.ndim, y.ndim)
         nb, nl = len(self.lhs_batch), len(lhs_free)
@@ -81,17 +102,17 @@ class DotGeneral(Op):
             order = np.argsort(self.rhs_contract)
             axes = (*self.lhs_batch, *lhs_free, *(self.lhs_contract[i] for i in order))
             ct_axes = tuple(range(nb + nl, nb + nl + len(rhs_free)))
-            product = DotGeneral(ct_axes, rhs_free, batch, self.rhs_batch)(ct, y)
-            return transpose(product, np.argsort(axes).tolist()), None
+            found = product(ct_axes, rhs_free, batch, self.rhs_batch)(ct, y)
+            return transpose(found, np.argsort(axes).tolist()), None
         order = np.argsort(self.lhs_contract)
         axes = (*self.rhs_batch, *(self.rhs_contract[i] for i in order), *rhs_free)
-        product = DotGeneral(lhs_free, tuple(range(nb, nb + nl)), self.lhs_batch, batch)(x, ct)
-        return None, transpose(product, np.argsort(axes).tolist())
+        found = product(lhs_free, tuple(range(nb, nb + nl)), self.lhs_batch, batch)(x, ct)
+        return None, transpose(found, np.argsort(axes).tolist())
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         x, y = xs
         lhs, rhs = batched
-        shifted = DotGeneral(
+        shifted = self.over(
             tuple(i + lhs for i in self.lhs_contract),
             tuple(i + rhs for i in self.rhs_contract),
             ((0,) if lhs and rhs else ()) + tuple(i + lhs for i in self.lhs_batch),
@@ -128,4 +149,76 @@ class DotGeneral(Op):
         yield Sample(cls((1,), (0,)), (np.arange(6).reshape(2, 3), np.arange(3)))
 
 
-__all__ = ["DotGeneral"]
+class DotNoNan(DotGeneral):
+    """`DotGeneral` without the terms in which the operand at position `zeros` is 0, even where the other is NaN.
+
+    It takes the cotangent of what a choice left out back through a product with data that have holes there. A sum in
+    which an infinity or NaN counts is NaN.
+    """
+
+    zeros: int = 1
+
+    def over(self, lhs_contract: Axes, rhs_contract: Axes, lhs_batch: Axes, rhs_batch: Axes) -> Op:
+        return DotNoNan(lhs_contract, rhs_contract, lhs_batch, rhs_batch, self.zeros)
+
+    @property
+    def plain(self) -> DotGeneral:
+        """The product with all terms."""
+        return DotGeneral(self.lhs_contract, self.rhs_contract, self.lhs_batch, self.rhs_batch)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        out = self.plain.eval(xp, *xs)
+        if xp is np and not np.isnan(out).any():
+            return out
+        factor, chosen = xs[1 - self.zeros], xs[self.zeros]
+        bad = ~xp.isfinite(factor)
+        clean = self.plain.eval(xp, *self._placed(xp.where(bad, xp.zeros_like(factor), factor), chosen))
+        hits = self.plain.eval(xp, *self._placed(bad.astype(out.dtype), (chosen != 0).astype(out.dtype)))
+        return xp.where(hits != 0, xp.asarray(np.nan, dtype=out.dtype), clean)
+
+    def _placed(self, factor: Any, chosen: Any) -> tuple[Any, Any]:
+        return (factor, chosen) if self.zeros else (chosen, factor)
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        return self._transposed(self.over, ct, *xs)
+
+    def transpose_masked(self, ct: Any, *xs: Any) -> Any:
+        return self.transpose(ct, *xs)
+
+    def decompose(self, *xs: Any) -> Any:
+        """The plain product; only where that shows that something is not finite it is computed term by term."""
+        from graphad.ops.structured import Cond
+
+        x, y = xs
+        out = self.plain(x, y)
+        factor = xs[1 - self.zeros]
+        looked = factor if factor.size < out.size else out
+        bad = logical_not(isfinite(looked))
+
+        def exact(x: Any, y: Any, out: Any) -> list[Any]:
+            factor, chosen = (x, y) if self.zeros else (y, x)
+            zero, nan = (np.asarray(number, out.dtype) for number in (0, np.nan))
+            finite = isfinite(factor)
+            clean = self.plain(*self._placed(select(finite, factor, zero), chosen))
+            bad, some = logical_not(finite), not_equal(chosen, zero)
+            hits = self.plain(*self._placed(cast(bad, out.dtype), cast(some, out.dtype)))
+            return [select(not_equal(hits, zero), nan, clean)]
+
+        types = [v.type for v in (x, y, out)]
+        branches = tuple(
+            [trace_flat(lambda args, f=f: f(*args), types).graph for f in (lambda x, y, out: [out], exact)]
+        )
+        return Cond(branches)(Any_(tuple(range(bad.ndim)))(bad), x, y, out)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
+        y = np.cos(np.arange(12.0)).reshape(4, 3)
+        for zeros in (0, 1):
+            yield Sample(cls((1,), (0,), zeros=zeros), (x, y))
+            yield Sample(cls((), (), (1,), (0,), zeros), (x, y[:, 0]))
+        yield Sample(cls((0,), (0,)), (x[0] + 1j, y[:, 0] - 2j))
+        yield Sample(cls((1,), (0,)), (x.astype("f4"), y[:, 0].astype("f4")))
+
+
+__all__ = ["DotGeneral", "DotNoNan"]

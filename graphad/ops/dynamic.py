@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample, is_linear
+from graphad.op import Op, Sample, is_linear
+from graphad.ops.arithmetic import add, less
 from graphad.ops.elementwise import cast
 from graphad.ops.gather import Gather, ScatterSet
+from graphad.ops.machinery import select
 from graphad.ops.shape import batch_all, broadcast_to, expand_dims, iota, reshape, transpose, zeros
 from graphad.types import INT64, Shape, TensorType
 
@@ -33,6 +35,9 @@ class DynamicSlice(Op):
     """
 
     sizes: Shape
+    leaves_out = (0,)
+    moves = True
+    reads_first = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         _check(self, xs[0], self.sizes, xs[1:])
@@ -63,9 +68,6 @@ class DynamicSlice(Op):
         axes, indices, order = _places(size, x.shape, self.sizes, starts, batched[1:])
         return transpose(Gather(axes)(x, *indices), np.argsort(order).tolist())
 
-    def flops(self, *xs: TensorType) -> int:
-        return 0
-
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         x = np.arange(12.0).reshape(3, 4)
@@ -78,6 +80,9 @@ class DynamicSlice(Op):
 
 class DynamicUpdateSlice(Op):
     """`x` with `update` written at `starts`; operands are `x, update, *starts`, starts clamped as in XLA."""
+
+    leaves_out = (0,)
+    updates = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         x, update, *starts = xs
@@ -155,16 +160,15 @@ def _places(
         start = reshape(start, (start.shape[0], *(1,) * (rank - 1)))
         offset = reshape(iota(sizes[i]), tuple(sizes[i] if j == k + 1 else 1 for j in range(rank)))
         axes.append(i + 1)
-        indices.append(broadcast_to(OPS["add"](start, offset), common))
+        indices.append(broadcast_to(add(start, offset), common))
     order = [0, *(i + 1 for i in partial), *(i + 1 for i in range(len(sizes)) if i not in partial)]
     return tuple(axes), indices, order
 
 
 def _clamp(x: Any, high: int) -> Any:
-    select = OPS["select"]
     zero, top = np.int64(0), np.int64(high)
-    x = select(OPS["less"](x, zero), zero, x)
-    return select(OPS["less"](top, x), top, x)
+    x = select(less(x, zero), zero, x)
+    return select(less(top, x), top, x)
 
 
 __all__ = ["DynamicSlice", "DynamicUpdateSlice"]

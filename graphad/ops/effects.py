@@ -12,6 +12,13 @@ from graphad.op import Op, Sample, Types
 from graphad.types import TensorType
 
 
+def handed(x: Any) -> Any:
+    """An operand as a user's function gets it: a read-only copy, which may be kept."""
+    array = np.array(x)
+    array.flags.writeable = False
+    return array
+
+
 @dataclasses.dataclass(frozen=True)
 class Rows:
     """A function called once for each example of a batch; `batched` tells which operands have the batch axis."""
@@ -25,13 +32,28 @@ class Rows:
             self.function(*[x[i] if b else x for x, b in zip(xs, self.batched, strict=True)])
 
 
+@dataclasses.dataclass(frozen=True)
+class WhenLive:
+    """A function called with the other arguments if the first holds; its results are else zeros of these types."""
+
+    function: Callable[..., Any]
+    results: tuple[TensorType, ...] = ()
+
+    def __call__(self, live: Any, *xs: Any) -> Any:
+        if live:
+            return self.function(*xs)
+        zeros = [np.zeros(t.shape, t.dtype) for t in self.results]
+        return zeros[0] if len(zeros) == 1 else zeros
+
+
 class DebugCallback(Op):
     """A Python function called with the operands, at every run and in program order; there is no result.
 
     Derivatives pass it by: it is called in the forward pass, with values. Under `vmap` it is called for each example.
     """
 
-    pure = False
+    effect = True
+    repeatable = False
     exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")
     function: Callable[..., None]
 
@@ -39,8 +61,11 @@ class DebugCallback(Op):
         return ()
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        self.function(*[np.asarray(x) for x in xs])
+        self.function(*[handed(x) for x in xs])
         return ()
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        return DebugCallback(WhenLive(self.function))(live, *xs)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return DebugCallback(Rows(self.function, tuple(batched), size))(*xs)

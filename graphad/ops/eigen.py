@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from graphad.op import OPS, Op, Sample, Types
-from graphad.ops.complex import imag, real
+from graphad.op import Op, Sample, Types
+from graphad.ops.arithmetic import equal
+from graphad.ops.complex import absolute, imag, real
 from graphad.ops.contraction import matmul
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
-from graphad.ops.matrices import MatrixOp, check_square, conjugate_transposed, conjugated, keep, samples_of
+from graphad.ops.linalg import Solve
+from graphad.ops.matrices import Failing, MatrixOp, check_square, conjugate_transposed, conjugated, keep, samples_of
 from graphad.ops.reduce import Argmax, Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import expand_dims, iota
@@ -43,10 +45,10 @@ def inverse_gaps(w: Any) -> Any:
     n = w.shape[-1]
     if n == 0:
         return gaps
-    sizes = OPS["absolute"](w)
+    sizes = absolute(w)
     largest = expand_dims(Max((w.ndim - 1,))(sizes), (-2, -1))
     limit = largest * sizes.dtype.type(ROUNDING * n * np.finfo(w.dtype).eps)
-    return reciprocal(gaps, OPS["absolute"](gaps) <= limit)
+    return reciprocal(gaps, absolute(gaps) <= limit)
 
 
 def mirrored(a: Any, lower: bool) -> Any:
@@ -55,7 +57,7 @@ def mirrored(a: Any, lower: bool) -> Any:
     return half + conjugate_transposed(half)
 
 
-class _Hermitian(MatrixOp, abstract=True):
+class _Hermitian(Failing, MatrixOp, abstract=True):
     """Base of the ops that read the lower triangle of a Hermitian matrix, the upper one if not `lower`."""
 
     lower: bool = True
@@ -119,7 +121,7 @@ class Eigvalsh(_Hermitian):
         yield Sample(cls(False), (np.stack([a, 2 * a]),))
 
 
-class Eig(MatrixOp):
+class Eig(Failing, MatrixOp):
     """NumPy's `linalg.eig`: eigenvalues and eigenvectors in columns, always complex.
 
     With `m = v^-1 da v` and `F` as in `Eigh`, `dw = diag(m)` and `dv = v (F * m)`, to which comes the multiple of each
@@ -152,7 +154,7 @@ class Eig(MatrixOp):
         return 25 * xs[0].size * xs[0].shape[-1]
 
 
-class Eigvals(MatrixOp):
+class Eigvals(Failing, MatrixOp):
     """NumPy's `linalg.eigvals`: eigenvalues, always complex. The derivative is that of `Eig`."""
 
     def infer(self, *xs: TensorType) -> Types:
@@ -173,7 +175,7 @@ class Eigvals(MatrixOp):
 
 def _in_basis(v: Any, da: Any) -> Any:
     """`v^-1 da v`."""
-    op: Op = OPS["solve"]()
+    op: Op = Solve()
     return op(v, matmul(cast(da, v.dtype), v))
 
 
@@ -182,10 +184,10 @@ def _scaling(v: Any, dv: Any) -> Any:
     rows = v.ndim - 2
     growth = expand_dims(Sum((rows,))(real(conjugated(v) * dv)), rows)
     # LAPACK makes the largest component exactly real; of several that are largest it is the one to find.
-    exactly = cast(OPS["equal"](imag(v), 0), growth.dtype)
-    largest = expand_dims(Argmax(rows)(OPS["absolute"](v) + exactly), rows)
+    exactly = cast(equal(imag(v), 0), growth.dtype)
+    largest = expand_dims(Argmax(rows)(absolute(v) + exactly), rows)
     place = expand_dims(iota(v.shape[-1]), -1)
-    here = cast(OPS["equal"](place, largest), growth.dtype)
+    here = cast(equal(place, largest), growth.dtype)
     turn = Sum((rows,))(imag(dv) * here) / Sum((rows,))(real(v) * here)
     return growth + expand_dims(turn, rows) * v.dtype.type(1j)
 

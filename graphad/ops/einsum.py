@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.op import OPS, Traced
+from graphad.op import Traced
 from graphad.ops.dot_general import DotGeneral
 from graphad.ops.elementwise import cast
 from graphad.ops.index import diagonal
+from graphad.ops.machinery import multiply
+from graphad.ops.reduce import Any_, Sum
 from graphad.ops.shape import as_operand, common_dtype, reshape, transpose
 from graphad.trace import kind_of
 
@@ -31,7 +33,7 @@ def einsum(*operands: Any, optimize: Any = True) -> Any:
 
     given = [x if isinstance(x, (str, list, tuple)) or x is Ellipsis else as_operand(x) for x in operands]
     inputs, output, arrays = parse_einsum_input(given)
-    xs = list(arrays)
+    xs = [as_operand(x) for x in arrays]
     dtype = common_dtype(kind_of(x) for x in xs)
     terms = [_unrepeated(cast(x, dtype), labels) for x, labels in zip(xs, inputs.split(","), strict=True)]
     terms = _without_broadcast(terms)
@@ -73,7 +75,7 @@ def contract_pair(first: tuple[Any, Labels], second: tuple[Any, Labels], kept: s
             tuple(yl.index(a) for a in batch),
         )
         return op(x, y), labels
-    return OPS["multiply"](_aligned(x, xl, labels), _aligned(y, yl, labels)), labels
+    return multiply(_aligned(x, xl, labels), _aligned(y, yl, labels)), labels
 
 
 def _aligned(x: Any, labels: list[Any], wanted: list[Any]) -> Any:
@@ -88,7 +90,7 @@ def _aligned(x: Any, labels: list[Any], wanted: list[Any]) -> Any:
 def _summed(x: Any, labels: Labels, kept: set[Any]) -> tuple[Any, list[Any]]:
     axes = tuple(i for i, label in enumerate(labels) if label not in kept)
     if axes:
-        x = OPS["any" if x.dtype.kind == "b" else "sum"](axes)(x)
+        x = (Any_ if x.dtype.kind == "b" else Sum)(axes)(x)
     return x, [label for label in labels if label in kept]
 
 

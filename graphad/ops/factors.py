@@ -12,7 +12,8 @@ from graphad.op import Op, Sample, Types
 from graphad.ops.contraction import matmul
 from graphad.ops.index import take_along_axis
 from graphad.ops.linalg import TriangularSolve
-from graphad.ops.matrices import MatrixOp, check_matrix, check_precision, keep, matrix_transposed
+from graphad.ops.machinery import select
+from graphad.ops.matrices import Failing, MatrixOp, check_matrix, check_precision, keep, matrix_transposed
 from graphad.ops.shape import batch_all, broadcast_to, concatenate, expand_dims, squeeze
 from graphad.ops.slicing import Pad, Slice
 from graphad.types import INT64, TensorType
@@ -105,7 +106,7 @@ class Permutation(Op):
         yield Sample(cls(3), (np.array([[2, 1, 2], [0, 1, 2]]),))
 
 
-class SolveBanded(Op):
+class SolveBanded(Failing):
     """`x` with `a @ x == b` for `a` with `lower` diagonals below and `upper` above the main one; linear in `b`.
 
     `ab` `[..., lower + upper + 1, n]` has the diagonals in rows, `ab[upper + i - j, j] == a[i, j]`, as SciPy's
@@ -115,6 +116,12 @@ class SolveBanded(Op):
 
     lower: int
     upper: int
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        ab, b = xs
+        identity = np.zeros((self.lower + self.upper + 1, ab.shape[-1]), ab.dtype)
+        identity[self.upper] = 1
+        return self(select(live, ab, identity), b)
 
     def infer(self, *xs: TensorType) -> Types:
         ab, b = xs

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from graphad.graph import Graph
-from graphad.op import Op, Sample, Types
+from graphad.op import Op, Regional, Sample, Types
 from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.ops.reduce import Sum
 from graphad.types import TensorType
 
 
-class Fused(Op):
+class Fused(Regional):
     """The nodes of `kernel`, which share an iteration space, run as one loop nest: each pass over memory once.
 
     The kernel holds elementwise ops, whose operands broadcast into the space, and reductions from the space, whose
@@ -35,9 +36,12 @@ class Fused(Op):
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.kernel.nodes)
 
+    def traffic(self, *xs: TensorType) -> int:
+        # What its nodes hand on stays in registers.
+        return Op.traffic(self, *xs)
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.op import OPS
         from graphad.trace import trace_flat
 
         x, y = np.array([[1.0, -2.0, 3.0], [0.5, 0.0, -1.0]]), np.array([2.0, 0.5, -1.0])
@@ -45,6 +49,6 @@ class Fused(Op):
 
         def kernel(args: Any) -> list[Any]:
             product = args[0] * args[1] + 1.0
-            return [product, OPS["sum"]((1,))(product * product)]  # type: ignore[operator]
+            return [product, Sum((1,))(product * product)]
 
         yield Sample(cls(trace_flat(kernel, types).graph), (x, y))

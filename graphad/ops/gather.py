@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TypeMismatchError
 from graphad.graph import Constant
-from graphad.op import OPS, Op, Sample, is_linear
+from graphad.op import Op, Sample, is_linear
+from graphad.ops.arithmetic import equal
+from graphad.ops.machinery import select
 from graphad.ops.shape import batch_all, broadcast_to, iota, moveaxis, reshape, zeros
 from graphad.trace import Tracer
 from graphad.types import Shape, TensorType
@@ -30,16 +32,24 @@ class Indexed(Op, abstract=True):
     """Base of the ops that index `axes` of their first operand by integer arrays, one for each axis."""
 
     axes: tuple[int, ...]
+    raises = (IndexOutOfBoundsError,)
 
-    def view(self, xp: Any, x: Any) -> Any:
+    def attempt(self, operands: Sequence[Any], value: Callable[[Any], Any]) -> Any:
+        self.check(operands[0].type.shape, [value(i) for i in operands[len(operands) - len(self.axes) :]])
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        first = len(xs) - len(self.axes)
+        return self(*xs[:first], *[select(live, i, np.zeros((), i.dtype)) for i in xs[first:]])
+
+    def indexed_first(self, xp: Any, x: Any) -> Any:
         """`x` with the indexed axes first."""
         axes = self.axes
         if axes == tuple(range(len(axes))):
             return x
         return xp.permute_dims(x, (*axes, *(i for i in range(x.ndim) if i not in axes)))
 
-    def unview(self, xp: Any, x: Any) -> Any:
-        """The inverse of `view`."""
+    def as_they_were(self, xp: Any, x: Any) -> Any:
+        """The inverse of `indexed_first`."""
         axes = self.axes
         if axes == tuple(range(len(axes))):
             return x
@@ -63,6 +73,10 @@ class Gather(Indexed):
     where one lies outside its axis.
     """
 
+    leaves_out = (0,)
+    moves = True
+    reads_first = True
+
     def infer(self, *xs: TensorType) -> TensorType:
         return xs[0].with_shape(gathered_shape(self, self.axes, xs[0], xs[1:]))
 
@@ -70,7 +84,7 @@ class Gather(Indexed):
         x, *indices = xs
         if xp is np:
             self.check(x.shape, indices)
-        return self.view(xp, x)[tuple(indices)]
+        return self.indexed_first(xp, x)[tuple(indices)]
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return None if tangents[0] is None else self(tangents[0], *primals[1:])
@@ -89,9 +103,6 @@ class Gather(Indexed):
             return self(x, *indices)
         return Gather((0, *axes))(x, _rows(size, indices[0].shape), *indices)
 
-    def flops(self, *xs: TensorType) -> int:
-        return 0
-
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         x = np.arange(24.0).reshape(2, 3, 4)
@@ -104,6 +115,8 @@ class Gather(Indexed):
 
 class Scatter(Indexed, abstract=True):
     """Base of the ops on `x, updates, *indices` that change `x` where a `Gather` at the indices reads it."""
+
+    updates = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         x, updates, *indices = xs
@@ -163,10 +176,10 @@ class ScatterAdd(Scatter):
     def eval(self, xp: Any, *xs: Any) -> Any:
         x, updates, *indices = xs
         if xp is not np:
-            return self.unview(xp, self.view(xp, x).at[tuple(indices)].add(updates))
+            return self.as_they_were(xp, self.indexed_first(xp, x).at[tuple(indices)].add(updates))
         self.check(x.shape, indices)
         out = np.array(x)
-        np.add.at(self.view(np, out), tuple(indices), updates)
+        np.add.at(self.indexed_first(np, out), tuple(indices), updates)
         return out
 
     def _tangent(self, dx: Any, du: Any, updates: Any, indices: Sequence[Any]) -> Any:
@@ -192,6 +205,7 @@ class ScatterSet(Scatter):
     """
 
     unique: bool = False
+    leaves_out = (0, 1)
 
     def shifted(self, axes: tuple[int, ...]) -> Op:
         return ScatterSet(axes, self.unique)
@@ -199,10 +213,10 @@ class ScatterSet(Scatter):
     def eval(self, xp: Any, *xs: Any) -> Any:
         x, updates, *indices = xs
         if xp is not np:
-            return self.unview(xp, self.view(xp, x).at[tuple(indices)].set(updates))
+            return self.as_they_were(xp, self.indexed_first(xp, x).at[tuple(indices)].set(updates))
         self.check(x.shape, indices)
         out = np.array(x)
-        self.view(np, out)[tuple(indices)] = updates
+        self.indexed_first(np, out)[tuple(indices)] = updates
         return out
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
@@ -220,9 +234,9 @@ class ScatterSet(Scatter):
         among = tuple(range(len(self.axes)))
         number = reshape(iota(indices[0].size), indices[0].shape)
         last = ScatterSet(among)(zeros([shape[i] for i in self.axes], np.int64), number, *indices)
-        kept = OPS["equal"](Gather(among)(last, *indices), number)
+        kept = equal(Gather(among)(last, *indices), number)
         kept = reshape(kept, (*kept.shape, *(1,) * (ct.ndim - kept.ndim)))
-        return OPS["select"](kept, ct, np.zeros((), ct.dtype))
+        return select(kept, ct, np.zeros((), ct.dtype))
 
 
 def _rows(size: int, shape: Shape) -> Any:

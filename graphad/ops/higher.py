@@ -15,11 +15,13 @@ import numpy as np
 
 from graphad.errors import MissingRuleError
 from graphad.op import OPS, Sample
-from graphad.ops.arithmetic import square
-from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.arithmetic import float_power, square
+from graphad.ops.complex import sign
+from graphad.ops.elementwise import Partial, Ufunc, elementwise, scalar
+from graphad.ops.parameters import above, from_poles, least, parameter, power, size, within
 from graphad.ops.select import select
 from graphad.ops.special import FloatFunction, betaln
-from graphad.ops.transcendental import cos, cosh, exp, log, sin, sinh, sqrt
+from graphad.ops.transcendental import cos, cosh, exp, log, log1p, sin, sinh, sqrt
 from graphad.trace import UFUNCS
 
 _HALF_PI = math.pi / 2
@@ -75,15 +77,15 @@ def _boxcox_slope(log_x: Any, lmbda: Any) -> Any:
 boxcox = elementwise(
     "boxcox", code="special_boxcox({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
     partials=[
-        lambda out, x, lmbda: OPS["power"](x, lmbda - 1),  # type: ignore[operator]
+        lambda out, x, lmbda: float_power(x, lmbda - 1),
         lambda out, x, lmbda: _boxcox_slope(log(x), lmbda),
     ],
 )  # fmt: skip
 boxcox1p = elementwise(
     "boxcox1p", code="special_boxcox1p({0}, {1})", singular=True, domain=((-0.6, 3.0), (-2.0, 2.0)),
     partials=[
-        lambda out, x, lmbda: OPS["power"](1 + x, lmbda - 1),  # type: ignore[operator]
-        lambda out, x, lmbda: _boxcox_slope(OPS["log1p"](x), lmbda),  # type: ignore[operator]
+        lambda out, x, lmbda: float_power(1 + x, lmbda - 1),
+        lambda out, x, lmbda: _boxcox_slope(log1p(x), lmbda),
     ],
 )  # fmt: skip
 cosm1 = elementwise("cosm1", code="special_cosm1({0})", partials=[lambda out, x: -sin(x)])
@@ -94,37 +96,70 @@ spence = elementwise(
 )  # fmt: skip
 zeta: Any = elementwise(
     "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
-    partials=[fixed("zeta", "x"), lambda out, x, q: -x * zeta(x + 1, q)],
-)
+    partials=[
+        parameter("zeta", 0, lambda x, q: least(within(power(q)), above(1.0, x))),
+        lambda out, x, q: -x * zeta(x + 1, q),
+    ],
+)  # fmt: skip
+
+riemann_zeta = elementwise(
+    "_riemann_zeta", name="riemann_zeta", singular=True, domain=(-3.0, 0.8),
+    partials=[parameter("riemann_zeta", 0, lambda x: least(within(size(x)), above(1.0, x)))],
+)  # fmt: skip
 
 # -- hypergeometric functions -------------------------------------------------------------------------------------
 
 hyp0f1: Any = elementwise(
     "hyp0f1", code="special_hyp0f1({0}, {1})", singular=True, domain=((0.5, 3.0), (-2.0, 2.0)),
-    partials=[fixed("hyp0f1", "v"), lambda out, v, z: hyp0f1(v + 1, z) / v],
+    partials=[
+        parameter("hyp0f1", 0, lambda v, z: least(within(size(z), size(v)), from_poles(v))),
+        lambda out, v, z: hyp0f1(v + 1, z) / v,
+    ],
 )
 hyp1f1: Any = elementwise(
     "hyp1f1", code="special_hyp1f1({0}, {1}, {2})", singular=True, domain=((0.5, 3.0), (0.5, 3.0), (-2.0, 2.0)),
     partials=[
-        fixed("hyp1f1", "a"), fixed("hyp1f1", "b"), lambda out, a, b, z: a / b * hyp1f1(a + 1, b + 1, z),
+        parameter("hyp1f1", 0, lambda a, b, z: within(size(z), size(a))),
+        parameter("hyp1f1", 1, lambda a, b, z: least(within(size(z), size(b)), from_poles(b))),
+        lambda out, a, b, z: a / b * hyp1f1(a + 1, b + 1, z),
     ],
 )  # fmt: skip
 hyp2f1: Any = elementwise(
     "hyp2f1", code="special_hyp2f1({0}, {1}, {2}, {3})", singular=True,
     domain=((0.5, 2.0), (0.5, 2.0), (0.5, 3.0), (-0.7, 0.7)),
     partials=[
-        fixed("hyp2f1", "a"), fixed("hyp2f1", "b"), fixed("hyp2f1", "c"),
+        parameter("hyp2f1", 0, lambda a, b, c, z: within(size(z), power(1 - z), size(a))),
+        parameter("hyp2f1", 1, lambda a, b, c, z: within(size(z), power(1 - z), size(b))),
+        parameter("hyp2f1", 2, lambda a, b, c, z: least(within(size(z), power(1 - z), size(c)), from_poles(c))),
         lambda out, a, b, c, z: a * b / c * hyp2f1(a + 1, b + 1, c + 1, z),
     ],
 )  # fmt: skip
+
+
+class _Rough(Ufunc, abstract=True):
+    """SciPy's own values have errors that differences magnify."""
+
+    exempt = dict.fromkeys(("jvp", "second"), "SciPy's values are good to 1e-9 at best, too rough for differences")
+
+
 hyperu: Any = elementwise(
-    "hyperu", code="special_hyperu({0}, {1}, {2})", singular=True, domain=((0.5, 2.0), (0.3, 1.8), (0.5, 3.0)),
-    partials=[fixed("hyperu", "a"), fixed("hyperu", "b"), lambda out, a, b, z: -a * hyperu(a + 1, b + 1, z)],
-)
+    "hyperu", code="special_hyperu({0}, {1}, {2})", base=_Rough, singular=True,
+    domain=((0.5, 2.0), (0.3, 1.8), (0.5, 3.0)),
+    partials=[
+        parameter("hyperu", 0, lambda a, b, z: within(power(z), size(a))),
+        parameter("hyperu", 1, lambda a, b, z: within(power(z), size(b))),
+        lambda out, a, b, z: -a * hyperu(a + 1, b + 1, z),
+    ],
+)  # fmt: skip
 
 # -- Bessel functions of real order -------------------------------------------------------------------------------
 
 _ORDER = ((0.3, 3.0), (0.5, 4.0))
+
+
+def of_order(name: str) -> Partial:
+    """The derivative in the order of a function that is as the Bessel functions are."""
+    return parameter(name, 0, lambda v, x: within(power(0.5 * x), size(v)))
 
 
 def _neighbours(name: str, below: float, above: float, own: Callable[[Any], Any] | None = None) -> list[Partial]:
@@ -135,7 +170,7 @@ def _neighbours(name: str, below: float, above: float, own: Callable[[Any], Any]
         found = below * op(v - 1, x) + above * op(v + 1, x)
         return found if own is None else found + own(x) * out
 
-    return [fixed(name, "v"), slope]
+    return [of_order(name), slope]
 
 
 jv, yv, iv, kv = (
@@ -150,7 +185,7 @@ jv, yv, iv, kv = (
 def _real_sign(name: str, x: Any) -> Any:
     if x.dtype.kind == "c":
         raise MissingRuleError(f"{name} of complex numbers has no complex derivative; write it by {name[:-1]} and exp")
-    return OPS["sign"](x)
+    return sign(x)
 
 
 ive = elementwise(
@@ -230,7 +265,7 @@ for _name, _parts in _COMPONENTS.items():
 
 def student_density(df: Any, t: Any) -> Any:
     """The density of Student's distribution."""
-    exponent = -betaln(df / 2, scalar(0.5, df.dtype)) - (df + 1) / 2 * OPS["log1p"](square(t) / df)  # type: ignore[operator]
+    exponent = -betaln(df / 2, scalar(0.5, df.dtype)) - (df + 1) / 2 * log1p(square(t) / df)
     return exp(exponent) / sqrt(df)
 
 
@@ -253,4 +288,4 @@ stdtrit = elementwise(
     ],
 )  # fmt: skip
 
-__all__ = ["Component", "stdtr", "stdtrit", "student_density"]
+__all__ = ["Component", "of_order", "riemann_zeta", "stdtr", "stdtrit", "student_density"]

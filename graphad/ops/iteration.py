@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from graphad.errors import TypeMismatchError
-from graphad.graph import Constant, Graph, Value
+from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
+from graphad.ops.arithmetic import logical_and
+from graphad.ops.guarding import guarded
 from graphad.ops.shape import broadcast_to, moveaxis
 from graphad.ops.structured import (
     Flags,
@@ -35,6 +37,7 @@ class Loop(Structured, abstract=True):
 
     body: Graph
     consts: int
+    reads_first = True
 
     @property
     def carried(self) -> int:
@@ -68,6 +71,8 @@ class Loop(Structured, abstract=True):
     def check_carries(self, xs: tuple[TensorType, ...]) -> None:
         """Raise unless the body gives carries of the types that it takes."""
         k, n = self.consts, self.carried
+        if min(k, n) < 0 or k + n > len(self.body.inputs) or n > len(self.body.outputs):
+            raise TypeMismatchError(f"{self.name}: the body has no {k} constants and {n} carries")
         taken, given = self.body.input_types[k : k + n], self.body.output_types[:n]
         if taken != given:
             raise TypeMismatchError(f"{self.name}: the body takes the carries {list(taken)} and gives {list(given)}")
@@ -159,6 +164,23 @@ class Loop(Structured, abstract=True):
         found = all_results(op(*xs[:lead], *consts, *state, *arrays))
         last = [r if f else repeated(r, size) for r, f in zip(found[:n], moving, strict=True)]
         return one_or_all([*last, *[moved_axis(r, 1, 0) for r in found[n:]]])
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        at = self.lead + self.consts
+        op = self.over(self.among_consts(guarded(self.body)), self.consts + 1, self.carried, self.tested_when_live)
+        return op(*xs[:at], live, *xs[at:])
+
+    def among_consts(self, region: Graph) -> Graph:
+        """A region with its last input as a further const."""
+        *inputs, last = region.inputs
+        return Graph((*inputs[: self.consts], last, *inputs[self.consts :]), region.nodes, region.outputs, region.name)
+
+    def tested_when_live(self, cond: Graph) -> Graph:
+        """A condition that never holds without its further const."""
+        test = guarded(cond)
+        both = Value(test.outputs[0].type)
+        nodes = [*test.nodes, Node(logical_and, (test.inputs[-1], test.outputs[0]), (both,))]
+        return self.among_consts(Graph(test.inputs, nodes, (both,), test.name))
 
     def batched(self, flags: Flags, recur: Any) -> list[bool]:
         """The flags when a carry is flagged too that an iteration over flagged values batches."""

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
-from graphad.op import OPS, Sample
+from graphad.op import Sample
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, cast, elementwise
 from graphad.ops.higher import fixed
+from graphad.ops.rounding import maximum
 from graphad.ops.select import select
 from graphad.ops.transcendental import exp, sin, sqrt
 from graphad.ops.waves import Ordered, floating
@@ -69,7 +70,7 @@ class SphLegendre(Ordered):
         if k == 0:
             return self(n, m, theta)
         up, down = (n - m) * (n + m + 1), (n + m) * (n - m + 1)
-        roots = [sqrt(cast(OPS["maximum"](x, 0), theta.dtype)) for x in (up, down)]  # type: ignore[operator]
+        roots = [sqrt(cast(maximum(x, 0), theta.dtype)) for x in (up, down)]
         upper, lower = self.derivative(k - 1, n, m + 1, theta), self.derivative(k - 1, n, m - 1, theta)
         slope = 0.5 * (roots[0] * upper - roots[1] * lower)
         return select(sin(theta) < 0, -slope, slope)

@@ -11,15 +11,25 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample, Types, is_linear
+from graphad.op import Sample, Types, is_linear
+from graphad.ops.arithmetic import add, negative, subtract
 from graphad.ops.contraction import matmul
 from graphad.ops.determinant import Cofactor, Det, Slogdet
-from graphad.ops.matrices import MatrixOp, check_square, conjugate_transposed, keep, matrix_transposed, samples_of
+from graphad.ops.machinery import multiply
+from graphad.ops.matrices import (
+    Failing,
+    MatrixOp,
+    check_square,
+    conjugate_transposed,
+    keep,
+    matrix_transposed,
+    samples_of,
+)
 from graphad.ops.shape import batch_all, moveaxis, reshape
 from graphad.types import TensorType
 
 
-class Cholesky(MatrixOp):
+class Cholesky(Failing, MatrixOp):
     """The lower factor `L` with `L @ L.conj().T == a`; only the lower triangle of `a` is read, as NumPy does.
 
     Raises `numpy.linalg.LinAlgError` where `a` is not positive definite. The derivative is that of Murray,
@@ -37,11 +47,11 @@ class Cholesky(MatrixOp):
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         n, dtype = out.shape[-1], out.dtype
         # The tangent of what is read: the lower triangle mirrored.
-        half = OPS["multiply"](tangents[0], keep(n, dtype, diagonal=0.5))
-        full = OPS["add"](half, conjugate_transposed(half))
+        half = multiply(tangents[0], keep(n, dtype, diagonal=0.5))
+        full = add(half, conjugate_transposed(half))
         left = TriangularSolve(True, False, False)
         inside = left(out, conjugate_transposed(left(out, full)))
-        return matmul(out, OPS["multiply"](inside, keep(n, dtype, diagonal=0.5)))
+        return matmul(out, multiply(inside, keep(n, dtype, diagonal=0.5)))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -50,7 +60,7 @@ class Cholesky(MatrixOp):
             yield Sample(cls(), (a @ np.conj(np.swapaxes(a, -1, -2)) + np.eye(n, dtype=a.dtype),))
 
 
-class _Solver(Op, abstract=True):
+class _Solver(Failing, abstract=True):
     """Base of the ops that solve `a x = b`, with `a` `[..., n, n]` and `b` `[..., n, k]`; linear in `b`."""
 
     def infer(self, *xs: TensorType) -> TensorType:
@@ -106,9 +116,9 @@ class TriangularSolve(_Solver):
         right = db
         if da is not None:
             diagonal = 0.0 if self.unit_diagonal else 1.0
-            da = OPS["multiply"](da, keep(a.shape[-1], a.dtype, diagonal, self.lower))
+            da = multiply(da, keep(a.shape[-1], a.dtype, diagonal, self.lower))
             change = matmul(matrix_transposed(da) if self.transpose_a else da, out)
-            right = OPS["negative"](change) if db is None else OPS["subtract"](db, change)
+            right = negative(change) if db is None else subtract(db, change)
         return self(a, right)
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
@@ -137,7 +147,7 @@ class Solve(_Solver):
         right = db
         if da is not None:
             change = matmul(da, out)
-            right = OPS["negative"](change) if db is None else OPS["subtract"](db, change)
+            right = negative(change) if db is None else subtract(db, change)
         return self(a, right)
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
@@ -155,7 +165,7 @@ class Solve(_Solver):
             yield Sample(cls(), (a, b))
 
 
-class Inv(MatrixOp):
+class Inv(Failing, MatrixOp):
     """NumPy's `linalg.inv`. Raises `numpy.linalg.LinAlgError` for a singular matrix.
 
     The derivative is `-inv(a) da inv(a)` (Giles, "Collected matrix derivative results", 2008, section 2.2.3).
@@ -169,7 +179,7 @@ class Inv(MatrixOp):
         return xp.linalg.inv(xs[0])
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        return OPS["negative"](matmul(out, matmul(tangents[0], out)))
+        return negative(matmul(out, matmul(tangents[0], out)))
 
     def flops(self, *xs: TensorType) -> int:
         return 2 * xs[0].size * xs[0].shape[-1]

@@ -11,6 +11,7 @@ from graphad.build import Builder, building
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.graph import Graph, Value
 from graphad.op import Op, Sample, Types
+from graphad.ops.guarding import guarded
 from graphad.ops.iteration import Groups, Loop, moved_axis, repeated
 from graphad.ops.reduce import Any_, Max
 from graphad.ops.select import select
@@ -134,6 +135,17 @@ class Scan(Loop):
         every = merged(linear, found, [None] * m)
         return one_or_all([*[None] * lead, *[c if flag else None for c, flag in zip(every, asked, strict=True)]])
 
+    def masked(self, recur: Any, flags: Flags, linear: Flags) -> tuple[list[bool], list[bool]]:
+        linear = self.dependent(linear[self.lead :])
+        ends = list(flags)
+        while True:
+            found = recur(self.body, linear, ends)
+            # A carry's cotangent comes from the result, or from the iteration after.
+            grown = [a or b for a, b in zip(ends, self.groups(found)[1], strict=False)]
+            if grown == ends[: self.carries]:
+                return ends, [*[False] * self.lead, *found]
+            ends[: self.carries] = grown
+
     def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
         if not self.lead or not batched[0]:
             return super().batch(batched, size, *xs, recur=recur)
@@ -147,8 +159,8 @@ class Scan(Loop):
 
         def step(args: Sequence[Any]) -> list[Any]:
             (count, *fixed), (i, *entries) = args[: 1 + k + n], args[1 + k + n :]
-            found = inline(self.body, [*fixed, *entries], count.builder)
             active, state = i < count, fixed[k:]
+            found = inline(guarded(self.body), [*fixed, *entries, active], count.builder)
             new = [select(broadcast_to(active, r.shape), r, old) for r, old in zip(found[:n], state, strict=True)]
             return [*new, i - 1 if self.reverse else i + 1, *found[n:]]
 
@@ -301,23 +313,24 @@ class While(Loop):
         """
         k, n = self.consts, self.carried
         flags = [*batched[:k], *[True] * n]
-        body, _ = recur(self.body, flags, [True] * len(self.body.outputs))
-        cond, _ = recur(self.cond, flags, [True])
+        body, _ = recur(guarded(self.body), [*flags, True], [True] * len(self.body.outputs))
+        cond, _ = recur(guarded(self.cond), [*flags, True], [True])
 
         def step(args: Sequence[Any]) -> list[Any]:
             consts, state, active = args[:k], args[k:-1], args[-1]
-            found = inline(body, [*consts, *state], active.builder)
+            found = inline(body, args, active.builder)
             new = [
                 select(broadcast_to(reshape(active, (size, *[1] * (r.ndim - 1))), r.shape), r, old)
                 for r, old in zip(found[:n], state, strict=True)
             ]
-            return [*new, inline(cond, [*consts, *new], active.builder)[0] & active, *found[n:]]
+            return [*new, inline(cond, [*consts, *new, active], active.builder)[0] & active, *found[n:]]
 
         builder = innermost(xs)
         assert builder is not None
         state = [x if b else repeated(x, size) for x, b in zip(xs[k:], batched[k:], strict=True)]
-        first = inline(cond, [*xs[:k], *state], builder)[0]
-        types = [*body.input_types, TensorType(BOOL, (size,))]
+        every = broadcast_to(np.array(True), (size,))
+        first = inline(cond, [*xs[:k], *state, every], builder)[0]
+        types = list(body.input_types)
         op = While(
             trace_flat(step, types, name=body.name).graph,
             k,

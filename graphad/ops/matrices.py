@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample
+from graphad.op import Op, Sample
+from graphad.ops.complex import conjugate
+from graphad.ops.machinery import select
 from graphad.ops.shape import transpose
 from graphad.types import Array, TensorType
 
@@ -31,6 +33,20 @@ def check_square(op: Op, a: TensorType) -> None:
     check_precision(op, a)
     if a.ndim < 2 or a.shape[-1] != a.shape[-2]:
         raise ShapeError(f"{op.name}: {a} is not a square matrix, nor a stack of them")
+
+
+class Failing(Op, abstract=True):
+    """Base of the ops of which LAPACK may tell at run time that a matrix, the first operand, will not do."""
+
+    raises: ClassVar[tuple[type[Exception], ...]] = (np.linalg.LinAlgError,)
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        return self(or_identity(live, xs[0]), *xs[1:])
+
+
+def or_identity(live: Any, a: Any) -> Any:
+    """The matrices `a` if the scalar `live` holds, else the identity, with which everything works."""
+    return select(live, a, np.eye(a.shape[-2], a.shape[-1], dtype=a.dtype))
 
 
 class MatrixOp(Op, abstract=True):
@@ -73,7 +89,7 @@ def conjugate_transposed(a: Any) -> Any:
 
 def conjugated(a: Any) -> Any:
     """Complex numbers conjugated, real ones as they are."""
-    return OPS["conjugate"](a) if a.dtype.kind == "c" else a
+    return conjugate(a) if a.dtype.kind == "c" else a
 
 
 def keep(n: int, dtype: Any, diagonal: float = 1.0, lower: bool = True) -> Array:

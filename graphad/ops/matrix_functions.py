@@ -10,28 +10,40 @@ The derivative of every matrix function `f` at `a` along `e` is the upper right 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import Op, Sample, Types
+from graphad.op import Sample, Types
 from graphad.ops.contraction import matmul
-from graphad.ops.matrices import MatrixOp, check_square, conjugate_transposed, matrix_transposed, samples_of
+from graphad.ops.matrices import (
+    Failing,
+    MatrixOp,
+    check_square,
+    conjugate_transposed,
+    matrix_transposed,
+    or_identity,
+    samples_of,
+)
 from graphad.ops.shape import batch_all, concatenate
 from graphad.ops.slicing import Slice
 from graphad.types import Array, TensorType
 
 FUNCTIONS = ("expm", "sqrtm", "logm")
+RAISED = (np.linalg.LinAlgError, ValueError)
+"""What SciPy raises here: the second for what is not finite."""
 
 
-class MatrixFunction(MatrixOp):
+class MatrixFunction(Failing, MatrixOp):
     """SciPy's `linalg.expm`, `sqrtm` or `logm`, by `function`, of stacks of square matrices.
 
     A real matrix gives a real result; `numpy.linalg.LinAlgError` is raised where its square root or logarithm is not.
     """
 
+    raises = RAISED
     function: str
 
     def infer(self, *xs: TensorType) -> Types:
@@ -57,12 +69,13 @@ class MatrixFunction(MatrixOp):
         yield Sample(cls("expm"), (np.zeros((2, 2)),))
 
 
-class Frechet(Op):
+class Frechet(Failing):
     """The derivative of a `MatrixFunction` at the first operand along the second, in which it is linear.
 
     Its transpose is the derivative at the transposed matrix (Higham, "Functions of Matrices", 2008, section 3.2).
     """
 
+    raises = RAISED
     function: str
 
     def infer(self, *xs: TensorType) -> Types:
@@ -131,12 +144,18 @@ def _blocks(a: Any, e: Any = None) -> Any:
     return concatenate([concatenate([a, zero if e is None else e], -1), concatenate([zero, a], -1)], -2)
 
 
-class Sylvester(Op):
+class Sylvester(Failing):
     """SciPy's `linalg.solve_sylvester`: `x` with `a x + x b == q`, in stacks; linear in `q`.
 
     The derivative solves with the same matrices: `a dx + dx b = dq - da x - x db`. Raises `numpy.linalg.LinAlgError`
     where `a` and `-b` have an eigenvalue in common.
     """
+
+    raises = RAISED
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        a, b, q = xs
+        return self(or_identity(live, a), or_identity(live, b), q)
 
     def infer(self, *xs: TensorType) -> Types:
         a, b, q = xs
@@ -171,8 +190,8 @@ class Sylvester(Op):
         return self(*batch_all(batched, size, xs))
 
     def flops(self, *xs: TensorType) -> int:
-        n, m = xs[2].shape[-2:]
-        return 25 * (n**3 + m**3)
+        *stack, n, m = xs[2].shape
+        return math.prod(stack) * 25 * (n**3 + m**3)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

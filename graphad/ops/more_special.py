@@ -14,12 +14,13 @@ import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import float_power
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
-from graphad.ops.higher import fixed
-from graphad.ops.rounding import rint
+from graphad.ops.parameters import above, least, parameter, size, within
+from graphad.ops.rounding import maximum, rint
 from graphad.ops.select import select
 from graphad.ops.special import FloatFunction, RealSamples, erf, psi
-from graphad.ops.transcendental import exp, log
+from graphad.ops.transcendental import exp, log, sqrt
 from graphad.ops.waves import Ordered, RealFunction, floating
 from graphad.trace import UFUNCS
 from graphad.types import Array, DType
@@ -42,7 +43,7 @@ cotdg = elementwise(
 gammasgn = elementwise("gammasgn", code="special_gammasgn({0})", partials=[None])
 powm1 = elementwise(
     "powm1", code="special_powm1({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
-    partials=[lambda out, x, y: y * OPS["power"](x, y - 1), lambda out, x, y: OPS["power"](x, y) * log(x)],
+    partials=[lambda out, x, y: y * float_power(x, y - 1), lambda out, x, y: float_power(x, y) * log(x)],
 )  # fmt: skip
 
 # -- gamma, Lambert's and Wright's functions -----------------------------------------------------------------------
@@ -87,21 +88,27 @@ wright_bessel: Any = elementwise(
     "wright_bessel", code="special_wright_bessel({0}, {1}, {2})", singular=True,
     domain=((0.3, 2.0), (0.5, 3.0), (0.2, 3.0)),
     partials=[
-        fixed("wright_bessel", "a"), fixed("wright_bessel", "b"), lambda out, a, b, x: wright_bessel(a, a + b, x),
+        parameter("wright_bessel", 0, lambda a, b, x: least(within(size(x)), 0.9 * a)),
+        parameter("wright_bessel", 1, lambda a, b, x: least(within(size(x)), 0.9 * b)),
+        lambda out, a, b, x: wright_bessel(a, a + b, x),
     ],
 )  # fmt: skip
 log_wright_bessel: Any = elementwise(
     "log_wright_bessel", singular=True, domain=((0.3, 2.0), (0.5, 3.0), (0.2, 3.0)),
     partials=[
-        fixed("log_wright_bessel", "a"), fixed("log_wright_bessel", "b"),
+        parameter("log_wright_bessel", 0, lambda a, b, x: least(within(size(x)), a / 8)),
+        parameter("log_wright_bessel", 1, lambda a, b, x: least(within(size(x)), b / 8)),
         lambda out, a, b, x: exp(log_wright_bessel(a, a + b, x) - out),
     ],
 )  # fmt: skip
-zetac = elementwise("zetac", code="special_zetac({0})", partials=[fixed("zetac", "x")], domain=(1.5, 4.0))
+zetac = elementwise(
+    "zetac", code="special_zetac({0})", domain=(1.5, 4.0),
+    partials=[parameter("zetac", 0, lambda x: least(within(size(x)), above(1.0, x)))],
+)  # fmt: skip
 
 
 def _next_expn(out: Any, n: Any, x: Any) -> Any:
-    below = expn(OPS["maximum"](n - 1, 0), x)  # type: ignore[operator]
+    below = expn(maximum(n - 1, 0), x)
     return -select(n >= 1, below, (exp(-x) - cast(n - 1, x.dtype) * out) / x)
 
 
@@ -114,12 +121,31 @@ class _OfInteger(Ufunc, abstract=True):
         n, x = np.array([1, 2, 5]), np.array([[0.31, 0.47, 0.73], [0.57, 0.23, 0.12]])
         yield Sample(self, (n, x))
         yield Sample(self, (n[:, None, None], x))
-        yield Sample(self, (n.astype("f4"), x.astype("f4")))
 
 
 expn: Any = elementwise(
-    "expn", code="special_expn({0}, {1})", partials=[fixed("expn", "n"), _next_expn], singular=True, base=_OfInteger
+    "expn", code="special_expn({0}, {1})", partials=[None, _next_expn], singular=True, base=_OfInteger
 )
+
+
+class _OfWhole(_OfInteger, abstract=True):
+    """The order is a whole number, which SciPy takes as a floating one."""
+
+    exempt = {**_OfInteger.exempt, **dict.fromkeys(("jvp", "second"), "its order is whole, and NaN beside that")}
+
+    def samples(self) -> Iterable[Sample]:  # type: ignore[override]
+        for sample in super().samples():
+            yield Sample(self, tuple([np.asarray(x, float) for x in sample.operands]))
+
+
+def _of_fourier_order(name: str) -> None:
+    """A characteristic value of Mathieu's equation, whose branch points in `q` are no nearer than 1.468j."""
+    reach: Any = lambda m, q: sqrt(q * q + 2.1) / 8
+    elementwise(name, partials=[None, parameter(name, 1, reach)], base=_OfWhole)
+
+
+_of_fourier_order("mathieu_a")
+_of_fourier_order("mathieu_b")
 
 # -- Faddeeva's function -------------------------------------------------------------------------------------------
 
@@ -315,14 +341,14 @@ def _no_second(*operands: Any) -> Any:
 
 
 smirnov_slope = elementwise(
-    "_smirnovp", name="smirnov_slope", partials=[fixed("smirnov", "n"), _no_second], base=_OfInteger
+    "_smirnovp", name="smirnov_slope", partials=[None, _no_second], base=_OfInteger
 )
 smirnov = elementwise(
-    "smirnov", partials=[fixed("smirnov", "n"), lambda out, n, d: smirnov_slope(n, d)], base=_OfInteger
+    "smirnov", partials=[None, lambda out, n, d: smirnov_slope(n, d)], base=_OfInteger
 )
 smirnovi = elementwise(
     "smirnovi", singular=True, base=_OfInteger,
-    partials=[fixed("smirnovi", "n"), lambda out, n, p: 1 / smirnov_slope(n, out)],
+    partials=[None, lambda out, n, p: 1 / smirnov_slope(n, out)],
 )  # fmt: skip
 
 # -- orthogonal polynomials of known degree, by those of other arguments -------------------------------------------

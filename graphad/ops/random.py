@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample, Types
+from graphad.op import Op, Sample, Types
+from graphad.ops.elementwise import Cast
 from graphad.ops.shape import batch_all, concatenate, expand_dims, iota
 from graphad.ops.slicing import Slice
 from graphad.types import TensorType
@@ -51,7 +52,7 @@ class RandomBits(Op):
         lead = start.shape
         word = [Slice((*[0] * len(lead), i), (*lead, i + 1), (1,) * (len(lead) + 1))(key) for i in (0, 1)]
         count = (self.size + 1) // 2
-        blocks = OPS["cast"](U64)(iota(count))
+        blocks = Cast(U64)(iota(count))
         both = concatenate(_philox(word[0], word[1], expand_dims(start, -1) + blocks, self.domain), -1)
         whole = (1,) * (len(lead) + 1)
         return both if 2 * count == self.size else Slice((0,) * len(whole), (*lead, self.size), whole)(both)

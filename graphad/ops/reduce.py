@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.op import OPS, Op, Sample
+from graphad.op import Op, Sample
+from graphad.ops.arithmetic import add, equal, greater, less, logical_not, reciprocal, square, subtract
+from graphad.ops.complex import conjugate, imag_part, real_part
+from graphad.ops.cumulative import Cumprod
 from graphad.ops.elementwise import cast
+from graphad.ops.machinery import multiply, select
+from graphad.ops.rounding import isinf
 from graphad.ops.shape import broadcast_to, concatenate, full, reshape, transpose
 from graphad.ops.slicing import Slice
+from graphad.ops.transcendental import exp, log, sqrt, unit
 from graphad.types import BOOL, INT64, DType, Shape, TensorType
 
 
@@ -31,6 +37,12 @@ class Reduction(Op, abstract=True):
     """Base of the reductions; `axes` are sorted and non-negative, and vanish from the shape."""
 
     axes: tuple[int, ...]
+    combines: ClassVar[str] = ""
+    """How elements are combined, two at a time: `sum`, `prod`, `max`, `min`, `any` or `all`; empty for other ways."""
+    loops_over: ClassVar[str] = ""
+    """The dtype kinds of operands that a loop may combine so."""
+    of_nothing: ClassVar[bool] = True
+    """Whether there is a result where no elements are combined."""
 
     def infer(self, *xs: TensorType) -> TensorType:
         return TensorType(self.result_dtype(xs[0].dtype), reduced_shape(self, xs[0], self.axes))
@@ -56,9 +68,12 @@ class Sum(Reduction):
     """Sum over axes; integers narrower than int64 and booleans are cast first, as NumPy does."""
 
     linear = True
+    combines = "sum"
+    loops_over = "biufc"
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        return xp.sum(xs[0], axis=self.axes, dtype=xs[0].dtype)
+        (x,) = xs
+        return np.add.reduce(x, self.axes, x.dtype) if xp is np else xp.sum(x, axis=self.axes, dtype=x.dtype)
 
     def infer(self, *xs: TensorType) -> TensorType:
         if xs[0].dtype.kind == "b":
@@ -76,8 +91,52 @@ class Sum(Reduction):
         yield Sample(cls((0,)), (np.arange(5),))
 
 
+class Norm(Reduction):
+    """The Euclidean norm over axes. Its derivative at 0 is 0, one of its subgradients."""
+
+    def result_dtype(self, dtype: DType) -> DType:
+        return np.dtype(f"f{dtype.itemsize // 2}") if dtype.kind == "c" else dtype
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        if xs[0].dtype.kind not in "fc":
+            raise TypeMismatchError(f"norm: cast {xs[0]} to a floating dtype first")
+        return super().infer(*xs)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        (x,) = xs
+        return xp.sqrt(xp.sum(xp.real(x * xp.conj(x)) if x.dtype.kind == "c" else x * x, axis=self.axes))
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (x,), (dx,) = primals, tangents
+        phase = unit(x, cast(expand(out, x.shape, self.axes), x.dtype))
+        if x.dtype.kind != "c":
+            return Sum(self.axes)(multiply(phase, dx))
+        return Sum(self.axes)(real_part(multiply(conjugate(phase), dx)))
+
+    def kinks(self, *xs: Any) -> Any:
+        return np.all(xs[0] == 0, axis=self.axes)
+
+    def squared(self, out: Any, *xs: Any) -> Any:
+        (x,) = xs
+        if x.dtype.kind != "c":
+            return Sum(self.axes)(square(x))
+        return Sum(self.axes)(add(square(real_part(x)), square(imag_part(x))))
+
+    def decompose(self, *xs: Any) -> Any:
+        return sqrt(self.squared(None, *xs))
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield from super().samples()
+        yield Sample(cls((0,)), (np.zeros((0, 3)),))
+        yield Sample(cls((0,)), (np.array([1 + 2j, 3 - 1j]),))
+
+
 class Prod(Reduction):
     """Product over axes. The derivative divides by nothing, so it is right where elements are zero."""
+
+    combines = "prod"
+    loops_over = "biufc"
 
     def infer(self, *xs: TensorType) -> TensorType:
         if xs[0].dtype.kind == "b":
@@ -96,10 +155,10 @@ class Prod(Reduction):
             return reshape(dx, out.shape)
         ones = full((*x.shape[:-1], 1), 1, x.dtype)
         stop, step = (*x.shape[:-1], n - 1), (1,) * x.ndim
-        below = concatenate([ones, Slice((0,) * x.ndim, stop, step)(OPS["cumprod"](axis)(x))], axis)
-        after = Slice((*(0,) * axis, 1), x.shape, step)(OPS["cumprod"](axis, True)(x))
-        others = OPS["multiply"](below, concatenate([after, ones], axis))
-        return Sum((axis,))(OPS["multiply"](others, dx))
+        below = concatenate([ones, Slice((0,) * x.ndim, stop, step)(Cumprod(axis)(x))], axis)
+        after = Slice((*(0,) * axis, 1), x.shape, step)(Cumprod(axis, True)(x))
+        others = multiply(below, concatenate([after, ones], axis))
+        return Sum((axis,))(multiply(others, dx))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -120,6 +179,10 @@ def _last(x: Any, axes: tuple[int, ...]) -> Any:
 class Extremum(Reduction, abstract=True):
     """Base of `max` and `min`; elements that tie share the derivative equally."""
 
+    of_nothing = False
+    beyond: ClassVar[Any]
+    """The comparison that holds between the extremum and an element that does not attain it."""
+
     def infer(self, *xs: TensorType) -> TensorType:
         if xs[0].size == 0 and any(xs[0].shape[i] == 0 for i in self.axes if i < xs[0].ndim):
             raise ShapeError(f"{self.name}: {xs[0]} has no elements along axes {self.axes}")
@@ -127,13 +190,16 @@ class Extremum(Reduction, abstract=True):
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         (x,), (dx,) = primals, tangents
-        attains = OPS["equal"](x, expand(out, x.shape, self.axes))
+        attains = logical_not(self.beyond(expand(out, x.shape, self.axes), x))
         count = Sum(self.axes)(cast(attains, x.dtype))
-        # No element equals a NaN extremum: the tangent is then zero instead of 0 / 0.
-        one = np.ones((), x.dtype)
-        share = OPS["divide"](one, OPS["select"](OPS["equal"](count, np.zeros((), x.dtype)), one, count))
-        chosen = Sum(self.axes)(OPS["select"](attains, dx, np.zeros((), x.dtype)))
-        return OPS["multiply"](share, chosen)
+        # A NaN extremum has NaN for derivatives, in all elements.
+        share = reciprocal(select(equal(out, out), count, out))
+        chosen = Sum(self.axes)(select(attains, dx, np.zeros((), x.dtype)))
+        return multiply(share, chosen)
+
+    def kinks(self, *xs: Any) -> Any:
+        (x,) = xs
+        return np.sum(x == np.expand_dims(self.eval(np, x), self.axes), axis=self.axes) > 1
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -145,12 +211,20 @@ class Extremum(Reduction, abstract=True):
 class Max(Extremum):
     """NumPy's `max` over axes."""
 
+    beyond = greater
+    combines = "max"
+    loops_over = "biuf"
+
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.max(xs[0], axis=self.axes)
 
 
 class Min(Extremum):
     """NumPy's `min` over axes."""
+
+    beyond = less
+    combines = "min"
+    loops_over = "biuf"
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.min(xs[0], axis=self.axes)
@@ -178,12 +252,18 @@ class Truth(Reduction, abstract=True):
 class Any_(Truth, name="any"):
     """NumPy's `any` over axes of booleans."""
 
+    combines = "any"
+    loops_over = "b"
+
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.any(xs[0], axis=self.axes)
 
 
 class All(Truth):
     """NumPy's `all` over axes of booleans."""
+
+    combines = "all"
+    loops_over = "b"
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.all(xs[0], axis=self.axes)
@@ -240,20 +320,20 @@ def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     """`log(sum(exp(x)))` over axes without overflow, for real floating `x`; `axes` are sorted and non-negative.
 
     -inf where all elements are -inf or there are none, inf where one is inf. The derivative is the softmax of `x`,
-    and 0 where the result is infinite. The largest element is subtracted first (Blanchard, Higham, Higham, 2021).
+    0 where the result is infinite and NaN where it is NaN. The largest element is subtracted first (Blanchard, Higham,
+    Higham, 2021).
     """
     from graphad.ops.custom import stop_gradient
 
-    select, less = OPS["select"], OPS["less"]
-    zero, one, inf = (np.array(number, x.dtype) for number in (0, 1, np.inf))
+    zero, one = (np.array(number, x.dtype) for number in (0, 1))
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     if any(x.shape[i] == 0 for i in axes):
         shape = kept if keepdims else tuple(n for i, n in enumerate(x.shape) if i not in axes)
         return full(shape, -np.inf, x.dtype)
     top = stop_gradient(Max(axes)(x))
-    finite = OPS["logical_and"](less(-inf, top), less(top, inf))
-    shift = select(finite, top, zero)
-    total = Sum(axes)(OPS["exp"](OPS["subtract"](x, expand(shift, x.shape, axes))))
+    bounded = logical_not(isinf(top))
+    shift = select(bounded, top, zero)
+    total = Sum(axes)(exp(subtract(x, expand(shift, x.shape, axes))))
     # Selecting before the logarithm keeps its infinite slope away from the elements.
-    out = select(finite, OPS["add"](OPS["log"](select(finite, total, one)), shift), top)
+    out = select(bounded, add(log(select(bounded, total, one)), shift), top)
     return reshape(out, kept) if keepdims else out

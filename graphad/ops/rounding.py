@@ -6,16 +6,19 @@ gives each 1/2. Steps have derivative zero, at the step too. `clip` counts its b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from graphad.op import OPS, Op, Sample
-from graphad.ops.arithmetic import logical_and, logical_or, not_equal
+from graphad.ops.arithmetic import logical_and, logical_or, square
+from graphad.ops.complex import sign
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, broadcast_shapes, cast, elementwise, scalar
 from graphad.ops.select import select
+from graphad.ops.transcendental import sqrt
 from graphad.trace import UFUNCS
 from graphad.types import DType, TensorType
 
@@ -23,7 +26,24 @@ floor = elementwise(np.floor, code="floor({0})")
 ceil = elementwise(np.ceil, code="ceil({0})")
 rint = elementwise(np.rint, code="rint({0})")
 trunc = elementwise(np.trunc, code="trunc({0})")
-fabs = elementwise(np.fabs, code="abs({0})", partials=[lambda out, x: OPS["sign"](x)])  # type: ignore[operator]
+
+
+def floored(k: Any) -> Any:
+    """`floor(k)`, which of a number of Python's is one that gives way to other dtypes."""
+    return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
+
+
+def truncated(k: Any) -> Any:
+    """`trunc(k)`, which of a number of Python's is one that gives way to other dtypes."""
+    return math.trunc(k) if isinstance(k, (int, float)) else np.trunc(k)
+
+
+class _Fabs(Ufunc, abstract=True):
+    def squared(self, out: Any, *xs: Any) -> Any:
+        return square(*xs)
+
+
+fabs = elementwise(np.fabs, code="abs({0})", partials=[lambda out, x: sign(x)], base=_Fabs)
 isnan = elementwise(np.isnan, code="isnan({0})")
 isinf = elementwise(np.isinf, code="isinf({0})")
 isfinite = elementwise(np.isfinite, code="isfinite({0})")
@@ -33,7 +53,7 @@ nextafter = elementwise(np.nextafter, code="nextafter({0}, {1})", partials=[1, N
 copysign: Any = elementwise(
     np.copysign,
     code="copysign({0}, {1})",
-    partials=[lambda out, x, y: OPS["sign"](x) * copysign(scalar(1, x.dtype), y), None],  # type: ignore[operator]
+    partials=[lambda out, x, y: sign(x) * copysign(scalar(1, x.dtype), y), None],
     domain=((-2.0, 2.0), (0.3, 2.0)),
 )
 heaviside = elementwise(
@@ -47,24 +67,64 @@ def _indicator(condition: Any, dtype: DType) -> Any:
     return select(condition, scalar(1, dtype), scalar(0, dtype))
 
 
-def _winner(wins: Any, ties: Any, dtype: DType) -> Any:
-    return select(wins, scalar(1, dtype), select(ties, scalar(0.5, dtype), scalar(0, dtype)))
+class Winner(Elementwise):
+    """1 where `x` is larger than `y`, 0 where it is smaller, 1/2 where they are equal: the slope of `maximum` in `x`.
+
+    With `smallest` that of `minimum`. NaN where one of them is, or with `ignore_nan`, as for `fmax`, where both are.
+    """
+
+    smallest: bool = False
+    ignore_nan: bool = False
+
+    @property
+    def code(self) -> str:  # type: ignore[override]
+        wins, loses = ("{0} < {1}", "{0} > {1}") if self.smallest else ("{0} > {1}", "{0} < {1}")
+        if self.ignore_nan:
+            wins, loses = f"({wins}) | (isnan({{1}}) & ~isnan({{0}}))", f"({loses}) | (isnan({{0}}) & ~isnan({{1}}))"
+        return f"where({wins}, 1, where({loses}, 0, where({{0}} == {{1}}, 0.5, {{0}} + {{1}})))"
+
+    @property
+    def partials(self) -> Sequence[Partial]:
+        return (None, None)
+
+    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return maximum.promote(kinds)  # type: ignore[no-any-return]
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        return maximum.result_dtypes(*dtypes)  # type: ignore[no-any-return]
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        x, y = xs
+        wins, loses = (x < y, x > y) if self.smallest else (x > y, x < y)
+        if self.ignore_nan:
+            wins, loses = wins | ((y != y) & (x == x)), loses | ((x != x) & (y == y))
+        one, half, zero, nan = (xp.asarray(number, dtype=x.dtype) for number in (1, 0.5, 0, math.nan))
+        return xp.where(wins, one, xp.where(loses, zero, xp.where(x == y, half, nan)))
+
+    def kinks(self, *xs: Any) -> Any:
+        return xs[0] == xs[1]
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.5, -2.0, 0.5, 1.0], [3.0, 0.25, -1.0, 2.0]])
+        for smallest, ignore_nan in ((False, False), (True, False), (False, True), (True, True)):
+            yield Sample(cls(smallest, ignore_nan), (x, x[::-1].copy()))
+            yield Sample(cls(smallest, ignore_nan), (x, x[0] + 0.125))
+            yield Sample(cls(smallest, ignore_nan), (x.astype("f4"), np.array(0.75, "f4")))
+        yield Sample(cls(), (x + 1j, x[::-1] + 0j))
 
 
-def _wins(compare: Callable[[Any, Any], Any], ignore_nan: bool = False) -> list[Partial]:
-    """The partials of a binary extremum: 1 for the operand that wins, 1/2 for each of two equal ones."""
-
-    def partial(x: Any, y: Any) -> Any:
-        wins = compare(x, y)
-        return _winner(logical_or(wins, not_equal(y, y)) if ignore_nan else wins, x == y, x.dtype)
-
-    return [lambda out, x, y: partial(x, y), lambda out, x, y: partial(y, x)]
+def _extremum(ufunc: Any, code: str, smallest: bool, ignore_nan: bool) -> Any:
+    """A binary extremum: equal operands share the derivative, which is NaN where the extremum is."""
+    wins = Winner(smallest, ignore_nan)
+    partials = [lambda out, x, y: wins(x, y), lambda out, x, y: wins(y, x)]
+    return elementwise(ufunc, code=code, partials=partials, picks=True)
 
 
-maximum = elementwise(np.maximum, code="max({0}, {1})", partials=_wins(lambda x, y: x > y))
-minimum = elementwise(np.minimum, code="min({0}, {1})", partials=_wins(lambda x, y: x < y))
-fmax = elementwise(np.fmax, code="fmax({0}, {1})", partials=_wins(lambda x, y: x > y, ignore_nan=True))
-fmin = elementwise(np.fmin, code="fmin({0}, {1})", partials=_wins(lambda x, y: x < y, ignore_nan=True))
+maximum = _extremum(np.maximum, "max({0}, {1})", False, False)
+minimum = _extremum(np.minimum, "min({0}, {1})", True, False)
+fmax = _extremum(np.fmax, "fmax({0}, {1})", False, True)
+fmin = _extremum(np.fmin, "fmin({0}, {1})", True, True)
 
 
 @cache
@@ -73,16 +133,23 @@ def _common_dtype(kinds: tuple[Any, ...]) -> DType:
 
 
 class Clip(Elementwise):
-    """NumPy's `clip` between two bounds; `high` where the bounds cross. The derivative at a bound is that inside."""
+    """NumPy's `clip` between two bounds; `high` where the bounds cross. The derivative at a bound is that inside.
+
+    It is NaN where the result is.
+    """
 
     code = "min(max({0}, {1}), {2})"
+    picks = True
 
     @property
     def partials(self) -> Sequence[Partial]:
+        def taken(condition: Any, out: Any) -> Any:
+            return select(out == out, _indicator(condition, out.dtype), out)
+
         return (
-            lambda out, x, low, high: _indicator(logical_and(x >= low, x <= high), x.dtype),
-            lambda out, x, low, high: _indicator(logical_and(x < low, low <= high), x.dtype),
-            lambda out, x, low, high: _indicator(logical_or(x > high, low > high), x.dtype),
+            lambda out, x, low, high: taken(logical_and(x >= low, x <= high), out),
+            lambda out, x, low, high: taken(logical_and(x < low, low <= high), out),
+            lambda out, x, low, high: taken(logical_or(x > high, low > high), out),
         )
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
@@ -180,7 +247,7 @@ class Frexp(Op):
         return xs[0], TensorType(np.dtype(np.int32), broadcast_shapes(self, xs))
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        return OPS["sqrt"].promote(kinds)  # type: ignore[no-any-return]
+        return sqrt.promote(kinds)  # type: ignore[no-any-return]
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         mantissa, exponent = np.frexp(xs[0]) if xp is np else xp.frexp(xs[0])

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from graphad.costs import HEAVY, LIGHT, SPECIAL, class_of
 from graphad.errors import MissingRuleError
 from graphad.types import BOOL, DType
 
@@ -44,24 +45,27 @@ class Operation(Scalar):
 
 @dataclass(frozen=True)
 class Intrinsic:
-    """How many arguments an intrinsic takes, of which dtype kinds, and its result: `same`, `bool` or `real`."""
+    """How many arguments an intrinsic takes, of which dtype kinds, its result (`same`, `bool` or `real`), its cost."""
 
     arity: int
     kinds: str
     result: str = "same"
+    weight: int = LIGHT
 
 
 _REAL_FUNCTIONS = str.split(
-    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
-    "arctanh floor ceil trunc rint erf erfc lgamma gamma"
+    "exp exp2 expm1 log log2 log10 log1p cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh "
+    "arctanh erf erfc lgamma gamma"
 )
-_COMPLEX_TOO = {"exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh"}
+_COMPLEX_TOO = {"exp", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh"}
 
 INTRINSICS: Final[dict[str, Intrinsic]] = {
-    **{name: Intrinsic(1, "fc" if name in _COMPLEX_TOO else "f") for name in _REAL_FUNCTIONS},
+    **{name: Intrinsic(1, "fc" if name in _COMPLEX_TOO else "f", weight=SPECIAL) for name in _REAL_FUNCTIONS},
+    **{name: Intrinsic(1, "f") for name in ("floor", "ceil", "trunc", "rint")},
+    "sqrt": Intrinsic(1, "fc", weight=HEAVY),
     **{name: Intrinsic(2, "biufc") for name in ("add", "multiply")},
     "subtract": Intrinsic(2, "iufc"),
-    "divide": Intrinsic(2, "fc"),
+    "divide": Intrinsic(2, "fc", weight=HEAVY),
     "negative": Intrinsic(1, "iufc"),
     **{name: Intrinsic(2, "biufc", "bool") for name in ("equal", "not_equal")},
     **{name: Intrinsic(2, "biuf", "bool") for name in ("less", "less_equal", "greater", "greater_equal")},
@@ -71,8 +75,9 @@ INTRINSICS: Final[dict[str, Intrinsic]] = {
     "abs": Intrinsic(1, "biufc", "real"),
     "sign": Intrinsic(1, "iuf"),
     **{name: Intrinsic(2, "biuf") for name in ("maximum", "minimum", "fmax", "fmin")},
-    **{name: Intrinsic(2, "iuf") for name in ("floordiv", "mod", "fmod")},
-    **{name: Intrinsic(2, "f") for name in ("copysign", "hypot", "arctan2", "nextafter", "pow")},
+    **{name: Intrinsic(2, "iuf", weight=HEAVY) for name in ("floordiv", "mod", "fmod")},
+    **{name: Intrinsic(2, "f", weight=SPECIAL) for name in ("hypot", "arctan2", "nextafter", "pow")},
+    "copysign": Intrinsic(2, "f"),
     **{name: Intrinsic(1, "biufc", "bool") for name in ("isnan", "isinf", "isfinite")},
     "signbit": Intrinsic(1, "f", "bool"),
     "real": Intrinsic(1, "biufc", "real"),
@@ -136,6 +141,54 @@ def expressible(code: str | None, operands: tuple[DType, ...], dtype: DType) -> 
     except MissingRuleError:
         return False
     return True
+
+
+def weight(x: object) -> int:
+    """About how many instructions a scalar takes once its operands are there, or what else stands in a loop."""
+    if not isinstance(x, Operation) or x.name in ("where", "cast"):
+        return LIGHT
+    return _products(int(x.name[4:])) if x.name.startswith("ipow") else _weight(x.name)
+
+
+def _weight(name: str) -> int:
+    found = INTRINSICS.get(name)
+    return SPECIAL if found is None else found.weight
+
+
+def _products(n: int) -> int:
+    """The instructions of a power by repeated multiplication."""
+    return max(n.bit_length() + n.bit_count() - 2, 0) + (HEAVY if n < 0 else 0)
+
+
+@cache
+def weigh(code: str | None) -> int:
+    """The class of scalar code: `LIGHT`, `HEAVY` or `SPECIAL`."""
+    if code is None:
+        return SPECIAL
+    return class_of(sum(map(_instructions, ast.walk(ast.parse(code.format(*[f"_{i}" for i in range(8)]))))))
+
+
+def _instructions(node: ast.AST) -> int:
+    match node:
+        case ast.Call(func=ast.Name(id="ipow"), args=[_, n]):
+            return _products(int(ast.literal_eval(n)))
+        case ast.Call(func=ast.Name(id="bool" | "where")):
+            return LIGHT
+        case ast.Call(func=ast.Name(id=name)):
+            return _weight(_ALIASES.get(name, name))
+        case ast.BinOp(op=op) if type(op) is not ast.Pow:
+            return _weight(_OPERATORS[type(op)])
+        case ast.BinOp(right=ast.Constant(value=int(n))):
+            return _products(n)
+        case ast.BinOp():
+            return SPECIAL
+        case ast.UnaryOp() | ast.IfExp():
+            return LIGHT
+        case ast.Compare(ops=ops):
+            return 2 * len(ops) - 1
+        case ast.BoolOp(values=values):
+            return len(values) - 1
+    return 0
 
 
 def operation(name: str, *args: Scalar) -> Scalar:
@@ -263,9 +316,11 @@ def _truth(x: Any) -> Scalar:
 
 
 def _integer_power(x: Scalar, n: int) -> Scalar:
-    # Binary powering; a negative power is one division at the end.
+    # Binary powering; a negative power is one division at the end. Of real numbers each executor has its own way.
     if n < 0 and x.dtype.kind not in "fc":
         raise _Unknown("a negative integer power")
+    if x.dtype.kind == "f" and (n < -1 or n > 2):
+        return Operation(x.dtype, f"ipow{n}", (x,), lanes=x.lanes)
     result: Scalar | None = None
     square, left = x, abs(n)
     while left:

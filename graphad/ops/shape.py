@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import array_of
 from graphad.build import current_builder
+from graphad.costs import LIGHT
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant
-from graphad.op import OPS, Op, Sample, Traced
+from graphad.moves import Piece, shifted
+from graphad.op import Op, Sample, Traced
 from graphad.ops.slicing import Pad, Reverse, Slice
 from graphad.trace import Tracer
 from graphad.trace import full as record_full
@@ -22,6 +25,7 @@ class BroadcastTo(Op):
 
     shape: Shape
     linear = True
+    view = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
@@ -58,6 +62,7 @@ class Reshape(Op):
 
     shape: Shape
     linear = True
+    view = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         out = xs[0].with_shape(self.shape)
@@ -86,6 +91,7 @@ class Transpose(Op):
 
     axes: tuple[int, ...]
     linear = True
+    view = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
@@ -149,8 +155,18 @@ class Concatenate(Op):
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return Concatenate(self.axis + 1)(*batch_all(batched, size, xs))
 
+    def pieces(self, *xs: TensorType) -> Sequence[Piece]:
+        found, at = [], 0
+        for i, x in enumerate(xs):
+            found.append(shifted(i, [-at if k == self.axis else 0 for k in range(x.ndim)]))
+            at += x.shape[self.axis]
+        return found
+
     def flops(self, *xs: TensorType) -> int:
         return 0
+
+    def weight(self, *xs: TensorType) -> int:
+        return LIGHT * len(xs)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -182,6 +198,9 @@ class Iota(Op):
     def flops(self, *xs: TensorType) -> int:
         return 0
 
+    def weight(self, *xs: TensorType) -> int:
+        return LIGHT
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         yield Sample(cls(4), ())
@@ -199,7 +218,7 @@ def common_dtype(kinds: Iterable[Any]) -> DType:
 
 def as_operand(x: Any) -> Any:
     """`x` itself where it is traced, else as an array."""
-    return x if isinstance(x, Traced) else np.asarray(x)
+    return x if isinstance(x, Traced) else array_of(x)
 
 
 def normalized(axis: int, ndim: int, name: str) -> int:
@@ -290,7 +309,25 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     if not xs or any(x.shape != xs[0].shape for x in xs):
         raise ShapeError(f"stack: give one or more operands of one shape, not {[list(x.shape) for x in xs]}")
     axis = normalized(axis, xs[0].ndim + 1, "stack")
-    return concatenate([expand_dims(x, axis) for x in xs], axis)
+    whole = _rows(xs) if axis == 0 else None
+    return whole if whole is not None else concatenate([expand_dims(x, axis) for x in xs], axis)
+
+
+def _rows(xs: Sequence[Any]) -> Any:
+    """The operands as rows of one array that they are known to be, with others before them; None if they are not."""
+    places = [getattr(x, "row", None) for x in xs]
+    start = next((i for i, p in enumerate(places) if p is not None), len(xs))
+    if len(xs) - start < 2:
+        return None
+    source, first = places[start]  # type: ignore[misc]
+    if any([p is None or p[0] is not source or p[1] != first + i for i, p in enumerate(places[start:])]):
+        return None
+    last = first + len(xs) - start
+    ones = (1,) * source.ndim
+    whole = source
+    if last - first < source.shape[0]:
+        whole = Slice((first, *[0] * (source.ndim - 1)), (last, *source.shape[1:]), ones)(source)
+    return concatenate([*[expand_dims(x, 0) for x in xs[:start]], whole], 0) if start else whole
 
 
 def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:
@@ -301,7 +338,7 @@ def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:
     if isinstance(value, Traced):
         return broadcast_to(value if dtype is None else cast(value, dtype), shape)
     builder = current_builder()
-    array = np.asarray(value, dtype)
+    array = np.asarray(array_of(value), dtype)
     if builder is None:
         return np.full(shape, array)
     if array.ndim:
@@ -333,10 +370,11 @@ def sum_to(x: Any, shape: Shape) -> Any:
     """The transpose of broadcasting: `x` summed over the axes along which `shape` broadcasts to `x.shape`."""
     if x.shape == shape:
         return x
+    from graphad.ops.reduce import Sum
+
     lead = x.ndim - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
-    summed = OPS["sum"](axes)(x) if axes else x
-    return reshape(summed, shape)
+    return reshape(Sum(axes)(x) if axes else x, shape)
 
 
 __all__ = [

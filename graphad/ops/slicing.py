@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphad.costs import LIGHT
 from graphad.errors import ShapeError
+from graphad.moves import Piece, shifted
 from graphad.op import Op, Sample
 from graphad.types import TensorType
 
@@ -19,6 +21,8 @@ class Slice(Op):
     stop: tuple[int, ...]
     step: tuple[int, ...]
     linear = True
+    view = True
+    leaves_out = (0,)
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
@@ -32,7 +36,7 @@ class Slice(Op):
         )
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        return xs[0][tuple(map(slice, self.start, self.stop, self.step))]
+        return xs[0][(..., *map(slice, self.start, self.stop, self.step))]
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         high = []
@@ -42,9 +46,6 @@ class Slice(Op):
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return Slice((0, *self.start), (size, *self.stop), (1, *self.step))(xs[0])
-
-    def flops(self, *xs: TensorType) -> int:
-        return 0
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -61,6 +62,7 @@ class Reverse(Op):
 
     axes: tuple[int, ...]
     linear = True
+    view = True
 
     def infer(self, *xs: TensorType) -> TensorType:
         if not all(0 <= i < xs[0].ndim for i in self.axes):
@@ -68,16 +70,13 @@ class Reverse(Op):
         return xs[0]
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        return xp.flip(xs[0], axis=self.axes)
+        return xp.flip(xs[0], axis=self.axes) if self.axes else xs[0]
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return self(ct)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return Reverse(tuple(i + 1 for i in self.axes))(xs[0])
-
-    def flops(self, *xs: TensorType) -> int:
-        return 0
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -136,8 +135,14 @@ class Pad(Op):
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return Pad((0, *self.low), (0, *self.high), (0, *self.interior))(xs[0])
 
+    def pieces(self, *xs: TensorType) -> Sequence[Piece] | None:
+        return None if any(self.interior) else [shifted(0, [-a for a in self.low])]
+
     def flops(self, *xs: TensorType) -> int:
         return 0
+
+    def weight(self, *xs: TensorType) -> int:
+        return LIGHT
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

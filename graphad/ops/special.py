@@ -13,21 +13,17 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import OPS, Sample
+from graphad.op import Sample
 from graphad.ops.arithmetic import logical_and, reciprocal, square
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, elementwise, scalar
+from graphad.ops.entropies import xlog1py, xlogy
 from graphad.ops.select import select
-from graphad.ops.transcendental import exp, log, log1p
+from graphad.ops.transcendental import cos, exp, log1p, sin
 from graphad.trace import UFUNCS, kind_of
 from graphad.types import DType
 
 _SQRT_PI = math.sqrt(math.pi)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
-
-
-def _ratio(x: Any, y: Any) -> Any:
-    """`x / y`, and 0 where both are 0."""
-    return x / select(logical_and(x == 0, y == 0), scalar(1, y.dtype), y)
 
 
 _ODD = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(17)]
@@ -118,58 +114,6 @@ log_expit = elementwise(
 )
 
 
-# -- entropies ----------------------------------------------------------------------------------------------------
-
-xlogy = elementwise(
-    "xlogy",
-    code="where(({0} == 0) & ~isnan({1}), 0, {0} * log({1}))",
-    partials=[lambda out, x, y: log(y), lambda out, x, y: _ratio(x, y)],
-    multilinear=[0],
-    singular=True,
-    domain=((-2.0, 2.0), (0.3, 3.0)),
-)
-xlog1py = elementwise(
-    "xlog1py",
-    code="where(({0} == 0) & ~isnan({1}), 0, {0} * log1p({1}))",
-    partials=[lambda out, x, y: log1p(y), lambda out, x, y: _ratio(x, 1 + y)],
-    multilinear=[0],
-    singular=True,
-    domain=((-2.0, 2.0), (-0.6, 3.0)),
-)
-entr = elementwise(
-    "entr", code="special_entr({0})", partials=[lambda out, x: -1 - log(x)], singular=True, domain=(0.2, 3.0)
-)
-rel_entr = elementwise(
-    "rel_entr",
-    code="special_rel_entr({0}, {1})",
-    partials=[lambda out, x, y: 1 + log(x / y), lambda out, x, y: -_ratio(x, y)],
-    singular=True,
-    domain=((0.2, 3.0), (0.3, 2.0)),
-)
-kl_div = elementwise(
-    "kl_div",
-    code="special_kl_div({0}, {1})",
-    partials=[lambda out, x, y: log(x / y), lambda out, x, y: 1 - _ratio(x, y)],
-    singular=True,
-    domain=((0.2, 3.0), (0.3, 2.0)),
-)
-
-
-def _pseudo_huber_slope(out: Any, delta: Any, r: Any) -> Any:
-    """`(h - delta)**2 / h` for `h == hypot(delta, r)`."""
-    h = OPS["hypot"](delta, r)  # type: ignore[operator]
-    return _ratio(square(r * _ratio(r, h + delta)), h)
-
-
-pseudo_huber = elementwise(
-    "pseudo_huber",
-    code="special_pseudo_huber({0}, {1})",
-    partials=[_pseudo_huber_slope, lambda out, delta, r: delta * _ratio(r, OPS["hypot"](delta, r))],  # type: ignore[operator]
-    singular=True,
-    domain=((0.3, 2.0), (-2.0, 2.0)),
-)
-
-
 # -- gamma functions ----------------------------------------------------------------------------------------------
 
 
@@ -198,7 +142,7 @@ def _rgamma_slope(out: Any, x: Any) -> Any:
         return -out * psi(x)
     low = x < 0.5
     y = 1 - select(low, x, scalar(0, x.dtype))
-    below = gamma(y) * (OPS["cos"](math.pi * x) - psi(y) * OPS["sin"](math.pi * x) / math.pi)
+    below = gamma(y) * (cos(math.pi * x) - psi(y) * sin(math.pi * x) / math.pi)
     return select(low, below, -out * psi(select(low, scalar(1, x.dtype), x)))
 
 

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.op import Op, Sample, Types, zeros_like
+from graphad.op import Op, Regional, Sample, Types, zeros_like
+from graphad.ops.arithmetic import logical_not
 from graphad.ops.control import check_operands, program, result_types
+from graphad.ops.guarding import guarded, must_be_reached, refuse_again
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
 from graphad.trace import apply, inline, innermost, trace_flat
@@ -34,7 +37,7 @@ class Split(NamedTuple):
     second: Graph
 
 
-class Structured(Op, abstract=True):
+class Structured(Regional, abstract=True):
     """Base of the ops that hold regions which transformations enter.
 
     `recur` is, in the rule
@@ -50,10 +53,6 @@ class Structured(Op, abstract=True):
     """
 
     structured: ClassVar[bool] = True
-
-    @property
-    def pure(self) -> bool:  # type: ignore[override]
-        return all([node.op.pure for region in self.regions.values() for node in region.nodes])
 
     def interpret(self, run: Run, *xs: Any) -> Sequence[Any]:
         """The results, where `run` runs the regions."""
@@ -76,6 +75,14 @@ class Structured(Op, abstract=True):
 
     def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
         """As for any op; only for an op that is linear in some operands."""
+        raise NotImplementedError
+
+    def masked(self, recur: Any, flags: Flags, linear: Flags) -> tuple[list[bool], list[bool]]:
+        """Which cotangents may hold zeros of a choice: those of the regions' results, and those of the operands.
+
+        `flags` tells it of the cotangents of the results, and `recur(region, linear, flags)` of those of a region's
+        inputs, given those of its results.
+        """
         raise NotImplementedError
 
     def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
@@ -116,10 +123,16 @@ def dependent_results(node: Node, reached: set[Value]) -> list[Value]:
     return [v for v, flag in zip(node.outputs, node.op.dependence(flags), strict=True) if flag]
 
 
+_dependence: WeakKeyDictionary[Graph, dict[tuple[bool, ...], list[bool]]] = WeakKeyDictionary()
+
+
 def dependence(graph: Graph, flags: Flags) -> list[bool]:
-    """Which outputs of a graph depend on the flagged inputs."""
-    reached = dependent_values(graph, flags)
-    return [v in reached for v in graph.outputs]
+    """Which outputs of a graph depend on the flagged inputs. It is kept: every loop around one asks more than once."""
+    found, key = _dependence.setdefault(graph, {}), tuple(flags)
+    if key not in found:
+        reached = dependent_values(graph, flags)
+        found[key] = [v in reached for v in graph.outputs]
+    return list(found[key])
 
 
 def chosen(xs: Iterable[Any], flags: Flags) -> list[Any]:
@@ -151,14 +164,16 @@ class Cond(Structured):
     """
 
     exempt: ClassVar[dict[str, str]] = {}
+    reads_first = True
     branches: tuple[Graph, ...]
 
     def infer(self, *types: TensorType) -> Types:
         index, xs = types[0], types[1:]
         if index.shape or index.dtype.kind not in "biu":
             raise TypeMismatchError(f"cond: the selector is {index}, and should be a scalar of bool or integers")
-        if not self.branches:
-            raise ShapeError("cond: there must be a branch")
+        most = 2 if index.dtype.kind == "b" else len(self.branches)
+        if not 1 <= len(self.branches) <= most:
+            raise ShapeError(f"cond: there are {len(self.branches)} branches for a selector of {index}")
         first = self.branches[0]
         check_operands(self, first, xs)
         for branch in self.branches[1:]:
@@ -215,6 +230,10 @@ class Cond(Structured):
         found = all_results(op(index, *others(xs, linear), *chosen(cts, wanted)))
         return (None, *merged(linear, found, [None] * len(xs)))
 
+    def masked(self, recur: Any, flags: Flags, linear: Flags) -> tuple[list[bool], list[bool]]:
+        each = [recur(branch, linear[1:], flags) for branch in self.branches]
+        return list(flags), [False, *[any(column) for column in zip(*each, strict=True)]]
+
     def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
         index, operands = xs[0], xs[1:]
         flags, none = list(batched[1:]), [False] * len(self.branches[0].outputs)
@@ -229,7 +248,13 @@ class Cond(Structured):
         builder = innermost(xs)
         assert builder is not None
         every = [True] * len(none)
-        found = [inline(recur(branch, flags, every)[0], operands, builder) for branch in self.branches]
+        found = []
+        for i, branch in enumerate(self.branches):
+            if any([must_be_reached(node.op) for node in branch.nodes]):
+                rows = recur(guarded(branch), [*flags, True], every)[0]
+                found.append(inline(rows, [*operands, self._takes(index, i)], builder))
+            else:
+                found.append(inline(recur(branch, flags, every)[0], operands, builder))
         result = found[0]
         for i, rows in enumerate(found[1:], 1):
             test = index if index.dtype.kind == "b" else index >= i
@@ -238,6 +263,16 @@ class Cond(Structured):
                 for r, old in zip(rows, result, strict=True)
             ]
         return one_or_all(result)
+
+    def _takes(self, index: Any, i: int) -> Any:
+        """Where a selector takes branch `i`."""
+        if index.dtype.kind == "b":
+            return index if i else logical_not(index)
+        last = len(self.branches) - 1
+        return index == i if 0 < i < last else index <= 0 if not i else index >= last
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        return Cond(tuple([guarded(branch) for branch in self.branches]))(*xs, live)
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
         branches = [Graph(b.inputs, b.nodes, chosen(b.outputs, live), b.name) for b in self.branches]
@@ -336,6 +371,7 @@ class Checkpoint(Structured):
     def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
         wanted = self.dependence(linear)
         graph = self.function
+        refuse_again(graph.nodes)
         part = recur(graph, linear, [True] * len(linear), wanted).first
         known = Graph(part.inputs, part.nodes, part.outputs[: len(wanted) - sum(wanted)], graph.name)
         first = apply(Checkpoint(known), others(xs, linear))
@@ -350,9 +386,15 @@ class Checkpoint(Structured):
         found = all_results(op(*others(xs, linear), *chosen(cts, wanted)))
         return one_or_all(merged(linear, found, [None] * len(xs)))
 
+    def masked(self, recur: Any, flags: Flags, linear: Flags) -> tuple[list[bool], list[bool]]:
+        return list(flags), recur(self.function, linear, flags)
+
     def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
         graph, _ = recur(self.function, batched, [True] * len(self.function.outputs))
         return Checkpoint(graph)(*xs)
+
+    def guarded(self, live: Any, *xs: Any) -> Any:
+        return Checkpoint(guarded(self.function))(*xs, live)
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
         graph = self.function
@@ -392,7 +434,7 @@ def used_inputs(graph: Graph) -> list[bool]:
     """Which inputs a live node or an output of the graph reads."""
     live: set[Value] = set(graph.outputs)
     for node in reversed(graph.nodes):
-        if not node.op.pure or any([v in live for v in node.outputs]):
+        if node.op.effect or not live.isdisjoint(node.outputs):
             live.update(node.inputs)
     return [v in live for v in graph.inputs]
 

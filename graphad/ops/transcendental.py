@@ -8,13 +8,16 @@ there stays zero.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphad.ops.arithmetic import reciprocal, square
-from graphad.ops.elementwise import elementwise, scalar
+from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import divide, reciprocal, scale_tangent, square
+from graphad.ops.elementwise import Elementwise, Ufunc, elementwise, scalar
 from graphad.ops.select import select
+from graphad.types import DType
 
 _LN2 = math.log(2)
 _LN10 = math.log(10)
@@ -34,9 +37,28 @@ log10 = elementwise(
 log1p = elementwise(
     np.log1p, code="log1p({0})", partials=[lambda out, x: reciprocal(1 + x)], singular=True, domain=(-0.7, 3.0)
 )
+
+
+class _Sqrt(Ufunc, abstract=True):
+    def kinks(self, *xs: Any) -> Any:
+        return xs[0] == 0
+
+    def squared(self, out: Any, *xs: Any) -> Any:
+        (x,) = xs
+        return x if x.dtype.kind == "c" else select(x >= 0, x, x * math.nan)
+
+
+class _Hypot(Ufunc, abstract=True):
+    def kinks(self, *xs: Any) -> Any:
+        return (xs[0] == 0) & (xs[1] == 0)
+
+    def squared(self, out: Any, *xs: Any) -> Any:
+        return square(xs[0]) + square(xs[1])
+
+
 sqrt = elementwise(
     np.sqrt, code="sqrt({0})", partials=[lambda out, x: 0.5 * reciprocal(out)], singular=True,
-    domain=(0.2, 3.0),
+    domain=(0.2, 3.0), base=_Sqrt,
 )  # fmt: skip
 cbrt = elementwise(
     np.cbrt, code="cbrt({0})", partials=[lambda out, x: reciprocal(3 * square(out))], singular=True, domain=(0.2, 3.0)
@@ -86,13 +108,45 @@ arctanh = elementwise(
 )
 
 
-def _nonzero(x: Any) -> Any:
-    return select(x == 0, scalar(1, x.dtype), x)
+class Unit(Elementwise):
+    """`x / r` for the distance `r` of a point from 0 and its coordinate `x`, and 0 at 0.
+
+    It is the derivative of the distance, for which 0 is a choice at 0; its own derivative does not exist there, and is
+    infinite or NaN.
+    """
+
+    code = "where({1} == 0, {1}, {0} / {1})"
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        inverse = reciprocal(primals[1])
+        factors = (inverse, -(out * inverse))
+        terms = [scale_tangent(f, t) for f, t in zip(factors, tangents, strict=True) if t is not None]
+        return terms[0] + terms[1] if len(terms) == 2 else terms[0]
+
+    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        return divide.promote(kinds)  # type: ignore[no-any-return]
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        return divide.result_dtypes(*dtypes)  # type: ignore[no-any-return]
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        x, r = xs
+        return xp.where(r == 0, r, x / r)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
+        yield Sample(cls(), (x, np.hypot(x, x[::-1])))
+        yield Sample(cls(), (x, np.sqrt(np.sum(x * x, axis=1, keepdims=True))))
+        yield Sample(cls(), (x + 1j, np.abs(x + 1j) + 0j))
+
+
+unit = OPS["unit"] = Unit()
 
 
 def _angle_partial(x: Any, y: Any) -> Any:
-    radius = _nonzero(hypot(x, y))
-    return x / radius / radius
+    radius = hypot(x, y)
+    return unit(unit(x, radius), radius)
 
 
 def _share(total: Any, x: Any, y: Any, half: float) -> Any:
@@ -106,7 +160,8 @@ def _share(total: Any, x: Any, y: Any, half: float) -> Any:
 hypot = elementwise(
     np.hypot,
     code="hypot({0}, {1})",
-    partials=[lambda out, x, y: x / _nonzero(out), lambda out, x, y: y / _nonzero(out)],
+    partials=[lambda out, x, y: unit(x, out), lambda out, x, y: unit(y, out)],
+    base=_Hypot,
 )
 # 0 at (0, 0), where it jumps.
 arctan2 = elementwise(

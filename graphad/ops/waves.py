@@ -16,9 +16,13 @@ import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import OPS, Sample
+from graphad.ops.arithmetic import float_power
+from graphad.ops.bessel import i0, j0
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
-from graphad.ops.higher import Component, fixed
+from graphad.ops.higher import Component, fixed, k0, kv, of_order, y0, yv
+from graphad.ops.parameters import above, least, parameter, power, size, slope, within
+from graphad.ops.rounding import maximum, truncated
 from graphad.ops.select import select
 from graphad.ops.special import FloatFunction, gamma
 from graphad.ops.transcendental import sqrt
@@ -83,7 +87,7 @@ def _hankel(name: str, own: complex) -> Sequence[Partial]:
         op: Any = OPS[name]
         return 0.5 * (op(v - 1, z) - op(v + 1, z)) + (own * out if own else 0)
 
-    return fixed(name, "v"), slope
+    return of_order(name), slope
 
 
 # The scaled functions are times exp(-i z) and exp(i z).
@@ -98,7 +102,7 @@ def _scaled(name: str) -> Sequence[Partial]:
         op: Any = OPS[name]
         return 0.5 * (op(v - 1, x) - op(v + 1, x))
 
-    return fixed(name, "v"), slope
+    return of_order(name), slope
 
 
 # Times exp(-abs(imag(z))): as the unscaled ones for real operands.
@@ -107,7 +111,9 @@ for _name in ("jve", "yve"):
         _name, code=f"special_{_name}({{0}}, {{1}})", partials=_scaled(_name), singular=True,
         domain=((0.3, 3.0), _POSITIVE),
     )  # fmt: skip
-UFUNCS.update(kn=OPS["kv"], yn=OPS["yv"])
+# SciPy cuts an order that is no integer.
+UFUNCS["kn"] = lambda n, x: kv(truncated(n), x)
+UFUNCS["yn"] = lambda n, x: yv(truncated(n), x)
 
 # -- Kelvin functions ----------------------------------------------------------------------------------------------
 
@@ -164,10 +170,10 @@ UFUNCS["kelvin"] = _kelvin
 def _struve(name: str, above: float) -> Sequence[Partial]:
     def slope(out: Any, v: Any, x: Any) -> Any:
         op: Any = OPS[name]
-        first = OPS["power"](0.5 * x, v) / (math.sqrt(math.pi) * gamma(v + 1.5))  # type: ignore[operator]
+        first = float_power(0.5 * x, v) / (math.sqrt(math.pi) * gamma(v + 1.5))
         return 0.5 * (op(v - 1, x) + above * op(v + 1, x) + first)
 
-    return fixed(name, "v"), slope
+    return of_order(name), slope
 
 
 for _name, _above in (("struve", -1.0), ("modstruve", 1.0)):
@@ -192,7 +198,8 @@ besselpoly: Any = elementwise(
     domain=((0.3, 2.0), (0.5, 2.0), (1.2, 3.0)),
     partials=[
         lambda out, a, lmb, nu: besselpoly(a, lmb + 1, nu - 1) - besselpoly(a, lmb + 1, nu + 1),
-        fixed("besselpoly", "lmb"), fixed("besselpoly", "nu"),
+        parameter("besselpoly", 1, lambda a, lmb, nu: least(within(power(a)), above(-1 - nu, lmb))),
+        parameter("besselpoly", 2, lambda a, lmb, nu: least(within(power(a), size(nu)), above(-1 - lmb, nu))),
     ],
 )  # fmt: skip
 
@@ -213,7 +220,7 @@ class SphericalBessel(Ordered):
         """DLMF 10.51.2 and 10.51.5, which have no quotient by `z`."""
         below, above = (-1.0 if self.kind == "kn" else 1.0), (1.0 if self.kind == "in" else -1.0)
         degree = cast(n, z.dtype)
-        lower, upper = self(OPS["maximum"](n - 1, 0), z), self(n + 1, z)  # type: ignore[operator]
+        lower, upper = self(maximum(n - 1, 0), z), self(n + 1, z)
         # Of order 0 there is no lower one; its factor is 0, which leaves nothing of an infinite one.
         lower = select(n == 0, scalar(0, z.dtype), degree * lower)
         return (below * lower + above * (degree + 1) * upper) / (2 * degree + 1)
@@ -269,7 +276,9 @@ class Result(RealFunction):
     def eval(self, xp: Any, *xs: Any) -> Any:
         from scipy import special
 
-        return getattr(special, self.function)(*xs)[self.index]
+        # At infinity `pbdv` asks for infinitely much memory, and says NaN.
+        with special.errstate(memory="ignore"):
+            return getattr(special, self.function)(*xs)[self.index]
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -286,7 +295,7 @@ def _airy(i: int, x: Any) -> Any:
 
 def _growth(x: Any) -> Any:
     """The derivative of the exponent `2/3 x**1.5` of scaled Airy functions, which are not scaled at negative `x`."""
-    return sqrt(OPS["maximum"](x, 0))  # type: ignore[operator]
+    return sqrt(maximum(x, 0))
 
 
 def _less_one(x: Any, function: Any, sign: float) -> Any:
@@ -307,10 +316,10 @@ _airy_integrals: list[Slopes] = [
 ]  # fmt: skip
 # SciPy's have an error of 1e-6 from x = 1 on, so that differences of them say little there.
 with_results("itairy", _airy_integrals, ((0.3, 0.9),))
-with_results("iti0k0", [[lambda out, x: OPS["i0"](x)], [lambda out, x: OPS["k0"](x)]], _AXIS)
-with_results("itj0y0", [[lambda out, x: OPS["j0"](x)], [lambda out, x: OPS["y0"](x)]], _AXIS)
-with_results("it2i0k0", [[lambda out, x: _less_one(x, OPS["i0"], 1.0)], [lambda out, x: -OPS["k0"](x) / x]], _AXIS)
-with_results("it2j0y0", [[lambda out, x: _less_one(x, OPS["j0"], -1.0)], [lambda out, x: -OPS["y0"](x) / x]], _AXIS)
+with_results("iti0k0", [[lambda out, x: i0(x)], [lambda out, x: k0(x)]], _AXIS)
+with_results("itj0y0", [[lambda out, x: j0(x)], [lambda out, x: y0(x)]], _AXIS)
+with_results("it2i0k0", [[lambda out, x: _less_one(x, i0, 1.0)], [lambda out, x: -k0(x) / x]], _AXIS)
+with_results("it2j0y0", [[lambda out, x: _less_one(x, j0, -1.0)], [lambda out, x: -y0(x) / x]], _AXIS)
 with_results(
     "airye",
     [
@@ -328,8 +337,13 @@ def _cylinder(name: str, bend: Callable[[Any, Any], Any]) -> None:
     slopes: list[Partial] = [
         lambda out, a, x: Result(name, 1)(a, x), lambda out, a, x: bend(a, x) * Result(name, 0)(a, x)
     ]  # fmt: skip
-    parameter = fixed(name, "a" if name == "pbwa" else "v")
-    with_results(name, [[parameter, slope] for slope in slopes], ((0.3, 2.5), (0.4, 2.0)))
+
+    def in_parameter(i: int) -> Partial:
+        if name == "pbwa":
+            return fixed(name, "a")  # of which SciPy's values have no more than six digits at some places
+        return lambda out, a, x: slope(lambda a: Result(name, i)(a, x), a, within(size(x), size(a)))
+
+    with_results(name, [[in_parameter(i), own] for i, own in enumerate(slopes)], ((0.3, 2.5), (0.4, 2.0)))
 
 
 _cylinder("pbdv", lambda v, x: 0.25 * x * x - v - 0.5)

@@ -15,14 +15,15 @@ from typing import Any
 import numpy as np
 
 from graphad.build import current_builder, place
-from graphad.errors import MissingRuleError, ShapeError
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import axis_of, operand
 from graphad.numpy.indexing import getitem
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
 from graphad.ops.factors import SolveBanded
 from graphad.scipy._register import holds_traced, namespace
-from graphad.types import FLOAT64
+from graphad.scipy.nodal import barycentric_interpolate, krogh_interpolate  # noqa: F401  (names of SciPy's module)
+from graphad.types import COMPLEX128, FLOAT64
 
 _traced, __getattr__ = namespace("scipy.interpolate")
 
@@ -40,9 +41,15 @@ def _float(x: Any) -> Any:
     return cast(operand(x), FLOAT64)
 
 
+def _number(y: Any) -> Any:
+    """Values in double precision, complex or real."""
+    y = operand(y)
+    return cast(y, COMPLEX128 if y.dtype.kind == "c" else FLOAT64)
+
+
 def _values(name: str, x: Any, y: Any, axis: int) -> tuple[Any, Any]:
     """Places, and values along the first axis."""
-    x, y = _float(x), _float(y)
+    x, y = _float(x), _number(y)
     y = np.moveaxis(y, axis_of(y, axis, name), 0)
     if x.ndim != 1 or x.shape[0] != y.shape[0] or x.shape[0] < 2:
         raise ShapeError(f"{name}: x {list(x.shape)} must be a vector of 2 or more, as many as y {list(y.shape)}")
@@ -58,7 +65,7 @@ class PPoly(metaclass=_Traced):
     """SciPy's `PPoly`: coefficients `c[k, i, ...]` and breakpoints `x`."""
 
     def __init__(self, c: Any, x: Any, extrapolate: Any = True, axis: int = 0) -> None:
-        self.c, self.x, self.extrapolate, self.axis = _float(c), _float(x), extrapolate, axis
+        self.c, self.x, self.extrapolate, self.axis = _number(c), _float(x), extrapolate, axis
 
     def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
@@ -78,7 +85,7 @@ class PPoly(metaclass=_Traced):
         if extrapolate is False:
             outside = np.logical_or(flat < first, flat > last)
             out = np.where(outside.reshape(s.shape), np.nan, out)
-        out = out.reshape(*at.shape, *out.shape[1:])
+        out = out.reshape((*at.shape, *out.shape[1:]))
         rank = at.ndim
         return np.moveaxis(out, range(rank), range(self.axis, self.axis + rank)) if self.axis else out
 
@@ -125,7 +132,7 @@ class CubicHermiteSpline(PPoly):
 
     def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> None:
         x, y = _values(type(self).__name__, x, y, axis)
-        slopes = np.moveaxis(_float(dydx), axis, 0)
+        slopes = np.moveaxis(_number(dydx), axis, 0)
         self._hermite(x, y, slopes, axis, extrapolate)
 
     def _hermite(self, x: Any, y: Any, slopes: Any, axis: int, extrapolate: Any) -> None:
@@ -140,7 +147,7 @@ class PchipInterpolator(CubicHermiteSpline):
     """SciPy's `PchipInterpolator`: slopes that keep the values monotone (Fritsch and Butland, 1984)."""
 
     def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> None:
-        x, y = _values("PchipInterpolator", x, y, axis)
+        x, y = _values("PchipInterpolator", x, _real("PchipInterpolator", y), axis)
         h = _tall(np.diff(x), y)
         secant = np.diff(y, axis=0) / h
         if x.shape[0] == 2:
@@ -156,6 +163,13 @@ class PchipInterpolator(CubicHermiteSpline):
         self._hermite(x, y, slopes, axis, extrapolate)
 
 
+def _real(name: str, y: Any) -> Any:
+    """Values that are real. Raises `TypeMismatchError` for complex ones, which have no order."""
+    if operand(y).dtype.kind == "c":
+        raise TypeMismatchError(f"{name}: complex values{place()} have no shape to keep; interpolate .real and .imag")
+    return y
+
+
 def _pchip_end(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
     """The slope at an end by three points, kept to the shape (Moler, Numerical Computing with MATLAB, 2004, 3.6)."""
     slope = ((2 * h0 + h1) * m0 - h0 * m1) / (h0 + h1)
@@ -168,7 +182,7 @@ class Akima1DInterpolator(CubicHermiteSpline):
     """SciPy's `Akima1DInterpolator`, by the methods `"akima"` (Akima, 1970) and `"makima"`."""
 
     def __init__(self, x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> None:
-        x, y = _values("Akima1DInterpolator", x, y, axis)
+        x, y = _values("Akima1DInterpolator", x, _real("Akima1DInterpolator", y), axis)
         secant = np.diff(y, axis=0) / _tall(np.diff(x), y)
         if x.shape[0] == 2:
             m = np.concatenate([secant] * 5)
@@ -222,7 +236,7 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
         return _periodic_slopes(y, h, tall, secant)
     ends = (bc_type, bc_type) if isinstance(bc_type, str) else bc_type
     (left_order, left), (right_order, last) = (_condition(bc) for bc in ends)
-    left, last = (np.broadcast_to(_float(v), y.shape[1:]) for v in (left, last))
+    left, last = (np.broadcast_to(_number(v), y.shape[1:]) for v in (left, last))
     if n == 2:
         left_order, left = (1, secant[0]) if left_order == 0 else (left_order, left)
         right_order, last = (1, secant[0]) if right_order == 0 else (right_order, last)
@@ -248,7 +262,7 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
     upper = np.concatenate([zero, first[1], h[:-1]])
     lower = np.concatenate([h[1:], final[1], zero])
     b = np.concatenate([_flat(first[2][None]), _flat(right), _flat(final[2][None])])
-    return SolveBanded(1, 1)(np.stack([upper, diagonal, lower]), b).reshape(y.shape)
+    return SolveBanded(1, 1)(cast(np.stack([upper, diagonal, lower]), b.dtype), b).reshape(y.shape)
 
 
 def _flat(v: Any) -> Any:
@@ -303,7 +317,7 @@ class interp1d(metaclass=_Traced):
         if not (isinstance(self.fill, str) and self.fill == "extrapolate"):
             below, above = self.fill if isinstance(self.fill, tuple) else (self.fill, self.fill)
             out = np.where(_tall(flat < self.x[0], out), below, np.where(_tall(flat > self.x[-1], out), above, out))
-        out = out.reshape(*at.shape, *out.shape[1:])
+        out = out.reshape((*at.shape, *out.shape[1:]))
         return np.moveaxis(out, range(at.ndim), range(self.axis, self.axis + at.ndim)) if self.axis else out
 
     def _place(self, flat: Any, n: int) -> Any:
@@ -325,7 +339,7 @@ class RegularGridInterpolator(metaclass=_Traced):
         *, solver: Any = None, solver_args: Any = None,
     ) -> None:  # fmt: skip
         self.grid = [_float(p) for p in points]
-        self.values, self.method, self.fill = _float(values), method, fill_value
+        self.values, self.method, self.fill = _number(values), method, fill_value
         if method not in ("linear", "nearest"):
             raise MissingRuleError(
                 f"RegularGridInterpolator: method={method!r} cannot be traced{place()}; use linear or nearest"

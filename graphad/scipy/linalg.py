@@ -18,6 +18,15 @@ from graphad.ops.factors import Lu, Permutation, SolveBanded, permuted
 from graphad.ops.linalg import TriangularSolve
 from graphad.ops.matrix_functions import Sylvester
 from graphad.scipy._register import namespace
+from graphad.scipy.bases import (  # noqa: F401
+    expm_cond,
+    null_space,
+    orth,
+    orthogonal_procrustes,
+    pinvh,
+    rq,
+    subspace_angles,
+)
 from graphad.scipy.matrix_functions import (  # noqa: F401  (names of SciPy's module)
     block_diag,
     circulant,
@@ -33,11 +42,21 @@ from graphad.scipy.matrix_functions import (  # noqa: F401  (names of SciPy's mo
     sinhm,
     sinm,
     sqrtm,
+    square,
     stacks,
     tanhm,
     tanm,
     toeplitz,
 )  # fmt: skip
+from graphad.scipy.reduced import eig_banded, eigvals_banded, hessenberg, ldl, schur, signm  # noqa: F401
+from graphad.scipy.riccati import solve_continuous_are, solve_discrete_are  # noqa: F401
+from graphad.scipy.structured import (  # noqa: F401
+    cholesky_banded,
+    fiedler_companion,
+    matmul_toeplitz,
+    matrix_balance,
+    qr_multiply,
+)
 from graphad.types import real_dtype
 
 _traced, __getattr__ = namespace("scipy.linalg")
@@ -61,6 +80,8 @@ def solve(
 ) -> Any:  # fmt: skip
     """SciPy's `solve`: `x` with `a @ x == b`; the whole matrix is read, whatever `assume_a` says of it."""
     a = operand(a)
+    if a.ndim == 0:
+        return np.atleast_1d(operand(b)) / a
     return np.linalg.solve(np.matrix_transpose(a) if transposed else a, b)
 
 
@@ -105,6 +126,8 @@ def solveh_banded(
     It is solved as a general band matrix, with pivots.
     """
     ab = operand(ab)
+    if ab.ndim < 2:
+        raise ShapeError(f"solveh_banded: bands of shape {list(ab.shape)}{place()}; give a row for each")
     rows, n = ab.shape[-2:]
     bands: list[Any] = []
     for d in range(rows):
@@ -134,7 +157,8 @@ def solve_circulant(
     """
     if singular != "raise":
         raise _unsupported("solve_circulant", f"singular={singular!r}", "leave it out")
-    c, b = np.moveaxis(operand(c), caxis, -1), np.moveaxis(operand(b), baxis, -1)
+    c, b = (np.atleast_1d(operand(x)) for x in (c, b))
+    c, b = np.moveaxis(c, caxis, -1), np.moveaxis(b, baxis, -1)
     lead = c.ndim - 1
     c = c.reshape(*c.shape[:lead], *(1,) * (b.ndim - 1), c.shape[-1])
     x = np.fft.ifft(np.fft.fft(b) / np.fft.fft(c))
@@ -150,7 +174,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
 @_traced
 def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
     """SciPy's `solve_continuous_lyapunov`: `x` with `a @ x + x @ a^H == q`."""
-    a, q = stacks("solve_continuous_lyapunov", a, q)
+    a, q = stacks("solve_continuous_lyapunov", square(a), square(q))
     return Sylvester()(a, _adjoint(a), q)
 
 
@@ -193,7 +217,7 @@ def lstsq(
 @_traced
 def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> Any:
     """SciPy's `cholesky`: the upper factor unless `lower`, of the triangle of that name."""
-    a = operand(a)
+    a = square(a)
     return np.linalg.cholesky(a) if lower else _adjoint(np.linalg.cholesky(_adjoint(a)))
 
 
@@ -214,8 +238,8 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 @_traced
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Any, Any]:
     """SciPy's `lu_factor`: both factors in one matrix, and the rows exchanged."""
-    lu, pivots = Lu()(matrices("lu_factor", a))
-    return lu, pivots
+    lu, pivots = Lu()(matrices("lu_factor", square(a)))
+    return lu.reshape(operand(a).shape), pivots
 
 
 @_traced

@@ -28,13 +28,19 @@ def stacks(name: str, *xs: Any) -> list[Any]:
     return [np.broadcast_to(cast(x, dtype), (*lead, *x.shape[-2:])) for x in arrays]
 
 
+def square(x: Any) -> Any:
+    """An operand, a number as a matrix of one element, as SciPy takes it in some functions."""
+    x = operand(x)
+    return x.reshape(1, 1) if x.ndim == 0 else x
+
+
 # -- functions of matrices ----------------------------------------------------------------------------------------
 
 
 @_traced
 def expm(A: Any) -> Any:
     """SciPy's `expm`, the exponential of square matrices."""
-    return MatrixFunction("expm")(matrices("expm", A, square=True))
+    return MatrixFunction("expm")(matrices("expm", square(A), square=True))
 
 
 @_traced
@@ -128,8 +134,8 @@ def block_diag(*arrs: Any) -> Any:
 def toeplitz(c: Any, r: Any = None) -> Any:
     """SciPy's `toeplitz`: constant diagonals, by the first column and row; the row is the conjugated column if not
     given."""
-    c = operand(c)
-    r = np.conj(c) if r is None else operand(r)
+    c = np.atleast_1d(operand(c))
+    r = np.conj(c) if r is None else np.atleast_1d(operand(r))
     m, n = c.shape[-1], r.shape[-1]
     values = np.concatenate([c[..., ::-1], r[..., 1:]], -1)
     return values[..., m - 1 - np.arange(m)[:, None] + np.arange(n)]
@@ -148,7 +154,7 @@ def hankel(c: Any, r: Any = None) -> Any:
 @_traced
 def circulant(c: Any) -> Any:
     """SciPy's `circulant`: each column is the one before, turned by one."""
-    c = operand(c)
+    c = np.atleast_1d(operand(c))
     n = c.shape[-1]
     return c[..., (np.arange(n)[:, None] - np.arange(n)) % n]
 
@@ -166,7 +172,7 @@ def companion(a: Any) -> Any:
 @_traced
 def fiedler(a: Any) -> Any:
     """SciPy's `fiedler`: the distances of numbers from each other."""
-    a = operand(a)
+    a = np.atleast_1d(operand(a))
     return np.abs(a[..., :, None] - a[..., None, :])
 
 
@@ -177,7 +183,7 @@ def leslie(f: Any, s: Any) -> Any:
     n = f.shape[-1]
     if n < 2 or s.shape[-1:] != (n - 1,):
         raise ShapeError(f"leslie: {n} fecundities and {s.shape[-1:]} survivals, which must be one less")
-    below = s[..., :, None] * np.eye(n - 1, n, dtype=s.dtype)
+    below = np.where(np.eye(n - 1, n, dtype=bool), s[..., :, None], np.zeros((), s.dtype))
     return np.concatenate([f[..., None, :], below], -2)
 
 

@@ -1,6 +1,7 @@
 """The laws that every op obeys, one function each; they hold for a user's own op too.
 
-Every function takes a `Sample` (an op and operands) and raises `AssertionError` saying what disagrees.
+Every function takes a `Sample` (an op and operands) and raises `AssertionError` saying what disagrees. Where the law
+says nothing of the sample, it gives the reason as text; a law that was checked gives None.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from graphad.executors import Executor
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.op import Op, Sample
+from graphad.testing import traits
 from graphad.testing.numeric import assert_close, directional_derivative, inner, precision, random_like
 from graphad.testing.samples import graph_of, label, narrowed, samples_of, widened
 from graphad.types import TensorType, type_of
@@ -69,17 +71,27 @@ def _subsets(positions: Sequence[int]) -> list[tuple[int, ...]]:
     return [tuple(positions), *[(i,) for i in positions if len(positions) > 1]]
 
 
-def check_graph_jvp(graph: Graph, args: Sequence[Any], wide: tuple[Graph, Sequence[Any]] | None = None) -> None:
+def _chosen(graph: Graph) -> list[tuple[int, ...]] | str:
+    """The sets of inputs in which derivatives are checked, or why there are none."""
+    if not _differentiable(graph.input_types):
+        return "no operand is floating"
+    if not _differentiable(graph.output_types):
+        return "no result is floating"
+    return _subsets(differentiable_inputs(graph)) or "it refuses derivatives in all of its operands"
+
+
+def check_graph_jvp(graph: Graph, args: Sequence[Any], wide: tuple[Graph, Sequence[Any]] | None = None) -> str | None:
     """Tangents agree with finite differences in double precision, for all inputs together and each alone.
 
     `wide` is the same graph and arguments in double precision, where `graph` itself is in lower.
     """
     reference, points = wide or (graph, args)
+    chosen = _chosen(graph)
+    if isinstance(chosen, str):
+        return chosen
     kept = _differentiable(graph.output_types)
-    if not kept:
-        return
     rng = np.random.default_rng(_SEED)
-    for wrt in _subsets(differentiable_inputs(graph)):
+    for wrt in chosen:
         tangents = [random_like(rng, args[i]) for i in wrt]
         found = evaluated(passes.jvp(graph, wrt).verify(), [*args, *tangents])[len(graph.outputs) :]
         with np.errstate(all="ignore"):
@@ -92,6 +104,7 @@ def check_graph_jvp(graph: Graph, args: Sequence[Any], wide: tuple[Graph, Sequen
             tolerance = 2e-2
         for i, (a, b) in enumerate(zip(found, expected, strict=True)):
             assert_close(a, b, tolerance, f"jvp of @{graph.name} wrt {wrt}: tangent {i} ({outputs[i]})")
+    return None
 
 
 def _restricted(graph: Graph, args: Sequence[Any], wrt: Sequence[int], kept: Sequence[int]) -> Any:
@@ -105,17 +118,19 @@ def _restricted(graph: Graph, args: Sequence[Any], wrt: Sequence[int], kept: Seq
     return function
 
 
-def check_graph_transpose(graph: Graph, args: Sequence[Any]) -> None:
+def check_graph_transpose(graph: Graph, args: Sequence[Any]) -> str | None:
     """`<ct, jvp(t)> == <vjp(ct), t>`, for all inputs together and each alone; values are those of the graph.
 
     The product is the real part of the bilinear one, which is JAX's convention for complex cotangents.
     """
+    chosen = _chosen(graph)
+    if isinstance(chosen, str):
+        return chosen
     kept = _differentiable(graph.output_types)
-    if not kept:
-        return
     rng = np.random.default_rng(_SEED + 1)
     values = evaluated(graph, args)
-    for wrt in _subsets(differentiable_inputs(graph)):
+    undefined = []
+    for wrt in chosen:
         what = f"vjp of @{graph.name} wrt {wrt}"
         tangents = [random_like(rng, args[i]) for i in wrt]
         cts = [random_like(rng, values[i]) for i in kept]
@@ -126,8 +141,11 @@ def check_graph_transpose(graph: Graph, args: Sequence[Any]) -> None:
         left, size_left = inner(cts, forward)
         right, size_right = inner(reverse[len(graph.outputs) :], tangents)
         allowed = 50 * precision(*args, *cts) * max(1.0, size_left + size_right)
-        if not (abs(left - right) <= allowed or (np.isnan(left) and np.isnan(right))):
+        if np.isnan(left) and np.isnan(right):
+            undefined.append(wrt)
+        elif not abs(left - right) <= allowed:
             raise AssertionError(f"{what}: <ct, jvp(t)> = {left!r}, but <vjp(ct), t> = {right!r}")
+    return "its derivatives are NaN at these operands" if undefined == chosen else None
 
 
 def check_graph_batch(graph: Graph, args: Sequence[Any], patterns: Sequence[Sequence[bool]] | None = None) -> None:
@@ -175,17 +193,18 @@ def _variants(graph: Graph, args: Sequence[Any]) -> list[Any]:
 # -- laws of ops --------------------------------------------------------------------------------------------------
 
 
-def check_infer(sample: Sample) -> None:
+def check_infer(sample: Sample) -> str | None:
     """Results have the inferred dtype and shape, operands are left alone, and their memory layout does not matter."""
     graph = graph_of(sample)
     before = [np.array(x) for x in sample.operands]
     results = evaluated(graph, sample.operands)
     for i, (x, y) in enumerate(zip(before, sample.operands, strict=True)):
         assert_close(y, x, 0.0, f"{sample.op!r} changed its operand {i}")
-    if sample.op.pure:
+    if not sample.op.effect:
         strided = [non_contiguous(x) for x in sample.operands]
         for i, (a, b) in enumerate(zip(evaluated(graph, strided), results, strict=True)):
             assert_close(a, b, 8 * precision(b), f"{sample.op!r} on non-contiguous operands: result {i}")
+    return None
 
 
 def non_contiguous(x: Any) -> Any:
@@ -197,55 +216,59 @@ def non_contiguous(x: Any) -> Any:
     return spread
 
 
-def check_jvp(sample: Sample) -> None:
+def check_jvp(sample: Sample) -> str | None:
     """Tangents agree with finite differences in double precision, along real and complex directions."""
     wide = widened(sample)
     try:
         reference = (graph_of(wide), wide.operands)
     except (ShapeError, TypeMismatchError):
         reference = None
-    check_graph_jvp(graph_of(sample), sample.operands, reference)
+    return check_graph_jvp(graph_of(sample), sample.operands, reference)
 
 
-def check_transpose(sample: Sample) -> None:
+def check_transpose(sample: Sample) -> str | None:
     """The dot-product law of the op's linearisation and its transpose."""
-    check_graph_transpose(graph_of(sample), sample.operands)
+    return check_graph_transpose(graph_of(sample), sample.operands)
 
 
-def check_second_order(sample: Sample) -> None:
+def check_second_order(sample: Sample) -> str | None:
     """The op's reverse-mode graph is differentiated again: against finite differences, and transposed."""
     graph = graph_of(sample)
+    chosen = _chosen(graph)
+    if isinstance(chosen, str):
+        return chosen
     floating = [np.asarray(x) for x in sample.operands if np.asarray(x).dtype.kind in "fc"]
     outputs = [t for t in graph.output_types if t.differentiable]
-    if not floating or not outputs or sum(x.size for x in floating) > _LARGEST_SECOND_ORDER:
-        return
+    if sum(x.size for x in floating) > _LARGEST_SECOND_ORDER:
+        return f"it has more than {_LARGEST_SECOND_ORDER} elements"
     if precision(*floating) > 1e-10 or any(np.finfo(t.dtype).eps > 1e-10 for t in outputs):
-        return
+        return "differences of derivatives need double precision"
     rng = np.random.default_rng(_SEED + 2)
     pullback = passes.dce(passes.vjp(graph, differentiable_inputs(graph)))
     cts = [random_like(rng, np.zeros(t.shape, t.dtype)) for t in outputs]
     pullback = Graph(pullback.inputs, pullback.nodes, pullback.outputs[len(graph.outputs) :], f"vjp_{graph.name}")
     args = [*sample.operands, *cts]
-    check_graph_jvp(pullback, args)
-    check_graph_transpose(pullback, args)
+    return check_graph_jvp(pullback, args) or check_graph_transpose(pullback, args)
 
 
-def check_batch(sample: Sample) -> None:
+def check_batch(sample: Sample) -> str | None:
     """`vmap` agrees with a loop: for each pattern of batched operands, and once more over a batched graph."""
     if not sample.operands:
-        return
+        return "it has no operand"
     graph = graph_of(sample)
     check_graph_batch(graph, sample.operands)
     twice = passes.vmap(graph, _BATCH)
     check_graph_batch(twice, _variants(graph, sample.operands), [[True] * len(sample.operands)])
+    return None
 
 
-def check_dtype(sample: Sample) -> None:
+def check_dtype(sample: Sample) -> str | None:
     """Single precision stays single in values, tangents and cotangents: no double appears on the way."""
     wide = graph_of(sample)
-    fixed = any(isinstance(v, np.dtype) for v in sample.op.attributes.values())
-    if fixed or sample.op.regions or "jvp" in sample.op.exempt or not _differentiable(wide.input_types):
-        return
+    if not _differentiable(wide.input_types):
+        return "no operand is floating"
+    if sample.op.regions or _names_a_type(tuple(sample.op.attributes.values())):
+        return "an attribute or a region sets the precision"
     single = narrowed(sample)
     graph = graph_of(single)
     for i, (a, b) in enumerate(zip(evaluated(graph, single.operands), evaluated(wide, sample.operands), strict=True)):
@@ -261,9 +284,14 @@ def check_dtype(sample: Sample) -> None:
                 if v.type.dtype in (np.float64, np.complex128):
                     name = f"{sample.op!r} of {list(single.types)}"
                     raise AssertionError(f"{name}: {node.op!r} in its {what} gives {v.type}")
+    return None
 
 
-def check_text(sample: Sample) -> None:
+def _names_a_type(x: Any) -> bool:
+    return isinstance(x, (np.dtype, TensorType)) or (isinstance(x, tuple) and any(map(_names_a_type, x)))
+
+
+def check_text(sample: Sample) -> str | None:
     """The op's graph, and its derivative's, print to text that parses to the same graph."""
     from graphad.text import parse_graph, print_graph
 
@@ -278,9 +306,10 @@ def check_text(sample: Sample) -> None:
             raise AssertionError(f"this text parses to another graph than it was printed from:\n{text}\n{parsed}")
         if print_graph(parsed) != text:
             raise AssertionError(f"printing what was parsed gives other text:\n{text}\n{print_graph(parsed)}")
+    return None
 
 
-def check_pickle(sample: Sample) -> None:
+def check_pickle(sample: Sample) -> str | None:
     """The op and its graph survive pickling: equal op, equal hash, equal structure."""
     op = pickle.loads(pickle.dumps(sample.op))
     if op != sample.op or hash(op) != hash(sample.op):
@@ -289,6 +318,7 @@ def check_pickle(sample: Sample) -> None:
     copy = pickle.loads(pickle.dumps(graph))
     if copy.digest != graph.digest:
         raise AssertionError(f"the graph of {sample.op!r} changes in pickling:\n{graph!r}\n{copy!r}")
+    return None
 
 
 def check_executor(executor: str | Executor, sample: Sample) -> None:
@@ -298,7 +328,7 @@ def check_executor(executor: str | Executor, sample: Sample) -> None:
     conformance(executor, [sample], plumbing=False)
 
 
-Law = Callable[[Sample], None]
+Law = Callable[[Sample], str | None]
 LAWS: dict[str, Law] = {
     "infer": check_infer,
     "jvp": check_jvp,
@@ -308,6 +338,7 @@ LAWS: dict[str, Law] = {
     "dtype": check_dtype,
     "text": check_text,
     "pickle": check_pickle,
+    **traits.LAWS,
 }
 """The laws by name; `check_op` and the generated tests run them all."""
 

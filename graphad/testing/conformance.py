@@ -113,7 +113,7 @@ def _derived(graph: Graph, args: tuple[Any, ...], sample: Sample) -> Iterator[tu
         rng = np.random.default_rng(7)
         cts = [random_like(rng, np.zeros(t.shape, t.dtype)) for t in floating]
         yield "vjp", passes.dce(passes.vjp(graph, differentiable_inputs(graph))), (*args, *cts)
-    if args and sample.op.pure:
+    if args and not sample.op.effect:
         try:
             batched = passes.vmap(graph, _BATCH)
         except MissingRuleError:

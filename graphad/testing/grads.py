@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
+from graphad.api.call import argument_type, check_callable, converted, integer, is_traceable, scalar_type
 from graphad.api.derivatives import jvp, vjp
+from graphad.build import place
+from graphad.errors import TypeMismatchError
 from graphad.testing.numeric import central_difference, inner, precision, random_like
+from graphad.tracebacks import boundary
 
 _TOLERANCE = {2: 1e-1, 4: 1e-2, 8: 1e-5}
 """Default tolerance, absolute and relative, by the bytes of a real number."""
 
 
+@boundary
 def check_grads(
     f: Callable[..., Any],
     args: Sequence[Any],
@@ -27,16 +33,29 @@ def check_grads(
     """Compare derivatives of `f` at `args`, up to the given order, with central differences along random directions.
 
     Forward mode is compared result by result, reverse mode by `<ct, jvp(t)> == <vjp(ct), t>`; each higher order checks
-    the derivative of the derivative. `args` are trees of floating-point arrays or numbers. `eps` is the step of the
-    differences (default: the cube root of the arguments' machine epsilon, where truncation and rounding balance), the
-    tolerances default to 1e-5 in double precision and 1e-2 in single.
+    the derivative of the derivative. `args` are trees; what in them is not of floating point stays as it is. `eps` is
+    the step of the differences (default: the cube root of the arguments' machine epsilon, where truncation and rounding
+    balance), the tolerances default to 1e-5 in double precision and 1e-2 in single.
 
-    Raises `AssertionError` naming the order, the mode and the numbers that differ, `ValueError` for an unknown mode.
+    Raises `AssertionError` naming the order, the mode and the numbers that differ, `ValueError` for an unknown mode,
+    `TypeMismatchError` where nothing is of floating point.
     """
-    unknown = set(modes) - {"fwd", "rev"}
-    if unknown or order < 1:
+    check_callable("check_grads", f)
+    known = isinstance(modes, Iterable) and not isinstance(modes, str) and all([m in ("fwd", "rev") for m in modes])
+    if not known or integer("check_grads: order", order) < 1:
         raise ValueError(f"check_grads: modes are 'fwd' and 'rev' and order is at least 1, not {modes} and {order}")
-    leaves = [np.asarray(x) for x in tree.leaves(tuple(args))]
+    for name, x in (("atol", atol), ("rtol", rtol), ("eps", eps)):
+        if x is not None:
+            scalar_type(f"check_grads: {name}", x, "iuf")
+    if not isinstance(args, (tuple, list)):
+        raise TypeMismatchError(
+            f"check_grads: args is a {type(args).__name__}{place()}, and should be a tuple; write (x,) for one argument"
+        )
+    chosen: list[Any] = []
+    treedef = tree.flatten_some(tuple(args), chosen, _is_floating)
+    if not chosen:
+        raise TypeMismatchError(f"check_grads: no argument is of floating point{place()}; pass floats (3.0)")
+    leaves = [np.asarray(x) for x in chosen]
     lowest = precision(*leaves)
     width = min((np.finfo(x.dtype).dtype.itemsize for x in leaves if x.dtype.kind in "fc"), default=8)
     default = _TOLERANCE[width]
@@ -46,7 +65,16 @@ def check_grads(
         rtol if rtol is not None else default,
         tuple(modes),
     )
-    check(f, tuple(args), order, getattr(f, "__name__", "f"))
+
+    @wraps(f)
+    def of_chosen(*xs: Any) -> Any:
+        return converted(f)(*tree.unflatten(treedef, xs))
+
+    check(of_chosen, tuple(chosen), order, getattr(f, "__name__", "f"))
+
+
+def _is_floating(x: Any) -> bool:
+    return is_traceable(x) and argument_type(x).differentiable
 
 
 class _Check:

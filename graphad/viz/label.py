@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.graph import Constant, Graph, Location, Node, Value
+from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.loops import Loop, Scan
 from graphad.ops.structured import Cond
+from graphad.places import Location
 
 _WIDTH = 44
 

@@ -60,7 +60,7 @@ def draw(
     painter = Painter(Scale((graph,), heat), chosen)
     picture = painter.picture
     picture.prefix = f"g{graph.digest[:8]}"
-    picture.title = clean(title or f"@{graph.name}", 80)
+    picture.title = clean(str(title) if title is not None else f"@{graph.name}", 80)
     painter.graph(graph)
     count = region_size(graph)
     picture.notes.append(f"{count} op{'s' if count != 1 else ''}")

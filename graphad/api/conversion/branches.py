@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
 from graphad.api.control import all_captures
+from graphad.api.conversion.dispatch import operate, special
 from graphad.api.conversion.heap import UNSET, Heap, Slot
-from graphad.api.conversion.items import changed
+from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.jumps import RETURNED
 from graphad.api.conversion.parts import (
     Part,
@@ -28,6 +31,10 @@ from graphad.api.conversion.parts import (
 )
 from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
+from graphad.graph import Graph
+from graphad.numpy.layouts import standing
+from graphad.numpy.views import OUTSIDE, Joined, Lost, Shared, lose, write
+from graphad.ops.guarding import must_be_reached
 from graphad.ops.structured import Cond, Structured
 from graphad.trace import Tracer, apply, inline, innermost
 
@@ -63,11 +70,20 @@ def select(
 ) -> Any:
     """The value of `bodies[test]()`, and its effects on variables, attributes and entries."""
     heap = Heap(bodies)
-    parts, outcomes, values = [], [], []
+    heap.check_iterators()
+    parts: list[Part] = []
+    outcomes: list[dict[tuple[int, Any], Any]] = []
+    values: list[Any] = []
     slots: dict[tuple[int, Any], Slot] = {}
-    for body, title in zip(bodies, titles, strict=True):
+    # What raises is mostly the block behind the test; the other one then simply follows.
+    for i, (body, title) in reversed(list(enumerate(zip(bodies, titles, strict=True)))):
         part = Part("branch")
         value = part.run(body, f"in a branch of {what}")
+        if part.raised:
+            heap.restore()
+            _stop(test if i else np.logical_not(test), part)
+            rest = bodies[1 - i]()
+            return truth(rest, what) if truths else rest
         resized = heap.resized()
         if resized is not None:
             word = type(resized.target).__name__
@@ -84,9 +100,9 @@ def select(
             slots[slot.identity] = slot
             outcome[slot.identity] = slot.read()
         heap.restore()
-        parts.append(part)
-        outcomes.append(outcome)
-        values.append(truth(value, what) if truths else value)
+        parts.insert(0, part)
+        outcomes.insert(0, outcome)
+        values.insert(0, truth(value, what) if truths else value)
     merge = _Merge(parts, what, titles)
     result = merge.add(values, "the value")
     order = sorted(slots.values(), key=lambda s: generated(s.path) and s.path != RETURNED)
@@ -95,14 +111,33 @@ def select(
     written = [
         (slot, merge.add([o.get(slot.identity, slot.before) for o in outcomes], slot.path, jumped)) for slot in order
     ]
+    arrays = merge.changed()
     results = merge.finish(test)
+    for x, made in arrays:
+        write(x, made(results))
+    for part in parts:
+        for x, value in part.changed:
+            if isinstance(value, Lost):
+                lose(x, str(value.name))
     for slot, made in written:
-        new, before = made(results), slot.before
-        ends = [o.get(slot.identity, before) for o in outcomes]
-        if isinstance(before, Tracer) and all([x is before or getattr(x, "origin", None) is before for x in ends]):
-            new = changed(before, new)
-        slot.container.write(slot.key, new)
+        slot.container.write(slot.key, made(results))
     return result(results)
+
+
+def _stop(test: Any, part: Part) -> None:
+    """Record that where the test holds the program ends in a piece that raises."""
+    *before, last = part.builder.nodes
+    part.finish([])
+    if not before:
+        outside = dict(zip(part.graph.inputs, part.captures, strict=True))
+        builder = innermost([test])
+        assert builder is not None
+        kept, builder.where = builder.where, last.where
+        apply(last.op, [np.logical_not(test), *[outside.get(v, v) for v in last.inputs[1:]]])
+        builder.where = kept
+        return
+    empty = Graph(part.graph.inputs, (), (), "branch")
+    apply(Cond((empty, part.graph)), [test, *part.captures])
 
 
 def _jumped(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Slot]) -> bool:
@@ -119,6 +154,10 @@ class _Merge:
         self.titles = titles
         self.outputs: list[list[Any]] = [[] for _ in parts]
         self.weak: list[bool] = []
+        self.columns: list[Sequence[Any]] = []
+        self.makers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
+        self.uses: Counter[tuple[int, int]] = Counter()
+        self.shared: dict[tuple[int, int], Any] = {}
 
     def add(self, values: Sequence[Any], path: str, jumped: Sequence[bool] | None = None) -> Callable[[list[Any]], Any]:
         """Take up one value of each branch; gives what makes the merged value of the cond's results."""
@@ -136,7 +175,7 @@ class _Merge:
         flat = [tree.flatten(v) for v in values]
         treedef = flat[0][1]
         if any([f[1] != treedef for f in flat]):
-            raise self.error(path, values, "give it the same structure in both")
+            raise self.error(path, values, "give it the same structure in both, dicts with keys in the same order")
         paths = tree.paths(values[0], path)
         makers = [
             self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)
@@ -154,12 +193,71 @@ class _Merge:
         found = common(column)
         if found is None:
             raise self.error(path, column, "give it the same dtype in both (astype, or a float constant)")
-        dtype, weak = found
-        at = len(self.weak)
+        key = tuple(map(id, column))
+        if key in self.makers:
+            return self.makers[key]  # the same array in every branch is one array afterwards
+        at = self._output(column, *found)
+        roots = [identity(x, part.builder) for part, x in zip(self.parts, column, strict=True)]
+        if all([root is None for root in roots]):
+            return lambda results: results[at]
+        for i, root in enumerate(roots):
+            self.uses[i, id(root)] += 1
+        made: list[Any] = []
+
+        def maker(results: list[Any]) -> Any:
+            if not made:
+                made.append(self._joined(results[at], column, roots))
+            return made[0]
+
+        self.makers[key] = maker
+        return maker
+
+    def _output(self, column: Sequence[Any], dtype: Any, weak: bool) -> int:
+        """Take up values of one type as a result; gives its place."""
         self.weak.append(weak)
+        self.columns.append(column)
         for part, outputs, x in zip(self.parts, self.outputs, column, strict=True):
             outputs.append(part.lifted(x, dtype))
-        return lambda results: results[at]
+        return len(self.weak) - 1
+
+    def _joined(self, found: Any, column: Sequence[Any], roots: Sequence[Any]) -> Any:
+        """The array after the branches, which is in each of them that one of `column`: one from around the branches, or
+        one that another variable has too."""
+        sources: list[tuple[Any, Any]] = []
+        others: list[Any] = []
+        for i, (part, x, root) in enumerate(zip(self.parts, column, roots, strict=True)):
+            if root is None:
+                continue
+            test = self.test if i else np.logical_not(self.test)
+            if isinstance(root, Joined) and inside_of(root, part.builder):
+                sources.append((test, OUTSIDE))
+                others += [y for y in root.others() if not inside_of(y, part.builder)]
+            elif root is not OUTSIDE and inside_of(root, part.builder):
+                if self.uses[i, id(root)] == 1:
+                    continue
+                # Of a view nothing else is known than that something has the array too.
+                key, one = (i, id(root)), Shared(found.builder, found.value)
+                sources.append((test, self.shared.setdefault(key, one) if root is x else OUTSIDE))
+            else:
+                sources.append((test, x if root is not OUTSIDE else OUTSIDE))
+                if isinstance(x, Joined):
+                    # It may go where nothing but this array has it; what it may be stays.
+                    sources += [(np.logical_and(test, t), y) for _, t, y in x.sources() if t is not None]
+        if not sources:
+            return found
+        new = Joined(found, sources)
+        for y in others:
+            new.exclude(y)
+        return new
+
+    def changed(self) -> list[tuple[Any, Callable[[list[Any]], Any]]]:
+        """The arrays from around the branches that some of them change, as results."""
+        arrays = {id(x): x for part in self.parts for x, value in part.changed if not isinstance(value, Lost)}
+        found: list[tuple[Any, Callable[[list[Any]], Any]]] = []
+        for x in arrays.values():
+            at = self._output([x] * len(self.parts), x.dtype, False)
+            found.append((x, lambda results, at=at: results[at]))  # type: ignore[misc]
+        return found
 
     def error(self, path: str, values: Sequence[Any], remedy: str) -> ControlFlowError:
         states = [f"{describe(v)} {t}" for v, t in zip(values, self.titles, strict=True)][::-1]
@@ -167,14 +265,15 @@ class _Merge:
 
     def finish(self, test: Tracer) -> list[Any]:
         """Record the cond."""
+        self.test = test
         for part, outputs in zip(self.parts, self.outputs, strict=True):
             part.finish(outputs)
-        if not self.weak and all([node.op.pure for part in self.parts for node in part.graph.nodes]):
+        if not self.weak and not any([node.op.effect for part in self.parts for node in part.graph.nodes]):
             return []
         captures = all_captures(*self.parts)
         results = apply(Cond(tuple([part.reading(captures) for part in self.parts])), [test, *captures])
-        for x, weak in zip(results, self.weak, strict=True):
-            x.weak = weak
+        for x, weak, column in zip(results, self.weak, self.columns, strict=True):
+            standing(x, column).weak = weak
         return results
 
 
@@ -216,16 +315,17 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
     What follows is computed in any case where that is cheap and harmless, else in a branch.
     """
     heap = Heap(rest)
+    heap.check_iterators()
     part = Part("operand")
 
     def tail() -> Any:
         return _joined(rest[0](), rest[1:], both)
 
     value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
-    if heap.resized() is None and not any(True for _ in heap.changes()):
+    if not part.raised and not part.changed and heap.resized() is None and not any(True for _ in heap.changes()):
         if not isinstance(value, Tracer):
             return test if value is both else value
-        if not any([isinstance(n.op, Structured) or not n.op.pure for n in part.builder.nodes]):
+        if not any([isinstance(n.op, Structured) or must_be_reached(n.op) for n in part.builder.nodes]):
             part.finish([part.lifted(value, value.dtype)])
             builder = innermost([test])
             assert builder is not None
@@ -242,14 +342,22 @@ def not_(x: Any) -> Any:
     return np.logical_not(test) if isinstance(test, Tracer) else not test
 
 
+def is_(x: Any, value: Any) -> Any:
+    """`x is value` of a pattern that is True, False or None: a traced truth is one of the first two."""
+    if isinstance(x, Tracer) and isinstance(value, bool) and x.dtype.kind == "b" and not x.shape:
+        test = truth(x, "match")
+        return test is value if not isinstance(test, Tracer) else test if value else not_(test)
+    return x is value
+
+
 def none_of(*flags: Any) -> Any:
     """Whether none of the flags is set."""
     return not_(or_(flags[0], *[lambda f=f: f for f in flags[1:]]))
 
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "Eq": operator.eq, "NotEq": operator.ne, "Lt": operator.lt, "LtE": operator.le, "Gt": operator.gt,
-    "GtE": operator.ge, "Is": operator.is_, "IsNot": operator.is_not,
+    **{kind: partial(operate, kind) for kind in ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")},
+    "Is": operator.is_, "IsNot": operator.is_not,
     "In": lambda a, b: contains(b, a), "NotIn": lambda a, b: not_(contains(b, a)),
 }  # fmt: skip
 
@@ -270,4 +378,5 @@ def contains(container: Any, x: Any) -> Any:
         return or_(x == items[0], *[lambda y=y: x == y for y in items[1:]]) if items else False
     if isinstance(container, np.ndarray) and unknown(x):
         return np.any(container == x)
-    return x in container
+    method = special(container, "__contains__")
+    return x in container if method is None else truth(method(x), "in")

@@ -1,17 +1,22 @@
-"""What goes from one iteration of a loop to the next: found by tracing the body until its types repeat."""
+"""What goes from one iteration of a loop to the next: found by tracing the body until its types repeat.
+
+That are variables, attributes and entries which the body binds anew, and arrays that it changes in place, by whatever
+way it reaches them.
+"""
 
 from __future__ import annotations
 
-import dis
-from collections.abc import Callable, Sequence
-from types import CodeType
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import tree
-from graphad.api.conversion.heap import UNSET, Heap, Slot
-from graphad.api.conversion.items import changed
+from graphad.api.conversion.aliases import Aliases, Place, root
+from graphad.api.conversion.carried import Carried, Changed
+from graphad.api.conversion.growth import Growth, grown
+from graphad.api.conversion.heap import UNSET, Heap, Items, Slot
+from graphad.api.conversion.items import identity
 from graphad.api.conversion.parts import (
     Part,
     common,
@@ -26,9 +31,13 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
-from graphad.api.conversion.scope import nested_codes
+from graphad.api.conversion.scope import stored
+from graphad.build import building
 from graphad.errors import ControlFlowError
 from graphad.graph import Value
+from graphad.numpy.buffers import Buffer
+from graphad.numpy.layouts import packed, standing
+from graphad.numpy.views import OUTSIDE, Joined, Lost, lose, own, write
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import TensorType
@@ -36,61 +45,40 @@ from graphad.types import TensorType
 _ROUNDS = 16
 
 
-class Carried:
-    """One slot that the loop changes: its value before the loop, within an iteration, and after one.
+class Names(NamedTuple):
+    """Variables of a loop: those that are not read after it, and those whose arrays its body changes in place."""
 
-    `inputs` has a traced value for each leaf that is a number, `None` for those that stay as they are.
-    """
-
-    def __init__(self, slot: Slot, value: Any) -> None:
-        self.slot = slot
-        self.value = value
-        self.after: Any = UNSET
-        self.inputs: list[Tracer | None] = []
-        self.entered: list[Value | None] = []
-        self.results: list[Any] = []
-
-    def enter(self, part: Part) -> list[Tracer | None]:
-        """Put fresh inputs of a piece in the slot."""
-        if self.value is UNSET:
-            self.slot.container.write(self.slot.key, UNSET)
-            return []
-        self.leaves, self.treedef = tree.flatten(self.value)
-        paths = tree.paths(self.value, self.slot.path)
-        inputs = [
-            part.input(kind(x), path, is_weak(x)) if is_number(x) else None
-            for x, path in zip(self.leaves, paths, strict=True)
-        ]
-        given = [x if new is None else new for x, new in zip(self.leaves, inputs, strict=True)]
-        self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, given))
-        return inputs
-
-    def _varies(self, i: int) -> bool:
-        x, new = self.inputs[i], self.results[i]
-        return new is not x or (x is not None and x.value is not self.entered[i])
-
-    def varying(self) -> list[int]:
-        """The positions of the leaves that an iteration changes."""
-        return [i for i, x in enumerate(self.inputs) if x is not None and self._varies(i)]
-
-    def constant(self) -> list[int]:
-        """The positions of the leaves that are numbers and that no iteration changes."""
-        return [i for i, x in enumerate(self.inputs) if x is not None and not self._varies(i)]
+    dead: Sequence[str] = ()
+    written: Sequence[str] = ()
 
 
 class Loop:
     """A loop of the user's code on its way into the graph."""
 
-    def __init__(self, functions: Sequence[Callable[..., Any]], dead: Sequence[str], what: str) -> None:
+    def __init__(self, functions: Sequence[Callable[..., Any]], names: Names, what: str) -> None:
         self.heap = Heap(functions)
-        self.dead = dead
+        self.heap.check_iterators()
+        self.dead, written = names
         self.what = what
         self.carried: dict[tuple[int, Any], Carried] = {}
-        names = {name for f in functions for name in stored(f.__code__)}
+        self.changed: dict[int, Changed] = {}
+        self.lost: dict[int, Tracer] = {}
+        self.kept: set[tuple[int, Any]] = set()
+        self.shared: dict[Place, list[Any]] = {}
+        self.lists: list[Growth] = []
+        bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():
             slot = Slot(container, None)
-            if slot.path in names and slot.path not in dead and type(container).__name__ == "Cell":
-                self.carried[slot.identity] = Carried(slot, slot.before)
+            if slot.path not in bound or type(container).__name__ != "Cell":
+                continue
+            before = slot.before
+            kept = isinstance(before, Buffer) or (isinstance(before, Tracer) and (before.shape or before.boxed))
+            if kept and slot.path in written:
+                array = identity(before, None)
+                array.__dict__.setdefault("label", slot.path)
+                self.changed[id(array)] = Changed(array)
+            elif slot.path not in self.dead:
+                self.carried[slot.identity] = Carried(slot, before)
 
     def settle(self, step: Callable[[list[Any]], None], entries: Sequence[TensorType]) -> tuple[Part, list[Tracer]]:
         """The traced body, whose carries come out as they went in, and its inputs for the entries."""
@@ -101,33 +89,151 @@ class Loop:
                 for c in self.carried.values():
                     c.inputs = c.enter(part)
                     c.entered = _values(c.inputs)
+                for a, value in zip(self.changed.values(), self._enter(part), strict=True):
+                    a.input = a.after = value
+                for g in self.lists:
+                    g.enter()
                 part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
                 for c in self.carried.values():
                     c.after = c.slot.read()
-                again = self._extra()
-                resized = self.heap.resized()
+                for g in self.lists:
+                    g.items = g.leave()
+                again = self._left(part) | self._extra() | self._grown()
                 self.heap.restore()
-                if resized is not None:
-                    raise ControlFlowError(
-                        f"the {type(resized.target).__name__} {quoted(resized.path)} changes its length in {self.what}"
-                        f"{shown()}, whose trip count is known at run time only; use an array of fixed length and "
-                        "assign to its elements"
-                    )
                 if not again and self._agree():
-                    return part, rows
+                    aliases = Aliases(self.carried)
+                    written = aliases.written
+                    if not self._apart(written) and not self._lose([p for p in written if p[0] in self.carried]):
+                        self.shared = aliases.check(part, self.changes, self.what)
+                        self._keep(part, written)
+                        return part, rows
         except BaseException:
+            for g in self.lists:
+                g.free()
             self.heap.restore()
             raise
         raise ControlFlowError(
             f"the types of what {self.what} carries do not settle{shown()}; give them before the loop"
         )
 
+    def _grown(self) -> bool:
+        """Take up the lists that an iteration appended to."""
+        found = [c for c in self.heap.containers.values() if isinstance(c, Items) and c.resized()]
+        for container in found:
+            if not grown(container):
+                raise ControlFlowError(
+                    f"the {type(container.target).__name__} {quoted(container.path)} changes its length in {self.what}"
+                    f"{shown()}, whose trip count is known at run time only; use an array of fixed length and "
+                    "assign to its elements"
+                )
+            self.lists.append(Growth(container, self.what))
+        return bool(found)
+
+    def _keep(self, part: Part, written: Collection[Place]) -> None:
+        """Let nothing be written to what variables and lists have in common."""
+        places = {id(x): (key, i) for key, c in self.carried.items() for i, x in enumerate(c.inputs) if x is not None}
+        steady = {x for x, place in places.items() if place not in written}
+        for g in self.lists:
+            g.check(part, steady)
+        if any([kind(x).shape for g in self.lists for x in g.leaves()]):
+            for place in places.values():
+                c, i = self.carried[place[0]], place[1]
+                if kind(c.leaves[i]).shape and c.results[i] is not c.inputs[i]:
+                    before = identity(c.leaves[i], None)
+                    self.shared.setdefault(place, []).append(before)
+
+    def _enter(self, part: Part) -> list[Value]:
+        """Let arrays that the loop changes be inputs of a piece, and let those be lost that it may have changed."""
+        with building(part.builder):
+            for x in self.lost.values():
+                lose(x, _LOST.format(self.what))
+        return [a.enter(part) for a in self.changed.values()]
+
+    def _left(self, part: Part) -> bool:
+        """Take up the arrays from around the loop that an iteration changed."""
+        again = False
+        self.kept = set()
+        for x, value in part.changed:
+            if id(x) in self.changed:
+                self.changed[id(x)].after = value
+            elif not isinstance(value, Lost):
+                self.changed[id(x)], again = Changed(x), True
+            elif id(x) not in self.lost:
+                self.lost[id(x)], again = x, True
+        for place, c in list(self.carried.items()):
+            written = [i for i in range(len(c.inputs)) if c.written(i)]
+            if c.value is UNSET or not written:
+                continue
+            after = tree.leaves(c.after) if c.after is not UNSET else []
+            if len(after) == len(c.leaves) and all([after[i] is c.inputs[i] for i in written]):
+                kept = [i for i in written if identity(c.leaves[i], None) is not None]
+                if len(kept) == len(written) and all([after[i] is x for i, x in enumerate(c.inputs) if x is not None]):
+                    # The variable has the same array in all iterations, which then changes however it is reached.
+                    del self.carried[place]
+                    self.kept.add(place)
+                    again = True
+        return again
+
+    def _apart(self, written: Collection[Place]) -> bool:
+        """Take variables out that have all the time an array which the loop changes otherwise. Raises
+        `ControlFlowError` for those that have it before the loop and others later, and for two of one array."""
+        begun: dict[int, list[Place]] = {}
+        for place, c in self.carried.items():
+            for i, x in enumerate(c.inputs):
+                if x is not None and root(c.leaves[i]) is not None:
+                    begun.setdefault(id(root(c.leaves[i])), []).append((place, i))
+        for places in begun.values():
+            if len(places) > 1 and any([p in written for p in places]):
+                names = " and ".join(dict.fromkeys(quoted(self.carried[p[0]].slot.path) for p in places))
+                raise ControlFlowError(
+                    f"{names} have one array before {self.what}, which changes it{shown()} and gives them others; give "
+                    "one of them a copy (x.copy())"
+                )
+        for place, c in list(self.carried.items()):
+            found = [i for i, x in enumerate(c.inputs) if x is not None and self.changes(root(c.leaves[i]))]
+            if found and all([c.results[i] is x for i, x in enumerate(c.inputs) if x is not None]):
+                del self.carried[place]
+            elif found:
+                raise ControlFlowError(
+                    f"{quoted(c.slot.path)} has an array before {self.what} that it changes{shown()}, and another one "
+                    "later; give it a copy (x.copy())"
+                )
+            if found:
+                return True
+        return False
+
+    def changes(self, x: Any) -> bool:
+        """Whether an iteration changes an array from around the loop."""
+        return id(x) in self.changed and self.changed[id(x)].varies
+
+    def assigns(self, containers: Sequence[Any]) -> bool:
+        """Whether an iteration gives entries to one of these."""
+        return any([c.slot.container.target is x for c in self.carried.values() for x in containers])
+
+    def _lose(self, places: Sequence[Place]) -> bool:
+        """Let the arrays be lost that variables had before the loop and that an iteration may write to, once these have
+        others."""
+        again = False
+        for key, i in places:
+            c = self.carried[key]
+            array = identity(c.leaves[i], None)
+            if array is OUTSIDE:
+                raise ControlFlowError(
+                    f"{quoted(c.slot.path)} is an array from outside of the traced function that {self.what} "
+                    f"changes{shown()}; make a copy of it before (numpy.array(x))"
+                )
+            if array is not None and id(array) not in self.lost:
+                self.lost[id(array)], again = array, True
+        return again
+
     def _extra(self) -> bool:
         """Take up what an iteration changed beyond the variables that it assigns."""
         found = [
             s
             for s in self.heap.changes()
-            if s.identity not in self.carried and not (s.key is None and s.container.path in self.dead)
+            if s.identity not in self.carried
+            and s.identity not in self.kept
+            and not (s.key is None and s.container.path in self.dead)
         ]
         for slot in found:
             self.carried[slot.identity] = Carried(slot, slot.before)
@@ -136,10 +242,10 @@ class Loop:
     def _agree(self) -> bool:
         """Whether all types repeat; where they do not, the values before the loop are changed so that they may."""
         settled = True
-        for identity, c in list(self.carried.items()):
+        for place, c in list(self.carried.items()):
             if c.value is UNSET:
                 if c.after is UNSET:
-                    del self.carried[identity]
+                    del self.carried[place]
                 else:
                     c.value, settled = placeholder(c.after), False
                 continue
@@ -147,12 +253,14 @@ class Loop:
                 raise self._error(c.slot.path, c.value, "deleted", "keep it")
             found, treedef = tree.flatten(c.after)
             if treedef != c.treedef:
-                remedy = "give it a value of the same structure before the loop"
+                remedy = "give it a value of the same structure before the loop, dicts with keys in the same order"
                 raise self._error(c.slot.path, c.value, describe(c.after), remedy)
             paths = tree.paths(c.value, c.slot.path)
             leaves = [self._leaf(*four) for four in zip(paths, c.leaves, c.inputs, found, strict=True)]
             if any(new is not old for new, old in zip(leaves, c.leaves, strict=True)):
                 c.value, settled = tree.unflatten(treedef, leaves), False
+            unlike = c.unlike | {i for i, x in enumerate(c.inputs) if x is not None and packed(found[i]) != x.layout}
+            c.unlike, settled = unlike, settled and unlike == c.unlike
             c.results = found
         return settled
 
@@ -190,24 +298,26 @@ class Loop:
         try:
             inputs = [_values(c.enter(part)) for c in self.carried.values()]
             entered = [c.slot.read() for c in self.carried.values()]
+            arrays = self._enter(part)
+            for g in self.lists:
+                g.enter()
             value = part.run(lambda: truth(test(), self.what), f"in the test of {self.what}")
+            value = False if part.raised else value
             changed = [c.slot.read() is not x for c, x in zip(self.carried.values(), entered, strict=True)]
             known = {c.slot.identity for c in self.carried.values()}
             extra = any(s.identity not in known for s in self.heap.changes())
+            stored = any([not isinstance(v, Lost) and v not in arrays for _, v in part.changed])
+            if any([g.leave() for g in self.lists]):
+                raise ControlFlowError(f"the test of {self.what} appends to a list{shown()}; let its body do that")
         finally:
+            for g in self.lists:
+                g.free()
             self.heap.restore()
-        if any(changed) or extra:
+        if any(changed) or extra or stored:
             return None
-        self._order(part, inputs, [])
+        self._order(part, inputs, arrays, [])
         part.finish([part.lifted(value, np.dtype(bool))])
         return part
-
-    def refuse_integers(self) -> None:
-        """Raise where an iteration changes an integer of Python, which may be needed as one after the loop."""
-        for c in self.carried.values():
-            own = c.slot.path.startswith("graphad_")
-            if c.value is not UNSET and not own and any([isinstance(c.leaves[i], int) for i in c.varying()]):
-                raise ControlFlowError(f"{quoted(c.slot.path)} is an integer of Python that {self.what} changes")
 
     def close(self, part: Part, rows: Sequence[Tracer]) -> None:
         """Give the traced body its results: the carries after an iteration."""
@@ -216,57 +326,83 @@ class Loop:
             for c in self.carried.values()
             for i in c.varying()
         ]
-        self._order(part, [c.entered for c in self.carried.values()], _values(rows))
+        outputs += [a.after for a in self.changed.values() if a.varies]
+        outputs += [part.lifted(x, kind(x).dtype) for g in self.lists for x in g.leaves()]
+        arrays = [a.input for a in self.changed.values()]
+        self._order(part, [c.entered for c in self.carried.values()], arrays, _values(rows))
         part.finish(outputs)
 
-    def _order(self, part: Part, inputs: Sequence[Sequence[Value | None]], rows: Sequence[Value | None]) -> None:
+    def _order(
+        self,
+        part: Part,
+        inputs: Sequence[Sequence[Value | None]],
+        arrays: Sequence[Value | None],
+        rows: Sequence[Value | None],
+    ) -> None:
         every = list(zip(self.carried.values(), inputs, strict=True))
-        fixed = [xs[i] for c, xs in every for i in c.constant()]
-        moving = [xs[i] for c, xs in every for i in c.varying()]
+        changed = list(zip(self.changed.values(), arrays, strict=True))
+        fixed = [xs[i] for c, xs in every for i in c.constant()] + [x for a, x in changed if not a.varies]
+        moving = [xs[i] for c, xs in every for i in c.varying()] + [x for a, x in changed if a.varies]
         part.builder.inputs = [v for v in (*fixed, *moving, *rows) if v is not None]
 
     def operands(self) -> tuple[list[Any], list[Any]]:
         """The values before the loop: of the leaves that stay, and of those that vary."""
         fixed = [_array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.constant()]
         moving = [_array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.varying()]
+        fixed += [own(a.x) for a in self.changed.values() if not a.varies]
+        moving += [own(a.x) for a in self.changed.values() if a.varies]
         return fixed, moving
 
-    def write(self, results: Sequence[Any]) -> None:
-        """Put what the loop leaves behind in its slots."""
+    def numbers(self) -> dict[int, type]:
+        """The positions, among what varies, of Python's own numbers, and their types."""
+        leaves = [(c.leaves[i], c.results[i]) for c in self.carried.values() for i in c.varying()]
+        kinds = {j: type(x) for j, (x, new) in enumerate(leaves) if type(x) is bool or (is_weak(x) and is_weak(new))}
+        return {j: k for j, k in kinds.items() if k in (bool, int, float, complex)}
+
+    def write(self, results: Sequence[Any], count: int | None = None) -> None:
+        """Put what the loop leaves behind in its slots, and the items of lists if the trip count is known."""
         rest = iter(results)
-        for c in self.carried.values():
+        for place, c in self.carried.items():
             leaves = list(c.leaves)
             for i in c.varying():
-                before, leaves[i] = leaves[i], next(rest)
-                if c.results[i] is c.inputs[i] and isinstance(before, Tracer) and before.shape:
-                    leaves[i] = changed(before, leaves[i])
-                elif isinstance(leaves[i], Tracer):
-                    leaves[i].weak = is_weak(c.results[i]) and is_weak(c.leaves[i])
+                leaves[i] = self._shared((place, i), next(rest))
+                if isinstance(leaves[i], Tracer):
+                    standing(leaves[i], [c.inputs[i]]).weak = is_weak(c.results[i]) and is_weak(c.leaves[i])
             c.slot.container.write(c.slot.key, tree.unflatten(c.treedef, leaves))
+        for a in self.changed.values():
+            if a.varies:
+                write(a.x, next(rest))
+        for x in self.lost.values():
+            lose(x, _LOST.format(self.what))
+        for g in self.lists:
+            if count is None:
+                g.lose()
+            else:
+                g.extend([next(rest) for _ in g.leaves()], count)
+
+    def _shared(self, place: Place, found: Any) -> Any:
+        """An array after the loop: one that is not written to, where it may be one that something else has too."""
+        if place not in self.shared:
+            return found
+        new = Joined(found, [(None, OUTSIDE)])
+        for x in self.shared[place]:
+            array = identity(x, None)
+            if isinstance(array, Tracer):
+                new.exclude(array)
+        return new
+
+
+_LOST = (
+    "this array was changed by {}, which gave its variable another one too, and is read@: whether it has been changed "
+    "is known at run time only; let the loop change a copy (x.copy())"
+)
 
 
 def _values(xs: Sequence[Tracer | None]) -> list[Value | None]:
-    """The values that fresh inputs stand for; what an iteration writes into them takes others."""
+    """The values that inputs stand for before an iteration writes into them."""
     return [x.value if x is not None else None for x in xs]
 
 
 def _array(x: Any, taken: Tracer | None) -> Any:
     assert taken is not None
     return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)
-
-
-_stored: dict[int, tuple[CodeType, frozenset[str]]] = {}
-
-
-def stored(code: CodeType) -> frozenset[str]:
-    """The variables around a function that it may assign."""
-    found = _stored.get(id(code))
-    if found is None:
-        names = frozenset(
-            str(i.argval)
-            for c in nested_codes(code)
-            for i in dis.get_instructions(c)
-            if i.opname in ("STORE_DEREF", "DELETE_DEREF")
-        )
-        found = _stored[id(code)] = code, names
-    return found[1]

@@ -1,17 +1,20 @@
-"""Assignments to elements become assignments to variables: `a[i] = v` is `a = setitem(v, a, i)`.
+"""Assignments to elements become calls: `a[i] = v` is `setitem(v, a, i)`.
 
-So an array can be a traced value, which never changes, while lists, dicts and objects change in place as in Python.
-Augmented assignments and `match` over plain values are spelled out here as well.
+Augmented assignments and `match` over plain values are spelled out here as well. A statement that changes the array of
+a variable in place has the attribute `writes`, the variable's name; a loop that may be run as it stands has it as
+`plain`.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
 
+from graphad.api.conversion import untraced
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.names import Function, bound, declared, parameters
-from graphad.api.conversion.scope import MARK
+from graphad.api.conversion.scope import MARK, PARTS
 
 
 def runtime(name: str, *args: ast.expr) -> ast.Call:
@@ -31,25 +34,20 @@ def assign(name: str, value: ast.expr, like: ast.AST) -> ast.stmt:
 class Scope:
     """The names of one function, and those of the functions around it that are converted with it."""
 
-    def __init__(self, node: Function, outer: Scope | None) -> None:
+    def __init__(self, node: Function, outer: Scope | None, modules: frozenset[str] = frozenset()) -> None:
         body: Sequence[ast.AST] = node.body if isinstance(node.body, list) else [node.body]
         self.outer = outer
         self.parameters = parameters(node)
         self.globals = declared(body, ast.Global)
         self.nonlocals = declared(body, ast.Nonlocal)
         self.locals = (bound(body) | set(self.parameters)) - self.globals - self.nonlocals
+        self.modules: frozenset[str] = (modules if outer is None else outer.modules) - self.locals
 
-    def rebindable(self, name: str) -> bool:
-        """Whether a variable can be assigned here, with the meaning that it has; it is declared if need be."""
-        if name in self.locals or name in self.globals or name in self.nonlocals:
-            return True
-        outer = self.outer
-        while outer is not None:
-            if name in outer.locals:
-                self.nonlocals.add(name)
-                return True
-            outer = outer.outer
-        return False
+    def module(self, node: ast.expr) -> str | None:
+        """The module of whose function or attribute an expression is the name, None for any other expression."""
+        while isinstance(node, ast.Attribute):
+            node = node.value
+        return node.id if isinstance(node, ast.Name) and node.id in self.modules else None
 
 
 class Elements(ast.NodeTransformer):
@@ -88,6 +86,7 @@ class Elements(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
         if not any(_has_element(t) for t in node.targets):
+            node.targets = [_noted(t) for t in node.targets]
             return node
         if len(node.targets) == 1 and not isinstance(node.targets[0], (ast.Tuple, ast.List)):
             return self.store(node.targets[0], node.value, node)
@@ -100,7 +99,7 @@ class Elements(ast.NodeTransformer):
     def store(self, target: ast.expr, value: ast.expr, node: ast.stmt) -> list[ast.stmt]:
         """Statements that assign a value to a target of any kind, its parts from left to right."""
         if not _has_element(target):
-            return [ast.copy_location(ast.Assign([target], value), node)]
+            return [ast.copy_location(ast.Assign([_noted(target)], value), node)]
         if isinstance(target, (ast.Tuple, ast.List)):
             names = [self.temporary() for _ in target.elts]
             parts: list[ast.expr] = [
@@ -113,29 +112,51 @@ class Elements(ast.NodeTransformer):
             for name, t in zip(names, target.elts, strict=True):
                 out += self.store(t.value if isinstance(t, ast.Starred) else t, load(name), node)
             return out
-        steps: list[ast.expr] = []
-        root = target
-        while isinstance(root, (ast.Attribute, ast.Subscript)):
-            if isinstance(root, ast.Attribute):
-                steps.append(ast.Tuple([ast.Constant("."), ast.Constant(root.attr)], ast.Load()))
-            else:
-                steps.append(ast.Tuple([ast.Constant("["), index(root.slice)], ast.Load()))
-            root = root.value
-        path = ast.Tuple(steps[::-1], ast.Load())
-        if isinstance(root, ast.Name) and self.scope.rebindable(root.id):
-            if len(steps) == 1:
-                assert isinstance(target, ast.Subscript)
-                return [assign(root.id, runtime("setitem", value, load(root.id), index(target.slice)), node)]
-            return [assign(root.id, runtime("put", value, load(root.id), path), node)]
-        text = ast.Constant(ast.unparse(root))
-        return [ast.copy_location(ast.Expr(runtime("put_outer", value, root, path, text)), node)]
+        if isinstance(target, ast.Attribute):
+            if target.attr not in PARTS:
+                return [ast.copy_location(ast.Assign([_noted(target)], value), node)]
+            call = runtime("set_part", value, target.value, ast.Constant(target.attr))
+            return [_writing(ast.copy_location(ast.Expr(call), node), target)]
+        assert isinstance(target, ast.Subscript)
+        call = runtime("setitem", value, target.value, index(target.slice), *_name(target))
+        made = ast.copy_location(ast.Expr(call), node)
+        return [_writing(made, target)]
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        for i, item in enumerate(node.items):
+            target = item.optional_vars
+            if target is not None and not _is_bound(target):
+                item.optional_vars, stored = self._entered(target)
+                later = node.items[i + 1 :]
+                inner = [ast.copy_location(ast.With(later, node.body), node)] if later else node.body
+                node.items, node.body = node.items[: i + 1], [*stored, *inner]
+                break
+        return self.generic_visit(node)
+
+    def _entered(self, target: ast.expr) -> tuple[ast.expr, list[ast.stmt]]:
+        """A variable in the place of a target, and the statement that assigns it to that."""
+        name = self.temporary()
+        stored = ast.copy_location(ast.Assign([target], load(name)), target)
+        return ast.copy_location(ast.Name(name, ast.Store()), target), [stored]
+
+    def _loop(self, node: ast.For | ast.While) -> ast.AST:
+        if isinstance(node, ast.For) and not _is_bound(node.target):
+            target, stored = self._entered(node.target)
+            node = ast.copy_location(ast.For(target, node.iter, [*stored, *node.body], node.orelse), node)
+        outer = self.scope.globals | self.scope.nonlocals
+        if untraced.may_be(node) and not outer & bound([node]):
+            node.plain = copy.deepcopy(node)  # type: ignore[union-attr]
+        return self.generic_visit(node)
+
+    visit_For = visit_While = _loop
 
     def visit_AugAssign(self, node: ast.AugAssign) -> list[ast.stmt]:
         target: ast.expr = node.target
         out: list[ast.stmt] = []
         symbol = ast.Constant(type(node.op).__name__)
         if isinstance(target, ast.Name):
-            return [assign(target.id, runtime("inplace", symbol, load(target.id), node.value), node)]
+            made = assign(target.id, runtime("inplace", symbol, load(target.id), node.value), node)
+            return [_writing(made, target)]
         target = self._evaluated(target, node, out)
         reading: ast.expr
         if isinstance(target, ast.Attribute):
@@ -143,7 +164,13 @@ class Elements(ast.NodeTransformer):
         else:
             assert isinstance(target, ast.Subscript)
             reading = ast.Subscript(target.value, target.slice, ast.Load())
-        value = ast.copy_location(runtime("inplace", symbol, ast.copy_location(reading, node), node.value), node)
+        reading = ast.copy_location(reading, node)
+        if isinstance(target, ast.Subscript):
+            old = self.temporary()
+            call = runtime("update", symbol, load(old), node.value, target.value, target.slice, *_name(target))
+            made = _writing(ast.copy_location(ast.Expr(ast.copy_location(call, node)), node), target)
+            return [*out, assign(old, reading, node), made]
+        value = ast.copy_location(runtime("inplace", symbol, reading, node.value), node)
         return [*out, *self.store(target, value, node)]
 
     def _evaluated(self, target: ast.expr, node: ast.stmt, out: list[ast.stmt]) -> ast.expr:
@@ -168,10 +195,22 @@ class Elements(ast.NodeTransformer):
 
     def visit_Match(self, node: ast.Match) -> ast.AST | list[ast.stmt]:
         if not all(_plain(case.pattern) for case in node.cases):
-            return self.generic_visit(node)
+            return self._match(node)
         name = self.temporary()
         out = [assign(name, node.subject, node), *self._cases(node.cases, name)]
         return [x for s in out for x in _many(self.visit(s))]
+
+    def _match(self, node: ast.Match) -> list[ast.stmt]:
+        """A `match` that stays: its classes are those that traced values are instances of as well."""
+        out: list[ast.stmt] = []
+        for pattern in [p for case in node.cases for p in ast.walk(case.pattern)]:
+            if isinstance(pattern, ast.MatchClass):
+                name = self.temporary()
+                out.append(assign(name, runtime("matching", pattern.cls), pattern))
+                pattern.cls = ast.copy_location(load(name), pattern)
+        kept = self.generic_visit(node)
+        assert isinstance(kept, ast.stmt)
+        return [*out, kept]
 
     def _cases(self, cases: Sequence[ast.match_case], subject: str) -> list[ast.stmt]:
         if not cases:
@@ -189,6 +228,21 @@ class Elements(ast.NodeTransformer):
         return [ast.copy_location(ast.If(test, case.body, rest), pattern)]
 
 
+def _writing(statement: ast.stmt, target: ast.expr) -> ast.stmt:
+    """The statement, with the variable noted whose array it changes."""
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    if isinstance(target, ast.Name):
+        statement.writes = target.id  # type: ignore[attr-defined]
+    return statement
+
+
+def _name(target: ast.Subscript) -> list[ast.expr]:
+    """The name of the variable whose elements are assigned, if it is one."""
+    known = isinstance(target.value, ast.Name) and MARK not in target.value.id
+    return [ast.Constant(target.value.id)] if known else []  # type: ignore[attr-defined]
+
+
 def index(node: ast.expr) -> ast.expr:
     """A subscript as a value of its own: slices spelled as calls."""
     if isinstance(node, ast.Slice):
@@ -199,11 +253,32 @@ def index(node: ast.expr) -> ast.expr:
     return node
 
 
+def _noted(target: ast.expr) -> ast.expr:
+    """A target whose attributes are those of objects that the ledger notes first."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return ast.copy_location(type(target)([_noted(e) for e in target.elts], ast.Store()), target)
+    if isinstance(target, ast.Starred):
+        return ast.copy_location(ast.Starred(_noted(target.value), ast.Store()), target)
+    if isinstance(target, ast.Attribute):
+        owner = ast.copy_location(runtime("changing", target.value), target.value)
+        return ast.copy_location(ast.Attribute(owner, target.attr, ast.Store()), target)
+    return target
+
+
+def _is_bound(target: ast.expr) -> bool:
+    """Whether a target is a variable, or several of them."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        return all(map(_is_bound, target.elts))
+    return isinstance(target.value if isinstance(target, ast.Starred) else target, ast.Name)
+
+
 def _has_element(target: ast.expr) -> bool:
     if isinstance(target, (ast.Tuple, ast.List)):
         return any(_has_element(e) for e in target.elts)
     if isinstance(target, ast.Starred):
         return _has_element(target.value)
+    if isinstance(target, ast.Attribute) and target.attr in PARTS:
+        return True
     while isinstance(target, ast.Attribute):
         target = target.value
     return isinstance(target, ast.Subscript)
@@ -227,7 +302,7 @@ def _pattern_test(pattern: ast.pattern, subject: str) -> ast.expr:
     if isinstance(pattern, ast.MatchOr):
         test = ast.BoolOp(ast.Or(), [_pattern_test(p, subject) for p in pattern.patterns])
     elif isinstance(pattern, ast.MatchSingleton):
-        test = ast.Compare(load(subject), [ast.Is()], [ast.Constant(pattern.value)])
+        test = runtime("is_", load(subject), ast.Constant(pattern.value))
     else:
         assert isinstance(pattern, ast.MatchValue)
         test = ast.Compare(load(subject), [ast.Eq()], [pattern.value])

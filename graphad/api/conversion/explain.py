@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from itertools import islice
 from types import CodeType, TracebackType
 
 from graphad.api.conversion.functions import conversion_of, origin
@@ -13,7 +14,7 @@ from graphad.api.conversion.scope import is_user_file
 from graphad.api.conversion.source import Unreadable, definition
 from graphad.build import describe_location
 from graphad.errors import ControlFlowError, GraphadError, TracerError
-from graphad.graph import Location
+from graphad.places import Location
 
 
 def explain(error: Exception) -> None:
@@ -21,7 +22,7 @@ def explain(error: Exception) -> None:
     if isinstance(error, TracerError) and not getattr(error, "explained", False):
         error.explained = True  # type: ignore[attr-defined]
         frame = _user_frame(error.__traceback__)
-        reason = _reason(frame) if frame is not None else ""
+        reason = _reason(*frame) if frame is not None else ""
         if reason and error.args:
             error.args = (f"{error.args[0]}. {reason}", *error.args[1:])
     elif isinstance(error, NameError) and not isinstance(error, GraphadError):
@@ -31,27 +32,41 @@ def explain(error: Exception) -> None:
 _COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 
 
-def _user_frame(tb: TracebackType | None) -> CodeType | None:
+def _user_frame(tb: TracebackType | None) -> tuple[CodeType, int] | None:
+    """The innermost code of the user's, and its instruction."""
     found = None
     while tb is not None:
         if is_user_file(tb.tb_frame.f_code.co_filename):
-            found = tb.tb_frame.f_code
+            found = tb.tb_frame.f_code, tb.tb_lasti
         tb = tb.tb_next
     return found
 
 
-def _reason(code: CodeType) -> str:
+def _reason(code: CodeType, instruction: int) -> str:
     """Why a function is not converted."""
-    if code.co_name in _COMPREHENSIONS:
+    if code.co_name in _COMPREHENSIONS or _inlined(code, instruction):
         return "A comprehension is not converted, as its conditions decide its length; use numpy.where, or a for loop"
     if code.co_flags & inspect.CO_GENERATOR:
-        return f"{code.co_name} is a generator, which is not converted; collect the values in a list"
+        return f"{code.co_name} is a generator, which stays as it is around its yields; collect the values in a list"
     if origin(code) is not None:
         return ""
     known = conversion_of(code)
     if known is None:
         return f"{code.co_name} is not converted, since a library calls it"
     return f"{code.co_name} is not converted: {known.reason}" if known.reason else ""
+
+
+def _inlined(code: CodeType, instruction: int) -> bool:
+    """Whether an instruction is that of a comprehension that is a part of its function, as from Python 3.12 on."""
+    line, _, column, _ = next(islice(code.co_positions(), instruction // 2, None))
+    try:
+        top = definition(origin(code) or code)
+    except Unreadable:
+        return False
+    nodes = [n for n in ast.walk(top) if isinstance(n, (ast.ListComp, ast.SetComp, ast.DictComp))]
+    return any(
+        (n.lineno, n.col_offset) <= (line or 0, column or 0) < (n.end_lineno or 0, n.end_col_offset or 0) for n in nodes
+    )
 
 
 def _unassigned(error: NameError) -> None:

@@ -3,133 +3,260 @@
 from __future__ import annotations
 
 import ast
-import dis
-import inspect
 import sys
+from collections import deque
 from collections.abc import Callable
-from functools import cache, partial, wraps
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
-from types import CellType, CodeType, FunctionType, MethodType
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MethodDescriptorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
+from graphad.api.conversion.classes import KNOWN, defined, meet, meet_all, uses
 from graphad.api.conversion.heap import RUNTIME
-from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
-from graphad.api.conversion.source import Unreadable, definition
-from graphad.numpy._register import NAMESPACE, holds_tracer, operand
+from graphad.api.conversion.ledger import CHANGES, changing, reading
+from graphad.api.conversion.library import WRITING, joining, with_arrays, writing_method
+from graphad.api.conversion.needs import Callees, needs, unchanged
+from graphad.api.conversion.private import Private
+from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, keeps, nested_codes
+from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
+from graphad.api.sinks import is_library_sink, is_sink, sinks
+from graphad.build import current_builder
+from graphad.codes import OfCode
+from graphad.numpy._register import holds_tracer
+from graphad.numpy.buffers import Buffer
+from graphad.numpy.inplace import WRITERS
+from graphad.numpy.lending import lending
 from graphad.trace import Tracer
 
 
 class Conversion(NamedTuple):
-    """What became of a code object: the converted one, or why there is none. `code` keeps the original alive, `space`
-    are the globals by which it was judged."""
+    """What became of a code object: the converted one, or why there is none. `callees` are what it was judged by where
+    it did not need to be converted; `known` of the `size` things that were known of the user's classes those that it
+    uses."""
 
-    code: CodeType
     converted: CodeType | None
     reason: str
-    space: dict[str, Any]
+    callees: Callees
+    known: frozenset[str]
+    size: int
 
 
-_conversions: dict[int, Conversion] = {}
-_converted: dict[int, tuple[CodeType, CodeType]] = {}
+_conversions: OfCode[Conversion] = OfCode()
+_for_list_arguments: OfCode[Conversion] = OfCode()
+"""Those of functions that need to be converted only where they are given lists."""
+_converted: OfCode[ref[CodeType]] = OfCode()
+"""The originals of converted code objects, and of those within."""
 _runtime = CellType()
 REPLACED: dict[Any, Any] = {}
 """Builtins and library functions to what converted code calls in their place."""
 
 
-def convert(f: Any) -> Any:
+def _class(cls: type) -> Any:
+    """A call of a class: of one of the user's with all that it runs converted."""
+    if not is_user_class(cls):
+        return cls
+    _load()
+    return _holder[RUNTIME].constructor(cls)
+
+
+def convert(f: Any, lists: bool = False) -> Any:
     """A callable with its control flow converted: functions, methods, partials, objects with `__call__`, classes.
 
-    What is not the user's own, and what cannot be converted, comes back as it is.
+    What is not the user's own, and what cannot be converted, comes back as it is. For arguments that hold `lists` a
+    function is converted also where it only calls NumPy's functions, which do not hand lists on to graphad.
     """
     kind = type(f)
     if kind is FunctionType:
-        return _function(f)
+        return _function(f, lists)
     if kind is MethodType and type(f.__self__).__module__.startswith("scipy.stats"):
         found = _of_distribution(f.__self__)
         return f if found is f.__self__ else getattr(found, f.__name__)
     if kind.__module__.startswith("scipy.stats"):
         return _of_distribution(f)
     if kind is MethodType:
-        inner = convert(f.__func__)
+        meet(type(f.__self__))
+        inner = convert(f.__func__, lists)
         return f if inner is f.__func__ else MethodType(inner, f.__self__)
     if kind is partial:
-        inner = convert(f.func)
+        _load()
+        inner = call(f.func)
         return f if inner is f.func else partial(inner, *f.args, **f.keywords)
     if isinstance(f, type):
-        return _of_scipy(f) or _class(f) if f.__module__.startswith(_CLASSES) else _class(f)
+        found = _of_scipy(f) if f.__module__.startswith(_CLASSES) else None
+        return _class(f) if found is None else lending(found, f.__name__)
     if kind.__module__ in _MULTIMETHODS:
         return _of_scipy(f) or f
+    if kind is _LruCache:
+        return _uncached(f)
+    if kind.__module__ == "typing" and isinstance(getattr(f, "__origin__", None), type):
+        return convert(f.__origin__)  # a generic class with its parameters
     if is_user_class(kind):
-        method = inspect.getattr_static(kind, "__call__", None)
+        method = defined(kind, "__call__")
         if type(method) is FunctionType:
             inner = _function(method)
             return f if inner is method else MethodType(inner, f)
     return f
 
 
+_LruCache = type(cache(lambda: None))
+
+
+def _uncached(f: Any) -> Callable[..., Any]:
+    """A cached function: traced values, which are no keys, go to the function itself."""
+
+    def uncached(*args: Any, **kwargs: Any) -> Any:
+        traced = holds_tracer(args) or holds_tracer(kwargs.values())
+        return call(f.__wrapped__)(*args, **kwargs) if traced else f(*args, **kwargs)
+
+    return uncached
+
+
 def call(f: Any) -> Any:
     """What converted code calls in place of `f`."""
-    if type(f) is FunctionType:
-        return _function(f)
+    kind = type(f)
+    if kind is FunctionType:
+        return poured(f) if f in sinks else _for_lists(f, _function(f))
+    if kind in _NUMPY and f not in REPLACED and not (kind is _DISPATCHED and f.__module__.startswith(_SERIES)):
+        return joining(f) if not is_library_sink(f) else poured(f)
+    if kind is BuiltinFunctionType and type(f.__self__) in _OWN_METHODS:
+        if f.__name__ in CHANGES:
+            changing(f.__self__)
+        if f.__name__ not in ("append", "extend"):
+            reading(f.__self__)
+        return f
+    if kind is MethodWrapperType and type(f.__self__) in _HOLDING:
+        return _holder[RUNTIME].storing(f)
+    if kind is BuiltinFunctionType and type(f.__self__) is np.ufunc:
+        return with_arrays(f)
+    if kind is BuiltinFunctionType and f.__name__ in WRITING and type(f.__self__) in (np.ndarray, Buffer):
+        return writing_method(f)
     try:
         found = REPLACED.get(f)
     except TypeError:
         return convert(f)
+    if found is None and kind is _DISPATCHED and f.__module__.startswith(_SERIES):
+        return _function(f.__wrapped__)
     if found is None:
         if type(getattr(f, "__self__", None)).__name__ in _RANDOM:
-            _holder[RUNTIME].refuse_random(f)
+            found = _holder[RUNTIME].drawing(f)
+            if found is not None:
+                return found
         if isinstance(f, np.vectorize):
             options = {name: getattr(f, name) for name in ("otypes", "excluded", "cache", "signature")}
             return REPLACED[np.vectorize](f.pyfunc, **options)
-        return _joining(f) if isinstance(f, _NUMPY) else convert(f)
+        if getattr(f, "__name__", "") == "rvs" and type(f.__self__).__module__.startswith("scipy.stats"):
+            return _holder[RUNTIME].sampling(f)
+        found = convert(f)
+        return _of_library(f) if found is f else found
     return found
 
 
-_NUMPY = (np.ufunc, type(np.sum))
+def _unbound(method: Any) -> Callable[..., Any]:
+    """A method of NumPy's arrays, called as a function: of a traced array it is that one's own."""
+
+    def unbound(x: Any, *args: Any, **kwargs: Any) -> Any:
+        found = getattr(x, method.__name__) if isinstance(x, Tracer) else partial(_holder[RUNTIME].guarded(method), x)
+        return found(*args, **kwargs)
+
+    return unbound
+
+
+def _of_library(f: Any) -> Any:
+    """What is called as it is, but for what is said of traced values where it fails."""
+    _load()
+    if is_sink(f):
+        return poured(f)
+    if type(f) is MethodDescriptorType and f.__objclass__ is np.ndarray:
+        return _unbound(f)
+    package = (getattr(f, "__module__", None) or "").partition(".")[0]
+    if package == "graphad":
+        return f
+    found = getattr(_holder[RUNTIME], "calling_back" if package == "scipy" else "guarded")(f)
+    return lending(found, getattr(f, "__qualname__", type(f).__name__)) if package and keeps(f) else found
+
+
+def poured(f: Any) -> Callable[..., Any]:
+    """A sink as converted code calls it."""
+    return _holder[RUNTIME].poured(f)  # type: ignore[no-any-return]
+
+
+_OWN_METHODS = frozenset({list, dict, set, deque, str, tuple})
+"""The types whose methods take traced values as any others."""
+_HOLDING = frozenset({np.ndarray, Buffer, list, dict})
+"""The types whose elements are assigned by special methods of their own."""
+_DISPATCHED = type(np.sum)
+_NUMPY = (np.ufunc, _DISPATCHED)
 _CLASSES = ("scipy.interpolate", "scipy.sparse")
 """The modules of SciPy of which graphad has classes, or functions in their place."""
+_DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
+"""The modules of SciPy within others that graphad has."""
 _MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")
 """The modules of the types of SciPy's functions that are objects: they choose a backend or a ufunc when called."""
-_RANDOM = ("Generator", "RandomState", "Random")
+_SERIES = "numpy.polynomial."
+_RANDOM = frozenset(
+    {"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
+)
 
 
-@cache
-def _joining(function: Any) -> Callable[..., Any]:
-    """A function of NumPy for lists of traced values too, which NumPy itself does not hand on to graphad."""
-    traced = NAMESPACE.get(function)
+def _for_lists(f: FunctionType, converted: Any) -> Any:
+    """What is called for a function: itself, if it was not converted and is given no lists of traced values."""
+    if converted is not f or f.__code__.co_argcount == 0 or not is_user_file(f.__code__.co_filename):
+        return converted
 
-    @wraps(function)
-    def joining(*args: Any, **kwargs: Any) -> Any:
+    def called(*args: Any, **kwargs: Any) -> Any:
         for x in args:
-            # Of some arguments, such as the indices of take, NumPy does not look at the type.
-            if traced is not None and isinstance(x, Tracer):
-                return traced(*args, **kwargs)
             if isinstance(x, (list, tuple)) and holds_tracer(x):
-                if traced is not None:
-                    return traced(*args, **kwargs)
-                if isinstance(function, np.ufunc):
-                    args = tuple([operand(x) if isinstance(x, (list, tuple)) else x for x in args])
-                break
-        return function(*args, **kwargs)
+                return _function(f, True)(*args, **kwargs)
+        return f(*args, **kwargs)
 
-    return joining
+    return called
 
 
-def _function(f: FunctionType) -> Any:
+def _function(f: FunctionType, lists: bool = False) -> Any:
     code = f.__code__
     found = _conversions.get(id(code))
-    if found is None or (found.converted is None and found.space is not f.__globals__):
+    if found is None or (found.converted is None and not unchanged(found.callees, f)) or _learnt(code, found):
         if id(code) in _converted:
             return f
         if not is_user_file(code.co_filename):
             return _wrapper(f)
-        found = _conversions[id(code)] = _convert_code(f)
-    new = found.converted
-    if new is None:
-        return f
+        found = _conversions.learn(code, _convert_code(f))
+    builder = current_builder()
+    if builder is not None and builder.entered is not None:
+        builder.entered[id(f)] = ref(f)
+    if lists and found.converted is None and not found.reason:
+        found = _for_list_arguments.get(id(code)) or _for_list_arguments.learn(code, _converted_code(f))
+    return f if found.converted is None else _made(f, found.converted)
+
+
+def converted(f: FunctionType, change: Callable[[ast.AST], ast.AST]) -> Any:
+    """A library's function, its definition changed and then converted."""
+    code = f.__code__
+    if f not in _library:
+        _load()
+        _library[f] = compiled(change(definition(code, f.__globals__)), code, uses(code), f.__globals__)
+    return _made(f, _library[f])
+
+
+_library: dict[FunctionType, CodeType] = {}
+
+
+def _made(f: FunctionType, new: CodeType) -> Any:
+    """The function with its converted code and its own closure."""
+    code = f.__code__
     cells = dict(zip(code.co_freevars, f.__closure__ or (), strict=True))
     cells[RUNTIME] = _runtime
     made = FunctionType(new, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in new.co_freevars]))
@@ -138,18 +265,54 @@ def _function(f: FunctionType) -> Any:
     return made
 
 
+def _learnt(code: CodeType, found: Conversion) -> bool:
+    """Whether classes were met since a function was converted that give a meaning to what it uses."""
+    if found.size == len(KNOWN):
+        return False
+    if uses(code) != found.known:
+        return True
+    _conversions.learn(code, found._replace(size=len(KNOWN)))
+    return False
+
+
 def _wrapper(f: FunctionType) -> Any:
-    """A function of a library: it is called as it is, but for those of SciPy that graphad has as well."""
+    """A function of a library: it is called as it is, but for sinks and those of SciPy that graphad has as well."""
     found = REPLACED.get(f)
-    return (_of_scipy(f) or f) if found is None else found
+    if found is not None:
+        return found
+    if hasattr(f, "dispatch") and hasattr(f, "registry"):
+        return _holder[RUNTIME].dispatched(f)
+    if (f.__module__ or "").startswith(_SERIES):
+        return import_module("graphad.api.conversion.series").series(f)
+    return _of_scipy(f) or _around(f) or _of_library(f)
+
+
+def _around(f: FunctionType) -> Any:
+    """What a decorator of a library, such as `contextmanager`, made of a function of the user's, around that function
+    converted; None for any other function."""
+    inner = f.__dict__.get("__wrapped__")
+    cells = f.__closure__ or ()
+    found = convert(inner) if type(inner) is FunctionType else inner
+    held = [i for i, c in enumerate(cells) if c.cell_contents is inner] if found is not inner else []
+    if not held:
+        return None
+    new = tuple([CellType(found) if i in held else c for i, c in enumerate(cells)])
+    made = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, new)
+    made.__kwdefaults__ = f.__kwdefaults__
+    made.__dict__.update(f.__dict__)
+    return _of_library(made)
+
+
+def _of_scipy(f: Any) -> Any:
+    """The function of `graphad.scipy` for one of SciPy, None where there is none."""
+    return _in_scipy(f) if (f.__module__ or "").startswith("scipy.") else None
 
 
 @cache
-def _of_scipy(f: Any) -> Any:
-    """The function of `graphad.scipy` for one of SciPy, None where there is none."""
-    parts = (f.__module__ or "").split(".")
-    place = ".".join(parts[: 3 if parts[:3] == ["scipy", "sparse", "linalg"] else 2])
-    if not place.startswith("scipy.") or find_spec(f"graphad.{place}") is None:
+def _in_scipy(f: Any) -> Any:
+    parts = f.__module__.split(".")
+    place = ".".join(parts[: 3 if ".".join(parts[:3]) in _DEEPER else 2])
+    if find_spec(f"graphad.{place}") is None:
         return None
     traced = import_module("graphad.scipy._register").TRACED.get(place, {})
     found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
@@ -171,79 +334,59 @@ def _of_distribution(x: Any) -> Any:
     return DISTRIBUTIONS.get(name, x) if original is x else x
 
 
-_NEW = inspect.getattr_static(object, "__new__")
-
-
-def _class(cls: type) -> Any:
-    """A call of one of the user's own classes: its `__init__` is converted."""
-    init = cls.__dict__.get("__init__")
-    if type(init) is not FunctionType or type(cls) is not type or inspect.getattr_static(cls, "__new__") is not _NEW:
-        return cls
-    converted = _function(init)
-    if converted is init:
-        return cls
-
-    def make(*args: Any, **kwargs: Any) -> Any:
-        self: Any = object.__new__(cls)
-        converted(self, *args, **kwargs)
-        return self
-
-    return make
-
-
 def _convert_code(f: FunctionType) -> Conversion:
     code = f.__code__
-    if code.co_flags & (0x20 | 0x80 | 0x100 | 0x200):
-        why = "generators and coroutines are not converted; collect the values in a list"
-        return Conversion(code, None, why, f.__globals__)
+    if code.co_flags & (0x80 | 0x100 | 0x200):
+        return Conversion(None, "coroutines are not converted; write a function", (), _NONE, 0)
     _load()
-    if not _needs(f):
-        return Conversion(code, None, "", f.__globals__)
+    meet_all(f)
+    known, size = uses(code), len(KNOWN)
+    callees = needs(f, _foreign) if not known else None
+    return _converted_code(f) if callees is None else Conversion(None, "", callees, known, size)
+
+
+def _converted_code(f: FunctionType) -> Conversion:
+    code = f.__code__
+    known, size = uses(code), len(KNOWN)
     try:
-        node = definition(code)
-        return Conversion(code, compiled(node, code), "", f.__globals__)
+        made = compiled(definition(code, f.__globals__), code, known, f.__globals__)
+        return Conversion(made, "", (), known, size)
     except Unreadable as error:
-        return Conversion(code, None, str(error), f.__globals__)
+        return Conversion(None, str(error), (), known, size)
 
 
-def compiled(node: ast.AST, code: CodeType) -> CodeType:
+_NONE: frozenset[str] = frozenset()
+
+
+def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[str, Any]) -> CodeType:
     """The converted code of a definition, with the names, file, line numbers and free variables of the original."""
     from graphad.api.conversion import rewrite
+    from graphad.api.conversion.dunders import Dunders
 
+    owner = owner_of(code)
+    if owner is not None:
+        node = Private(owner).visit(node)
     body: ast.stmt
+    names = {n for n in code.co_names if isinstance(space.get(n), ModuleType)}
+    libraries = frozenset([n for n in names if space[n].__name__.partition(".")[0] in _KEEPING_NOTHING])
     if isinstance(node, ast.Lambda):
-        body = ast.Expr(rewrite.lambda_(node, None))
+        body = ast.Expr(rewrite.lambda_(node, None, libraries))
     else:
         assert isinstance(node, ast.FunctionDef)
         # Under its own name it would hide what the user's code finds there.
-        body = rewrite.function(node, None)
+        body = rewrite.function(node, None, libraries)
         body.name += MARK
-    owner = _owner(code)
-    start: list[ast.stmt] = []
-    if owner is not None:
-        # Names like self.__x are spelled with the class's name, as the compiler does within a class.
-        body = ast.ClassDef(owner, [], [], [body], [])
-        start = [ast.Global([owner])] if owner not in code.co_freevars else []
-    arguments = ast.arguments(
-        posonlyargs=[],
-        args=[ast.arg(n) for n in (*code.co_freevars, RUNTIME)],
-        kwonlyargs=[],
-        kw_defaults=[],
-        defaults=[],
-    )
-    factory = ast.copy_location(ast.FunctionDef(f"factory{MARK}", arguments, [*start, body], []), node)
-    module = ast.fix_missing_locations(ast.Module([factory], []))
-    future = code.co_flags & 0x1FE0000
-    outer = compile(module, code.co_filename, "exec", flags=future, dont_inherit=True)
-    inner = _first(_first(outer))
-    if owner is not None:
-        inner = _first(inner)
+    if known:
+        body = Dunders(known, names).visit(body)
+    inner = first_code(compiled_like(ast.copy_location(body, node), code, f"factory{MARK}", (RUNTIME,)))
     new = _named(inner, code.co_name, code.co_qualname)
     for c in nested_codes(new):
-        _converted[id(c)] = c, code
+        _converted.learn(c, ref(code))
     return new
 
 
+_KEEPING_NOTHING = ("cmath", "math", "numpy", "scipy")
+"""Packages whose functions keep no argument: what they are given need not be an array that can become a traced one."""
 _holder: dict[str, Any] = {}
 
 
@@ -253,16 +396,6 @@ def _load() -> None:
         from graphad.api.conversion import runtime
 
         _runtime.cell_contents = _holder[RUNTIME] = runtime
-
-
-def _first(code: CodeType) -> CodeType:
-    return next(c for c in code.co_consts if isinstance(c, CodeType))
-
-
-def _owner(code: CodeType) -> str | None:
-    """The class that a method is defined in."""
-    parts = code.co_qualname.split(".")
-    return parts[-2] if len(parts) > 1 and not parts[-2].startswith("<") else None
 
 
 def _named(code: CodeType, name: str, qualname: str) -> CodeType:
@@ -276,59 +409,27 @@ def _named(code: CodeType, name: str, qualname: str) -> CodeType:
     return code.replace(co_consts=tuple(consts), co_name=name, co_qualname=qualname)
 
 
-_jumps = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
-_CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_FUNCTION_EX") if n in dis.opmap)
-# What follows a tuple that is no argument: it is returned, is an index, or formats a string.
-_TUPLE_ENDS = ("RETURN_VALUE", "BINARY_SUBSCR", "BINARY_OP", "STORE_FAST")
-_GLOBAL = dis.opmap["LOAD_GLOBAL"]
-_CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in dis.opmap)
-
-
-def _needs(f: FunctionType) -> bool:
-    """Whether a function has control flow, assigns elements, calls what may need to be converted, or gives lists to
-    NumPy's functions."""
-    for code in nested_codes(f.__code__):
-        calls = foreign = 0
-        lists, before = False, ""
-        # A callee is a global name, or what attributes of one lead to; NULL marks where a call begins.
-        chain, called = None, False
-        for instruction in dis.get_instructions(code):
-            op, name = instruction.opcode, instruction.opname
-            if op in _jumps or name == "STORE_SUBSCR" or (name == "BINARY_OP" and "=" in instruction.argrepr):
-                return True
-            if name == "LOAD_ATTR" and instruction.argval in ("r_", "c_"):
-                return True
-            lists = lists or name == "BUILD_LIST" or (before == "BUILD_TUPLE" and name not in _TUPLE_ENDS)
-            before = name
-            if op in _CHAIN and chain is not None:
-                chain = getattr(chain, instruction.argval, None)
-                called = called or name == "LOAD_METHOD" or "NULL" in instruction.argrepr
-                continue
-            foreign += called and _foreign(chain)
-            calls += op in _CALLS
-            chain, called = None, False
-            if op == _GLOBAL:
-                chain, called = _resolve(f, instruction.argval), "NULL" in instruction.argrepr
-        if calls > foreign or (calls and lists):
-            return True
-    return False
-
-
-def _resolve(f: FunctionType, name: str) -> Any:
-    builtins = f.__globals__.get("__builtins__")
-    space = builtins if isinstance(builtins, dict) else getattr(builtins, "__dict__", {})
-    return f.__globals__.get(name, space.get(name))
-
-
 def _foreign(x: Any) -> bool:
-    """Whether a call of this object leaves the user's code for good."""
-    if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize):
+    """Whether a call of this object leaves the user's code for good, and needs no look at what it is given."""
+    if any(x is f for f in _ASKING):
+        return True
+    if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize) or is_sink(x):
         return False
-    if isinstance(x, FunctionType):
-        return not is_user_file(x.__code__.co_filename) and _of_scipy(x) is None
+    if x in WRITERS or getattr(x, "__name__", "") == "at":  # numpy.add.at
+        return False
+    if isinstance(x, type) or is_user_class(type(x)) or isinstance(x, (MethodType, partial)):
+        return False
     if type(x).__module__ in _MULTIMETHODS:
         return _of_scipy(x) is None
-    return not isinstance(x, type) and not is_user_class(type(x)) and not isinstance(x, (MethodType, partial))
+    if (getattr(x, "__module__", None) or "").startswith(_SERIES):
+        return False
+    return isinstance(x, _NUMPY) or (getattr(x, "__module__", None) or "").partition(".")[0] in _SAFE
+
+
+_ASKING = (len, abs, iter, next)
+"""Builtins that are replaced only for special methods of the user's, which is no reason to convert a function."""
+_SAFE = ("builtins", "graphad", "numpy")
+"""The packages whose functions say themselves what they cannot do with traced values."""
 
 
 def conversion_of(code: CodeType) -> Conversion | None:
@@ -339,7 +440,7 @@ def conversion_of(code: CodeType) -> Conversion | None:
 def origin(code: CodeType) -> CodeType | None:
     """The user's code object that a converted one comes from, `None` for any that is not converted."""
     found = _converted.get(id(code))
-    return None if found is None else found[1]
+    return None if found is None else found()
 
 
 Function = Callable[..., Any]

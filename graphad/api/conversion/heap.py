@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.iterators import is_iterator, state
+from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes, plain_name
+from graphad.api.methods import KEPT
+from graphad.build import describe_location, user_location
+from graphad.codes import OfCode
+from graphad.errors import ControlFlowError
+from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, plain, root_of
+from graphad.numpy.views import Fixed, Joined, Shared, View, origin_of, write
 from graphad.trace import Tracer
 
 
@@ -26,10 +33,12 @@ UNSET: Any = _Unset()
 """The value of a variable, attribute or entry that does not exist."""
 
 _LIMIT = 20_000
+ARRAYS = (Tracer, View, Joined, Fixed, Shared, Buffer, BufferTracer, BufferView)
+"""The types of arrays that a function can have made."""
 _LEAVES = frozenset(
     {
         int, float, complex, bool, str, bytes, NoneType, type, slice, range, Tracer, np.ndarray, ModuleType,
-        BuiltinFunctionType, np.ufunc,
+        BuiltinFunctionType, np.ufunc, *ARRAYS,
     }
 )  # fmt: skip
 
@@ -120,6 +129,11 @@ class Entries(Container):
         else:
             self.target[key] = value
 
+    def restore(self) -> None:
+        if list(self.target) != list(self.saved):
+            self.target.clear()  # a key that was taken out and put in again stands last
+        super().restore()
+
 
 class Attributes(Container):
     """The attributes of an object of the user's own class."""
@@ -128,6 +142,7 @@ class Attributes(Container):
 
     def read(self) -> dict[Any, Any]:
         found = dict(getattr(self.target, "__dict__", ()))
+        found.pop(KEPT, None)
         for cls in type(self.target).__mro__:
             slots = cls.__dict__.get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
@@ -136,10 +151,10 @@ class Attributes(Container):
         return found
 
     def write(self, key: Any, value: Any) -> None:
-        if value is UNSET:
-            object.__delattr__(self.target, key)
-        else:
+        if value is not UNSET:
             object.__setattr__(self.target, key, value)
+        elif key in self.read():
+            object.__delattr__(self.target, key)
 
     def slot_path(self, key: Any) -> str:
         return f"{self.path}.{key}"
@@ -197,16 +212,20 @@ class Slot(NamedTuple):
 
 
 class Heap:
-    """All containers that some functions reach through their variables."""
+    """All containers that some functions reach through their variables; with `contents` what their arrays hold, too."""
 
-    def __init__(self, functions: Sequence[Callable[..., Any]]) -> None:
+    def __init__(self, functions: Sequence[Callable[..., Any]], contents: bool = False) -> None:
         self.containers: dict[int, Container] = {}
         self._seen: dict[int, Any] = {}
+        self._contents: dict[int, tuple[Any, Any]] | None = {} if contents else None
+        self.iterators: list[tuple[Any, str, Any]] = []
         for f in functions:
             self._visit(f, getattr(f, "__name__", "f"), own=True)
 
     def _visit(self, x: Any, path: str, own: bool = False) -> None:
         kind = type(x)
+        if self._contents is not None and kind in ARRAYS:
+            self._content(x)
         if kind in _LEAVES or id(x) in self._seen or len(self._seen) > _LIMIT:
             return
         if kind is FunctionType:
@@ -225,6 +244,8 @@ class Heap:
             names = getattr(x, "_fields", None)
             for i, item in enumerate(x):
                 self._visit(item, f"{path}.{names[i]}" if names else f"{path}[{i}]")
+        elif is_iterator(kind):
+            self.iterators.append((x, path, state(x)))
         elif kind is MethodType:
             self._visit(x.__self__, path)
             self._visit(x.__func__, path)
@@ -237,7 +258,7 @@ class Heap:
     def _add(self, container: Container) -> None:
         self.containers[id(container.target)] = container
         for key, value in container.saved.items():
-            if type(value) not in _LEAVES:
+            if type(value) not in _LEAVES or self._contents is not None:
                 self._visit(value, container.slot_path(key))
 
     def _function(self, f: FunctionType) -> None:
@@ -253,6 +274,15 @@ class Heap:
                 self.containers[id(container)] = container
                 for key, value in container.saved.items():
                     self._visit(value, key)
+
+    def _content(self, x: Any) -> None:
+        assert self._contents is not None
+        if isinstance(x, Tracer):
+            x = origin_of(x)
+            self._contents[id(x)] = x, Tracer(x.builder, x.value, x.weak)
+        else:
+            root = root_of(x)
+            self._contents[id(root)] = root, plain(root).copy()
 
     def changes(self) -> Iterator[Slot]:
         """The slots that hold something else than they held. Lists of another length are left to `resized`."""
@@ -280,20 +310,45 @@ class Heap:
         return self.containers.get(id(cell))
 
     def restore(self) -> None:
-        """Put everything back."""
+        """Put everything back. Raises `AdvancedIteratorError` where an iterator has been advanced, which cannot be."""
         for container in self.containers.values():
             container.restore()
+        for x, content in (self._contents or {}).values():
+            if not isinstance(x, Tracer):
+                plain(x)[...] = content
+            elif not isinstance(content, Tracer) or content.value is not x.value:
+                write(x, content)
+        for x, path, before in self.iterators:
+            if state(x) != before:
+                raise AdvancedIteratorError(path)
+
+    def check_iterators(self) -> None:
+        """Raise `ControlFlowError` for a variable that holds an iterator, from which a piece would take."""
+        for _, path, _ in self.iterators:
+            if path.isidentifier():
+                raise ControlFlowError(_ADVANCED.format(plain_name(path), describe_location(user_location())))
 
 
+class AdvancedIteratorError(ControlFlowError):
+    """A piece that may not run, or runs often, has taken from an iterator from around it."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(_ADVANCED.format(plain_name(path), describe_location(user_location())))
+
+
+_ADVANCED = (
+    "the iterator {} is from outside of a branch or a loop{} of which it is known at run time only whether, and how "
+    "often, it takes from it; take from it before, or use a list and indices"
+)
 RUNTIME = f"graphad{MARK}"
 """The variable through which converted code reaches the run-time functions."""
 
-_names: dict[int, tuple[CodeType, tuple[str, ...]]] = {}
+_names: OfCode[tuple[str, ...]] = OfCode()
 
 
 def _global_names(code: CodeType) -> tuple[str, ...]:
     found = _names.get(id(code))
     if found is None:
         names = dict.fromkeys(name for c in nested_codes(code) for name in c.co_names)
-        found = _names[id(code)] = code, tuple(names)
-    return found[1]
+        found = _names.learn(code, tuple(names))
+    return found

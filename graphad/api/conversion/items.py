@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.parts import in_part, shown
-from graphad.build import current_builder
-from graphad.errors import ControlFlowError
+from graphad.api.conversion.dispatch import is_plain, special
+from graphad.api.conversion.dispatch import update as updated
+from graphad.api.conversion.functions import call
+from graphad.api.conversion.guarded import guarded
+from graphad.api.conversion.ledger import changing
+from graphad.api.conversion.parts import in_part
+from graphad.build import Builder
+from graphad.errors import TracerError
 from graphad.numpy._register import holds_tracer, recorded
-from graphad.numpy.inplace import View, assign, own
+from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays, writable
+from graphad.numpy.flat import Flat
+from graphad.numpy.masked import mask_for
+from graphad.numpy.moving import Moving, read
 from graphad.numpy.places import OBJECTS
-from graphad.trace import Tracer, lift
+from graphad.numpy.slices import moves
+from graphad.numpy.updates import At
+from graphad.numpy.views import OUTSIDE, Fixed, View, assign, origin_of, own
+from graphad.ops.shape import reshape
+from graphad.trace import Tracer
 
-_INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
+INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
     "Add": (operator.iadd, operator.add), "Sub": (operator.isub, operator.sub), "Mult": (operator.imul, operator.mul),
     "Div": (operator.itruediv, operator.truediv), "FloorDiv": (operator.ifloordiv, operator.floordiv),
     "Mod": (operator.imod, operator.mod), "Pow": (operator.ipow, operator.pow),
@@ -26,84 +39,125 @@ _INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]]
 }  # fmt: skip
 
 
-class Changed(Tracer):
-    """What a piece that may not run makes of an array from outside of it: the array `origin` with other elements."""
+def setitem(value: Any, x: Any, index: Any, name: str | None = None) -> None:
+    """`x[index] = value`, where `x` is the variable of that name. An array that converted code has made becomes a
+    traced one where the value or the index is traced, or the statement may not run."""
+    index = mask_for(index)
+    if isinstance(x, Tracer):
+        if name is not None:
+            x.__dict__.setdefault("label", name)
+        x[index] = value  # type: ignore[index]
+    elif type(x) is Buffer:
+        if not isinstance(value, Tracer) and stays(x):
+            try:
+                x[index] = value
+                return
+            except (TracerError, TypeError, ValueError):
+                if not holds_tracer((value, index if isinstance(index, tuple) else (index,))):
+                    raise
+        become(x).__dict__.setdefault("label", name)
+        x[index] = value
+    elif isinstance(x, np.ndarray):
+        outside(lambda: guarded(operator.setitem)(writable(x, ()), index, value))
+    elif type(x) in (np.flatiter, Flat):
+        _flat(x, index, value)
+    else:
+        changing(x)
+        method = special(x, "__setitem__")
+        if method is None:
+            guarded(operator.setitem)(x, index, value)
+        else:
+            method(index, value)
 
-    __slots__ = ("origin",)
 
-    def __init__(self, new: Tracer, origin: Tracer) -> None:
-        super().__init__(new.builder, new.value)
-        self.origin = origin
-
-
-def changed(x: Tracer, new: Any) -> Tracer:
-    """The array `x` with the elements of `new`: itself where it belongs to the code that runs, so that all its aliases
-    and views see them; else what stands for it within a piece that may not run."""
-    if x.builder is current_builder():
-        assign(x, new, "assignment")
-        return x
-    if isinstance(x, View):
-        raise ControlFlowError(
-            f"a view {x.type} of an array around a branch or a loop is written to{shown()}; write to the array itself"
-        )
-    return Changed(new, x.origin if isinstance(x, Changed) else x)
-
-
-def setitem(value: Any, x: Any, index: Any) -> Any:
-    """What `x` is after `x[index] = value`.
-
-    A NumPy array becomes a traced one where the value or the index is traced, or the statement may not run.
-    """
-    if isinstance(x, Tracer) and x.builder is not current_builder():
-        inner = own(x)
-        inner = Tracer(current_builder(), lift(current_builder(), inner))  # type: ignore[arg-type]
-        inner[index] = value  # type: ignore[index]
-        return changed(x, inner)
-    if isinstance(x, np.ndarray) and (in_part() or holds_tracer((value, index))):
-        x = recorded(x.copy())
-    x[index] = value
-    return x
+def _flat(x: Any, index: Any, value: Any) -> None:
+    """`a.flat[index] = value`."""
+    array = x.base
+    array = writable(array, (value, index))
+    if isinstance(array, Tracer):
+        new = At(reshape(own(array), (-1,)))[index].set(value)
+        assign(array, reshape(new, array.shape), "flat")
+    else:
+        outside(lambda: guarded(operator.setitem)(x, index, value))
 
 
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; a NumPy array is read at a traced index too, and `np.r_` and `np.c_` join traced values."""
+    if type(index) is int and isinstance(x, np.ndarray):
+        return x[index]
+    if isinstance(index, Moving) and isinstance(x, np.ndarray):
+        return recorded(x)[index]
+    index = mask_for(index)
     if (x is np.r_ or x is np.c_) and holds_tracer((index,)):
         x = OBJECTS["r_" if x is np.r_ else "c_"]
-    if isinstance(x, np.ndarray) and holds_tracer((index,)):
-        return recorded(x)[index]
-    return x[index]
+    if isinstance(x, np.ndarray) and not isinstance(x, Tracer) and holds_tracer((index,)):
+        if moves(index):
+            return read(become(x) if type(x) is Buffer else Fixed(recorded(x)), index)
+        found = recorded(x)[index]
+        if not isinstance(found, View):
+            return found
+        if type(x) is Buffer:
+            return become(x)[index]
+        found.origin = Fixed(found.origin)
+        return found
+    method = special(x, "__getitem__")
+    if method is not None:
+        return method(index)
+    return missing(x, index) if isinstance(x, dict) and index not in x else x[index]
 
 
-def put(value: Any, root: Any, path: Sequence[tuple[str, Any]]) -> Any:
-    """What `root` is after an assignment to `root.a[i].b[j]`, whose attributes and subscripts are `path`."""
-    (kind, key), *rest = path
-    if rest:
-        child = getattr(root, key) if kind == "." else root[key]
-        new = put(value, child, rest)
-        if new is child:
-            return root
-        value = new
-    if kind == ".":
-        setattr(root, key, value)
-        return root
-    return setitem(value, root, key)
+def missing(x: dict[Any, Any], index: Any) -> Any:
+    """`x[index]` of a dict that has no such entry."""
+    method = special(x, "__missing__")
+    if method is not None:
+        return method(index)
+    if not isinstance(x, defaultdict) or x.default_factory is None:
+        return x[index]  # raises
+    changing(x)[index] = value = made(call(x.default_factory)())
+    return value
 
 
-def put_outer(value: Any, root: Any, path: Sequence[tuple[str, Any]], name: str) -> None:
-    """An assignment to elements of what the function cannot rebind: a global, or a variable around it."""
-    if put(value, root, path) is not root:
-        raise ControlFlowError(
-            f"an element of the array `{name}` is assigned{shown()}, which belongs to code around the converted "
-            "function and would not see a traced value; pass the array as an argument and return the new one"
-        )
+def update(op: str, old: Any, value: Any, x: Any, index: Any, name: str | None = None) -> None:
+    """`x[index] op= value`, where `x[index]` is `old`."""
+    new = inplace(op, old, value)
+    if new is old and isinstance(old, Buffer) and isinstance(x, Buffer) and root_of(old) is root_of(x):
+        return  # the view wrote through
+    setitem(new, x, index, name)
 
 
 def inplace(op: str, x: Any, value: Any) -> Any:
     """What `x` is after `x op= value`. An array keeps its dtype, as in NumPy."""
-    in_place, plain = _INPLACE[op]
-    if isinstance(x, Tracer) and x.shape and x.builder is not current_builder():
-        inner = Tracer(current_builder(), lift(current_builder(), own(x)))  # type: ignore[arg-type]
-        return changed(x, in_place(inner, value))
-    if isinstance(x, np.ndarray) and (in_part() or isinstance(value, Tracer)):
-        return in_place(recorded(x.copy()), value) if x.shape else plain(x, value)
-    return in_place(x, value)
+    in_place, plain = INPLACE[op]
+    if type(x) is Buffer:
+        if not isinstance(value, Tracer) and stays(x):
+            try:
+                return in_place(x, value)
+            except (TracerError, TypeError, ValueError):
+                if not holds_tracer((value,)):
+                    raise
+        return in_place(become(x), value)
+    if isinstance(x, np.ndarray) and not isinstance(x, Tracer) and (in_part() or isinstance(value, Tracer)):
+        if not x.shape:
+            return plain(x, value)
+        return outside(lambda: in_place(writable(x, ()), value))
+    return in_place(x, value) if is_plain(x) and is_plain(value) else updated(op, x, value, in_place)
+
+
+def identity(x: Any, builder: Builder | None) -> Any:
+    """The array whose elements a value has: itself, or what it is a view of. `None` for numbers, `OUTSIDE` for an array
+    that was not made in this call."""
+    if isinstance(x, Tracer):
+        if not (x.shape or x.boxed):
+            return None
+        return origin_of(x)
+    if isinstance(x, Buffer):
+        if not inside_of(root_of(x), builder):
+            become(x)
+        return root_of(x)
+    return OUTSIDE if isinstance(x, np.ndarray) and x.shape else None
+
+
+def inside_of(root: Any, builder: Builder | None) -> bool:
+    """Whether an array was made in the piece of a builder."""
+    home = root.builder if isinstance(root, Tracer) else getattr(root, "home", None)
+    return home is builder

@@ -1,7 +1,8 @@
-"""What a `for` runs over where a trip count or the entries are traced, and the builtins that make it."""
+"""Builtins and NumPy's functions that make and take what a `for` runs over, as converted code calls them."""
 
 from __future__ import annotations
 
+import bisect
 import builtins
 import functools
 from collections.abc import Callable, Iterator
@@ -9,148 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.functions import REPLACED, convert
-from graphad.api.conversion.parts import shown, unknown
-from graphad.errors import ControlFlowError
-from graphad.numpy._register import NAMESPACE, holds_tracer
+from graphad.api.conversion.dispatch import calling, iterated
+from graphad.api.conversion.functions import REPLACED, call
+from graphad.api.conversion.parts import staged, truth, unknown
+from graphad.api.conversion.sequences import Count, Fresh, Range, Reversed, Rows, Zip, fresh, length, rows, sequence
+from graphad.numpy._register import NAMESPACE, holds_tracer, operand, recorded
+from graphad.numpy.buffers import Buffer, seen
+from graphad.numpy.lending import lending
 from graphad.numpy.mapping import Vectorize
-from graphad.ops.elementwise import cast
-from graphad.ops.shape import iota, reshape
-from graphad.trace import Tracer
-from graphad.types import INT64
-
-
-class Rows:
-    """A sequence that a loop can run over: `count` entries, an `int` or traced."""
-
-    count: Any
-
-    def entry(self, i: Any) -> Any:
-        """The entry at a position, which may be traced."""
-        raise NotImplementedError
-
-    def columns(self) -> list[Any]:
-        """Arrays with one row for each entry; only with a known count."""
-        raise NotImplementedError
-
-    def join(self, rows: list[Any]) -> Any:
-        """The entry from the rows of `columns`, which it takes off the list's front."""
-        raise NotImplementedError
-
-    def __iter__(self) -> Iterator[Any]:
-        if isinstance(self.count, Tracer):
-            raise ControlFlowError(
-                f"a range of a traced length is used outside of a for statement{shown()}; write a for loop, or mark "
-                "the length static (static_argnums)"
-            )
-        return iter([self.entry(i) for i in range(self.count)])
-
-
-class ArrayRows(Rows):
-    """The rows of an array."""
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-        self.count = len(x)
-
-    def entry(self, i: Any) -> Any:
-        return self.x[i]
-
-    def columns(self) -> list[Any]:
-        return [self.x]
-
-    def join(self, rows: list[Any]) -> Any:
-        return rows.pop(0)
-
-
-class Range(Rows):
-    """`range` with a traced bound; the step is a known integer."""
-
-    def __init__(self, *args: Any) -> None:
-        start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
-        if isinstance(step, Tracer):
-            raise ControlFlowError(
-                f"range: the step is a traced {step.type}{shown()}, and must be known; use a while loop"
-            )
-        for bound in (start, stop):
-            if isinstance(bound, Tracer) and (bound.shape or bound.dtype.kind not in "iu"):
-                raise ControlFlowError(f"range: a bound is {bound.type}{shown()}, and should be a scalar integer")
-        self.start, self.step = start, int(step)
-        first, last = (start, stop) if self.step > 0 else (stop, start)
-        distance = last if type(first) is int and first == 0 else last - first
-        size = abs(self.step)
-        count = distance if size == 1 else (distance + (size - 1)) // size
-        self.count = cast(np.maximum(count, 0), INT64)
-
-    def entry(self, i: Any) -> Any:
-        return self.start + i * self.step
-
-
-class Count(Rows):
-    """The numbers of a range with a known length."""
-
-    def __init__(self, start: int, count: Any, step: int = 1) -> None:
-        self.start = start
-        self.count = count
-        self.step = step
-
-    def entry(self, i: Any) -> Any:
-        i = i * self.step if self.step != 1 else i
-        return i + self.start if self.start else i
-
-    def columns(self) -> list[Any]:
-        return [iota(self.count)]
-
-    def join(self, rows: list[Any]) -> Any:
-        i = rows.pop(0)
-        i.weak = True
-        return self.entry(i)
-
-
-class Zip(Rows):
-    """`zip` of several."""
-
-    def __init__(self, parts: list[Rows]) -> None:
-        self.parts = parts
-        known = [p.count for p in parts if not isinstance(p.count, Tracer)]
-        traced = [p.count for p in parts if isinstance(p.count, Tracer)]
-        count: Any = min(known) if known else traced.pop()
-        for other in traced:
-            count = np.minimum(count, other)
-        self.count = count if isinstance(count, Tracer) else int(count)
-
-    def entry(self, i: Any) -> Any:
-        return tuple([p.entry(i) for p in self.parts])
-
-    def columns(self) -> list[Any]:
-        return [x if len(x) == self.count else x[: self.count] for p in self.parts for x in p.columns()]
-
-    def join(self, rows: list[Any]) -> Any:
-        return tuple([p.join(rows) for p in self.parts])
-
-
-class Reversed(Rows):
-    """`reversed` of another."""
-
-    def __init__(self, inner: Rows) -> None:
-        self.inner = inner
-        self.count = inner.count
-
-    def entry(self, i: Any) -> Any:
-        return self.inner.entry(self.count - 1 - i)
-
-    def columns(self) -> list[Any]:
-        return [x[::-1] for x in self.inner.columns()]
-
-    def join(self, rows: list[Any]) -> Any:
-        return self.inner.join(rows)
-
-
-def rows(x: Any) -> Rows | None:
-    """A sequence whose entries or length are traced; None for any other."""
-    if isinstance(x, Rows):
-        return x
-    return ArrayRows(x) if isinstance(x, Tracer) and x.shape and unknown(x) else None
+from graphad.numpy.moving import Moving
+from graphad.trace import FUNCTIONS, Tracer
 
 
 def _range(*args: Any) -> Any:
@@ -158,38 +27,67 @@ def _range(*args: Any) -> Any:
 
 
 def _enumerate(iterable: Any, start: Any = 0) -> Any:
+    iterable = iterated(iterable)
     found = rows(iterable)
-    return enumerate(iterable, start) if found is None else Zip([Count(start, found.count), found])
+    if found is not None:
+        return Zip([Count(start, found.count), found])
+    n = length(iterable)
+    inner = fresh(iterable)
+    items = enumerate(iterable, start)
+    return Fresh(items, n, lambda: _beside([Count(start, n), inner()])) if n and staged() else items
 
 
 def _zip(*iterables: Any, strict: bool = False) -> Any:
-    found = [rows(x) for x in iterables]
-    if not any(r is not None for r in found):
+    iterables = tuple([iterated(x) for x in iterables])
+    if not any(rows(x) is not None for x in iterables):
+        return _zipped(iterables, strict)
+    found = [sequence(x) for x in iterables]
+    if any([r is None for r in found]):
         return zip(*iterables, strict=strict)
-    for i, x in enumerate(iterables):
-        if found[i] is None:
-            if isinstance(x, np.ndarray) and x.ndim:
-                found[i] = ArrayRows(x)
-            elif isinstance(x, builtins.range):
-                found[i] = Count(x.start, len(x), x.step)
-            else:
-                return zip(*iterables, strict=strict)
     parts = [r for r in found if r is not None]
     if strict and len({p.count for p in parts if not isinstance(p.count, Tracer)}) > 1:
         raise ValueError(f"zip() arguments have different lengths: {[p.count for p in parts]}")
     return Zip(parts)
 
 
+def _zipped(iterables: tuple[Any, ...], strict: bool) -> Any:
+    """`zip` of what is known."""
+    lengths = [length(x) for x in iterables]
+    inner = [fresh(x) for x in iterables]
+    items = zip(*iterables, strict=strict)
+    equal = len(set(lengths)) == 1 or not strict
+    if not lengths or not min(lengths) or not equal or not staged():
+        return items
+    return Fresh(items, min(lengths), lambda: _beside([make() for make in inner]))
+
+
+def _beside(parts: list[Rows | None]) -> Rows | None:
+    known = [p for p in parts if p is not None]
+    return Zip(known) if len(known) == len(parts) else None
+
+
 def _reversed(sequence: Any) -> Any:
     found = rows(sequence)
-    return reversed(sequence) if found is None else Reversed(found)
+    if found is not None:
+        return Reversed(found)
+    n = length(sequence)
+    items, inner = reversed(sequence), fresh(sequence)
+    return Fresh(items, n, lambda: _backwards(inner())) if n and staged() else items
+
+
+def _backwards(inner: Rows | None) -> Rows | None:
+    return inner and Reversed(inner)
 
 
 def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     original = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
+        args = (iterated(args[0]),) if len(args) == 1 else args
         items = args[0] if len(args) == 1 else args
+        if isinstance(items, Iterator):
+            items = list(items)
+            args = (items,)
         if isinstance(items, Tracer) and items.ndim == 1 and not kwargs and unknown(items):
             return getattr(np, name)(items)
         if kwargs or not isinstance(items, (list, tuple)) or not any(map(unknown, items)):
@@ -202,26 +100,62 @@ def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     return extreme
 
 
+_length = calling(len, "__len__")
+
+
+def _len(x: Any, /) -> Any:
+    return x.shape[0] if isinstance(x, Moving) and x.ndim else _length(x)
+
+
+def _sorted(iterable: Any, /, *, key: Any = None, reverse: Any = False) -> Any:
+    items = iterable if isinstance(iterable, Tracer) and iterable.shape else list(iterable)
+    if key is not None or not (unknown(items) if isinstance(items, Tracer) else any(map(unknown, items))):
+        return sorted(items, key=key and call(key), reverse=reverse)
+    ordered = list(np.sort(recorded(operand(items))))
+    return ordered[::-1] if reverse else ordered
+
+
 def _sum(iterable: Any, /, start: Any = 0) -> Any:
     if isinstance(iterable, Tracer) and iterable.shape and unknown(iterable):
         total = np.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
-    return sum(iterable, start)
+    return sum(iterated(iterable), start)
 
 
-def _truths(original: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Callable[..., Any]) -> Any:
+    """`any` and `all`: Python's own as far as the truths are known."""
+    decides = original is any
+
     def truths(iterable: Any) -> Any:
         if isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable):
             return function(iterable)
-        if isinstance(iterable, (list, tuple)) and any(map(unknown, iterable)):
-            found = [reshape(x, ()) if isinstance(x, Tracer) and x.size == 1 else x for x in iterable]
-            result = found[0] != 0 if not isinstance(found[0], bool) else found[0]
-            for x in found[1:]:
-                result = np.logical_and(result, x) if original is all else np.logical_or(result, x)
-            return result
-        return original(iterable)
+        found: Any = not decides
+        for x in iterated(iterable):
+            test = truth(x, original.__name__)
+            if not isinstance(test, Tracer):
+                if test is decides:
+                    return test
+            else:
+                found = join(found, test) if isinstance(found, Tracer) else test
+        return found
 
     return truths
+
+
+_BISECTIONS = {bisect.bisect_left: "left", bisect.bisect_right: "right"}
+
+
+def _bisection(original: Callable[..., Any]) -> Callable[..., Any]:
+    """`bisect` of a table: the same as `numpy.searchsorted` where something is traced."""
+
+    def bisection(a: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs or not (unknown(x) or holds_tracer((a,))):
+            return original(a, x, *args, **kwargs)
+        found = np.searchsorted(recorded(operand(a)), operand(x), side=_BISECTIONS[original])  # type: ignore[call-overload]
+        found.weak = True
+        return found
+
+    return bisection
 
 
 def _calling(original: Any) -> Callable[..., Any]:
@@ -229,34 +163,50 @@ def _calling(original: Any) -> Callable[..., Any]:
 
     @functools.wraps(original, updated=())
     def calling(f: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(convert(f), *args, **kwargs)
+        return original(call(f), *args, **kwargs)
 
     return calling
 
 
-def _creating(function: Any, always: bool) -> Callable[..., Any]:
-    """A function of NumPy that makes arrays: a traced one from traced values, or `always`, so that all names of it see
-    what is written to it."""
+def _creating(function: Any) -> Callable[..., Any]:
+    """A function of NumPy that makes arrays: a traced one from traced values."""
 
     @functools.wraps(function)
     def creating(*args: Any, **kwargs: Any) -> Any:
-        if always or holds_tracer(args) or holds_tracer(kwargs.values()):
+        if holds_tracer(args) or holds_tracer(kwargs.values()):
             return NAMESPACE[function](*args, **kwargs)
-        return function(*args, **kwargs)
+        return seen(function(*args, **kwargs), args)
 
     return creating
+
+
+def _walking(function: Any) -> Callable[..., Any]:
+    """A walk of NumPy's over elements, each as it is when its turn comes where the array may become a traced one."""
+
+    @functools.wraps(function, updated=())
+    def walking(*args: Any, **kwargs: Any) -> Any:
+        walked = not kwargs and (len(args) == 1 or function is np.broadcast)
+        arrays = [y for x in args for y in (x if isinstance(x, (list, tuple)) else (x,))]
+        if holds_tracer(arrays) or (walked and any([type(x) is Buffer for x in arrays])):
+            return FUNCTIONS[function](*args, **kwargs)
+        return lending(function, function.__name__)(*args, **kwargs)
+
+    return walking
 
 
 def install() -> None:
     """Fill the table of what converted code calls in place of builtins and of NumPy's functions."""
     from graphad import tree
 
-    makers: tuple[Any, ...] = (np.zeros, np.ones, np.empty, np.full)
-    takers: tuple[Any, ...] = (np.array, np.asarray, np.asanyarray, np.ascontiguousarray, np.linspace, np.arange)
-    for function in makers:
-        REPLACED[function] = _creating(function, True)
+    # Of linspace NumPy does not look at the types of all arguments; of those that it does not dispatch, at none.
+    # An iterator of numbers, as fromiter reads it, asks for each of them.
+    takers = [f for f in NAMESPACE if f is np.linspace or not isinstance(f, (np.ufunc, type(np.sum)))]
+    takers.remove(np.fromiter)
     for function in takers:
-        REPLACED[function] = _creating(function, False)
+        REPLACED[function] = _creating(function)
+    REPLACED.update({f: _bisection(f) for f in _BISECTIONS})
+    for function in (np.ndenumerate, np.nditer, np.broadcast):
+        REPLACED[function] = _walking(function)
     REPLACED.update(
         {
             builtins.range: _range,
@@ -265,9 +215,11 @@ def install() -> None:
             reversed: _reversed,
             min: _extreme("min", lambda a, b: a < b),
             max: _extreme("max", lambda a, b: a > b),
+            len: _len,
+            sorted: _sorted,
             sum: _sum,
-            any: _truths(any, np.any),
-            all: _truths(all, np.all),
+            any: _truths(any, np.any, np.logical_or),
+            all: _truths(all, np.all, np.logical_and),
             map: _calling(map),
             filter: _calling(filter),
             functools.reduce: _calling(functools.reduce),

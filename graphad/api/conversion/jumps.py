@@ -41,6 +41,12 @@ def lower(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, lis
     return body, lowering.exits
 
 
+def lower_around_yields(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
+    """The same of a generator, in which what stands around a `yield` or a `return` is left as it is: it is `native`."""
+    lowering = _AroundYields(False)
+    return lowering.block(function.body, None), lowering.exits
+
+
 class _Loop:
     """The flags of the loop that a statement stands in."""
 
@@ -115,9 +121,12 @@ class _Lowering:
         else:
             new = ast.For(s.target, s.iter, body, [])
         ast.copy_location(new, s)
+        new.plain = getattr(s, "plain", None)  # type: ignore[union-attr]
         self.exits[new] = exits
         after = [*s.orelse, *rest] if not exits else rest
         out = [*before, new]
+        if RETURNED in exits and _endless(s) and ast.Break not in kinds:
+            out.append(_set(RETURNED, True, s))
         if exits and s.orelse:
             out.append(_guard(exits, self.block(s.orelse, outer), s.orelse[0]))
         if after and flags and exits:
@@ -128,7 +137,8 @@ class _Lowering:
 
     def inner(self, s: ast.stmt, loop: _Loop | None) -> ast.stmt:
         """A compound statement with its blocks lowered."""
-        if isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        definition = isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        if definition or not (hasattr(s, "body") or hasattr(s, "cases")):
             return s
         if isinstance(s, (ast.Try, ast.TryStar)) and s.orelse:
             flags = self.flags(s.body, loop)
@@ -161,6 +171,26 @@ class _Lowering:
         return found
 
 
+class _AroundYields(_Lowering):
+    def block(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+        if loop is not None:
+            return super().block(body, loop)
+        out: list[ast.stmt] = []
+        for s in body:
+            if not hasattr(s, "body") and not hasattr(s, "cases"):
+                out.append(s)
+            elif any(isinstance(n, _STAYING) for n in inside([s])) or _own_jumps([s]):
+                new = self.inner(s, None)
+                new.native = True  # type: ignore[attr-defined]
+                out.append(new)
+            else:
+                out += super().block([s], None)
+        return out
+
+
+_STAYING = (ast.Yield, ast.YieldFrom, ast.Return)
+
+
 def _own_jumps(body: Sequence[ast.AST]) -> set[type]:
     """The kinds of jumps that belong to the loop around these statements."""
     found: set[type] = set()
@@ -172,6 +202,11 @@ def _own_jumps(body: Sequence[ast.AST]) -> set[type]:
         elif not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
             found |= _own_jumps(list(ast.iter_child_nodes(s)))
     return found
+
+
+def _endless(s: ast.stmt) -> bool:
+    """Whether a loop ends by a jump only."""
+    return isinstance(s, ast.While) and isinstance(s.test, ast.Constant) and bool(s.test.value)
 
 
 def _leaves(body: Sequence[ast.stmt]) -> bool:

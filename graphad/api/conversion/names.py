@@ -10,6 +10,26 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
+def _parts(node: ast.AST) -> list[ast.AST]:
+    """What stands right under a node, in order, but for the kinds of contexts and operators."""
+    found: list[ast.AST] = []
+    for field in node._fields:
+        value = getattr(node, field, None)
+        if isinstance(value, list):
+            found += [x for x in value if isinstance(x, ast.AST)]
+        elif isinstance(value, ast.AST) and value._fields:
+            found.append(value)
+    return found
+
+
+def _everything(node: ast.AST) -> list[ast.AST]:
+    """A node and all that stands in it."""
+    found = [node]
+    for n in found:
+        found += _parts(n)
+    return found
+
+
 def inside(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All nodes of one scope: nested functions and classes themselves, but not what stands in them."""
     pending = list(nodes)[::-1]
@@ -25,7 +45,7 @@ def inside(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
                 outer += getattr(node, "decorator_list", [])
             pending.extend(reversed(outer))
         else:
-            pending.extend(reversed(list(ast.iter_child_nodes(node))))
+            pending.extend(reversed(_parts(node)))
 
 
 def bound(nodes: Iterable[ast.AST]) -> set[str]:
@@ -44,8 +64,8 @@ def bound(nodes: Iterable[ast.AST]) -> set[str]:
         elif isinstance(node, ast.MatchMapping) and node.rest:
             found.add(node.rest)
         elif isinstance(node, _COMPREHENSIONS):
-            targets = {n.id for g in node.generators for n in ast.walk(g.target) if isinstance(n, ast.Name)}
-            own |= targets - {n.target.id for n in ast.walk(node) if isinstance(n, ast.NamedExpr)}
+            targets = {n.id for g in node.generators for n in _everything(g.target) if isinstance(n, ast.Name)}
+            own |= targets - {n.target.id for n in _everything(node) if isinstance(n, ast.NamedExpr)}
     return found - (own - _bound_outside_comprehensions(nodes) if own else set())
 
 
@@ -60,7 +80,7 @@ def _bound_outside_comprehensions(nodes: Iterable[ast.AST]) -> set[str]:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             found.add(node.id)
         if not isinstance(node, _SCOPES):
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(_parts(node))
         elif not isinstance(node, ast.Lambda):
             found.add(node.name)
     return found
@@ -77,7 +97,7 @@ def read(node: ast.AST | None) -> set[str]:
     """Every name that an expression or statement may read, nested scopes included."""
     if node is None:
         return set()
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n.id for n in _everything(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def captured(nodes: Iterable[ast.AST]) -> set[str]:
@@ -85,7 +105,7 @@ def captured(nodes: Iterable[ast.AST]) -> set[str]:
     found: set[str] = set()
     for node in inside(nodes):
         if isinstance(node, _SCOPES):
-            for n in ast.walk(node):
+            for n in _everything(node):
                 if isinstance(n, ast.Name):
                     found.add(n.id)
                 elif isinstance(n, ast.Nonlocal):
@@ -159,5 +179,5 @@ def _unpacked(node: ast.Assign) -> set[str]:
     found: set[str] = set()
     for target in node.targets:
         if isinstance(target, (ast.Tuple, ast.List)):
-            found |= {n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            found |= {n.id for n in _everything(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return found

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import dis
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
 from graphad.api.control import Region
+from graphad.api.conversion.dispatch import special
 from graphad.api.conversion.heap import UNSET
+from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.scope import is_user_file, plain_name
-from graphad.build import Builder, building, current_builder, describe_location, user_location
-from graphad.errors import ControlFlowError, GraphadError, TracerError, TypeMismatchError
-from graphad.graph import Graph, Location
+from graphad.arrays import array_of
+from graphad.build import Builder, building, current_builder, describe_location, raised_at, user_location
+from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
+from graphad.graph import Constant, Graph, Node, Value
+from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
+from graphad.places import Location
 from graphad.trace import PYTHON_SCALARS, Tracer, kind_of, lift
 from graphad.types import DType, TensorType, type_of
 
@@ -27,6 +33,17 @@ class PartBuilder(Builder):
 
     __slots__ = ()
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.outer = current_builder()
+        if self.outer is not None:
+            self.ledger = self.outer.ledger
+            self.unrolled = self.outer.unrolled
+
+
+_OF_VALUES = (ZeroDivisionError, FloatingPointError, OverflowError, IndexError, np.linalg.LinAlgError)
+"""What is raised because of values, not because they are traced."""
+
 
 class Part(Region):
     """A piece of the user's code under trace, until its results are settled."""
@@ -34,22 +51,41 @@ class Part(Region):
     def __init__(self, name: str) -> None:
         self.builder = PartBuilder(name)
         self.builder.staged = True
+        self.raised = False
+        self.changed: list[tuple[Any, Value]] = []
 
     def run(self, function: Callable[[], Any], where: str) -> Any:
-        """Trace the piece. A `raise` statement that it reaches becomes a `ControlFlowError`."""
+        """Trace the piece, and give the function's value. A `raise` statement that it reaches is its last step, and so
+        is what fails for known values, which are the same whenever the piece runs. Arrays from around it that it
+        changed are `changed` afterwards, with what they are at its end, and are again what they were."""
         with building(self.builder):
             try:
                 return function()
-            except GraphadError:
-                raise
-            except Exception as error:
-                if not _raised_by_user(error):
+            except BaseException as error:
+                of_values = isinstance(error, IndexOutOfBoundsError) or type(error) in _OF_VALUES
+                if not of_values and (isinstance(error, GraphadError) or not raised_by_user(error)):
                     raise
-                raise ControlFlowError(
-                    f"{type(error).__name__} is raised {where}, whose condition is known at run time only"
-                    f"{shown(_raising_place(error))}; check before the function is called, give NaN with numpy.where, "
-                    "or mark the argument static (static_argnums)"
-                ) from error
+                from graphad.api.conversion.checks import fail
+
+                self.raised = True
+                self.builder.where = raised_at(error)
+                fail(error, f"is raised {where}, whose condition is known at run time only")
+            finally:
+                self.changed = self.builder.leave()
+
+    @contextmanager
+    def at_end(self) -> Iterator[None]:
+        """Within the block arrays from around the piece are what they are at its end."""
+        with building(self.builder):
+            for x, value in self.changed:
+                if isinstance(value, Lost):
+                    lose(x, str(value.name))
+                else:
+                    self.builder.enter(x, value)
+            try:
+                yield
+            finally:
+                self.builder.leave()
 
     def input(self, kind: TensorType, name: str | None = None, weak: bool = False) -> Tracer:
         """A new input."""
@@ -57,10 +93,10 @@ class Part(Region):
 
     def lifted(self, x: Any, dtype: DType) -> Any:
         """A result as a value of this piece, in a dtype."""
-        with building(self.builder):
+        with self.at_end():
             if isinstance(x, Tracer):
                 return lift(self.builder, x if x.dtype == dtype else cast(x, dtype))
-            return lift(self.builder, np.asarray(x, dtype))
+            return lift(self.builder, np.asarray(array_of(x), dtype))
 
     def finish(self, outputs: Sequence[Any]) -> None:
         """Close the region: what it captured, then its inputs, to these results."""
@@ -79,6 +115,26 @@ def staged() -> bool:
     """Whether the running trace cannot know the values."""
     builder = current_builder()
     return builder is not None and builder.staged
+
+
+def recorded() -> int:
+    """How many nodes the running trace has."""
+    builder = current_builder()
+    return 0 if builder is None else len(builder.nodes)
+
+
+def unrecord(start: int, stop: int | None = None, instead: Sequence[Node] = ()) -> list[Node]:
+    """Take back the nodes of the running trace between two positions, which nothing reads but views that follow their
+    origins anew, and put others there. What is made of constants stays, since arrays may begin as that."""
+    builder = current_builder()
+    if builder is None:
+        return []
+    undone = builder.nodes[start:stop]
+    kept = [n for n in undone if not n.op.effect and n.inputs and all([isinstance(v, Constant) for v in n.inputs])]
+    builder.replace(start, stop, [*instead, *[n for n in kept if n not in instead]])
+    builder.undone.update([v for n in undone if n not in kept for v in n.outputs])
+    builder.undone.difference_update([v for n in instead for v in n.outputs])
+    return undone
 
 
 # -- values -------------------------------------------------------------------------------------------------------
@@ -100,7 +156,8 @@ def unknown(x: Any) -> bool:
 def truth(x: Any, what: str) -> Any:
     """The truth of a value: a Python bool, or a traced scalar of bool where the value is not known."""
     if not isinstance(x, Tracer):
-        return bool(x)
+        method = special(reading(x), "__bool__")
+        return bool(x) if method is None else truth(method(), what)
     value = known(x)
     if value is not None:
         return bool(value)
@@ -230,12 +287,8 @@ def _last(error: BaseException) -> Any:
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
-def _raised_by_user(error: BaseException) -> bool:
+def raised_by_user(error: BaseException) -> bool:
+    """Whether a `raise` or `assert` statement of the user's raised an exception."""
     tb = _last(error)
     code = tb.tb_frame.f_code
     return is_user_file(code.co_filename) and code.co_code[tb.tb_lasti] == _RAISE
-
-
-def _raising_place(error: BaseException) -> Location:
-    tb = _last(error)
-    return Location.of(tb.tb_frame.f_code, tb.tb_lasti)

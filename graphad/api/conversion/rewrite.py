@@ -13,12 +13,15 @@ so that without traced values everything happens as in Python.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from graphad.api.conversion import jumps
-from graphad.api.conversion.elements import Elements, Scope, index, load, runtime
-from graphad.api.conversion.names import Liveness, bound, captured, inside
+from graphad.api.conversion.comprehensions import without_tests
+from graphad.api.conversion.elements import Elements, Scope, assign, index, load, runtime
+from graphad.api.conversion.fresh import DISPLAYS, KEEP_NOTHING, is_runtime, makes
+from graphad.api.conversion.names import Liveness, bound, captured, inside, read
 from graphad.api.conversion.scope import MARK
 
 _N = TypeVar("_N", bound=ast.AST)
@@ -26,22 +29,25 @@ _FRAMES = frozenset({"locals", "globals", "vars", "eval", "exec", "dir", "super"
 _NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
-def is_generator(node: ast.AST) -> bool:
-    """Whether a function is a generator or a coroutine, which is not converted."""
-    body = node.body if isinstance(node.body, list) else [node.body]  # type: ignore[attr-defined]
-    kinds = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith)
-    return isinstance(node, ast.AsyncFunctionDef) or any(isinstance(n, kinds) for n in inside(body))
+_YIELDS = (ast.Yield, ast.YieldFrom)
 
 
-def function(node: ast.FunctionDef, outer: Scope | None) -> ast.FunctionDef:
-    """A function definition converted; decorators and defaults are left to the caller."""
-    scope = Scope(node, outer)
+def _yields(nodes: Iterable[ast.AST]) -> bool:
+    return any(isinstance(n, _YIELDS) for n in inside(nodes))
+
+
+def function(
+    node: ast.FunctionDef, outer: Scope | None, modules: frozenset[str] = frozenset()
+) -> ast.FunctionDef:
+    """A function definition converted; decorators and defaults are left to the caller. `modules` are the names of
+    modules whose functions keep no argument."""
+    scope = Scope(node, outer, modules)
     elements = Elements(scope)
     plain = ast.copy_location(ast.FunctionDef(node.name, node.args, [], node.decorator_list), node)
     for s in node.body:
         found = elements.visit(s)
         plain.body += found if isinstance(found, list) else [found]
-    body, exits = jumps.lower(plain)
+    body, exits = jumps.lower_around_yields(plain) if _yields(plain.body) else jumps.lower(plain)
     scope.locals |= bound(body) - scope.globals - scope.nonlocals
     always = captured(body) | scope.globals | scope.nonlocals
     rewriter = Rewriter(scope, Liveness(body, always, exits).after, exits)
@@ -50,6 +56,8 @@ def function(node: ast.FunctionDef, outer: Scope | None) -> ast.FunctionDef:
         start.append(ast.Global(sorted(scope.globals)))
     if scope.nonlocals:
         start.append(ast.Nonlocal(sorted(scope.nonlocals)))
+    if outer is None:
+        start += [_at(s, node.body[0]) for s in _outer_variables(scope)]
     # A variable that only nested functions assign must be known to be one of this function.
     own = sorted(scope.locals - set(scope.parameters))
     if own:
@@ -59,9 +67,21 @@ def function(node: ast.FunctionDef, outer: Scope | None) -> ast.FunctionDef:
     return ast.copy_location(new, node)
 
 
-def lambda_(node: ast.Lambda, outer: Scope | None) -> ast.Lambda:
+def _outer_variables(scope: Scope) -> list[ast.stmt]:
+    """Notes of the variables outside of a function that it assigns."""
+    out: list[ast.stmt] = []
+    if scope.globals:
+        names = ast.Tuple([ast.Constant(n) for n in sorted(scope.globals)], ast.Load())
+        out.append(ast.Expr(runtime("assigning", ast.Call(load("globals"), [], []), names)))
+    if scope.nonlocals:
+        reader = ast.Lambda(_NO_ARGUMENTS, ast.Tuple([load(n) for n in sorted(scope.nonlocals)], ast.Load()))
+        out.append(ast.Expr(runtime("rebinding", reader)))
+    return out
+
+
+def lambda_(node: ast.Lambda, outer: Scope | None, modules: frozenset[str] = frozenset()) -> ast.Lambda:
     """A lambda converted; defaults are left to the caller."""
-    rewriter = Rewriter(Scope(node, outer), {}, {})
+    rewriter = Rewriter(Scope(node, outer, modules), {}, {})
     rewriter.nested = 1
     return ast.copy_location(ast.Lambda(_bare(node.args), rewriter.visit(node.body)), node)
 
@@ -125,7 +145,17 @@ class Rewriter(ast.NodeTransformer):
             arguments = ast.arguments(posonlyargs=[], args=[ast.arg(arg)], kwonlyargs=[], kw_defaults=[], defaults=[])
         return _at(ast.FunctionDef(name, arguments, [*shared, *body], []), like)
 
+    def visit(self, node: ast.AST) -> Any:
+        """A node rewritten; a `native` compound statement stays, with its parts rewritten."""
+        return self._blocks(node) if getattr(node, "native", False) else super().visit(node)
+
     def visit_If(self, s: ast.If) -> list[ast.stmt]:
+        if s.orelse and isinstance(s.orelse[-1], ast.Raise) and not isinstance(s.body[-1], ast.Raise):
+            # What raises comes first, so that the other block need not be traced as a branch.
+            test = _at(ast.UnaryOp(ast.Not(), s.test), s.test)
+            s, after = _at(ast.If(test, s.orelse, s.body), s), self.after.get(s)
+            if after is not None:
+                self.after[s] = after
         names = bound([*s.body, *s.orelse])
         test = self.visit(s.test)
         then = self.name("then")
@@ -141,7 +171,8 @@ class Rewriter(ast.NodeTransformer):
         name = self.name("body")
         test = self.lazy(s.test, s, "test", hoist=True)
         out = [self.define(name, self.block(s.body), bound(s.body), s)]
-        return [*out, self._run("while_", s, bound([*s.body, s.test]), test, load(name), self._going(s))]
+        out.append(self._run("while_", s, bound([*s.body, s.test]), test, load(name), self._going(s)))
+        return self._either(s, out)
 
     def visit_For(self, s: ast.For) -> list[ast.stmt]:
         name, setter, value = self.name("body"), self.name("next"), f"entry{MARK}"
@@ -152,11 +183,24 @@ class Rewriter(ast.NodeTransformer):
             self.define(name, self.block(s.body), bound(s.body), s),
         ]
         names = bound([*s.body, s.target])
-        return [*out, self._run("for_", s, names, iterable, load(setter), load(name), self._going(s))]
+        out.append(self._run("for_", s, names, iterable, load(setter), load(name), self._going(s)))
+        return self._either(s, out)
+
+    def _either(self, s: ast.For | ast.While, converted: list[ast.stmt]) -> list[ast.stmt]:
+        """A loop as it stands where nothing in it is traced, else converted."""
+        plain: ast.stmt | None = getattr(s, "plain", None)
+        if plain is None:
+            return converted
+        name = self.name("untraced")
+        names = ast.Tuple([load(n) for n in sorted(read(plain) | bound([plain]))], ast.Load())
+        test = ast.Compare(load(name), [ast.IsNot()], [ast.Constant(None)])
+        close = ast.Expr(ast.Call(ast.Attribute(load(name), "close", ast.Load()), [], []))
+        found = _at(assign(name, runtime("untraced", ast.Lambda(_NO_ARGUMENTS, names)), s), s)
+        return [found, _at(ast.If(test, [_at(ast.Try([plain], [], [], [_at(close, s)]), s)], converted), s)]
 
     def _run(self, kind: str, s: ast.stmt, names: set[str], *args: ast.expr) -> ast.stmt:
-        dead = sorted(names - self.after.get(s, names))
-        call = runtime(kind, *args, ast.Tuple([ast.Constant(n) for n in dead], ast.Load()))
+        dead = _constants(names - self.after.get(s, names))
+        call = runtime(kind, *args, dead, *([_written(s)] if isinstance(s, (ast.While, ast.For)) else []))
         return _at(ast.Expr(_at(call, s)), s)
 
     def _going(self, s: ast.stmt) -> ast.expr:
@@ -164,6 +208,10 @@ class Rewriter(ast.NodeTransformer):
         if not flags:
             return ast.Constant(None)
         return ast.Lambda(_NO_ARGUMENTS, runtime("none_of", *[load(f) for f in flags]))
+
+    def visit_Assign(self, s: ast.Assign) -> ast.stmt:
+        value, targets = self.value(s.value), [self.visit(t) for t in s.targets]
+        return ast.copy_location(ast.Assign(targets, value), s)
 
     def visit_Return(self, s: ast.Return) -> ast.stmt:
         value = s.value
@@ -173,14 +221,24 @@ class Rewriter(ast.NodeTransformer):
         return self.generic_visit(s)  # type: ignore[return-value]
 
     def visit_Assert(self, s: ast.Assert) -> ast.stmt:
-        s = self.generic_visit(s)  # type: ignore[assignment]
-        return _at(ast.Assert(runtime("checked", s.test), s.msg), s)
+        parts = [self.lazy(s.test, s, "test"), *([self.lazy(s.msg, s, "message")] if s.msg else [])]
+        return _at(ast.Assert(runtime("checked", *parts), s.msg and self.visit(s.msg)), s)
+
+    def visit_Raise(self, s: ast.Raise) -> ast.stmt:
+        made = s.exc
+        if not isinstance(made, ast.Call):
+            return self.generic_visit(s)  # type: ignore[return-value]
+        args = [self.visit(a) for a in made.args]
+        keywords = [self.visit(k) for k in made.keywords]
+        cls = ast.copy_location(runtime("exception", self.visit(made.func)), made.func)
+        exc = ast.copy_location(ast.Call(cls, args, keywords), made)
+        return ast.copy_location(ast.Raise(exc, s.cause and self.visit(s.cause)), s)
 
     def visit_FunctionDef(self, s: ast.FunctionDef) -> ast.stmt:
-        new = s if is_generator(s) else function(s, self.scope)
-        args = new.args if new is not s else s.args
-        args.defaults = [self.visit(d) for d in s.args.defaults]
-        args.kw_defaults = [d and self.visit(d) for d in s.args.kw_defaults]
+        new = function(s, self.scope)
+        args = new.args
+        args.defaults = [self.value(d) for d in s.args.defaults]
+        args.kw_defaults = [d and self.value(d) for d in s.args.kw_defaults]
         new.decorator_list = [self.visit(d) for d in s.decorator_list]
         return new
 
@@ -188,6 +246,12 @@ class Rewriter(ast.NodeTransformer):
         return s
 
     def visit_ClassDef(self, s: ast.ClassDef) -> ast.stmt:
+        # What stands in a class runs once; its methods are converted, and arrays that get names can be written to.
+        for i, b in enumerate(s.body):
+            if isinstance(b, ast.FunctionDef):
+                s.body[i] = self.visit_FunctionDef(b)
+            elif isinstance(b, (ast.Assign, ast.AnnAssign)) and b.value is not None and makes(b.value):
+                b.value = _at(runtime("made", b.value), b.value)
         return s
 
     def _blocks(self, s: _N) -> _N:
@@ -207,20 +271,16 @@ class Rewriter(ast.NodeTransformer):
         new = type(s)(**fields)
         return ast.copy_location(new, s) if hasattr(s, "lineno") else new
 
-    def visit_With(self, s: ast.With) -> ast.stmt:
-        return self._blocks(s)
-
-    def visit_Match(self, s: ast.Match) -> ast.stmt:
-        return self._blocks(s)
-
-    def visit_TryStar(self, s: Any) -> Any:
-        return self._blocks(s)
+    visit_With = visit_Match = visit_TryStar = _blocks  # type: ignore[assignment]
 
     def visit_Try(self, s: ast.Try) -> ast.stmt:
         new = self._blocks(s)
         if new.handlers:
             own = ast.Attribute(load(runtime("x").func.value.id), "ControlFlowError", ast.Load())  # type: ignore[attr-defined]
             handler = ast.ExceptHandler(own, None, [ast.Raise()])
+            types = [h.type or load("BaseException") for h in new.handlers]
+            block = runtime("trying", ast.Lambda(_NO_ARGUMENTS, _types(types)))
+            new.body = [_at(ast.With([ast.withitem(_at(block, s))], new.body), s)]
             new.handlers.insert(0, _at(handler, s.handlers[0]))
         return new
 
@@ -238,9 +298,25 @@ class Rewriter(ast.NodeTransformer):
         self.hoisted = [*kept, self.define(name, body, names, like)]
         return _at(load(name), node)
 
+    def value(self, node: ast.expr) -> ast.expr:
+        """An expression whose value gets a name, an attribute or a place: an array that it makes can be written to."""
+        fresh = makes(node.elt if isinstance(node, ast.GeneratorExp) else node)
+        new = self.visit(node)
+        if fresh and isinstance(new, ast.GeneratorExp):
+            new.elt = _at(runtime("made", new.elt), new.elt)
+            return new
+        return _at(runtime("made", new), node) if fresh else new
+
+    def visit_Yield(self, node: ast.Yield) -> ast.expr:
+        return _at(ast.Yield(node.value and self.value(node.value)), node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
+        return _at(ast.NamedExpr(node.target, self.value(node.value)), node)
+
     def _stays(self, parts: Sequence[ast.expr]) -> bool:
-        """Whether parts that are evaluated later assign variables where no function can be defined for them."""
-        return bool(self.nested and bound(parts))
+        """Whether parts that are evaluated later cannot be put into functions: they yield, or they assign variables
+        where no function can be defined."""
+        return bool(self.nested and bound(parts)) or _yields(parts)
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         if self._stays([node.body, node.orelse]):
@@ -254,6 +330,10 @@ class Rewriter(ast.NodeTransformer):
         kind = "and_" if isinstance(node.op, ast.And) else "or_"
         first = self.visit(node.values[0])
         return _at(runtime(kind, first, *[self.lazy(v, node) for v in node.values[1:]]), node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        left, right = [self.value(x) if isinstance(x, DISPLAYS) else self.visit(x) for x in (node.left, node.right)]
+        return _at(ast.BinOp(left, node.op, right), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         node = self.generic_visit(node)  # type: ignore[assignment]
@@ -282,35 +362,68 @@ class Rewriter(ast.NodeTransformer):
         return _at(runtime("getitem", new.value, index(new.slice)), node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        if _is_runtime(node):
-            node.args = [self.visit(a) for a in node.args]
+        if is_runtime(node):
+            first = self.value if node.func.attr == "setitem" else self.visit  # type: ignore[attr-defined]
+            rest = [self.value(a) if isinstance(a, DISPLAYS) else self.visit(a) for a in node.args[1:]]
+            node.args = [first(node.args[0]), *rest] if node.args else []
             return node
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        node = self.generic_visit(node)  # type: ignore[assignment]
+        if name not in self.scope.locals:
+            without_tests(name, node.args)
+        keeps = name not in KEEP_NOTHING and self.scope.module(node.func) is None
+        given = self.value if keeps else self.visit
+        node.func = self.visit(node.func)
+        node.args = [given(a) for a in node.args]
+        for k in node.keywords:
+            k.value = given(k.value)
         if name == "super" and not node.args and self.scope.parameters:
             node.args = [load("__class__"), load(self.scope.parameters[0])]
         if name not in _FRAMES:
             node.func = ast.copy_location(runtime("call", node.func), node.func)
         return node
 
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        parts: list[ast.expr] = []
+        for part in node.values:
+            if not isinstance(part, ast.FormattedValue):
+                parts.append(part)
+                continue
+            spec = self.visit(part.format_spec) if part.format_spec is not None else ast.Constant("")
+            parts.append(ast.Tuple([self.visit(part.value), ast.Constant(part.conversion), spec], ast.Load()))
+        return _at(runtime("text", *parts), node)
+
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         new = lambda_(node, self.scope)
-        new.args.defaults = [self.visit(d) for d in node.args.defaults]
-        new.args.kw_defaults = [d and self.visit(d) for d in node.args.kw_defaults]
+        new.args.defaults = [self.value(d) for d in node.args.defaults]
+        new.args.kw_defaults = [d and self.value(d) for d in node.args.kw_defaults]
         return new
 
     def _comprehension(self, node: ast.AST) -> ast.AST:
         self.nested += 1
         new = self.generic_visit(node)
+        for g in new.generators:  # type: ignore[attr-defined]
+            g.iter = _at(runtime("iterated", g.iter), g.iter)
         self.nested -= 1
         return new
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
 
-def _is_runtime(node: ast.Call) -> bool:
-    f = node.func
-    return isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name) and f.value.id == runtime("x").func.value.id  # type: ignore[attr-defined]
+def _written(loop: ast.While | ast.For) -> ast.expr:
+    """The variables whose arrays the body of a loop changes in place, and that the loop does not bind otherwise."""
+    found = [n for n in inside([loop]) if isinstance(n, ast.stmt)]
+    written = {n.writes for n in found if hasattr(n, "writes")}
+    other = bound([n for n in found if not hasattr(n, "writes") and not hasattr(n, "body")])
+    return _constants(written - other - bound([n.target for n in found if isinstance(n, ast.For)]))
+
+
+def _constants(names: Iterable[str]) -> ast.expr:
+    return ast.Tuple([ast.Constant(n) for n in sorted(names)], ast.Load())
+
+
+def _types(types: Sequence[ast.expr]) -> ast.expr:
+    """The types of all handlers as one tuple, in which tuples may stand."""
+    return ast.Tuple([copy.deepcopy(t) for t in types], ast.Load())
 
 
 def _at(node: _N, like: ast.AST) -> _N:

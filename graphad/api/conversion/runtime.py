@@ -6,16 +6,36 @@ import builtins
 from collections.abc import Callable
 from typing import Any
 
-from graphad.api.conversion.branches import and_, choose, compare, contains, if_, none_of, not_, or_
+from graphad.api.conversion import errstate, iterables, mathematics  # noqa: F401  (they fill the table of calls)
+from graphad.api.conversion.branches import and_, choose, compare, contains, if_, is_, none_of, not_, or_
+from graphad.api.conversion.callbacks import calling_back
+from graphad.api.conversion.checks import checked, exception, trying
+from graphad.api.conversion.constructors import constructor
+from graphad.api.conversion.dispatch import assign, attribute, iterated, managed, operate
+from graphad.api.conversion.draws import drawing, sampling
 from graphad.api.conversion.functions import call
-from graphad.api.conversion.items import getitem, inplace, put, put_outer, setitem
+from graphad.api.conversion.guarded import guarded
+from graphad.api.conversion.items import inplace, setitem, update
+from graphad.api.conversion.kinds import dispatched, matching
+from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
 from graphad.api.conversion.loops import for_, while_
 from graphad.api.conversion.parts import describe, shown, truth
-from graphad.api.conversion.scalars import refuse_random
+from graphad.api.conversion.sequences import getitem
+from graphad.api.conversion.sinks import poured
+from graphad.api.conversion.stores import set_part, storing
+from graphad.api.conversion.texts import text
+from graphad.api.conversion.untraced import untraced
 from graphad.errors import ControlFlowError
+from graphad.numpy._register import known
+from graphad.numpy.buffers import made
 from graphad.trace import Tracer
 
 slice = builtins.slice
+
+
+def vanishes(x: Any) -> Any:
+    """Whether a number is 0, as far as that is known; of what is not known it is taken that it is not."""
+    return False if isinstance(x, Tracer) and known(x) is None else x == 0
 
 
 def returned(flag: Any, value: Callable[[], Any]) -> Any:
@@ -32,13 +52,10 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
     )
 
 
-def checked(test: Any) -> bool:
-    """The test of an assert statement; one that is known at run time only passes."""
-    test = truth(test, "the assert statement")
-    return True if isinstance(test, Tracer) else bool(test)
-
-
 __all__ = [
-    "ControlFlowError", "and_", "call", "checked", "choose", "compare", "contains", "for_", "getitem", "if_", "inplace",
-    "none_of", "not_", "or_", "put", "put_outer", "refuse_random", "returned", "setitem", "slice", "while_",
+    "ControlFlowError", "and_", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked",
+    "choose", "compare", "constructor", "contains", "dispatched", "drawing", "exception", "for_", "getitem", "guarded",
+    "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "none_of", "not_", "operate", "or_", "poured",
+    "rebinding", "returned", "sampling", "set_part", "setitem", "settle", "slice", "storing", "text", "trying",
+    "untraced", "update", "vanishes", "while_",
 ]  # fmt: skip

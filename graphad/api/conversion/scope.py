@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import dis
 import os
 import sys
 import sysconfig
-from types import CodeType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+import numpy as np
+
 from graphad.build import _own
+from graphad.codes import OfCode
 
 MARK = "@"
 """Stands in every name that conversion makes, so that none can be one of the user's."""
+PARTS = frozenset({"dtype", "flat", "imag", "real", "shape", "strides"})
+"""Attributes of arrays that write to their elements, or lay them out anew."""
 
 _paths = sysconfig.get_paths()
 _libraries = tuple(
@@ -61,3 +67,39 @@ def plain_name(name: str) -> str:
 def generated(x: Any) -> bool:
     """Whether conversion made this name."""
     return isinstance(x, str) and MARK in x
+
+
+_stored: OfCode[frozenset[str]] = OfCode()
+
+
+def stored(code: CodeType) -> frozenset[str]:
+    """The variables around a function that it may assign."""
+    found = _stored.get(id(code))
+    if found is None:
+        names = frozenset(
+            str(i.argval)
+            for c in nested_codes(code)
+            for i in dis.get_instructions(c)
+            if i.opname in ("STORE_DEREF", "DELETE_DEREF")
+        )
+        found = _stored.learn(code, names)
+    return found
+
+
+_KNOWN = ("graphad", "numpy")
+"""Packages that keep no array, or know what a buffer is."""
+
+
+def keeps(f: Any) -> bool:
+    """Whether a callable may keep the memory of arrays that it is given, and does not know what a buffer is."""
+    if f is memoryview or f is np.frombuffer:
+        return True
+    f = f.__func__ if type(f) is MethodType else f
+    if type(f) is FunctionType:
+        home, users = f.__globals__.get("__name__", ""), is_user_file(f.__code__.co_filename)
+    else:
+        cls = f if isinstance(f, type) else type(f)
+        home, users = getattr(f, "__module__", None) or cls.__module__, is_user_class(cls)
+    package = home.partition(".")[0]
+    known = users or package in _KNOWN or package in sys.stdlib_module_names or type(f).__module__.startswith("graphad")
+    return not known or home.startswith("numpy.ma.")

@@ -171,7 +171,14 @@ def _shapesys(name: str, sample: Sample, modifier: Modifier, bins: NDArray[np.in
     """
     nominal, uncertainty = sample.nominal, modifier.uncertainty
     valid = (nominal > 0) & (uncertainty > 0)
-    tau = np.where(valid, nominal**2 / np.where(valid, uncertainty, 1.0) ** 2, 1.0)
+    with np.errstate(all="ignore"):
+        tau = np.where(valid, (nominal / np.where(valid, uncertainty, 1.0)) ** 2, 1.0)
+    wrong = np.flatnonzero(~np.isfinite(tau) | (tau <= 0))
+    if wrong.size:
+        i = int(wrong[0])
+        raise WorkspaceError(
+            f"{modifier.path}.data[{i}]", f"{uncertainty[i]:g} for {nominal[i]:g} events is no width of a constraint"
+        )
     default = _set("shapesys", name, True, 1.0, (1e-10, 10.0), "poisson", tau, tau, bins, modifier.path)
     return replace(default, fixed=~valid)
 

@@ -90,7 +90,11 @@ def combined(weights: Any, k: Sequence[Any]) -> Any:
 
 def norm(x: Any) -> Any:
     """The root of the mean square."""
-    return np.sqrt(np.mean(x**2))
+    return np.sqrt(np.mean(_squares(x)))
+
+
+def _squares(x: Any) -> Any:
+    return np.real(x * np.conj(x)) if x.dtype.kind == "c" else x**2
 
 
 def first_step(p: Problem, y0: Any, slope: Any, order: int, o: Options) -> Any:
@@ -180,7 +184,7 @@ class RungeKutta:
         if not self.eighth:
             return norm(h * combined(self.e, k) / scale)
         fifth, third = (combined(e, k) / scale for e in (self.e5, self.e3))
-        fifth, third = np.sum(fifth**2), np.sum(third**2)
+        fifth, third = np.sum(_squares(fifth)), np.sum(_squares(third))
         denominator = fifth + 0.01 * third
         n = k[0].shape[0]
         safe = np.where(denominator == 0, 1.0, denominator)

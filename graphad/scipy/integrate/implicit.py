@@ -46,8 +46,8 @@ def implicit(residual: Function) -> Function:
 def _floats(values: Any) -> tuple[list[Any], Function]:
     """Values as floating numbers, which have tangents, and what turns them back."""
     dtypes = [v.dtype for v in values]
-    back = lambda every: [v if d.kind == "f" else v.astype(d) for v, d in zip(every, dtypes, strict=True)]
-    return [v if v.dtype.kind == "f" else v.astype(float) for v in values], back
+    back = lambda every: [v if d.kind in "fc" else v.astype(d) for v, d in zip(every, dtypes, strict=True)]
+    return [v if v.dtype.kind in "fc" else v.astype(float) for v in values], back
 
 
 class _Newton(NamedTuple):

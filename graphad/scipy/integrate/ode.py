@@ -14,14 +14,14 @@ from graphad.api.call import argument_type, converted, run
 from graphad.api.custom import stop_gradient
 from graphad.api.vectorize import vmap
 from graphad.build import current_builder, place
-from graphad.errors import MissingRuleError, ShapeError
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.integrate.adjoint import adjoint, problem
 from graphad.scipy.integrate.explicit import Counts, Function, Options
-from graphad.scipy.integrate.stepping import SOLVERS, Event, March, march
+from graphad.scipy.integrate.stepping import IMPLICIT, SOLVERS, Event, March, march
 from graphad.trace import Tracer, trace_flat
-from graphad.types import FLOAT64, TensorType
+from graphad.types import COMPLEX128, FLOAT64, TensorType
 
 
 class OdeResult(NamedTuple):
@@ -53,9 +53,9 @@ def _closed(fun: Function, y0: Any, args: tuple[Any, ...]) -> tuple[Function, li
                 f"solve_ivp: fun gives a slope of shape {list(slope.shape)} for a state of shape {list(y0.shape)}"
                 f"{place()}"
             )
-        return [cast(slope, FLOAT64)]
+        return [cast(slope, y0.dtype)]
 
-    types = [TensorType(FLOAT64, ()), TensorType(FLOAT64, y0.shape), *[argument_type(x) for x in leaves]]
+    types = [TensorType(FLOAT64, ()), TensorType(y0.dtype, y0.shape), *[argument_type(x) for x in leaves]]
     traced = trace_flat(flat, types, name=getattr(fun, "__name__", "fun").strip("<>"))
     known = [*leaves, *traced.captures]
     return lambda t, y, values: run(traced.graph, [t, y, *values])[0], known
@@ -102,11 +102,12 @@ def solve_ivp(
     """SciPy's `solve_ivp`, and within a trace the same with derivatives in `y0`, `args`, times and what `fun` reads.
 
     The methods `"RK45"`, `"RK23"`, `"DOP853"`, `"Radau"` and `"BDF"` take SciPy's steps; of the implicit ones the
-    Jacobian is exact where `jac` is not given. Arrays have known lengths: the solution stands at the times `t_eval`,
+    Jacobian is exact where `jac` is not given. States are complex where `y0` is, by an explicit method; complex slopes
+    of real ones are refused. Arrays have known lengths: the solution stands at the times `t_eval`,
     without them at the two ends, and is NaN at times after a terminal event. `sol` of `dense_output` solves again for
     the times it is called with. Of each event the first zeros are in `t_events` and `y_events`, as many as its
     `terminal` says or else `events_size`, NaN for those that did not happen; their derivatives are right to the third
-    order.
+    order, and those in the times of `t_span` and `t_eval` to the fourth.
 
     `sensitivity="discrete"` differentiates the steps that were taken, in forward and reverse mode to every order, and
     through the equations of implicit steps; `"adjoint"` solves the adjoint equation backwards in reverse mode, with
@@ -130,7 +131,14 @@ def solve_ivp(
     if sensitivity not in ("discrete", "adjoint"):
         raise MissingRuleError(f"solve_ivp: sensitivity={sensitivity!r}{place()} is neither 'discrete' nor 'adjoint'")
     t0, tf = (cast(operand(t), FLOAT64) for t in t_span)
-    y0 = cast(operand(y0), FLOAT64)
+    y0 = operand(y0)
+    whole = y0.dtype.kind == "c"
+    y0 = cast(y0, COMPLEX128 if whole else FLOAT64)
+    if whole and (method in IMPLICIT or sensitivity == "adjoint"):
+        raise MissingRuleError(
+            f"solve_ivp: complex states are not solved by {method!r} with sensitivity={sensitivity!r}{place()}; use an "
+            "explicit method with sensitivity='discrete', or real and imaginary parts as two states"
+        )
     if y0.ndim != 1:
         raise ShapeError(f"solve_ivp: y0 must be a vector, not of shape {list(y0.shape)}{place()}")
     args = tuple(args or ())
@@ -141,7 +149,7 @@ def solve_ivp(
     watched = _events(events, args, events_size)
     if isinstance(t0, Tracer):
         # A later start is a start from where the solution came by then.
-        y0 = y0 - f(stop_gradient(t0), y0, values) * (t0 - stop_gradient(t0))
+        y0 = _moved(f, values, t0, y0, stop_gradient(t0) - t0)
     if sensitivity == "adjoint" and watched:
         raise MissingRuleError(f"solve_ivp: the adjoint equation takes no events{place()}; use sensitivity='discrete'")
 
@@ -151,7 +159,8 @@ def solve_ivp(
         found = march(problem(f, values, t0, tf), y0, ts, o, watched)
         if not isinstance(ts, Tracer):
             return found
-        return found._replace(states=_moved(f, values, ts, found.states))
+        moved = vmap(lambda t, y: _moved(f, values, stop_gradient(t), y, t - stop_gradient(t)), (0, 1), 1)
+        return found._replace(states=moved(ts, found.states))
 
     ts = np.stack([t0, tf]) if t_eval is None else _checked_times(t_eval, t0, tf)
     found = solved(ts)
@@ -187,10 +196,17 @@ def _jacobian(jac: Any, args: tuple[Any, ...]) -> Any:
     return (lambda t, y: dense(converted(jac)(t, y, *args))) if callable(jac) else dense(jac)
 
 
-def _moved(f: Function, values: Sequence[Any], ts: Any, states: Any) -> Any:
-    """The states, whose derivatives in the times are the slopes."""
-    held = stop_gradient(ts)
-    return states + vmap(lambda t, y: f(t, y, values), in_axes=(0, 1), out_axes=1)(held, states) * (ts - held)
+def _moved(f: Function, values: Sequence[Any], held: Any, y: Any, h: Any) -> Any:
+    """The state after a step of length `h`, which is 0 with a derivative, from where it is `y` at the time `held`.
+
+    It is one of the classical Runge-Kutta method: its derivatives to the fourth order, in all that it reads, are those
+    of the solution (Hairer, Norsett and Wanner, "Solving Ordinary Differential Equations I", II.1).
+    """
+    a = f(held, y, values)
+    b = f(held + 0.5 * h, y + 0.5 * h * a, values)
+    c = f(held + 0.5 * h, y + 0.5 * h * b, values)
+    d = f(held + h, y + h * c, values)
+    return y + h * (a + 2 * b + 2 * c + d) / 6
 
 
 def odeint(
@@ -208,6 +224,10 @@ def odeint(
         )  # fmt: skip
     if full_output:
         raise MissingRuleError(f"odeint: full_output cannot be traced{place()}; leave it out")
+    if operand(y0).dtype.kind == "c":
+        raise TypeMismatchError(
+            f"odeint: complex states{place()} cannot be solved, as in SciPy; use solve_ivp, or two real states"
+        )
     inner = func if tfirst else lambda t, y, *rest: converted(func)(y, t, *rest)
     t = operand(t)
     tight = 1.49012e-8

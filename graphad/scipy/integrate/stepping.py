@@ -15,6 +15,7 @@ from graphad.scipy.integrate.explicit import Counts, Function, Options, Problem,
 from graphad.scipy.integrate.implicit import BDF, Radau
 
 SOLVERS: dict[str, Any] = {"RK45": RungeKutta, "RK23": RungeKutta, "DOP853": RungeKutta, "Radau": Radau, "BDF": BDF}
+IMPLICIT = ("Radau", "BDF")
 
 
 class Event(NamedTuple):

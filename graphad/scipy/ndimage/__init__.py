@@ -6,7 +6,7 @@ defined here are SciPy's.
 """
 
 from graphad.scipy._register import namespace
-from graphad.scipy.ndimage import filters, interpolation, measurements, morphology
+from graphad.scipy.ndimage import distances, filters, interpolation, measurements, morphology
 
-__all__ = ["filters", "interpolation", "measurements", "morphology"]
+__all__ = ["distances", "filters", "interpolation", "measurements", "morphology"]
 __getattr__ = namespace("scipy.ndimage")[1]

@@ -106,7 +106,11 @@ def _over(
     parts = neighbours(wide(x), sides, rule_of(name, mode), cval, chosen)
     total: Any = None
     for part, i in zip(parts, np.argwhere(chosen).tolist(), strict=True):
-        term = part * weights[tuple(i)]
+        w = weights[tuple(i)]
+        term = part * w
+        if not is_known:
+            # SciPy skips weights of 0; what is finite stays in the sum, for the weight's derivative.
+            term = np.where(np.logical_or(np.abs(w) > _EPSILON, np.isfinite(part)), term, 0.0)
         total = term if total is None else total + term
     return stored(wide(x) * 0.0 if total is None else total, dtype)
 

@@ -6,13 +6,17 @@ Labels must be known, since they decide what is counted; the results are differe
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphad.build import place
+from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, operand
+from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
 from graphad.ops.gather import ScatterAdd
 from graphad.scipy._register import namespace
@@ -27,12 +31,14 @@ _traced = namespace("scipy.ndimage")[0]
 class Regions(NamedTuple):
     """The elements of an image in regions, one region after the other.
 
-    `counts` has how many elements each region has; `shape` is that of the regions' index, None for a single region.
+    `counts` has how many elements each region has, `places` where each stands in the flat image; `shape` is that of
+    the regions' index, None for a single region.
     """
 
     values: Any
     counts: Any
     shape: tuple[int, ...] | None
+    places: Any
 
     def sums(self, values: Any) -> Any:
         """The sum of the values in each region, in double precision."""
@@ -42,6 +48,11 @@ class Regions(NamedTuple):
     def numbers(self) -> Any:
         """For each element the number of its region."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def centred(self) -> Any:
+        """The values less the mean of their region, in double precision."""
+        values = wide(self.values)
+        return values - np.take(self.sums(values) / np.maximum(self.counts, 1), self.numbers())
 
     def extremes(self, reduce: Any) -> Any:
         """The least or the greatest value of each region, 0 where there is none."""
@@ -59,7 +70,7 @@ class Regions(NamedTuple):
 def _regions(name: str, input: Any, labels: Any, index: Any) -> Regions:
     x = operand(input)
     if labels is None:
-        return Regions(x.reshape(-1), np.array([x.size]), None)
+        return Regions(x.reshape(-1), np.array([x.size]), None, np.arange(x.size))
     remedy = "give known ones, or sum where(labels == i, input, 0)"
     labels = given(name, labels, "a label array", remedy)
     shape = np.broadcast_shapes(x.shape, labels.shape)
@@ -72,7 +83,7 @@ def _regions(name: str, input: Any, labels: Any, index: Any) -> Regions:
         chosen = [np.flatnonzero(every == i) for i in index.ravel()]
     counts = np.array([len(c) for c in chosen])
     places = np.concatenate([np.zeros(0, int), *chosen])
-    return Regions(np.take(flat, places), counts, None if index is None or index.ndim == 0 else index.shape)
+    return Regions(np.take(flat, places), counts, None if index is None or index.ndim == 0 else index.shape, places)
 
 
 def _summed(regions: Regions, values: Any) -> Any:
@@ -110,16 +121,22 @@ def mean(input: Any, labels: Any = None, index: Any = None) -> Any:
 def variance(input: Any, labels: Any = None, index: Any = None) -> Any:
     """SciPy's `variance`, differentiable in the image."""
     regions = _regions("variance", input, labels, index)
-    values = wide(regions.values)
-    means = regions.sums(values) / np.maximum(regions.counts, 1)
-    centred = values - np.take(means, regions.numbers())
+    centred = regions.centred()
     return _summed(regions, centred * np.conj(centred)) / _counted(regions)
 
 
 @_traced
 def standard_deviation(input: Any, labels: Any = None, index: Any = None) -> Any:
-    """SciPy's `standard_deviation`, differentiable in the image where it is not 0."""
-    return np.sqrt(variance(input, labels, index))
+    """SciPy's `standard_deviation`, differentiable in the image; the derivative of equal elements is 0."""
+    regions = _regions("standard_deviation", input, labels, index)
+    counts = regions.counts
+    # A row for each region, filled up with zeros, whose length is the root of the sum of squares.
+    centred = np.concatenate([regions.centred(), np.zeros(1)])
+    column = np.arange(counts.max(initial=0))
+    inside = column < counts[:, None]
+    rows = np.where(inside, (np.cumsum(counts) - counts)[:, None] + column, len(regions.places))
+    found = np.linalg.norm(np.take(centred, rows), axis=1) / np.sqrt(counts)
+    return regions.shaped(found)
 
 
 @_traced
@@ -134,6 +151,58 @@ def maximum(input: Any, labels: Any = None, index: Any = None) -> Any:
     """SciPy's `maximum`, differentiable in the image where one element is greatest."""
     regions = _regions("maximum", input, labels, index)
     return regions.shaped(regions.extremes(np.maximum))
+
+
+@_traced
+def median(input: Any, labels: Any = None, index: Any = None) -> Any:
+    """SciPy's `median`, differentiable in the image: the middle element of each region, or the mean of the two."""
+    regions = _regions("median", input, labels, index)
+    starts = np.concatenate([[0], np.cumsum(regions.counts)])
+    found = []
+    for start, stop in itertools.pairwise(starts.tolist()):
+        # SciPy gives the least element of the whole image for an empty region, which no median is.
+        found.append(np.median(regions.values[start:stop]) if stop > start else np.full((), np.nan))
+    return regions.shaped(np.stack(found))
+
+
+def _positions(regions: Regions, reduce: Any) -> Any:
+    """The place in the image of the first element of each region that is the least or the greatest."""
+    starts = np.concatenate([[0], np.cumsum(regions.counts)])
+    found = []
+    for start, stop in itertools.pairwise(starts.tolist()):
+        first = take(regions.places[start:stop], reduce(regions.values[start:stop])) if stop > start else 0
+        found.append(cast(operand(first), np.dtype(np.int64)))
+    return np.stack(found)
+
+
+def _corners(regions: Regions, reduce: Any, shape: tuple[int, ...]) -> Any:
+    """The indices of such places: a tuple for each region."""
+    flat, found = _positions(regions, reduce), []
+    for axis, n in enumerate(shape):
+        found.append(flat // math.prod(shape[axis + 1 :]) % n)
+    if regions.shape is None:
+        return tuple([i[0] for i in found])
+    return [tuple([i[r] for i in found]) for r in range(len(regions.counts))]
+
+
+@_traced
+def minimum_position(input: Any, labels: Any = None, index: Any = None) -> Any:
+    """SciPy's `minimum_position`: the indices of the first element of each region that is least."""
+    return _corners(_regions("minimum_position", input, labels, index), np.argmin, operand(input).shape)
+
+
+@_traced
+def maximum_position(input: Any, labels: Any = None, index: Any = None) -> Any:
+    """SciPy's `maximum_position`: the indices of the first element of each region that is greatest."""
+    return _corners(_regions("maximum_position", input, labels, index), np.argmax, operand(input).shape)
+
+
+@_traced
+def extrema(input: Any, labels: Any = None, index: Any = None) -> Any:
+    """SciPy's `extrema`: least and greatest element of each region and their places, the first of each."""
+    regions, shape = _regions("extrema", input, labels, index), operand(input).shape
+    ends = [regions.shaped(regions.extremes(reduce)) for reduce in (np.minimum, np.maximum)]
+    return (*ends, *[_corners(regions, reduce, shape) for reduce in (np.argmin, np.argmax)])
 
 
 @_traced
@@ -222,3 +291,25 @@ def fourier_shift(input: Any, shift: Any, n: int = -1, axis: int = -1, output: A
     angle = builtins.sum(angles, np.zeros(()))
     dtype = _fourier_dtype("fourier_shift", input, output, True)
     return cast(x * (np.cos(angle) + 1j * np.sin(angle)), dtype)
+
+
+@_traced
+def fourier_ellipsoid(input: Any, size: Any, n: int = -1, axis: int = -1, output: Any = None) -> Any:
+    """SciPy's `fourier_ellipsoid` of 1 to 3 axes, differentiable in the transform and in `size`."""
+    from graphad.scipy.special import j1
+
+    x = wide(operand(input))
+    if x.ndim not in (1, 2, 3):
+        raise ShapeError(f"fourier_ellipsoid: an image of {x.ndim} axes{place()}; give one of 1 to 3")
+    sizes = sequence("fourier_ellipsoid", operand(size), x.ndim)
+    frequencies = _frequencies(x, n, axis_of(x, axis, "fourier_ellipsoid"))
+    parts = [(s * (math.pi / extent) * k) ** 2 for s, (k, extent) in zip(sizes, frequencies, strict=True)]
+    square = builtins.sum(parts, np.zeros(()))
+    none = square == 0
+    r = np.sqrt(np.where(none, 1.0, square))
+    if x.ndim == 1:
+        factor = np.sin(r) / r
+    else:
+        factor = 2.0 * j1(r) / r if x.ndim == 2 else 3.0 * (np.sin(r) - r * np.cos(r)) / r**3
+    dtype = _fourier_dtype("fourier_ellipsoid", input, output, False)
+    return cast(x * np.where(none, 1.0, factor), dtype)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axis_of, known
+from graphad.numpy._register import axis_of, is_active, known
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import DType
@@ -28,7 +28,7 @@ def unsupported(name: str, what: str, remedy: str) -> MissingRuleError:
 def given(name: str, value: Any, what: str, remedy: str) -> Any:
     """An argument that must be known while tracing, as a NumPy array."""
     array = known(value)
-    if array is None:
+    if array is None or is_active(value):
         raise unsupported(name, f"{what} that is traced itself", remedy)
     return array
 

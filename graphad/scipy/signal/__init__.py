@@ -1,7 +1,23 @@
 """`graphad.scipy.signal`: `scipy.signal` on traced values. The names that are not traced are SciPy's."""
 
 from graphad.scipy._register import namespace
-from graphad.scipy.signal import convolutions, filters, resampling, responses, spectral, waveforms
+from graphad.scipy.signal import (
+    convolutions,
+    design,
+    filters,
+    periodograms,
+    resampling,
+    responses,
+    simulation,
+    spectral,
+    splines,
+    systems,
+    waveforms,
+    windows,
+)
 
-__all__ = ["convolutions", "filters", "resampling", "responses", "spectral", "waveforms"]
+__all__ = [
+    "convolutions", "design", "filters", "periodograms", "resampling", "responses", "simulation", "spectral", "splines",
+    "systems", "waveforms", "windows",
+]  # fmt: skip
 __getattr__ = namespace("scipy.signal")[1]

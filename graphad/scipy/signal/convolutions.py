@@ -8,19 +8,22 @@ import numpy as np
 
 from graphad.api.loops import scan
 from graphad.build import place
-from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import axes_of, axis_of, float_dtype, operand
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.numpy._register import axes_of, axis_of, dtype_of, float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
+from graphad.scipy.signal.direct import correlated, filtered
 
 _traced = namespace("scipy.signal")[0]
 
 
 def _full(a: Any, b: Any, name: str, axes: Any = None) -> tuple[Any, Any, Any, Any]:
-    """The full convolution of arrays of one rank over axes, by Fourier transforms if there is more than one.
+    """The full convolution of arrays of one rank over axes, by Fourier transforms.
 
     The other axes are broadcast. The operands and the axes, spelled out, come as well.
     """
+    from scipy.fft import next_fast_len
+
     a, b = operand(a), operand(b)
     if a.ndim != b.ndim:
         raise ShapeError(f"{name}: arrays of {a.ndim} and {b.ndim} axes; they must have as many")
@@ -29,14 +32,13 @@ def _full(a: Any, b: Any, name: str, axes: Any = None) -> tuple[Any, Any, Any, A
         raise ShapeError(f"{name}: {list(a.shape)} and {list(b.shape)} are not broadcast beside the axes {axes}")
     if not axes:
         return a * b, a, b, axes
-    if a.ndim == 1:
-        return np.convolve(a, b), a, b, axes
-    shape = [a.shape[i] + b.shape[i] - 1 for i in axes]
-    if "c" in (a.dtype.kind, b.dtype.kind):
-        return np.fft.ifftn(np.fft.fftn(a, shape, axes) * np.fft.fftn(b, shape, axes), shape, axes), a, b, axes
-    found = np.fft.irfftn(np.fft.rfftn(a, shape, axes) * np.fft.rfftn(b, shape, axes), shape, axes)
-    whole = a.dtype.kind in "iu" and b.dtype.kind in "iu"
-    return (cast(np.rint(found), np.result_type(a.dtype, b.dtype)) if whole else found), a, b, axes
+    real = "c" not in (a.dtype.kind, b.dtype.kind)
+    there, back = (np.fft.rfftn, np.fft.irfftn) if real else (np.fft.fftn, np.fft.ifftn)
+    whole = [a.shape[i] + b.shape[i] - 1 for i in axes]
+    shape = [next_fast_len(n, real) for n in whole]
+    found = back(there(a, shape, axes) * there(b, shape, axes), shape, axes)
+    ends = dict(zip(axes, whole, strict=True))
+    return found[tuple(slice(ends.get(i)) for i in range(a.ndim))], a, b, axes
 
 
 def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
@@ -55,10 +57,51 @@ def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
     return found[tuple(slice(min(m, n) - 1, max(m, n)) for m, n in ends)]
 
 
+def _direct(a: Any, b: Any, mode: str, name: str) -> Any:
+    """The convolution over all axes as the sum of all products, with zeros around `a`, as SciPy's loop has it."""
+    if a.ndim == 1:
+        found = np.convolve(a, b)
+        return _cut(found, a, b, (0,), mode, name)
+    dtype = dtype_of(a, b)
+    if mode == "valid":
+        if not all(m >= k for m, k in zip(a.shape, b.shape, strict=True)):
+            a, b = b, a
+            if not all(m >= k for m, k in zip(a.shape, b.shape, strict=True)):
+                shapes = f"{list(b.shape)} and {list(a.shape)}"
+                raise ShapeError(f"{name}: for mode 'valid' one of {shapes}{place()} must hold the other")
+        return correlated(cast(a, dtype), np.flip(cast(b, dtype)))
+    smaller = min(a, b, key=lambda x: x.size)
+    wide = a if smaller is b else b
+    padded = np.pad(cast(wide, dtype), [(k - 1, k - 1) for k in smaller.shape])
+    return _cut(correlated(padded, np.flip(cast(smaller, dtype))), a, b, range(a.ndim), mode, name)
+
+
 @_traced
 def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
-    """SciPy's `convolve` of arrays of any number of axes."""
-    return _cut(*_full(in1, in2, "convolve"), mode, "convolve")
+    """SciPy's `convolve` of arrays of any number of axes, by the method that SciPy chooses for such arrays.
+
+    NaN and infinities stay where they are if that is `"direct"`; by Fourier transforms they reach everything.
+    """
+    from scipy.signal import choose_conv_method
+
+    a, b = operand(in1), operand(in2)
+    if method not in ("auto", "direct", "fft"):
+        raise ValueError(f"convolve: method={method!r}{place()} is none of 'auto', 'direct' and 'fft'")
+    if mode not in ("full", "same", "valid"):
+        raise ValueError(f"convolve: mode={mode!r}{place()} is none of 'full', 'same' and 'valid'")
+    if a.ndim != b.ndim:
+        raise ShapeError(f"convolve: arrays of {a.ndim} and {b.ndim} axes; they must have as many")
+    if a.ndim == 0:
+        return a * b
+    dtype = dtype_of(a, b)
+    if method == "auto":
+        blank = np.zeros((), dtype)
+        exact = dtype.kind in "iub"
+        method = "direct" if exact else choose_conv_method(*(np.broadcast_to(blank, x.shape) for x in (a, b)), mode)
+    if method == "direct":
+        return _direct(a, b, mode, "convolve")
+    found = _cut(*_full(cast(a, float_dtype(a)), cast(b, float_dtype(b)), "convolve"), mode, "convolve")
+    return cast(np.rint(found) if dtype.kind in "iu" else found, dtype)
 
 
 @_traced
@@ -73,7 +116,8 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 @_traced
 def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
     """SciPy's `correlate`: the convolution with the second array reversed and conjugated."""
-    return convolve(in1, np.conj(np.flip(operand(in2))), mode)
+    kernel = np.flip(operand(in2))
+    return convolve(in1, np.conj(kernel) if kernel.dtype.kind == "c" else kernel, mode, method)
 
 
 @_traced
@@ -82,14 +126,15 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
 
     Differentiable in the coefficients, the signal and the first state `zi`, with which the last state comes as well.
     """
-    b, a, x = (operand(v) for v in (b, a, x))
+    b, a, x = np.atleast_1d(operand(b)), np.atleast_1d(operand(a)), operand(x)
     dtype = float_dtype(b, a, x)
     b, a, x = (cast(v, dtype) for v in (b, a, x))
     if b.ndim != 1 or a.ndim != 1:
         raise ShapeError(f"lfilter: coefficients of shapes {list(b.shape)} and {list(a.shape)} must be vectors")
     axis = axis_of(x, axis, "lfilter")
     rows = np.moveaxis(x, axis, 0)
-    order = max(b.shape[0], a.shape[0]) - 1
+    coefficients = a.shape[0]
+    order = max(b.shape[0], coefficients) - 1
     b = np.pad(b / a[0], (0, order + 1 - b.shape[0]))
     a = np.pad(a / a[0], (0, order + 1 - a.shape[0]))
     wide = (order, *(1,) * (rows.ndim - 1))
@@ -99,9 +144,10 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     else:
         state = np.broadcast_to(cast(np.moveaxis(operand(zi), axis, 0), dtype), (order, *rows.shape[1:]))
 
+    if coefficients == 1:
+        return _without_feedback(rows, b, None if zi is None else state, axis)
+
     def step(state: Any, row: Any) -> tuple[Any, Any]:
-        if order == 0:
-            return state, b[0] * row
         y = b[0] * row + state[0]
         shifted = np.concatenate([state[1:], np.zeros((1, *state.shape[1:]), dtype)])
         return shifted + ahead * row - back * y, y
@@ -109,6 +155,16 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     last, ys = scan(step, state, rows)
     found = np.moveaxis(ys, 0, axis)
     return found if zi is None else (found, np.moveaxis(last, 0, axis))
+
+
+def _without_feedback(rows: Any, b: Any, state: Any, axis: int) -> Any:
+    """The sums of products of a filter with one coefficient `a`; with a first state the last one comes as well."""
+    if state is None:
+        return np.moveaxis(filtered(rows, b), 0, axis)
+    n, order = rows.shape[0], b.shape[0] - 1
+    rest = [(0, 0)] * (rows.ndim - 1)
+    whole = filtered(np.pad(rows, [(0, order), *rest]), b) + np.pad(state, [(0, n), *rest])
+    return np.moveaxis(whole[:n], 0, axis), np.moveaxis(whole[n:], 0, axis)
 
 
 @_traced
@@ -128,6 +184,8 @@ def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwr
 def hilbert(x: Any, N: int | None = None, axis: int = -1) -> Any:
     """SciPy's `hilbert`: the analytic signal, by a Fourier transform without its negative frequencies."""
     x = operand(x)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"hilbert: takes real numbers, not {x.type}{place()}")
     n = x.shape[axis] if N is None else N
     weights = np.zeros(n)
     weights[0] = 1

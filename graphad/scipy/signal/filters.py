@@ -12,11 +12,12 @@ import numpy as np
 
 from graphad.api.loops import scan
 from graphad.build import place
-from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import axis_of, float_dtype, known, operand
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.numpy._register import axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
 from graphad.scipy.signal.convolutions import convolve, correlate, fftconvolve, lfilter
+from graphad.scipy.signal.direct import correlated
 from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, sections, vector
 from graphad.scipy.signal.resampling import resample_poly, upfirdn
 
@@ -74,7 +75,8 @@ def lfiltic(b: Any, a: Any, y: Any, x: Any = None) -> Any:
         values = np.pad(values, (0, m - values.shape[0]))
         # Entry i is the sum of taps[i + 1 + k] values[k].
         rows = framed(np.pad(cast(taps, dtype)[1:], (0, max(m - 1, 0))), m) if m else np.zeros((0, 0), dtype)
-        state = state + sign * np.pad(rows @ values, (0, order - m))
+        formed = np.add.outer(np.arange(m), np.arange(m)) < m
+        state = state + sign * np.pad(np.sum(np.where(formed, rows * values, 0.0), axis=1), (0, order - m))
     return state / cast(a, dtype)[0]
 
 
@@ -252,6 +254,8 @@ def medfilt2d(input: Any, kernel_size: Any = 3) -> Any:
 def _medians(x: Any, kernel_size: Any, name: str) -> Any:
     x = operand(x)
     x = x.reshape(1) if x.ndim == 0 else x
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"{name}: complex numbers{place()} have no median; filter .real and .imag")
     sizes = [int(k) for k in np.broadcast_to(3 if kernel_size is None else kernel_size, x.ndim)]
     if any(k % 2 == 0 for k in sizes):
         raise ValueError(f"{name}: kernel_size={kernel_size!r}{place()} must be odd")
@@ -273,11 +277,13 @@ def _image(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, turned:
             shapes = f"{list(b.shape)} and {list(a.shape)}"
             raise ShapeError(f"{name}: for mode 'valid' one of {shapes}{place()} must hold the other")
     (m, n), (k, l) = a.shape, b.shape
-    kernel = np.conj(np.flip(b)) if turned else b
+    kernel = np.flip(b) if turned else b
+    kernel = np.conj(kernel) if turned and b.dtype.kind == "c" else kernel
     if mode != "valid":
         a = extended(a, k - 1, k - 1, edges[boundary], fillvalue)
         a = extended(a.T, l - 1, l - 1, edges[boundary], fillvalue).T
-    found = convolve(a, kernel, "valid")
+    dtype = dtype_of(a, kernel)
+    found = correlated(cast(a, dtype), np.flip(cast(kernel, dtype)))
     if mode == "same":
         i, j = (k // 2, l // 2) if turned else ((k - 1) // 2, (l - 1) // 2)
         found = found[i : i + m, j : j + n]
@@ -318,10 +324,10 @@ def deconvolve(signal: Any, divisor: Any) -> Any:
 @_traced
 def hilbert2(x: Any, N: Any = None, axes: Any = (-2, -1)) -> Any:
     """SciPy's `hilbert2`: the analytic signal of an image, of the frequencies that are positive in both axes."""
-    x = floating(x)
+    x = np.atleast_2d(floating(x))
     if x.dtype.kind == "c":
         raise TypeError(f"hilbert2: takes real numbers, not {x.type}{place()}")
-    if x.ndim < 2 or len(axes) != 2:
+    if len(axes) != 2:
         raise ShapeError(f"hilbert2: axes={axes!r} of an array of {x.ndim} axes{place()}; give two different ones")
     first, second = (axis_of(x, i, "hilbert2") for i in axes)
     sizes = (x.shape[first], x.shape[second]) if N is None else (N, N) if np.ndim(N) == 0 else tuple(N)

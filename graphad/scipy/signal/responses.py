@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.polynomial import Polynomial
 
+from graphad.api.call import ShapeDtype
+from graphad.api.custom import pure_callback, stop_gradient
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, known
+from graphad.numpy._register import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import namespace
 from graphad.scipy.signal.edges import floating, sections, vector
@@ -90,22 +92,55 @@ def sosfreqz(*args: Any, **kwargs: Any) -> Any:
     return freqz_sos(*args, **kwargs)
 
 
+def _chosen(num: Any, den: Any, worN: Any, kind: str, name: str) -> Any:
+    """The frequencies that are given, or those that SciPy chooses: by powers of 10 that do not move with the roots."""
+    count = _count(worN, 200)
+    if count is None:
+        return vector(worN, name, "worN")
+
+    def found(num: Any, den: Any) -> Any:
+        from scipy.signal import findfreqs
+
+        return findfreqs(num, den, count, kind)
+
+    if known(num) is not None and known(den) is not None:
+        return found(known(num), known(den))
+    return pure_callback(found, ShapeDtype((count,), float), stop_gradient(num), stop_gradient(den))
+
+
+def _from_roots(x: Any, roots: Any) -> Any:
+    """The product of the distances from the roots."""
+    return np.prod(x[:, None] - roots, axis=1)
+
+
+@_traced
+def freqs_zpk(z: Any, p: Any, k: Any, worN: Any = 200) -> Any:
+    """SciPy's `freqs_zpk`: the frequencies, and the response of an analogue filter of zeros, poles and gain."""
+    z, p = (np.atleast_1d(operand(x)) for x in (z, p))
+    w = _chosen(z, p, worN, "zp", "freqs_zpk")
+    s = 1j * w
+    return w, k * _from_roots(s, z) / _from_roots(s, p)
+
+
+@_traced
+def freqz_zpk(z: Any, p: Any, k: Any, worN: Any = 512, whole: bool = False, fs: Any = 2 * math.pi) -> Any:
+    """SciPy's `freqz_zpk`: the frequencies, and the response of a digital filter of zeros, poles and gain."""
+    z, p = (np.atleast_1d(operand(x)) for x in (z, p))
+    count = _count(worN, 512)
+    if count is None:
+        w = floating(vector(worN, "freqz_zpk", "worN")) * (2 * math.pi) / fs
+    else:
+        w = np.linspace(0, (2 if whole else 1) * math.pi, count, endpoint=False)
+    at = np.exp(1j * w)
+    return w * (fs / (2 * math.pi)), k * _from_roots(at, z) / _from_roots(at, p)
+
+
 @_traced
 def freqs(b: Any, a: Any, worN: Any = 200, plot: Any = None) -> Any:
     """SciPy's `freqs`: the frequencies `worN`, and the analogue filter's response at each."""
     _unplotted(plot, "freqs")
     b, a = vector(b, "freqs", "b"), vector(a, "freqs", "a")
-    count = _count(worN, 200)
-    if count is None:
-        w = vector(worN, "freqs", "worN")
-    else:
-        from scipy.signal import findfreqs
-
-        if known(b) is None or known(a) is None:
-            raise MissingRuleError(
-                f"freqs: the frequencies depend on the roots of b and a{place()}; give worN as array"
-            )
-        w = findfreqs(known(b), known(a), count)
+    w = _chosen(b, a, worN, "ba", "freqs")
     s = 1j * w
     return w, np.polyval(b, s) / np.polyval(a, s)
 

@@ -5,7 +5,7 @@ have counterparts here. The names that are not traced are SciPy's.
 """
 
 from graphad.scipy._register import namespace
-from graphad.scipy.special import functions, orders
+from graphad.scipy.special import functions, nodes, orders
 
-__all__ = ["functions", "orders"]
+__all__ = ["functions", "nodes", "orders"]
 __getattr__ = namespace("scipy.special")[1]

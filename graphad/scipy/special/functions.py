@@ -85,10 +85,11 @@ def sinc(x: Any) -> Any:
 
 @_traced
 def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
-    """SciPy's `zeta`, Riemann's or Hurwitz's of `q`, in which it has a derivative."""
+    """SciPy's `zeta`: Riemann's, continued below 1, or Hurwitz's of `q`."""
+    from graphad.ops.higher import riemann_zeta
     from graphad.ops.higher import zeta as hurwitz
 
-    return hurwitz(x, 1.0 if q is None else q)
+    return riemann_zeta(x) if q is None else hurwitz(x, q)
 
 
 @_traced

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError
+from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import float_dtype, operand
 from graphad.ops import legendre
 from graphad.ops.elementwise import cast
@@ -91,6 +91,24 @@ ivp, kvp = _prime("ivp", "iv", 1.0), _prime("kvp", "kv", 1.0, -0.5)
 h1vp, h2vp = _prime("h1vp", "hankel1", -1.0), _prime("h2vp", "hankel2", -1.0)
 
 
+def _riccati(name: str, kind: str) -> Any:
+    """`x` times the spherical Bessel functions of the orders 0 to `n`, and the derivatives."""
+
+    def function(n: int, x: Any) -> Any:
+        orders, x = np.arange(max(int(n), 1) + 1)[: int(n) + 1], operand(x)
+        if x.ndim:
+            raise ShapeError(f"{name}: the argument must be a number, not an array of {x.ndim} axes")
+        values = spherical(kind, orders, x)
+        return x * values, values + x * spherical(kind, orders, x, True)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"SciPy's `{name}`: `x` times `spherical_{kind}` of the orders 0 to `n`, and its derivatives."
+    return _traced(function)
+
+
+riccati_jn, riccati_yn = _riccati("riccati_jn", "jn"), _riccati("riccati_yn", "yn")
+
+
 # -- Legendre functions, spherical harmonics, polynomials ---------------------------------------------------------
 
 
@@ -98,6 +116,12 @@ h1vp, h2vp = _prime("h1vp", "hankel1", -1.0), _prime("h2vp", "hankel2", -1.0)
 def legendre_p(n: Any, z: Any, *, diff_n: int = 0) -> Any:
     """SciPy's `legendre_p` of known degrees, with derivatives along a new first axis."""
     return legendre.legendre_p(n, operand(z), diff_n)
+
+
+@_traced
+def legendre_p_all(n: int, z: Any, *, diff_n: int = 0) -> Any:
+    """SciPy's `legendre_p_all`: of the degrees 0 to `n` along the second axis, after that of the derivatives."""
+    return np.stack([legendre.legendre_p(k, operand(z), diff_n) for k in range(int(n) + 1)], axis=1)
 
 
 @_traced

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.ops.bessel import i0e
 from graphad.ops.composed import chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri
+from graphad.ops.entropies import xlog1py, xlogy
 from graphad.ops.higher import stdtr, stdtrit
 from graphad.ops.special import (
     betainc,
@@ -32,8 +33,6 @@ from graphad.ops.special import (
     ndtr,
     ndtri,
     psi,
-    xlog1py,
-    xlogy,
 )  # fmt: skip
 from graphad.scipy.stats.distribution import Continuous
 

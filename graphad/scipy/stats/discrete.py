@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ops.composed import bdtr, bdtrc, nbdtr, nbdtrc, pdtr, pdtrc
-from graphad.ops.special import betaln, gammaln, xlog1py, xlogy
+from graphad.ops.composed import bdtr, bdtrc, binomial, pdtr, pdtrc
+from graphad.ops.entropies import xlog1py, xlogy
+from graphad.ops.rounding import floored
+from graphad.ops.special import betainc, betaincc, betaln, gammaln
 from graphad.scipy.stats.distribution import Discrete
 
 
@@ -26,7 +28,8 @@ poisson = Discrete(
 binom = Discrete(
     "binom", "n p",
     lambda k, n, p: gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, p) + xlog1py(n - k, -p),
-    cdf=bdtr, sf=bdtrc, mean=lambda n, p: n * p, var=lambda n, p: n * p * (1 - p), support=lambda n, p: (0.0, n),
+    cdf=lambda k, n, p: binomial(k, n, p, False), sf=lambda k, n, p: binomial(k, n, p, True),
+    mean=lambda n, p: n * p, var=lambda n, p: n * p * (1 - p), support=lambda n, p: (0.0, n),
     proper=lambda n, p: np.logical_and(np.logical_and(n >= 0, n == np.floor(n)), _probability(p)),
 )  # fmt: skip
 bernoulli = Discrete(
@@ -36,7 +39,9 @@ bernoulli = Discrete(
 )  # fmt: skip
 nbinom = Discrete(
     "nbinom", "n p",
-    lambda k, n, p: gammaln(n + k) - gammaln(k + 1) - gammaln(n) + n * np.log(p) + xlog1py(k, -p), cdf=nbdtr, sf=nbdtrc,
+    lambda k, n, p: gammaln(n + k) - gammaln(k + 1) - gammaln(n) + n * np.log(p) + xlog1py(k, -p),
+    cdf=lambda k, n, p: betainc(1.0 * n, floored(k) + 1.0, p),
+    sf=lambda k, n, p: betaincc(1.0 * n, floored(k) + 1.0, p),
     mean=lambda n, p: n * (1 - p) / p, var=lambda n, p: n * (1 - p) / p**2, support=(0.0, np.inf),
     proper=lambda n, p: np.logical_and(n > 0, np.logical_and(p > 0, p <= 1)),
 )  # fmt: skip

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
-from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.build import current_builder, place
+from graphad.errors import ControlFlowError, MissingRuleError, TypeMismatchError
 from graphad.numpy._register import float_dtype, located_errors, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy._register import holds_traced
@@ -57,6 +57,8 @@ class Base:
 
         def call(*args: Any, **kwargs: Any) -> Any:
             if not holds_traced((args, kwargs)):
+                if method == "rvs" and not isinstance(kwargs.get("random_state"), (int, np.integer)):
+                    self._refuse_draws()
                 return original(*args, **kwargs)
             if handler is None:
                 remedy = "draw with graphad.random" if method == "rvs" else f"{', '.join(self.methods)} can be"
@@ -64,6 +66,15 @@ class Base:
             return handler(*args, **kwargs)
 
         return call
+
+    def _refuse_draws(self) -> None:
+        """Raise `ControlFlowError` where what is drawn would be the same at every run."""
+        builder = current_builder()
+        if builder is not None and builder.staged:
+            raise ControlFlowError(
+                f"scipy.stats.{self.name} frozen draws random numbers under jit{place()}, which would be the same "
+                f"in every call; write scipy.stats.{self.name}.rvs(..., random_state=rng), or use graphad.random"
+            )
 
 
 class _Univariate(Base):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
-from graphad.numpy._register import operand
-from graphad.ops.special import gammaln, xlogy
+from graphad.build import place
+from graphad.errors import ShapeError, TypeMismatchError
+from graphad.numpy._register import float_dtype, operand
+from graphad.ops.elementwise import cast
+from graphad.ops.entropies import xlogy
+from graphad.ops.special import gammaln
 from graphad.scipy.special import multigammaln
 from graphad.scipy.stats.distribution import Base
 
@@ -21,10 +25,18 @@ class _Multivariate(Base):
         return np.exp(self._logpdf(*args, **kwargs))
 
 
+def _real(x: Any) -> Any:
+    """An argument as an array of real numbers."""
+    x = operand(x)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"a distribution of real numbers is given complex ones{place()}; give their .real")
+    return x
+
+
 def _whitened(x: Any, mean: Any, cov: Any) -> tuple[Any, Any, int]:
     """The squared Mahalanobis distance of vectors along the last axis, the log determinant, and the dimension."""
-    cov = operand(1.0 if cov is None else cov)
-    x, mean = operand(x), operand(0.0 if mean is None else mean)
+    cov = _real(1.0 if cov is None else cov)
+    x, mean = _real(x), _real(0.0 if mean is None else mean)
     d = max(mean.size if mean.ndim else 1, cov.shape[-1] if cov.ndim else 1)
     if cov.ndim < 2:
         cov = np.eye(d) * cov
@@ -47,7 +59,7 @@ class _Normal(_Multivariate):
 
     def _logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Any:
         distance, log_det, d = _whitened(x, mean, cov)
-        return -0.5 * (d * math.log(2 * math.pi) + log_det + distance)
+        return np.squeeze(-0.5 * (d * math.log(2 * math.pi) + log_det + distance))
 
 
 class _Student(_Multivariate):
@@ -55,54 +67,70 @@ class _Student(_Multivariate):
 
     def _logpdf(self, x: Any, loc: Any = None, shape: Any = 1, df: Any = 1) -> Any:
         distance, log_det, d = _whitened(x, loc, shape)
-        df = operand(df) * 1.0
+        df = _real(df) * 1.0
         constant = gammaln((df + d) / 2) - gammaln(df / 2) - d / 2 * np.log(df * math.pi)
-        return constant - 0.5 * log_det - (df + d) / 2 * np.log1p(distance / df)
+        return np.squeeze(constant - 0.5 * log_det - (df + d) / 2 * np.log1p(distance / df))
 
 
 class _Dirichlet(_Multivariate):
     """SciPy's `dirichlet`: `x` has its components along the first axis, of which the last may be left out."""
 
     def _logpdf(self, x: Any, alpha: Any) -> Any:
-        x, alpha = operand(x), operand(alpha)
+        x, alpha = _real(x), _real(alpha)
         if x.shape[0] == alpha.shape[0] - 1:
             x = np.concatenate([x, 1.0 - np.sum(x, axis=0, keepdims=True)])
         if x.shape[0] != alpha.shape[0]:
             raise ShapeError(f"dirichlet: x {list(x.shape)} does not fit alpha {list(alpha.shape)}")
         powers = xlogy((alpha - 1).reshape(-1, *(1,) * (x.ndim - 1)), x)
-        return np.sum(powers, axis=0) + gammaln(np.sum(alpha)) - np.sum(gammaln(alpha))
+        return np.squeeze(np.sum(powers, axis=0) + gammaln(np.sum(alpha)) - np.sum(gammaln(alpha)))
 
 
 class _Wishart(_Multivariate):
-    """SciPy's `wishart` and, by `inverse`, `invwishart`, of one matrix."""
+    """SciPy's `wishart` and, by `inverse`, `invwishart`: of one matrix, or of those along the last of three axes."""
 
     def __init__(self, name: str, inverse: bool) -> None:
         super().__init__(name)
         self.inverse = inverse
 
     def _logpdf(self, x: Any, df: Any, scale: Any) -> Any:
-        x, scale = np.atleast_2d(operand(x)), np.atleast_2d(operand(scale))
+        x, scale, df = _real(x), _real(1.0 if scale is None else scale), _real(df) * 1.0
+        scale = np.diag(scale) if scale.ndim == 1 else np.atleast_2d(scale)
         d = scale.shape[-1]
-        df = operand(df) * 1.0
+        if x.ndim == 3:
+            x = np.moveaxis(x, -1, 0)
+        elif x.ndim < 2:
+            x = x.reshape(-1, 1, 1) if d == 1 else x * np.eye(d)
+        if scale.shape != (d, d) or x.shape[-2:] != (d, d):
+            raise ShapeError(f"{self.name}: x {list(x.shape)} does not fit a scale {list(scale.shape)}")
         log_x, log_scale = np.linalg.slogdet(x)[1], np.linalg.slogdet(scale)[1]
         constant = -0.5 * df * d * math.log(2) - multigammaln(df / 2, d)
+        scale = np.broadcast_to(scale, x.shape)
         if self.inverse:
-            trace = np.trace(np.linalg.solve(x, scale))
-            return constant + 0.5 * df * log_scale - 0.5 * (df + d + 1) * log_x - 0.5 * trace
-        trace = np.trace(np.linalg.solve(scale, x))
-        return constant - 0.5 * df * log_scale + 0.5 * (df - d - 1) * log_x - 0.5 * trace
+            trace = np.trace(np.linalg.solve(x, scale), axis1=-2, axis2=-1)
+            return np.squeeze(constant + 0.5 * df * log_scale - 0.5 * (df + d + 1) * log_x - 0.5 * trace)
+        trace = np.trace(np.linalg.solve(scale, x), axis1=-2, axis2=-1)
+        return np.squeeze(constant - 0.5 * df * log_scale + 0.5 * (df - d - 1) * log_x - 0.5 * trace)
 
 
 class _Multinomial(Base):
-    """SciPy's `multinomial`: counts along the last axis."""
+    """SciPy's `multinomial`: counts along the last axis. Where probabilities do not sum to 1, SciPy adjusted the last
+    one up to version 1.17, and gives NaN since."""
 
     methods = ("logpmf", "pmf")
 
     def _logpmf(self, x: Any, n: Any, p: Any) -> Any:
-        x, p, n = operand(x), operand(p), operand(n)
-        total = np.sum(x, axis=-1)
+        x, p, n = _real(x), _real(p), _real(n)
+        p = cast(p, float_dtype(p))
+        off = np.abs(1 - np.sum(p, axis=-1, keepdims=True)) > 10 * np.finfo(p.dtype).eps
+        if np.lib.NumpyVersion(version("scipy")) < "1.18.0":
+            rest = 1 - np.sum(p[..., :-1], axis=-1, keepdims=True)
+            p = np.concatenate([p[..., :-1], np.where(off, rest, p[..., -1:])], axis=-1)
+            off = np.zeros_like(off)
+        whole = np.all(np.logical_and(x >= 0, np.floor(x) == x), axis=-1)
+        inside = np.logical_and(np.sum(x, axis=-1) == n, whole)
         found = gammaln(n + 1.0) + np.sum(xlogy(x, p) - gammaln(x + 1.0), axis=-1)
-        return np.where(np.logical_and(total == n, np.all(x >= 0, axis=-1)), found, -np.inf)
+        outside = np.logical_or(n < 0, np.any(off | (p < 0) | (p > 1), axis=-1))
+        return np.where(outside, np.nan, np.where(inside, found, -np.inf))
 
     def _pmf(self, x: Any, n: Any, p: Any) -> Any:
         return np.exp(self._logpmf(x, n, p))

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import as_array
-from graphad.build import describe_location, user_location
+from graphad.api.call import as_array, check_callable
+from graphad.build import describe_location, is_internal, user_location
 from graphad.errors import TypeMismatchError
 from graphad.ops.effects import DebugCallback
 from graphad.trace import apply
+from graphad.tracebacks import boundary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +37,13 @@ class _Called:
         self.function(*args, **kwargs)
 
 
+@boundary
 def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """Call a Python function with arrays for what it does; what it returns is dropped.
 
     Arguments are trees of arrays; a number comes as a NumPy scalar. An error that it raises ends the run.
     """
+    check_callable("debug.callback", callback)
     leaves, treedef = tree.flatten((args, kwargs))
     apply(DebugCallback(_Called(callback, treedef)), [as_array(x) for x in leaves])
 
@@ -81,6 +84,7 @@ class _Anything:
 _FORMATTER = _Formatter()
 
 
+@boundary
 def print(fmt: str, *args: Any, **kwargs: Any) -> None:
     """Print a format string with the values of arrays, at every run: `debug.print("x = {}, s = {s:.3f}", x, s=s)`.
 
@@ -131,6 +135,8 @@ def breakpoint() -> None:
     `KeyboardInterrupt`. Assigning to a variable changes nothing in the run.
     """
     frame = sys._getframe(1)
+    while is_internal(frame.f_code) and frame.f_back is not None:
+        frame = frame.f_back
     traced: dict[str, Any] = {}
     others: dict[str, Any] = {}
     for name, value in frame.f_locals.items():

@@ -1,0 +1,81 @@
+"""What a loop carries, one by one: slots that an iteration binds anew, and arrays that it changes in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphad import tree
+from graphad.api.conversion.heap import UNSET, Slot
+from graphad.api.conversion.parts import Part, is_number, is_weak, kind
+from graphad.graph import Value
+from graphad.numpy.layouts import UNKNOWN, laid, standing
+from graphad.trace import Tracer
+
+
+class Carried:
+    """One slot that the loop changes: its value before the loop, within an iteration, and after one.
+
+    `inputs` has a traced value for each leaf that is a number, `None` for those that stay as they are.
+    """
+
+    def __init__(self, slot: Slot, value: Any) -> None:
+        self.slot = slot
+        self.value = value
+        self.after: Any = UNSET
+        self.inputs: list[Tracer | None] = []
+        self.entered: list[Value | None] = []
+        self.results: list[Any] = []
+        self.unlike: set[int] = set()  # the leaves that lie in memory otherwise after an iteration
+
+    def enter(self, part: Part) -> list[Tracer | None]:
+        """Put fresh inputs of a piece in the slot."""
+        if self.value is UNSET:
+            self.slot.container.write(self.slot.key, UNSET)
+            return []
+        self.leaves, self.treedef = tree.flatten(self.value)
+        paths = tree.paths(self.value, self.slot.path)
+        inputs = [
+            part.input(kind(x), path, is_weak(x)) if is_number(x) else None
+            for x, path in zip(self.leaves, paths, strict=True)
+        ]
+        for i, (x, new) in enumerate(zip(self.leaves, inputs, strict=True)):
+            laid(standing(new, [x]), UNKNOWN if i in self.unlike else None)
+        given = [x if new is None else new for x, new in zip(self.leaves, inputs, strict=True)]
+        self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, given))
+        return inputs
+
+    def _varies(self, i: int) -> bool:
+        x, new = self.inputs[i], self.results[i]
+        return new is not x or (x is not None and x.value is not self.entered[i])
+
+    def varying(self) -> list[int]:
+        """The positions of the leaves that an iteration changes."""
+        return [i for i, x in enumerate(self.inputs) if x is not None and self._varies(i)]
+
+    def constant(self) -> list[int]:
+        """The positions of the leaves that are numbers and that no iteration changes."""
+        return [i for i, x in enumerate(self.inputs) if x is not None and not self._varies(i)]
+
+    def written(self, i: int) -> bool:
+        """Whether an iteration wrote to the array that stood for a leaf."""
+        x = self.inputs[i]
+        return x is not None and x.value is not self.entered[i]
+
+
+class Changed:
+    """An array that the loop changes in place: the input that stands for it, and what it is after an iteration."""
+
+    def __init__(self, x: Tracer) -> None:
+        self.x = x
+        self.input: Value | None = None
+        self.after: Value | None = None
+
+    def enter(self, part: Part) -> Value:
+        """Let an input of a piece stand for it."""
+        value = part.builder.input(self.x.type, self.x.__dict__.get("label"))
+        part.builder.enter(self.x, value)
+        return value
+
+    @property
+    def varies(self) -> bool:
+        return self.after is not self.input

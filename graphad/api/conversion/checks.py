@@ -1,0 +1,158 @@
+"""`assert` and `raise` where what decides is known at run time only: checks of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from graphad.api.conversion.functions import call
+from graphad.api.conversion.parts import describe, shown, staged, truth
+from graphad.api.conversion.texts import Text
+from graphad.build import current_builder
+from graphad.errors import ControlFlowError
+from graphad.literals import OpaqueAttributeError, plain
+from graphad.ops.checks import Check, name_of
+from graphad.trace import Tracer, apply
+
+_GIVEN = "graphad@"
+"""The attribute of an exception that holds the arguments that it was made with."""
+
+
+def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -> bool:
+    """The test of an assert statement. One that is known at run time only becomes a check, and passes."""
+    builder = current_builder()
+    if builder is not None and not builder.checks:
+        return True
+    held = truth(test(), "the assert statement")
+    if not isinstance(held, Tracer):
+        if held or message is None or not staged():
+            return bool(held)
+        told = message()
+        if not isinstance(told, (Tracer, Text)):
+            return False
+        # What it says is known at run time only.
+        record(False, AssertionError, (told,), {})
+        return True
+    _refuse_handled(AssertionError, "is raised by an assert statement whose test is known at run time only")
+    record(held, AssertionError, () if message is None else (message(),), {})
+    return True
+
+
+def exception(cls: Any) -> Callable[..., Any]:
+    """What a raise statement calls in place of an exception's class. The exception remembers its arguments, and is made
+    of them at run time: a class of the user's own is not asked to show traced values."""
+    if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+        return call(cls)  # type: ignore[no-any-return]
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        if not staged():
+            return cls(*args, **kwargs)
+        given = (*args, *kwargs.values())
+        shows = any([isinstance(x, (Tracer, Text)) for x in given]) and "__init__" in _written(cls)
+        made = cls.__new__(cls, *args, **kwargs) if shows else cls(*args, **kwargs)
+        made.__dict__[_GIVEN] = args, kwargs
+        return made
+
+    return make
+
+
+def _written(cls: type) -> set[str]:
+    """The names that the classes written in Python define, of a class and its bases."""
+    return {name for base in cls.__mro__ if "__module__" in vars(base) for name in vars(base)}
+
+
+@contextmanager
+def trying(handled: Callable[[], Any]) -> Iterator[None]:
+    """The block of a try statement; `handled` gives the exceptions that its handlers take."""
+    builder = current_builder()
+    if builder is None:
+        yield
+        return
+    before = builder.handled
+    builder.handled = (*before, handled)
+    try:
+        yield
+    finally:
+        builder.handled = before
+
+
+def _refuse_handled(cls: type[BaseException], how: str) -> None:
+    """Raise `ControlFlowError` where a try statement would handle an exception, which a compiled program cannot do."""
+    builder = current_builder()
+    if builder is not None and any([issubclass(cls, handled()) for handled in builder.handled]):
+        raise ControlFlowError(
+            f"{cls.__name__} {how}{_place()}; a try statement around it would handle it, and none can at "
+            "run time; check before the function is called, give NaN with numpy.where, or mark the argument static "
+            "(static_argnums)"
+        )
+
+
+def fail(error: BaseException, how: str) -> None:
+    """Record that an exception is raised here, in the running trace; `how` says so in messages."""
+    _refuse_handled(type(error), how)
+    args, kwargs = error.__dict__.get(_GIVEN) or (error.args, {})
+    record(np.array(False), type(error), args, kwargs)
+
+
+def must(held: Any, raised: Sequence[type[BaseException]], cls: type[BaseException], *args: Any) -> None:
+    """Record a check of what Python checks by itself: `cls(*args)` is one of the exceptions `raised`."""
+    for kind in raised:
+        _refuse_handled(kind, "is raised for some values of a number that is known at run time only")
+    record(held, cls, args, {})
+
+
+def record(held: Any, cls: type[BaseException], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """Record a check, which raises `cls(*args, **kwargs)` unless the predicate holds."""
+    operands: list[Any] = []
+    arguments = tuple([_argument(x, operands, cls) for x in (*args, *kwargs.values())])
+    apply(Check(name_of(cls), arguments, tuple(kwargs)), [held, *operands])
+
+
+def _place() -> str:
+    """The user's line: that of the raise statement, where it is a piece's last step."""
+    builder = current_builder()
+    return shown(builder.where if builder is not None else None)
+
+
+def _argument(x: Any, operands: list[Any], cls: type) -> Any:
+    """An argument of an exception as `Check` holds it; the traced values in it join the operands."""
+    if isinstance(x, Text):
+        return "".join([_literal(p) if isinstance(p, str) else _field(p, operands) for p in x.parts])
+    if isinstance(x, str):
+        return _literal(x)
+    if isinstance(x, (Tracer, np.ndarray, np.generic)):
+        operands.append(x)
+        return ("number" if isinstance(x, Tracer) and x.weak else "value", len(operands) - 1)
+    if type(x) is tuple:
+        return ("tuple", *[_argument(part, operands, cls) for part in x])
+    try:
+        return plain(x)
+    except OpaqueAttributeError:
+        raise ControlFlowError(
+            f"{cls.__name__} is raised with {describe(x)}{_place()} where a traced value decides; a compiled program "
+            "can make it of texts, numbers and arrays: give a text, f\"...\""
+        ) from None
+
+
+def _literal(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def _field(field: tuple[Any, int, Any], operands: list[Any]) -> str:
+    """A field of an f-string as one of `str.format`."""
+    value, conversion, spec = field
+    if not isinstance(value, (Tracer, np.ndarray, np.generic)):
+        return _literal(Text([field]).filled([value]))
+    if not isinstance(spec, str):
+        raise ControlFlowError(f"the format of a message depends on a traced value{_place()}; write it out")
+    operands.append(value)
+    kind = "" if conversion == -1 else f"!{chr(conversion)}"
+    if kind == "!r" and isinstance(value, Tracer) and value.weak:
+        kind = "!s"  # it stands for a number of Python, whose two texts are one
+    return f"{{{len(operands) - 1}{kind}{':' + _literal(spec) if spec else ''}}}"
+
+
+__all__ = ["checked", "exception", "fail", "must", "record", "trying"]

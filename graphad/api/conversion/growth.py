@@ -1,0 +1,116 @@
+"""Lists that a loop of the graph only appends to: what is appended is stacked, and gives the list's items afterwards.
+
+Where the trip count is known at run time only the list's length is too: any use of it afterwards is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.conversion.aliases import root
+from graphad.api.conversion.heap import Items
+from graphad.api.conversion.items import inside_of
+from graphad.api.conversion.ledger import unread
+from graphad.api.conversion.parts import Part, describe, is_number, is_weak, kind, quoted, shown
+from graphad.errors import ControlFlowError
+from graphad.numpy.entries import Entry
+from graphad.trace import Tracer
+
+
+class Unread:
+    """What stands in a list whose items are not known."""
+
+    def __init__(self, why: str) -> None:
+        object.__setattr__(self, "why", why)
+
+    def refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise ControlFlowError(object.__getattribute__(self, "why").replace("@", shown()))
+
+    __getattr__ = __iter__ = __getitem__ = __call__ = __bool__ = __len__ = __setattr__ = __eq__ = __hash__ = refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = refuse
+    __neg__ = __lt__ = __gt__ = __le__ = __ge__ = __float__ = __int__ = __abs__ = __array__ = __str__ = refuse
+
+
+class Growth:
+    """A list that an iteration appends to."""
+
+    def __init__(self, container: Items, what: str) -> None:
+        self.container = container
+        self.list: list[Any] = container.target
+        self.path = quoted(container.path)
+        self.what = what
+        self.mark = Unread(
+            f"the list {self.path} is used@ while {what} appends to it, which is a loop of the graph; use variables "
+            "for what the next iteration needs"
+        )
+        self.before: Callable[[], Any] | None = None
+        self.items: list[Any] = []
+
+    def enter(self) -> None:
+        """Let any use of the list be refused but to append to it."""
+        self.list[:] = [self.mark]
+        self.before = unread(self.list, self.mark.refuse)
+
+    def leave(self) -> list[Any]:
+        """What an iteration has appended; the list is what it was before."""
+        self.free()
+        if not self.list or self.list[0] is not self.mark:
+            self.mark.refuse()
+        items = self.list[1:]
+        self.container.restore()
+        return items
+
+    def free(self) -> None:
+        """Let the list be used, as far as it could be before."""
+        unread(self.list, self.before)
+
+    def leaves(self) -> list[Any]:
+        """The numbers that an iteration appends."""
+        return [x for item in self.items for x in tree.leaves(item) if is_number(x)]
+
+    def check(self, part: Part, steady: set[int]) -> None:
+        """Raise `ControlFlowError` for items that are no numbers, and for arrays that something else may change:
+        `steady` are those of variables that no iteration writes to."""
+        for x in [x for item in self.items for x in tree.leaves(item)]:
+            if isinstance(x, (Tracer, np.ndarray)) and is_number(x):
+                array = root(x)
+                if array is not None and not inside_of(array, part.builder) and id(array) not in steady:
+                    raise ControlFlowError(
+                        f"{self.what} appends an array from around it to the list {self.path}{shown()}; append a copy "
+                        "(x.copy())"
+                    )
+            elif isinstance(x, (Tracer, np.ndarray)):
+                raise ControlFlowError(f"{self.what} appends {describe(x)} to the list {self.path}{shown()}")
+
+    def extend(self, stacks: Sequence[Tracer], count: int) -> None:
+        """Append the items of all iterations, from the numbers stacked."""
+        flat = [tree.flatten(item) for item in self.items]
+        for i in range(count):
+            given = iter(stacks)
+            for leaves, treedef in flat:
+                found = [Entry(next(given), i, is_weak(x)) if is_number(x) else x for x in leaves]
+                self.list.append(tree.unflatten(treedef, found))
+
+    def lose(self) -> None:
+        """Let the list be one of unknown length."""
+        mark = Unread(
+            f"the list {self.path} is used@ after {self.what} has appended to it: its length is known at run time "
+            "only; use an array with room for the most items, and a counter (out[n] = x; n += 1)"
+        )
+        self.list[:] = [mark]
+        unread(self.list, mark.refuse)
+
+
+def grown(container: Items) -> bool:
+    """Whether a list has only been appended to."""
+    now, before = container.target, list(container.saved.values())
+    return type(now) is list and len(now) > len(before) and all([a is b for a, b in zip(now, before, strict=False)])
+
+
+def types(growths: Sequence[Growth]) -> list[Any]:
+    """The types of what is stacked."""
+    return [kind(x) for g in growths for x in g.leaves()]

@@ -1,0 +1,102 @@
+"""Calls of code that is not converted: where it fails over a traced value, graphad says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.conversion.parts import known, raised_by_user, shown
+from graphad.api.conversion.texts import Text
+from graphad.build import current_builder
+from graphad.errors import GraphadError, TracerError
+from graphad.refusals import latest_refusal
+from graphad.trace import Tracer
+
+
+class Later:
+    """What a call gives that is made at run time: nothing that can be used while tracing."""
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "_name", name)
+
+    def refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise TracerError(
+            f"the result of {object.__getattribute__(self, '_name')} is used{shown()}, which is called at run time, "
+            "since it looks at traced values; call it outside of jit, on results"
+        )
+
+    __getattr__ = __iter__ = __getitem__ = __call__ = __bool__ = __len__ = __add__ = __setattr__ = refuse
+
+
+def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
+    """A callable of a library, as converted code calls it.
+
+    C code may put an error of its own in the place of a refusal, which is raised again; a `TypeError` about what is no
+    number is a `TracerError`, which is a `TypeError` too. Of a `pure` function so is any error that it does not raise
+    for the numbers themselves.
+    """
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        builder = current_builder()
+        if builder is not None and builder.deferred:
+            _not_written_yet(f, (args, kwargs), builder.deferred)
+        latest_refusal()
+        try:
+            return f(*args, **kwargs)
+        except GraphadError:
+            raise
+        except Exception as error:
+            if raised_by_user(error):
+                raise
+            refusal = latest_refusal()
+            if refusal is not None:
+                raise refusal from error
+            leaves = tree.leaves((args, kwargs))
+            for x in leaves:
+                if type(x) in (Later, Text):
+                    x.refuse()
+            traced = [x for x in leaves if isinstance(x, Tracer)]
+            if not traced:
+                raise
+            bare = isinstance(error, (TypeError, AttributeError))
+            if bare or (pure and not _raises(f, args, kwargs, type(error))):
+                name = getattr(f, "__qualname__", type(f).__name__)
+                types = ", ".join(str(x.type) for x in traced)
+                raise TracerError(
+                    f"{name} of a traced {types}{shown()} raises {type(error).__name__}: {error}; it takes no traced "
+                    "value: use NumPy's functions, graphad.stop_gradient(x) for what needs no derivative, or "
+                    "graphad.pure_callback to call code that cannot be traced"
+                ) from error
+            raise
+
+    return called
+
+
+def _not_written_yet(f: Callable[..., Any], arguments: Any, deferred: list[Any]) -> None:
+    """Refuse what is to touch a file that a call which is left to run time will write to."""
+    given = [getattr(f, "__self__", None), *tree.leaves(arguments)]
+    if any([x is y or (isinstance(x, (str, PathLike)) and x == y) for x in given for y in deferred]):
+        name = getattr(f, "__qualname__", type(f).__name__)
+        raise TracerError(
+            f"{name}{shown()} takes a file to which a call before it writes at run time, since it looks at traced "
+            "values or gives nothing back; write and read it in one function that graphad.pure_callback calls, or "
+            "outside of jit"
+        )
+
+
+def _raises(f: Callable[..., Any], args: Any, kwargs: Any, kind: type[Exception]) -> bool:
+    """Whether a function raises an error of this kind for the numbers that are traced, where they are known."""
+    leaves, treedef = tree.flatten((args, kwargs))
+    plain = [known(x) if isinstance(x, Tracer) else x for x in leaves]
+    if any([isinstance(x, Tracer) and v is None for x, v in zip(leaves, plain, strict=True)]):
+        return False
+    args, kwargs = tree.unflatten(treedef, [v[()] if isinstance(v, np.ndarray) else v for v in plain])
+    try:
+        f(*args, **kwargs)
+    except kind:
+        return True
+    return False

@@ -1,0 +1,84 @@
+"""What converted code calls for NumPy's functions and methods: lists of traced values are arrays too, and an array that
+is written to becomes a traced one where it has to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, wraps
+from typing import Any
+
+import numpy as np
+
+from graphad.arrays import Unsized
+from graphad.numpy._register import NAMESPACE, holds_tracer, operand
+from graphad.numpy.buffers import Buffer, seen, writable
+from graphad.numpy.inplace import WRITERS, resized
+from graphad.trace import Tracer
+
+
+def writing_method(method: Any) -> Callable[..., Any]:
+    """A method of an array that changes it."""
+
+    def writing(*args: Any, **kwargs: Any) -> Any:
+        if method.__name__ == "resize" and isinstance(method.__self__, Buffer):
+            return resized(method.__self__, *args)
+        x = writable(method.__self__, (*args, *kwargs.values()))
+        return getattr(x, method.__name__)(*args, **kwargs)
+
+    return writing
+
+
+WRITING = frozenset({"byteswap", "fill", "partition", "put", "resize", "setfield", "sort"})
+"""Methods of NumPy's arrays that may change them."""
+@cache
+def joining(function: Any) -> Callable[..., Any]:
+    """A function of NumPy for lists of traced values too, which NumPy itself does not hand on to graphad."""
+    traced = NAMESPACE.get(function)
+    writes = function in WRITERS
+    operands = function.nin if isinstance(function, np.ufunc) else None
+
+    @wraps(function)
+    def joined(*args: Any, **kwargs: Any) -> Any:
+        if traced is not None and writes:
+            return traced(*args, **kwargs)
+        if "out" in kwargs or (operands is not None and len(args) > operands):
+            _open([kwargs.get("out"), *(args[operands:] if operands is not None else ())], (*args, *kwargs.values()))
+        if holds_unsized(args):
+            return function(*args, **kwargs)
+        for x in args:
+            # Of some arguments, such as the indices of take, NumPy does not look at the type.
+            if traced is not None and isinstance(x, Tracer):
+                return traced(*args, **kwargs)
+            if isinstance(x, (list, tuple)) and holds_tracer(x):
+                if traced is not None:
+                    return traced(*args, **kwargs)
+                if isinstance(function, np.ufunc):
+                    args = tuple([operand(x) if isinstance(x, (list, tuple)) else x for x in args])
+                break
+        return seen(function(*args, **kwargs), args)
+
+    return joined
+
+
+def holds_unsized(xs: Sequence[Any]) -> bool:
+    """Whether there are, among values or in lists of them, traced arrays of which it is not known how long they are."""
+    return any([isinstance(x, Unsized) or (isinstance(x, (list, tuple)) and holds_unsized(x)) for x in xs])
+
+
+def _open(out: Sequence[Any], args: Sequence[Any]) -> None:
+    """Prepare the arrays that a function's results are written to."""
+    for x in out:
+        if isinstance(x, tuple):
+            _open(x, args)
+        elif isinstance(x, np.ndarray):
+            writable(x, args)
+
+
+def with_arrays(method: Any) -> Callable[..., Any]:
+    """A method of a ufunc, for lists of traced values too."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        _open([args[0] if method.__name__ == "at" else kwargs.get("out")], args)
+        return method(*[operand(x) if isinstance(x, (list, tuple)) and holds_tracer(x) else x for x in args], **kwargs)
+
+    return called

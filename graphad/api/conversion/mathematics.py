@@ -1,0 +1,322 @@
+"""The modules `math`, `cmath` and `statistics` on traced numbers: NumPy's functions, with Python's own errors.
+
+Where the numbers are known, Python's function is asked first, so that what it raises is raised: a function that
+catches `ValueError` from `math.sqrt(-1.0)` takes its handler.
+"""
+
+from __future__ import annotations
+
+import cmath
+import functools
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphad.api.conversion.functions import REPLACED
+from graphad.api.conversion.numbers import real, scalar, whole
+from graphad.api.conversion.parts import known, staged
+from graphad.numpy._register import deciding, holds_tracer, operand, recorded
+from graphad.ops.elementwise import cast
+from graphad.trace import UFUNCS, Tracer
+from graphad.types import COMPLEX128, FLOAT64, INT64
+
+Function = Callable[..., Any]
+
+_NAMES = (
+    "cbrt", "copysign", "cos", "cosh", "degrees", "exp", "exp2", "expm1", "fmod", "isfinite", "isinf", "isnan", "log10",
+    "log1p", "log2", "nextafter", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
+)  # fmt: skip
+_RENAMED = {
+    "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
+    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "ulp": "spacing",
+}  # fmt: skip
+_SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}
+_COMPLEX = (
+    "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "log", "log10", "sin", "sinh", "sqrt",
+    "tan", "tanh", "isfinite", "isinf", "isnan",
+)  # fmt: skip
+
+
+_TOTAL = frozenset({
+    "asinh", "atan", "atan2", "cbrt", "ceil", "copysign", "cos", "degrees", "erf", "erfc", "fabs", "floor", "frexp",
+    "hypot", "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "radians", "sin", "tan", "tanh",
+    "trunc", "ulp",
+})  # fmt: skip
+"""Functions of `math` that give a number for every finite one."""
+
+
+def _asked(original: Function, args: Any, kwargs: Any) -> None:
+    """Call Python's function with the numbers themselves where all are known, for what it raises."""
+    if staged():
+        return
+    plain = [known(x) if isinstance(x, Tracer) else x for x in args]
+    if not any([x is None for x in plain]):
+        original(*[x.item() if isinstance(x, np.ndarray) else x for x in plain], **kwargs)
+
+
+def _of_numbers(original: Function, function: Function) -> Function:
+    """A function of real numbers: Python computes with its own floats, whatever the dtypes of its arguments."""
+    name, total = f"math.{original.__name__}", original.__name__ in _TOTAL
+    record = UFUNCS.get(function, function)
+
+    @functools.wraps(original)
+    def of_numbers(*args: Any, **kwargs: Any) -> Any:
+        for x in (*args, *kwargs.values()):
+            if isinstance(x, Tracer):
+                break
+        else:
+            return original(*args, **kwargs)
+        given = [real(x, name) if isinstance(x, Tracer) else x for x in args]
+        if not total:
+            _asked(original, given, kwargs)
+        given = [cast(x, FLOAT64) if isinstance(x, Tracer) and x.dtype != FLOAT64 else x for x in given]
+        return _python(record(*given, **kwargs))
+
+    return of_numbers
+
+
+def _of_complex(original: Function, function: Function) -> Function:
+    @functools.wraps(original)
+    def of_complex(*args: Any) -> Any:
+        if not any([isinstance(x, Tracer) for x in args]):
+            return original(*args)
+        given = [scalar(x, f"cmath.{original.__name__}") for x in args]
+        _asked(original, given, {})
+        return _python(function(*[cast(x, COMPLEX128) if isinstance(x, Tracer) else complex(x) for x in given]))
+
+    return of_complex
+
+
+def _of_data(original: Function, function: Function) -> Function:
+    """A function of collections of numbers."""
+
+    @functools.wraps(original)
+    def of_data(*args: Any, **kwargs: Any) -> Any:
+        args = tuple([x if isinstance(x, (Tracer, str)) or not np.iterable(x) else list(x) for x in args])
+        return function(*args, **kwargs) if holds_tracer((*args, *kwargs.values())) else original(*args, **kwargs)
+
+    return of_data
+
+
+def _python(x: Any) -> Any:
+    """A result as Python's own number."""
+    if isinstance(x, tuple):
+        return tuple([_python(item) for item in x])
+    return Tracer(x.builder, x.value, True) if isinstance(x, Tracer) else x
+
+
+def _log(x: Any, base: Any = None) -> Any:
+    return np.log(x) if base is None else np.log(x) / np.log(base)
+
+
+def _special(name: str) -> Function:
+    def function(x: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(x)
+
+    return function
+
+
+def _whole(function: Function) -> Function:
+    return lambda x: whole(function(x))
+
+
+def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any:
+    near = np.abs(a - b) <= np.maximum(rel_tol * np.maximum(np.abs(a), np.abs(b)), abs_tol)
+    return np.logical_and(near, np.isfinite(a - b)) | (a == b)
+
+
+def _remainder(x: Any, y: Any) -> Any:
+    return x - y * np.rint(x / y)
+
+
+def _frexp(x: Any) -> Any:
+    mantissa, exponent = np.frexp(x)
+    return mantissa, cast(exponent, INT64)
+
+
+def _array(data: Any) -> Any:
+    return recorded(operand(data if isinstance(data, Tracer) else list(data)))
+
+
+def _sumprod(p: Any, q: Any) -> Any:
+    return np.sum(_array(p) * _array(q))
+
+
+def _dist(p: Any, q: Any) -> Any:
+    return np.sqrt(np.sum((_array(p) - _array(q)) ** 2))
+
+
+def _variance(ddof: int, root: bool) -> Function:
+    def variance(data: Any, center: Any = None) -> Any:
+        x = _array(data)
+        if x.size < 1 + ddof:
+            raise statistics.StatisticsError(f"variance requires at least {1 + ddof} data points")
+        spread = np.sum((x - (np.mean(x) if center is None else center)) ** 2) / (x.size - ddof)
+        return np.sqrt(spread) if root else spread
+
+    return variance
+
+
+def _mean(data: Any, weights: Any = None) -> Any:
+    return np.mean(_array(data)) if weights is None else np.average(_array(data), weights=_array(weights))
+
+
+def _geometric(data: Any) -> Any:
+    return np.exp(np.mean(np.log(_array(data))))
+
+
+def _harmonic(data: Any, weights: Any = None) -> Any:
+    return 1.0 / _mean([1.0 / x for x in data], weights)
+
+
+def _covariance(x: Any, y: Any, /) -> Any:
+    a, b = _array(x), _array(y)
+    return np.sum((a - np.mean(a)) * (b - np.mean(b))) / (a.size - 1)
+
+
+def _correlation(x: Any, y: Any, /, *, method: Any = "linear") -> Any:
+    if method != "linear":
+        options = {"method": method}  # newer than the oldest Python
+        return statistics.correlation(x, y, **options)
+    return _covariance(x, y) / np.sqrt(_covariance(x, x) * _covariance(y, y))
+
+
+def _regression(x: Any, y: Any, /, *, proportional: bool = False) -> Any:
+    a, b = _array(x), _array(y)
+    slope = np.sum(a * b) / np.sum(a * a) if proportional else _covariance(x, y) / _covariance(x, x)
+    intercept = 0.0 if proportional else np.mean(b) - slope * np.mean(a)
+    return statistics.LinearRegression(slope=slope, intercept=intercept)
+
+
+def _quantile(place: float) -> Function:
+    def quantile(data: Any) -> Any:
+        x = np.sort(_array(data))
+        low, high = math.floor((x.size - 1) * place), math.ceil((x.size - 1) * place)
+        return x[low] if low == high else (x[low] + x[high]) / 2
+
+    return quantile
+
+
+def _sorted(data: Any) -> Any:
+    x = _array(data)
+    if not x.size:
+        raise statistics.StatisticsError("no median for empty data")
+    return np.sort(x)
+
+
+def _median_low(data: Any) -> Any:
+    x = _sorted(data)
+    return x[(x.size - 1) // 2]
+
+
+def _median_high(data: Any) -> Any:
+    x = _sorted(data)
+    return x[x.size // 2]
+
+
+def _median_grouped(data: Any, interval: Any = 1.0) -> Any:
+    x = _sorted(data)
+    middle = x[x.size // 2]
+    below, within = np.sum(x < middle), np.sum(x == middle)
+    return middle - interval / 2 + interval * (x.size / 2 - below) / within
+
+
+def _quantiles(data: Any, *, n: int = 4, method: Any = "exclusive") -> Any:
+    if n < 1:
+        raise statistics.StatisticsError("n must be at least 1")
+    x = np.sort(_array(data))
+    if x.size < 2 or method not in ("exclusive", "inclusive"):
+        statistics.quantiles([0.0] * x.size, n=n, method=method)  # says what is wrong, if anything is
+        return [x[0]] * (n - 1)
+    found = []
+    for i in range(1, n):
+        if method == "inclusive":
+            j, delta = divmod(i * (x.size - 1), n)
+            j += 1
+        else:
+            j = min(max(i * (x.size + 1) // n, 1), x.size - 1)
+            delta = i * (x.size + 1) - j * n
+        found.append((x[j - 1] * (n - delta) + x[j] * delta) / n if delta or method == "exclusive" else x[j - 1])
+    return found
+
+
+def _mode(data: Any) -> Any:
+    """The entry that is met most often, of several the first, also where the entries are not known."""
+    items = list(data)
+    x = _array(items)
+    if not isinstance(x, Tracer) or known(x) is not None:
+        return _commonest(items)[0]
+    return x[np.argmax(np.sum(x[:, None] == x, axis=0))]
+
+
+def _commonest(data: Any) -> list[Any]:
+    """The entries that are met most often, in the order of their first mention."""
+    items = list(data)
+    places: dict[float, list[int]] = {}
+    for i, number in enumerate(deciding(_array(items), "statistics.multimode: the data").tolist()):
+        places.setdefault(number, []).append(i)
+    most = max(map(len, places.values()), default=0)
+    return [items[found[0]] for found in places.values() if len(found) == most]
+
+
+def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Function], dict[str, Function]]:
+    """What stands for the functions of `math`, for those of `math` that take collections, of `cmath`, `statistics`."""
+    numbers: dict[str, Function] = {name: getattr(np, name) for name in _NAMES}
+    numbers |= {name: getattr(np, other) for name, other in _RENAMED.items()}
+    numbers |= {name: _special(other) for name, other in _SPECIAL.items()}
+    numbers |= {name: _whole(getattr(np, name)) for name in ("floor", "ceil", "trunc")}
+    numbers |= {
+        "log": _log, "hypot": lambda *xs: functools.reduce(np.hypot, xs) if len(xs) > 1 else np.abs(xs[0]),
+        "isclose": _isclose, "remainder": _remainder, "frexp": _frexp, "modf": np.modf,
+        "ldexp": lambda x, i: x * 2.0**i, "fma": lambda x, y, z: x * y + z,
+    }  # fmt: skip
+    collections: dict[str, Function] = {
+        "fsum": lambda seq: np.sum(_array(seq)), "sumprod": _sumprod, "dist": _dist,
+        "prod": lambda iterable, *, start=1: np.prod(_array(iterable)) * start,
+    }  # fmt: skip
+    complexes: dict[str, Function] = {name: getattr(np, _RENAMED.get(name, name)) for name in _COMPLEX}
+    complexes |= {
+        "log": _log, "phase": np.angle, "polar": lambda z: (np.abs(z), np.angle(z)),
+    }  # fmt: skip
+    data: dict[str, Function] = {
+        "mean": _mean, "fmean": _mean, "geometric_mean": _geometric, "harmonic_mean": _harmonic,
+        "variance": _variance(1, False), "pvariance": _variance(0, False), "stdev": _variance(1, True),
+        "pstdev": _variance(0, True), "covariance": _covariance, "correlation": _correlation,
+        "linear_regression": _regression, "median": _quantile(0.5), "median_low": _median_low,
+        "median_high": _median_high, "median_grouped": _median_grouped, "quantiles": _quantiles,
+        "mode": _mode, "multimode": _commonest,
+    }  # fmt: skip
+    return numbers, collections, complexes, data
+
+
+def _rect(original: Function) -> Function:
+    @functools.wraps(original)
+    def rect(r: Any, phi: Any) -> Any:
+        if not holds_tracer((r, phi)):
+            return original(r, phi)
+        r, phi = real(r, "cmath.rect"), real(phi, "cmath.rect")
+        return _python(r * (np.cos(phi) + 1j * np.sin(phi)))
+
+    return rect
+
+
+def install() -> None:
+    """Fill the table of what converted code calls in place of these functions."""
+    numbers, collections, complexes, data = _tables()
+    for module, table, wrapped in (
+        (math, numbers, _of_numbers), (math, collections, _of_data), (cmath, complexes, _of_complex),
+        (statistics, data, _of_data),
+    ):  # fmt: skip
+        for name, function in table.items():
+            original = getattr(module, name, None)  # some are newer than the oldest Python
+            if original is not None:
+                REPLACED[original] = wrapped(original, function)
+    REPLACED[cmath.rect] = _rect(cmath.rect)
+
+
+install()

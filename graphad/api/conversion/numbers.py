@@ -1,0 +1,143 @@
+"""Python's and NumPy's makers of numbers on traced values: `float`, `complex`, `int`, `bool`, `numpy.float64`."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphad.api.conversion.checks import must
+from graphad.api.conversion.dispatch import calling
+from graphad.api.conversion.functions import REPLACED
+from graphad.api.conversion.parts import shown, truth, unknown
+from graphad.api.conversion.texts import Text
+from graphad.errors import TypeMismatchError
+from graphad.numpy._register import holds_tracer, operand
+from graphad.ops.checks import NoInteger
+from graphad.ops.elementwise import cast
+from graphad.ops.shape import reshape
+from graphad.trace import Tracer
+from graphad.types import COMPLEX128, FLOAT64, INT64, DType
+
+_SCALARS = (
+    np.float16, np.float32, np.float64, np.complex64, np.complex128, np.int8, np.int16, np.int32, np.int64, np.uint8,
+    np.uint16, np.uint32, np.uint64, np.bool_,
+)  # fmt: skip
+
+
+def scalar(x: Any, what: str) -> Any:
+    """A number for Python: an array of one element as its element. Raises `TypeMismatchError`."""
+    if not isinstance(x, Tracer) or not x.shape:
+        return x
+    if x.size != 1:
+        raise TypeMismatchError(f"{what} of a traced {x.type}{shown()}: it takes a number; use NumPy's for arrays")
+    return reshape(x, ())
+
+
+def python(x: Tracer, dtype: Any) -> Tracer:
+    """A traced number in a dtype as what stands for Python's own number, which gives way to the dtypes of others."""
+    x = cast(x, dtype)
+    return Tracer(x.builder, x.value, True)
+
+
+def real(x: Any, what: str) -> Any:
+    """A traced number that is not complex. Raises `TypeMismatchError`."""
+    if not isinstance(x, Tracer):
+        return x
+    if x.shape:
+        x = scalar(x, what)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"{what} of a traced {x.type}{shown()}: it takes a real number; use x.real or abs(x)")
+    return x
+
+
+def whole(x: Any) -> Any:
+    """A number as Python's integer, cut off at the point: where it is not known, a traced one. What Python says of NaN
+    and infinity is said at run time then, and so is that an integer does not fit."""
+    if not unknown(x):
+        # A known one may count a loop or be an index; it has no derivative to lose.
+        return builtins.int(x)
+    if x.dtype.kind == "f" or x.dtype == np.uint64:
+        must(np.abs(x) < 2**63, (ValueError, OverflowError), NoInteger, python(x, x.dtype))
+    return python(x, INT64)
+
+
+def _float(*args: Any) -> Any:
+    if len(args) == 1 and isinstance(args[0], Tracer):
+        return python(real(args[0], "float()"), FLOAT64)
+    return builtins.float(*args)
+
+
+def _int(*args: Any, **kwargs: Any) -> Any:
+    if len(args) == 1 and isinstance(args[0], Tracer):
+        return whole(real(args[0], "int()"))
+    return builtins.int(*args, **kwargs)
+
+
+def _round(number: Any, ndigits: Any = None) -> Any:
+    if isinstance(number, Tracer) and ndigits is None and not number.shape and number.dtype.kind == "f":
+        return whole(np.rint(number))
+    return _rounded(number) if ndigits is None else _rounded(number, ndigits)
+
+
+_rounded = calling(builtins.round, "__round__")
+
+
+def _bool(*args: Any) -> Any:
+    return truth(args[0], "bool()") if len(args) == 1 else builtins.bool(*args)
+
+
+def _complex(*args: Any, **kwargs: Any) -> Any:
+    if not holds_tracer((*args, *kwargs.values())):
+        return builtins.complex(*args, **kwargs)
+    given = dict(zip(("real", "imag"), args, strict=False)) | kwargs
+    parts = {name: scalar(x, "complex()") for name, x in given.items()}
+    whole = parts.get("real", 0.0) + 1j * parts["imag"] if "imag" in parts else parts["real"]
+    return python(whole, COMPLEX128)
+
+
+def _numpy(original: Any) -> Callable[..., Any]:
+    dtype = np.dtype(original)
+
+    @functools.wraps(original, updated=())
+    def number(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and holds_tracer(args):
+            x = operand(args[0])
+            if x.dtype.kind == "c" and dtype.kind not in "cb":
+                raise TypeMismatchError(
+                    f"numpy.{original.__name__} of a traced {x.type}{shown()} would drop its imaginary part; use x.real"
+                )
+            if dtype.kind in "iu" and x.weak:
+                x = whole(x)
+                if not isinstance(x, Tracer):
+                    return original(x)
+                _fits(x, dtype)
+            x = cast(x, dtype)
+            return Tracer(x.builder, x.value)
+        return original(*args, **kwargs)
+
+    return number
+
+
+def _fits(x: Any, dtype: DType) -> None:
+    """Record a check that Python's integer fits into a dtype, as NumPy has it."""
+    limits, own = np.iinfo(dtype), np.iinfo(INT64)
+    if limits.min != own.min:
+        held = np.logical_and(x >= limits.min, x <= min(int(limits.max), own.max))
+        message = Text(["Python integer ", (x, -1, ""), f" out of bounds for {dtype}"])
+        must(held, (OverflowError,), OverflowError, message)
+
+
+def install() -> None:
+    """Fill the table of what converted code calls in place of these types."""
+    REPLACED.update(
+        {builtins.float: _float, builtins.int: _int, builtins.bool: _bool}
+        | {builtins.complex: _complex, builtins.round: _round}
+        | {original: _numpy(original) for original in _SCALARS}
+    )
+
+
+install()

@@ -1,0 +1,81 @@
+"""Functions of `numpy.polynomial` on traced coefficients: NumPy's own code, converted as the user's is.
+
+It strips zeros from the ends of coefficients, and asks here and there whether a number is 0: where values are not known
+while tracing they count as others than 0, and so all are kept.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from functools import wraps
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from numpy.polynomial import polyutils
+
+from graphad.api.conversion.functions import REPLACED, converted
+from graphad.api.conversion.heap import RUNTIME
+from graphad.numpy._register import NAMESPACE, deciding, float_dtype, holds_tracer, known
+
+Function = Callable[..., Any]
+
+
+def _trimmed(seq: Any) -> Any:
+    """Coefficients without the zeros at their end, as far as they are known."""
+    numbers = known(seq)
+    if numbers is None or not numbers.size:
+        return seq
+    return seq[: max(int(np.max(np.flatnonzero(numbers), initial=0)) + 1, 1)]
+
+
+def _as_series(alist: Any, trim: bool = True) -> list[Any]:
+    arrays = [NAMESPACE[np.array](a, ndmin=1) for a in alist]
+    for a in arrays:
+        if a.size == 0:
+            raise ValueError("Coefficient array is empty")
+        if a.ndim != 1:
+            raise ValueError("Coefficient array is not 1-d")
+    dtype = float_dtype(*arrays)
+    return [NAMESPACE[np.array](_trimmed(a) if trim else a, dtype, copy=True) for a in arrays]
+
+
+def _trimcoef(c: Any, tol: Any = 0) -> Any:
+    (c,) = _as_series([c])
+    numbers = known(c) if tol == 0 else deciding(c, "trimcoef: with a tolerance, the coefficients")
+    if tol < 0:
+        raise ValueError("tol must be non-negative")
+    places = [c.size - 1] if numbers is None else np.flatnonzero(np.abs(numbers) > tol)
+    return c[: places[-1] + 1] if len(places) else c[:1] * 0
+
+
+_OWN: dict[Function, Function] = {
+    polyutils.trimseq: _trimmed, polyutils.as_series: _as_series, polyutils.trimcoef: _trimcoef
+}  # fmt: skip
+
+
+class _Zeros(ast.NodeTransformer):
+    """`x == 0` and `x != 0` become questions that have an answer for what is not known."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        match node:
+            case ast.Compare(ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant(value=0)]):
+                asked = ast.Attribute(ast.Name(RUNTIME, ast.Load()), "vanishes", ast.Load())
+                found: ast.expr = ast.Call(asked, [node.left], [])
+                found = found if isinstance(node.ops[0], ast.Eq) else ast.UnaryOp(ast.Not(), found)
+                return ast.fix_missing_locations(ast.copy_location(found, node))
+        return node
+
+
+def series(f: FunctionType) -> Function:
+    """A function of `numpy.polynomial`, that is converted where it is given traced values."""
+
+    @wraps(f)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not holds_tracer(args) and not holds_tracer(kwargs.values()):
+            return f(*args, **kwargs)
+        return (_OWN.get(f) or converted(f, _Zeros().visit))(*args, **kwargs)
+
+    REPLACED[f] = function
+    return function

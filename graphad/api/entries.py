@@ -1,0 +1,96 @@
+"""Ways into a compiled function: by the leaves of its arguments, or by the arguments themselves, for one signature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad import passes, tree
+from graphad.api.call import Call, as_array, run
+from graphad.numpy.layouts import standing
+from graphad.ops.control import Call as CallOp
+from graphad.trace import Trace, apply
+
+
+def by_leaves(executable: Callable[..., Any], call: Call) -> Callable[..., Any]:
+    """A function of the leaves of a call's arguments, which need not be arrays yet."""
+    out_tree = call.out_tree
+    return lambda *leaves: tree.unflatten(out_tree, executable(*[as_array(x) for x in leaves]))
+
+
+def direct(executable: Callable[..., Any], call: Call, other: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of a call's arguments that looks at nothing but what tells its signature from others; calls of any
+    other signature go to `other`."""
+    out_tree, trees = call.out_tree, call.trees
+    single = out_tree is tree.LEAF
+    bare = single or (out_tree.kind is tuple and all(child is tree.LEAF for child in out_tree.children))
+    nested = any(t is not tree.LEAF for t in trees)
+
+    def otherwise(*leaves: Any) -> Any:
+        rest = iter(leaves)
+        args = [tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees] if nested else leaves
+        return other(*args) if bare else _Whole(other(*args))
+
+    bind = getattr(executable, "bind", None)
+    if bind is not None:
+        native = bind(otherwise, single, [type(x) for x in call.leaves])
+    else:
+        native = _checked(executable, call.leaves, otherwise, single)
+    if bare and not nested:
+        return native  # type: ignore[no-any-return]
+
+    def whole(*args: Any) -> Any:
+        leaves: list[Any] = []
+        if [tree._flatten(x, leaves) for x in args] != trees:
+            return other(*args)
+        results = native(*leaves)
+        if bare:
+            return results
+        return results.result if type(results) is _Whole else tree.unflatten(out_tree, results)
+
+    return whole
+
+
+class _Whole(NamedTuple):
+    """A result that stands as the function gave it, where flat ones are expected."""
+
+    result: Any
+
+
+def _told(x: Any) -> tuple[Any, ...]:
+    """What tells the signature of an array of NumPy's from others."""
+    return x.__class__, x.dtype, x.shape, x.ndim < 2 or x.flags.c_contiguous
+
+
+def _checked(
+    executable: Callable[..., Any], leaves: list[Any], otherwise: Callable[..., Any], single: bool
+) -> Callable[..., Any]:
+    """An executable that checks nothing, for arrays of these types only."""
+    if not all(type(x) is np.ndarray and x.dtype.isnative for x in leaves):
+        return otherwise
+    signature = [_told(x) for x in leaves]
+
+    def checked(*args: Any) -> Any:
+        try:
+            same = [_told(x) for x in args] == signature
+        except AttributeError:
+            same = False
+        if not same:
+            return otherwise(*args)
+        results = executable(*args)
+        return results[0] if single else results
+
+    return checked
+
+
+def record(call: Call, traced: Trace) -> Any:
+    """Within another trace: record a call of the function's graph."""
+    op = CallOp(traced.graph)
+    operands = [*call.leaves, *traced.captures]
+    if op.drawn:  # a trace that runs at once draws at once
+        return tree.unflatten(call.out_tree, run(passes.inline(traced.graph), operands))
+    results = apply(op, operands) if traced.graph.outputs or op.effect else []
+    call.give_up()
+    return tree.unflatten(call.out_tree, [standing(x, [y]) for x, y in zip(results, traced.results, strict=False)])

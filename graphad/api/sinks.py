@@ -1,0 +1,62 @@
+"""Functions that look at numbers for their own sake: what they are given has no influence on what is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+
+class _Sinks(set[Any]):
+    """A set whose changes are noticed."""
+
+
+def _noticed(name: str) -> Callable[..., Any]:
+    method = getattr(set, name)
+
+    def change(self: _Sinks, *args: Any) -> Any:
+        is_library_sink.cache_clear()
+        return method(self, *args)
+
+    return change
+
+
+for _name in (
+    "__iand__", "__ior__", "__isub__", "__ixor__", "add", "clear", "difference_update", "discard",
+    "intersection_update", "pop", "remove", "symmetric_difference_update", "update",
+):  # fmt: skip
+    setattr(_Sinks, _name, _noticed(_name))
+
+sinks: set[Any] = _Sinks({
+    "builtins.print", "json", "logging.Logger", "logging.LoggerAdapter", "logging.critical", "logging.debug",
+    "logging.error", "logging.exception", "logging.info", "logging.log", "logging.warning", "matplotlib", "numpy.save",
+    "numpy.savetxt", "numpy.savez", "numpy.savez_compressed", "numpy.testing", "pprint", "rich", "tqdm", "warnings",
+})  # fmt: skip
+"""What converted code may hand plain values to, without a derivative: functions, and names of modules and functions.
+
+A sink gets read-only copies of the values that are known. Inside `jit`, `vmap` and `trace`, where they are not, it is
+called at run time, in program order; one of a module, with known arguments, is called while tracing if its result is
+used. Add your own:
+
+    graphad.sinks.add("mypackage.plotting")     # every function of a module and of those in it
+    graphad.sinks.add(log_row)                  # one function
+"""
+
+
+def is_sink(function: Callable[..., Any]) -> bool:
+    """Whether a function stands in `sinks`, itself or by the name of its module."""
+    module = getattr(function, "__module__", None)
+    if module is None:  # a method of a built-in type
+        return False
+    name = f"{module}.{getattr(function, '__qualname__', '')}"
+    while name:
+        if name in sinks:
+            return True
+        name = name.rpartition(".")[0]
+    return function in sinks
+
+
+@cache
+def is_library_sink(function: Callable[..., Any]) -> bool:
+    """`is_sink` of a function that lives as long as Python runs."""
+    return is_sink(function)

@@ -1,0 +1,44 @@
+"""Who else holds the memory of an array that is about to become a traced one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphad.build import describe_location, user_location
+from graphad.errors import TracerError
+
+base_of: Callable[[Any], Any] = np.ndarray.base.__get__  # type: ignore[attr-defined]
+"""NumPy's array that another one is a view of, None if it has memory of its own."""
+
+
+def check_held(root: Any, views: list[Any]) -> None:
+    """Raise `TracerError` where somebody else reads the memory of a buffer that is about to become a traced array."""
+    keepers = [where for memory, where in root.__dict__.get("lent", ()) if memory() is not None]
+    if _others(root, views) > _ALONE:
+        keepers.append("another object (a memoryview, an iterator, an object of a library)")
+    if keepers:
+        raise TracerError(
+            f"a traced value is written to an array{describe_location(user_location())} whose memory is kept by "
+            f"{keepers[0]}, which would not see it; make that after the assignment, or of a copy (x.copy())"
+        )
+
+
+def _others(root: Any, views: list[Any]) -> int:
+    """References to the arrays of NumPy's whose memory a buffer sees, but for those by its views."""
+    most, base = 0, base_of(root)
+    while type(base) is np.ndarray:
+        ours = sum([1 for v in views if type(base_of(v)) is np.ndarray and base_of(v).base is base])
+        most, base = max(most, sys.getrefcount(base) - ours), base.base
+    return most
+
+
+class _Seen(np.ndarray[Any, Any]):
+    """An array of another class than the one whose memory it sees."""
+
+
+_ALONE = _others(np.empty(0).view(_Seen), [])
+"""References to such an array where nothing else holds it."""

@@ -1,0 +1,381 @@
+"""Traced arrays that share elements: views, and arrays of which it is known at run time only which ones they are.
+
+A traced array is a handle whose value is replaced where something is written to it. A view writes through to what it
+is a view of, and follows it. What a piece of a function writes, which may not run or run often, its builder notes;
+whoever makes an op of the piece makes the changes results of that op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.errors import ControlFlowError, ShapeError, TracerError
+from graphad.graph import Constant, Value
+from graphad.numpy._register import operand
+from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
+from graphad.numpy.updates import At
+from graphad.ops.elementwise import cast
+from graphad.ops.select import select
+from graphad.ops.shape import broadcast_to, reshape, transpose
+from graphad.trace import Tracer, lift, type_of
+
+Forth = Callable[[Any], Any]
+"""What a view is of its origin: for tracers and for NumPy's arrays alike."""
+Back = Callable[[Any, Any], Any]
+"""`back(origin, new)`: the origin where the view is `new`."""
+
+
+class View(Tracer):
+    """A traced array that shares its elements with `origin`: what is written to one changes the other."""
+
+    weak = False
+    boxed = True
+
+    like: Callable[[Any], Any] | None = None
+
+    def __init__(self, found: Tracer, origin: Tracer, forth: Forth, back: Back, shadow: Any, key: Any = None) -> None:
+        self.origin = origin
+        origin.__dict__["viewed"] = True
+        self.forth = forth
+        self.back = back
+        self.shadow = shadow
+        self.key = key
+        self._found: tuple[Builder, Value] = found.builder, found.value
+        self._seen: Value | None = origin.value
+
+    @cached_property
+    def layout(self) -> Any:  # type: ignore[override]
+        """The order of the axes, there being gaps between them or not."""
+        return UNKNOWN if self.origin.layout is UNKNOWN and self.shadow.ndim > 1 else order_of(self.shadow)
+
+    def _follow(self) -> tuple[Builder, Value]:
+        origin = self.origin
+        source = origin.value
+        builder, value = self._found
+        if source is not self._seen or (builder.undone and value in builder.undone):
+            # The view follows what has been written to its origin, where it is read next.
+            builder = origin.builder
+            if builder.closed:
+                return builder, Value(self.shadow_type(source))
+            with building(builder):
+                found = self.forth(Tracer(builder, source))
+            self._found, self._seen = (found.builder, found.value), source
+        return self._found
+
+    def shadow_type(self, source: Value) -> Any:
+        """The type of the view of an origin that can no longer be read."""
+        return source.type.with_shape(self.shadow.shape)
+
+    @property
+    def value(self) -> Value:  # type: ignore[override]
+        return self._follow()[1]
+
+    @property
+    def builder(self) -> Builder:  # type: ignore[override]
+        return self._follow()[0]
+
+    def follows(self, origin: Tracer) -> bool:
+        """Whether the view has been read, or written to, since its origin was last written to otherwise."""
+        return self._seen is origin.value
+
+    def now(self, builder: Builder, value: Value) -> None:
+        """Note what the view is after its origin was given these elements."""
+        self._found, self._seen = (builder, value), self.origin.value
+
+
+class Fixed(Tracer):
+    """What an array from outside of the function holds: nothing is written to it."""
+
+    def __init__(self, x: Tracer) -> None:
+        super().__init__(x.builder, x.value)
+
+
+class Joined(Tracer):
+    """A traced array that is one of others where a test says so, which is known at run time only: it changes with that
+    one, and what is written to it changes that one."""
+
+    weak = False
+
+    def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]]) -> None:
+        self._builder, self._value, self._following = found.builder, found.value, False
+        # What only this array knows is held: a view, and one that stands for an array of the same name elsewhere.
+        held = [s is OUTSIDE or isinstance(s, (View, Shared)) for _, s in sources]
+        self._sources = [
+            (test, (lambda s=s: s) if kept else ref(s)) for (test, s), kept in zip(sources, held, strict=True)
+        ]
+        self._seen = [s.value if isinstance(s, Tracer) else None for _, s in sources]
+        self._others: list[ref[Tracer]] = []
+        self.layout, self.boxed = found.layout, found.boxed
+
+    def sources(self) -> Iterator[tuple[int, Tracer, Any]]:
+        """The arrays that it may be, with the tests that say so, as far as anything else knows them."""
+        for i, (test, source) in enumerate(self._sources):
+            found = source()
+            if found is not None:
+                yield i, test, found
+
+    # What it is can be asked at any time, its value only where its sources are known.
+    type = property(lambda self: self._value.type)  # type: ignore[assignment]
+    shape = property(lambda self: self._value.type.shape)  # type: ignore[assignment]
+    dtype = property(lambda self: self._value.type.dtype)  # type: ignore[assignment]
+    ndim = property(lambda self: self._value.type.ndim)  # type: ignore[assignment]
+    size = property(lambda self: self._value.type.size)  # type: ignore[assignment]
+
+    def others(self) -> list[Tracer]:
+        """The arrays that it may be, as far as anything else knows them."""
+        known = [s for _, _, s in self.sources() if isinstance(s, Tracer)]
+        return known + [x for r in self._others if (x := r()) is not None]
+
+    def exclude(self, x: Tracer) -> None:
+        """Let neither be written to while the other lives: they may be one, and when is not known."""
+        self._others.append(ref(x))
+        x.__dict__.setdefault("rivals", []).append(ref(self))
+
+    def _follow(self) -> None:
+        """Take over what has been written to what it may be, where it is read next."""
+        current = current_builder()
+        if self._following or current is None or not self._builder.encloses(current):
+            return  # outside of its piece only what it is can be asked
+        self._following = True
+        for i, test, source in self.sources():
+            if isinstance(source, Tracer) and source.value is not self._seen[i]:
+                self._seen[i] = source.value
+                write(self, where(test, source, Tracer(self._builder, self._value)))
+        self._following = False
+
+    @property
+    def value(self) -> Value:  # type: ignore[override]
+        self._follow()
+        return self._value
+
+    @value.setter
+    def value(self, value: Value) -> None:
+        self._value = value
+
+    @property
+    def builder(self) -> Builder:  # type: ignore[override]
+        self._follow()
+        return self._builder
+
+    @builder.setter
+    def builder(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def spread(self, new: Any) -> None:
+        """Write what was written to it to the arrays that it may be."""
+        for i, test, source in self.sources():
+            if not isinstance(source, Tracer):
+                raise ControlFlowError(
+                    f"an array is written to{describe_location(user_location())} that another variable may have as "
+                    "well, or that may be one from outside of the function, which is known at run time only; make a "
+                    "copy of it before (numpy.array(x))"
+                )
+            replace(source, where(test, new, own(source)))
+            self._seen[i] = source.value
+
+
+class Shared(Tracer):
+    """An array that several variables have in one branch and not in another."""
+
+
+class _Outside:
+    """An array that is not to be written to: one from outside of the function, or a view that nothing else holds."""
+
+
+OUTSIDE: Any = _Outside()
+
+
+class Lost(Value):
+    """The value of an array that can no longer be read; its name says why."""
+
+    __slots__ = ()
+
+
+def lose(x: Tracer, why: str) -> None:
+    """Let every use of an array, within the piece that runs if it is from around that, raise an error that says why."""
+    current = current_builder()
+    if current is not None and x.builder is not current:
+        current.stores.setdefault(id(x), (x, x.builder, x.value))
+    gone = Builder("lost")
+    gone.closed, gone.lost = True, why
+    x.value = Lost(x.value.type, why)
+    x.builder = gone
+
+
+def where(test: Any, yes: Any, no: Any) -> Any:
+    """One of two arrays of one type."""
+    return select(test, yes, no)
+
+
+def shadows_of(x: Any) -> Iterable[Any]:
+    """Arrays laid out as NumPy would lay out the traced one, in each way that it may; their elements stay untouched."""
+    if x.layout is not UNKNOWN:
+        return (outline_of(x),)
+    if isinstance(x, View):
+        return [(x.like or x.forth)(outline) for outline in shadows_of(x.origin)]
+    return outlines(x.shape, complex if x.dtype.kind == "c" else bool)
+
+
+def view(
+    found: Any,
+    origin: Any,
+    forth: Forth,
+    back: Back | None = None,
+    key: Any = None,
+    like: Callable[[Any], Any] | None = None,
+) -> Any:
+    """`found`, which `forth` gives of `origin`: a view of it if NumPy's would be one, else an array of its own.
+
+    `like` gives what NumPy gives of an array of its own, where that is not what `forth` does.
+    """
+    if not isinstance(found, Tracer) or not isinstance(origin, Tracer) or found.builder.closed:
+        return found
+    shadows, shared = [], []
+    for outline in shadows_of(origin):
+        shadows.append((like or forth)(outline))
+        shared.append(isinstance(shadows[-1], np.ndarray) and np.may_share_memory(shadows[-1], outline))
+    if all(shared):
+        seen = View(found, origin, forth, back or Inverse(forth), shadows[0], key)
+        seen.like = like
+        return seen
+    copy = own(found)
+    if not found.shape:
+        copy.boxed = isinstance(shadows[0], np.ndarray)
+    elif found.ndim > 1:
+        orders = {order_of(shadow) for shadow in shadows}
+        laid(copy, orders.pop() if len(orders) == 1 else UNKNOWN)
+    if any(shared):
+        doubt(copy, origin_of(origin))
+    return copy
+
+
+def doubt(x: Tracer, y: Tracer) -> None:
+    """Let neither of two arrays be written to while the other lives: whether they are one depends on a layout that is
+    not known."""
+    x.__dict__.setdefault("rivals", []).append(ref(y))
+    y.__dict__.setdefault("rivals", []).append(ref(x))
+
+
+def origin_of(x: Any) -> Any:
+    """What a view of views is a view of in the end; any other array itself."""
+    while isinstance(x, View):
+        x = x.origin
+    return x
+
+
+def read_only(origin: Any, new: Any) -> Any:
+    """How nothing is written to a view: raises NumPy's `ValueError`."""
+    raise ValueError("assignment destination is read-only")
+
+
+def repeated(origin: Any, new: Any) -> Any:
+    """How nothing is written to a view that has an element in several places: raises `TracerError`."""
+    raise TracerError(
+        f"an array is written to{describe_location(user_location())} whose elements stand in several places, having "
+        "been broadcast; make a copy of it before (x.copy())"
+    )
+
+
+def own(x: Tracer) -> Tracer:
+    """The same value as an array of its own, which shares nothing."""
+    return Tracer(x.builder, x.value)
+
+
+class Inverse:
+    """What undoes a rearrangement of elements."""
+
+    def __init__(self, forth: Forth) -> None:
+        self.forth = forth
+
+    def __call__(self, base: Any, new: Any) -> Any:
+        places = self.forth(np.arange(base.size).reshape(base.shape))
+        flat = places.reshape(-1)
+        if flat.size == base.size and (flat == np.arange(base.size)).all():
+            return reshape(new, base.shape)
+        if places.ndim == base.ndim and flat.size == base.size:
+            # A permutation of the axes: which axis of the base each step along the view goes along.
+            strides = [int(np.prod(base.shape[i + 1 :])) for i in range(base.ndim)]
+            first = [places[tuple([int(i == j) for i in range(base.ndim)])] if places.shape[j] > 1 else None
+                     for j in range(base.ndim)]  # fmt: skip
+            axes = [strides.index(n) if n in strides else -1 for n in first]
+            rest = [i for i in range(base.ndim) if i not in axes]
+            axes = [a if a >= 0 else rest.pop(0) for a in axes]
+            numbers = np.arange(base.size).reshape(base.shape)
+            if sorted(axes) == list(range(base.ndim)) and (numbers.transpose(axes) == places).all():
+                return transpose(new, np.argsort(axes).tolist())
+        return reshape(At(reshape(base, (-1,)))[flat].set(reshape(new, (-1,))), base.shape)
+
+
+def assign(x: Tracer, new: Any, what: str) -> None:
+    """Give a traced array new elements, cast to its dtype and broadcast to its shape.
+
+    Raises `TracerError` where the array belongs to an enclosing trace, `ShapeError` where the shapes do not fit.
+    """
+    root = origin_of(x)
+    builder, current = root.builder, current_builder()
+    if isinstance(root, Fixed):
+        raise TracerError(
+            f"{what}: the array was not made in this call{describe_location(user_location())}, and would hold a traced "
+            "value afterwards; make a copy of it in the function (numpy.array(x))"
+        )
+    if builder.lost:
+        lift(builder, root)  # raises
+    if builder.closed or (current is not None and not builder.encloses(current)):
+        raise enclosed(x, what)
+    new = operand(new)
+    if np.broadcast_shapes(new.shape, x.shape) != x.shape:
+        raise ShapeError(f"{what}: {new.shape} does not broadcast to {x.type}{describe_location(user_location())}")
+    new = broadcast_to(cast(new, x.dtype), x.shape)
+    # What is written may be a view of the array, and is what it was before.
+    replace(x, own(new) if isinstance(new, Tracer) else new)
+
+
+def enclosed(x: Any, what: str) -> TracerError:
+    """The error for what writes to an array of an enclosing function."""
+    kind = x.type if isinstance(x, Tracer) else type_of(x)
+    return TracerError(
+        f"{what}: this {kind} belongs to an enclosing function{describe_location(user_location())}, which cannot "
+        "be changed from within a branch, a loop's body or a function that is transformed; pass it as an argument and "
+        "return the new one"
+    )
+
+
+def replace(x: Tracer, new: Any) -> None:
+    """Give a traced array new elements of its type, and all that shares them."""
+    for rival in [other for r in x.__dict__.get("rivals", ()) if (other := r()) is not None]:
+        raise ControlFlowError(
+            f"an array is written to{describe_location(user_location())} that may be what a loop has given to another "
+            "variable, which is known at run time only; make a copy of it before (numpy.array(x))"
+            if isinstance(rival, Joined) or isinstance(x, Joined)
+            else f"an array is written to{describe_location(user_location())} whose elements another one of shape "
+            f"{list(rival.shape)} may share, which depends on how NumPy lays out its operands in memory; make a copy "
+            "before one of them is reshaped (x.copy())"
+        )
+    if isinstance(x, View):
+        replace(x.origin, x.back(own(x.origin), new))
+        if isinstance(new, Tracer):
+            x.now(new.builder, new.value)
+        return
+    write(x, new)
+    if isinstance(x, Joined):
+        x.spread(new)
+
+
+def write(x: Tracer, new: Any) -> None:
+    """Make a traced array stand for another value, within the piece that runs if it is from around that."""
+    current = current_builder()
+    builder = x.builder if current is None else current
+    value = lift(builder, new)
+    if value.name is None and not isinstance(value, Constant):
+        value.name = x.__dict__.get("label")
+    if builder is x.builder:
+        x.value = value
+    else:
+        builder.enter(x, value)
+    x.weak = False

@@ -1,0 +1,128 @@
+"""What is said where a traced value is used as it cannot be: as a plain number, as an array, by what is not traced."""
+
+from __future__ import annotations
+
+import dis
+import itertools
+import threading
+from collections.abc import Sequence
+from opcode import _nb_ops, opmap  # type: ignore[attr-defined]
+from types import CodeType, FrameType
+from typing import Any
+
+from graphad.build import place
+from graphad.codes import OfCode
+from graphad.errors import TracerError
+from graphad.op import Traced
+
+_ASSIGN_ELEMENTS = frozenset(opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap)
+_OPERATOR = opmap["BINARY_OP"]
+_REMAINDERS = tuple(i for i, (name, _) in enumerate(_nb_ops) if name in ("NB_REMAINDER", "NB_INPLACE_REMAINDER"))
+_FLAT = ("is", "floor", "ceil", "trunc")  # how functions of `math` begin whose derivative is zero
+
+
+def lost(x: Any, use: str, frame: FrameType) -> str | None:
+    """What to say where Python asks for the number behind an active value, whose derivative would be lost.
+
+    None where the frame's instruction formats a string or calls a function of `math` whose derivative is zero.
+    """
+    operation, argument = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
+    if operation == _OPERATOR and argument in _REMAINDERS:
+        return None  # "%.3f" % x: numbers leave the remainder to the tracer
+    here = place()
+    if operation in _ASSIGN_ELEMENTS:
+        return (
+            f"an element of a NumPy array is assigned a traced {x.type}{here}, which would lose its derivative; make "
+            "the array with graphad.numpy and write a = a.at[i].set(x), or stack the elements; in a function whose "
+            "source can be read, from a file or a notebook, the assignment works as it is"
+        )
+    function = called(frame)
+    if getattr(function, "__module__", None) == "math":
+        name = function.__name__
+        if name.startswith(_FLAT):
+            return None
+        return (
+            f"math.{name} of a traced {x.type}{here} would lose its derivative; use NumPy's function; in a function "
+            f"whose source can be read, from a file or a notebook, math.{name} works as it is"
+        )
+    return (
+        f"{use} of a traced {x.type}{here} would lose its derivative; compute with NumPy's functions and let the value "
+        "stay traced, or write graphad.stop_gradient(x) where it shall count as a constant; in a function whose source "
+        "can be read, from a file or a notebook, float() and complex() keep the derivative"
+    )
+
+
+_latest = threading.local()
+
+
+def refused(error: TracerError) -> TracerError:
+    """The error itself, noted as this thread's latest, since C code may raise another in its place."""
+    _latest.words = error.args  # the error itself would keep the frames that it passes
+    return error
+
+
+def latest_refusal() -> TracerError | None:
+    """The latest refusal in this thread, which is forgotten then."""
+    words = getattr(_latest, "words", None)
+    _latest.words = None
+    return None if words is None else TracerError(*words)
+
+
+def not_known(x: Any, use: str) -> str:
+    """What to say where a value is needed that is not known while tracing."""
+    return (
+        f"{use} needs the value of a traced {x.type}, which is not known inside jit, trace or vmap{place()}; use "
+        "numpy.where instead of branching on it, graphad.cond or graphad.while_loop (control_flow=True converts "
+        "Python's own if, while and for), mark the argument static (static_argnums), or call the function without jit"
+    )
+
+
+def no_array(x: Any) -> str:
+    """What to say where a library makes a NumPy array of a traced value."""
+    return (
+        f"a traced {x.type} cannot become a NumPy array{place()}: np.asarray, np.array of a list, or a library call "
+        "lost track of it; use numpy.stack to join traced values, graphad.scipy for functions of SciPy (of sparse "
+        "matrices a @ x is traced), or graphad.pure_callback to call code that cannot be traced"
+    )
+
+
+def unsupported(what: str, operands: Sequence[Any]) -> str:
+    types = ", ".join(str(x.type if isinstance(x, Traced) else type(x).__name__) for x in operands)
+    return (
+        f"{what} cannot be traced (operands: {types}){place()}; write it with other NumPy "
+        "functions, or wrap it in graphad.pure_callback and give its derivative with graphad.custom_jvp"
+    )
+
+
+_CALLEES: OfCode[dict[int, list[tuple[str, Any]]]] = OfCode()
+
+
+def _callee(code: CodeType, lasti: int) -> list[tuple[str, Any]]:
+    """Operations and names of the instructions at the place of a call, read once."""
+    known = _CALLEES.get(id(code))
+    if known is None:
+        known = _CALLEES.learn(code, {})
+    if lasti not in known:
+        line, _, column, _ = next(itertools.islice(code.co_positions(), lasti // 2, None))
+        there = []
+        for instruction in dis.get_instructions(code):
+            place = instruction.positions
+            if column is not None and place is not None and (place.lineno, place.col_offset) == (line, column):
+                value = instruction.argval
+                there.append((instruction.opname, value if isinstance(value, str) else None))
+        known[lasti] = there
+    return known[lasti]
+
+
+def called(frame: FrameType) -> Any:
+    """What the call that a frame stands in calls, where that is a name or an attribute of one; else None."""
+    found = None
+    for opname, name in _callee(frame.f_code, frame.f_lasti):
+        if opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FAST", "LOAD_DEREF"):
+            scopes = (frame.f_locals, frame.f_globals, frame.f_builtins)
+            found = next((scope[name] for scope in scopes if name in scope), None)
+        elif opname in ("LOAD_ATTR", "LOAD_METHOD"):
+            found = getattr(found, name, None)
+        elif found is not None:
+            break
+    return found

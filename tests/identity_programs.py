@@ -1,0 +1,1334 @@
+"""Programs of one number that change arrays in place, however it is reached: each is what plain NumPy makes of it."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import operator
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import graphad
+
+PROGRAMS: dict[str, Callable[[Any], Any]] = {}
+
+
+def program(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    PROGRAMS[function.__name__] = function
+    return function
+
+
+# -- names that share an array ----------------------------------------------------------------------------------------
+
+
+@program
+def second_name(x):
+    a = np.array([1.0, 2.0])
+    b = a
+    a[0] = x
+    return b.sum() + 2 * a[0]
+
+
+@program
+def added_to_a_second_name_in_a_long_loop(x):
+    a = np.array([1.0, 2.0])
+    b = a
+    for _ in range(40):
+        a += x
+    return b.sum()
+
+
+@program
+def added_to_a_second_name_in_a_branch(x):
+    a = np.array([1.0, 2.0])
+    b = a
+    if x > 1:
+        a *= x
+    return b.sum() + a[0]
+
+
+@program
+def name_made_in_a_loop(x):
+    a = np.zeros(3)
+    for i in range(40):
+        b = a
+        b[i % 3] += x
+    return (a**2).sum()
+
+
+@program
+def names_that_change_places(x):
+    u, v = np.array([1.0, 2.0]), np.zeros(2)
+    for _ in range(40):
+        v[:] = u * x * 0.9
+        u, v = v, u
+    return u.sum() + 2 * v.sum()
+
+
+@program
+def changed_and_bound_anew(x):
+    a = np.array([1.0, 2.0])
+    for _ in range(40):
+        a[0] = x
+        a = a * 0.5
+    return a.sum()
+
+
+@program
+def bound_anew_and_changed(x):
+    a = np.array([1.0, 2.0])
+    b = a
+    for _ in range(40):
+        a = a * 0.5 + x
+        a[0] = x
+    return b.sum() + a.sum()
+
+
+@program
+def one_of_two(x):
+    a, b = np.array([1.0, 2.0]), np.array([3.0, 4.0])
+    c = a if x > 1 else b
+    c[0] = x
+    return a.sum() * 2 + b.sum() + c[1]
+
+
+@program
+def one_of_two_that_changes_itself(x):
+    a = np.array([1.0, 2.0])
+    if x > 1:
+        c = a
+    else:
+        c = np.array([3.0, 4.0]) * 2
+    a[1] = x * x
+    c[0] += x
+    return a.sum() * 2 + c.sum()
+
+
+@program
+def one_array_in_one_branch_two_in_the_other(x):
+    if x > 1:
+        a = np.zeros(2)
+        b = a
+    else:
+        a, b = np.zeros(2), np.ones(2)
+    a[0] = x
+    return a.sum() + 3 * b.sum()
+
+
+@program
+def one_of_two_views(x):
+    a = np.arange(4.0)
+    if x > 1:
+        v = a[:2]
+    else:
+        v = a[2:]
+    v[0] = x * 3
+    return v.sum() + a.sum() * 2
+
+
+@program
+def bound_anew_in_a_branch_and_changed(x):
+    a = np.array([1.0, 2.0])
+    b = a
+    if x > 1:
+        a = a * x
+    a[0] = x * x
+    return a.sum() + 2 * b.sum()
+
+
+@program
+def number_in_an_array(x):
+    a = np.array(1.0)
+    b = a
+    a += x
+    a[...] = a * 2
+    return b * 1.0
+
+
+# -- views ------------------------------------------------------------------------------------------------------------
+
+
+@program
+def view_of_a_view(x):
+    m = np.arange(24.0).reshape(4, 6)
+    v = m[1:, ::2].T[::-1]
+    w = v[0]
+    w[:] = x
+    v[1, 1] *= x
+    return (m * np.arange(24.0).reshape(4, 6)).sum()
+
+
+@program
+def views_in_a_list(x):
+    m = np.zeros((3, 4))
+    rows = [m[i] for i in range(3)]
+    for row in rows:
+        row[1:] = x
+    rows[0] *= x
+    return m.sum()
+
+
+@program
+def rows(x):
+    m = np.arange(6.0).reshape(3, 2)
+    for row in m:
+        row[0] = row[1] * x
+    return m.sum() + m[2, 0]
+
+
+@program
+def rows_of_a_traced_array(x):
+    m = np.ones((40, 2)) * x
+    for row in m:
+        row[0] = row[1] * 2
+    return m.sum()
+
+
+@program
+def rows_beside_others(x):
+    m, n = np.zeros((3, 2)), np.ones(3)
+    for row, s in zip(m, n, strict=True):
+        row[:] = s * x
+    for i, row in enumerate(m):
+        row += i
+    return m.sum()
+
+
+@program
+def transpose_and_reshape(x):
+    m = np.arange(6.0).reshape(2, 3)
+    t = m.T
+    t[0] = x
+    t[1:][0] += x
+    m.reshape(-1)[4] = x * x
+    m.ravel()[5] = 2 * x
+    return (m**2).sum()
+
+
+@program
+def view_made_in_a_long_loop(x):
+    m = np.zeros((3, 3))
+    for i in range(36):
+        row = m.T[i % 3]
+        row += x * i
+    return (m**2).sum() + m[2, 1]
+
+
+@program
+def parts_of_complex_numbers(x):
+    z = np.zeros(3, complex)
+    real = z.real
+    real[1] = x
+    z.imag[2] = 2 * x
+    return (np.abs(z) ** 2).sum()
+
+
+@program
+def backwards(x):
+    a = np.zeros(4)
+    v = a[::-2]
+    v[:] = x
+    v[0] = 1
+    return (a * np.arange(4)).sum()
+
+
+@program
+def two_halves(x):
+    a, b = np.split(np.arange(6.0), 2)
+    a[0] = x
+    return a.sum() + b.sum()
+
+
+@program
+def empty_views(x):
+    a, b = np.zeros((0, 3)), np.zeros(3)
+    a[:] = x
+    b[1:1] = x
+    return a.sum() + b.sum() + x
+
+
+# -- where arrays come from -------------------------------------------------------------------------------------------
+
+
+@program
+def made_by_functions(x):
+    made = [np.linspace(0, 1, 5), np.eye(3), np.zeros_like(np.ones(3)), np.arange(4) * 1.0, np.full(2, 3.0)]
+    made += [np.random.default_rng(0).normal(size=3), np.ones((2, 2)).copy(), np.array([[1.0, 2.0]])]
+    for a in made:
+        a[-1] = x
+    return sum([a.sum() for a in made])
+
+
+@program
+def mesh(x):
+    a, b = np.meshgrid(np.arange(3.0), np.arange(2.0))
+    a[0] = x
+    b[:, 1] *= x
+    return a.sum() + b.sum()
+
+
+@program
+def chosen_from_a_constant(x):
+    table = np.arange(10.0)
+    a = table[[1, 3, 5]]
+    a[0] = x
+    return a.sum() + table.sum()
+
+
+@program
+def integers(x):
+    n = np.zeros(3, int)
+    m = n
+    for i in range(40):
+        n[i % 3] += 1
+    if x > 1:
+        n[0] = 9
+    return m.sum() * x
+
+
+@program
+def read_before_and_after(x):
+    k = np.array([1.0, 2.0])
+    s = k.sum()
+    for _ in range(40):
+        k[0] += x
+    return s + k.sum()
+
+
+@program
+def fresh_in_each_iteration(x):
+    s = 0.0
+    for i in range(40):
+        t = np.zeros(3)
+        t[1] = x * i
+        p = t
+        p[0] = 1.0
+        s = s + t.sum()
+    return s
+
+
+@program
+def filled_with_constants(x):
+    t = np.zeros(50)
+    for i in range(50):
+        t[i] = i * 0.5
+    return (t * x).sum()
+
+
+@program
+def constant_in_a_branch(x):
+    a = np.array([1.0, 2.0])
+    if x > 1:
+        a[0] = 7.0
+    return a.sum() * x
+
+
+# -- containers and objects -------------------------------------------------------------------------------------------
+
+
+@program
+def history_of_one_array(x):
+    seen, position = [], np.zeros(2)
+    for _ in range(4):
+        seen.append(position)
+        position += x
+    return sum([h.sum() for h in seen])
+
+
+@program
+def history_of_copies(x):
+    seen, position = [], np.zeros(2)
+    for _ in range(4):
+        seen.append(position.copy())
+        position += x
+    return sum([h.sum() for h in seen])
+
+
+@program
+def entries_of_a_dict(x):
+    d = {"a": np.zeros(2), "b": np.ones(2)}
+    for i in range(40):
+        for k in ["a", "b"]:
+            d[k][i % 2] += x
+    e = d["a"]
+    e[0] = 0.0
+    return d["a"].sum() + d["b"].sum()
+
+
+@program
+def entries_of_a_tuple(x):
+    s = (np.zeros(2), np.ones(2))
+    a, b = s
+    a[0] = x
+    s[1][1] *= x
+    return s[0].sum() + b.sum()
+
+
+@program
+def made_by_a_comprehension(x):
+    made = [np.zeros(2) for _ in range(3)]
+    for i in range(3):
+        made[i][0] = x * i
+    return sum([r.sum() for r in made])
+
+
+def _stepped(s, x):
+    u, v = s
+    u = u + x
+    v[0] += x
+    return u, v
+
+
+@program
+def tuple_that_a_helper_steps(x):
+    s = (np.zeros(2), np.ones(2))
+    for _ in range(40):
+        s = _stepped(s, x)
+    return s[0].sum() + s[1].sum()
+
+
+@dataclass
+class State:
+    u: Any = field(default_factory=lambda: np.zeros(3))
+    v: list[Any] = field(default_factory=lambda: [np.zeros(2), np.ones(2)])
+
+
+@program
+def default_factories(x):
+    s = State()
+    u, v = s.u, s.v
+    for _ in range(40):
+        s.u[1] += x
+        v[0][:] = s.u[:2]
+    return u.sum() + s.v[0].sum() * 2 + s.v[1].sum()
+
+
+class Base:
+    def __init__(self):
+        self.a = np.array([1.0, 2.0, 3.0])
+        self.b = self.a[1:]
+
+
+class Child(Base):
+    def __init__(self, k):
+        super().__init__()
+        self.k = k
+
+    def step(self, x):
+        self.a[0] += x * self.k
+        self.b *= x
+
+
+@program
+def inherited_constructor(x):
+    c = Child(2.0)
+    a = c.a
+    for _ in range(3):
+        c.step(x)
+    return a.sum() + c.b[0]
+
+
+@program
+def method_in_a_branch(x):
+    c = Child(2.0)
+    a = c.a
+    if x > 1:
+        c.step(x)
+    return a.sum() + c.b[0]
+
+
+# -- who changes it ---------------------------------------------------------------------------------------------------
+
+
+def _halve(p):
+    p[:] = p * 0.5
+
+
+@program
+def helper_in_a_long_loop(x):
+    a = np.array([1.0, 2.0]) * x
+    b = np.arange(3.0)
+    b[0] = x
+    for _ in range(40):
+        _halve(a)
+        _halve(b[1:])
+    return a.sum() * 1e12 + b.sum()
+
+
+@program
+def helper_in_a_branch(x):
+    a = np.array([1.0, 2.0])
+    if x > 1:
+        _halve(a)
+    return a.sum() * x
+
+
+def _both(p, q, x):
+    p[:] = p * x
+    q += p
+
+
+@program
+def aliased_arguments(x):
+    a = np.array([1.0, 2.0])
+    for _ in range(5):
+        _both(a, a, x)
+    return a.sum()
+
+
+@program
+def aliased_arguments_in_a_long_loop(x):
+    a = np.array([1.0, 2.0])
+    v = a[::-1]
+    for _ in range(35):
+        _both(a, v, x * 0.4)
+    return a.sum()
+
+
+def _row(m, i):
+    return m[i]
+
+
+@program
+def result_of_a_helper(x):
+    m = np.zeros((3, 2))
+    for i in range(36):
+        r = _row(m, i % 3)
+        r += x * i
+    return m.sum() + m[2, 0]
+
+
+@program
+def closure(x):
+    a = np.zeros(3)
+
+    def bump(i):
+        a[i] += x
+
+    for i in range(3):
+        bump(i)
+    if x > 0:
+        bump(0)
+    return a[0] * 2 + a.sum()
+
+
+@program
+def variable_that_an_inner_function_binds(x):
+    a = np.zeros(2)
+    b = a
+
+    def grow():
+        nonlocal a
+        a = a + x
+
+    grow()
+    a[0] = 5 * x
+    return a.sum() + b.sum()
+
+
+@program
+def methods_that_write(x):
+    a = np.array([3.0, 1.0, 2.0])
+
+    def change(p):
+        p.sort()
+        p.fill(p[0] * x)
+        p.put([1], [x])
+
+    if x > 0:
+        change(a)
+    return a.sum()
+
+
+@program
+def functions_that_write(x):
+    a = np.ones(4)
+    b = a[1:]
+    for _ in range(35):
+        np.multiply(b, x, out=b)
+    np.add.at(a, [0, 0], x)
+    np.copyto(a.reshape(2, 2)[1], x, where=np.array([True, False]))
+    np.put(a, [0], [x])
+    return a.sum()
+
+
+@program
+def functions_that_write_constants_in_a_branch(x):
+    a = np.arange(4.0)
+    c = a.reshape(2, 2)
+    if x > 1:
+        np.fill_diagonal(c, 3.0)
+        np.copyto(c[0], 1.0)
+        np.add(c[1], 1.0, out=c[1])
+        np.negative(a[:1], a[:1])
+        a.flat[1] = 8.0
+    a.flat[2] = x * 2
+    return a.sum() * x + c[0, 1]
+
+
+@program
+def masks(x):
+    a = np.arange(4.0) * x
+    b = a
+    a[a > 1] = 0.5
+    b[b < 0.2] += x
+    return b.sum()
+
+
+@program
+def exception_between(x):
+    a = np.zeros(2)
+    try:
+        a[0] = x
+        a[5] = 1
+    except IndexError:
+        a[1] = 2 * x
+    return a.sum()
+
+
+# -- branches and loops within one another ----------------------------------------------------------------------------
+
+
+@program
+def branch_in_a_loop(x):
+    a = np.zeros(4)
+    r = a[1:3]
+    for i in range(40):
+        if x * i > 10:
+            r[0] += x
+        else:
+            a[3] = i * x
+    return a.sum() + r.sum()
+
+
+@program
+def loop_in_a_loop(x):
+    a = np.zeros((3, 3))
+    t = a.T
+    for i in range(33):
+        for j in range(33):
+            t[i % 3, j % 3] += x * j
+    return (a**2).sum()
+
+
+@program
+def branch_in_a_while_loop(x):
+    a = np.zeros(3)
+    b = a
+    i = 0.0
+    while i < 5:
+        if i > 2:
+            a[0] += x
+        i = i + x
+        b[1] = i
+    return a.sum()
+
+
+@program
+def while_loop_that_asks_the_array(x):
+    a = np.array([0.0, 1.0])
+    state = {"a": a}
+    while a[0] < 5:
+        state["a"][0] += x
+    return a.sum()
+
+
+@program
+def loop_with_a_break(x):
+    a = np.zeros(5)
+    for i in range(40):
+        a[i % 5] += x
+        if a.sum() > 3:
+            break
+    return a.sum() + a[0]
+
+
+@program
+def helper_that_returns_early(x):
+    a = np.zeros(3)
+
+    def put(v):
+        if v > 1:
+            a[0] = v
+            return a
+        a[1] = v
+        return a
+
+    r = put(x)
+    r[2] = x
+    return (a * np.array([1, 2, 3])).sum()
+
+
+@program
+def neighbours_in_a_long_loop(x):
+    a = np.zeros(4)
+    i = 0
+    for i in range(40):
+        a[i % 4] = a[(i + 1) % 4] + x
+    return a.sum() + a[i % 4]
+
+
+@program
+def batch(x):
+    def f(t):
+        a = np.zeros(3)
+        b = a[1:]
+        for i in range(3):
+            b[0] += t * i
+        if t > 1:
+            a[2] = t
+        return a.sum()
+
+    return graphad.vmap(f)(np.array([0.5, 1.5]) * x).sum()
+
+
+def _parts(p):
+    p.real = 2.0
+    p.imag = 3.0
+
+
+@program
+def parts_set_in_a_branch(x):
+    z = np.zeros(2, complex)
+    if x > 1:
+        z.real = 1.0
+        _parts(z[1:])
+    return np.sum(np.abs(z)) * x
+
+
+# -- kinds that were wrong ------------------------------------------------------------------------------------------
+
+
+@program
+def names_that_share_in_turns(x):
+    a, c = np.zeros(4), np.full(4, 0.5)
+    p = c
+    if a.sum() > x:
+        p = a
+    if x > 1:
+        a[0] = 3 * x
+    if x > 1:
+        c[2] = x
+    else:
+        p = a
+    c[-1] *= x
+    return a.sum() + c.sum() * 0.7 + p.sum() * 0.6
+
+
+@program
+def bound_anew_beside_a_second_name(x):
+    a = np.zeros(3)
+    v = a
+    for _ in range(40):
+        v[0] += x
+        a = a * 1.0
+    return a.sum()
+
+
+@program
+def entry_bound_anew_beside_a_name(x):
+    a = np.array([0.1, 0.2, 0.3])
+    d = {"k": a}
+    for _ in range(40):
+        a[0] += x
+        d["k"] = d["k"] * 1.0
+    return d["k"].sum() + a.sum()
+
+
+@program
+def swapped_beside_a_third_that_changes(x):
+    u, v = np.zeros(3), np.ones(3)
+    w = u
+    for _ in range(40):
+        w[0] += x
+        u, v = v, u
+    return u.sum() + 3 * v.sum()
+
+
+@program
+def view_bound_anew_now_and_then(x):
+    a = np.zeros(3)
+    v = a[1:]
+    for i in range(40):
+        v[0] += x
+        if i % 2:
+            a = a * 1.0
+            v = a[1:]
+    return a.sum()
+
+
+@program
+def break_after_a_store_by_a_view(x):
+    a = np.zeros(3)
+    for i in range(40):
+        v = a[i % 3 :]
+        v[0] += x
+        if a[i % 3] > 4.3:
+            break
+    return a.sum()
+
+
+@program
+def flat_of_a_traced_array(x):
+    m = np.zeros((2, 3))
+    m[0, 0] = x
+    m.flat[4] = x
+    f = m.flat
+    f[1] = 2 * x
+    if x > 1:
+        m.flat[2] = 3.0
+    return (m * np.arange(6.0).reshape(2, 3)).sum()
+
+
+@program
+def pieces_and_diagonal_of_a_traced_array(x):
+    m = np.zeros((4, 4))
+    m[0] = x
+    first, _ = np.split(m, 2)
+    left, _ = np.hsplit(m, 2)
+    diagonal = m.diagonal()
+    row = np.broadcast_to(m[0], (2, 4))
+    first[1] = 2 * x
+    left[:, 0] += x
+    return (m * np.arange(16.0).reshape(4, 4)).sum() + diagonal.sum() + row.sum()
+
+
+@program
+def run_through_while_it_changes(x):
+    m, s = np.ones(4) * x, 0.0
+    for v in m:
+        m += 1
+        s = s + v
+    for i, v in enumerate(m):
+        m += i
+        s = s + v
+    return s
+
+
+@program
+def copies_of_functions_that_change_nothing(x):
+    a = np.zeros(4)
+    a[0] = x
+    b, c = np.roll(a, 0), np.pad(a, 0)
+    b[0], c[1] = 9.0, 8.0
+    return a.sum() * 2 + b.sum() + c.sum()
+
+
+@program
+def filled_in_place(x):
+    a = np.array([x, np.nan, 1.0])
+    np.nan_to_num(a, copy=False, nan=2.0)
+    return a.sum()
+
+
+@program
+def the_same_memory_by_other_functions(x):
+    a = np.zeros(3)
+    b = np.asarray(a)
+    c = np.squeeze(a)
+    d = np.broadcast_to(a, (2, 3))
+    e = np.array(a, copy=None)
+    a[0] = x
+    b[1] = 2 * x
+    return b.sum() + 2 * c.sum() + d.sum() + e.sum()
+
+
+@program
+def bound_in_a_nested_branch(x):
+    a, b = np.zeros(4), np.ones(4)
+    if x > 1 and x > 0.5:
+        a[1] = x
+    if x > 1:
+        a[2] = x
+        if x > 0.5:
+            a[0] = x
+            b = a
+    return b.sum() + 2 * a.sum()
+
+
+# -- loops in which nothing is traced ---------------------------------------------------------------------------------
+
+
+def doubled(a, i):
+    b = a * 2
+    if i > 1:
+        return b[1:]
+    return a[1:]
+
+
+def itself_and_reversed(a):
+    return a, (a + 1)[::-1]
+
+
+@program
+def arrays_of_a_loop_of_numbers(x):
+    a = np.zeros(4)
+    for i in range(4):
+        a[i] = i * 0.5
+        b = a + 1
+        c = b[1:]
+        d = c
+        e = a[2:]
+        f = np.split(a, 2)
+    b[1], d[1], e[0], f[0][0] = x, x * x, x**3, 5 * x
+    return (a * np.arange(4)).sum() + (b**2).sum() + c.sum() + f[1].sum() + f[0].sum()
+
+
+@program
+def arrays_of_functions_in_a_loop_of_numbers(x):
+    a = np.ones(4)
+    for i in range(3):
+        b, c, d = doubled(a, i), doubled(a, 0), itself_and_reversed(a)
+    b[0], c[0], d[0][2], d[1][0] = x, x * x, x**3, x
+    return (a**2).sum() + (b**2).sum() + c.sum() + d[1].sum() + d[0].sum()
+
+
+@program
+def decomposition_in_a_loop_of_numbers(x):
+    a = np.zeros((3, 3))
+    for i in range(3):
+        for j in range(3):
+            a[i, j] = i + j * 0.5
+            if i == j:
+                continue
+            if a[i, j] > 2:
+                break
+        row = a[i]
+        values, vectors = np.linalg.eigh(a + a.T)
+    row[0], values[0], vectors[0, 0] = x, x * x, x
+    return (a**2).sum() + (values**2).sum() + vectors[0, 0]
+
+
+@program
+def another_name_in_a_loop_of_numbers(x):
+    a = np.arange(4.0)
+    b = a
+    for i in range(4):
+        if i == 2:
+            b = a[1:]
+        c = b
+    c[0] = x
+    return (a * np.arange(4)).sum() + b.sum()
+
+
+@program
+def loop_of_numbers_that_fails(x):
+    a = np.arange(4.0)
+    try:
+        for i in range(9):
+            a[i] = i + 1
+    except IndexError:
+        a[0] = x
+    return (a**2).sum()
+
+
+@program
+def loops_of_numbers_with_else(x):
+    a = np.zeros(5)
+    for i in range(5):
+        if i == 3:
+            break
+        a[i] = i
+    else:
+        a[4] = 100.0
+    for i in range(2):
+        a[i] += 1
+    else:
+        a[4] += 7.0
+    a[2] *= x
+    return a.sum() + i
+
+
+@program
+def function_that_reads_a_traced_value_in_a_loop(x):
+    def times(i):
+        return i * x
+
+    a, b = np.ones(4), np.zeros(4)
+    for i in range(4):
+        a[i] = times(i)
+    i = 0
+    while i < 4:
+        b[i] = i
+        i += 1
+    b[1] *= x
+    return a.sum() + b.sum()
+
+
+# -- generators and context managers ----------------------------------------------------------------------------------
+
+
+def filled_rows(x, n):
+    a = np.zeros(3)
+    for i in range(n):
+        if x > 1:
+            a[i % 3] = x * i
+        a[0] += 1
+        yield a.sum()
+    yield from (a[k] for k in range(2))
+
+
+@contextlib.contextmanager
+def changed(a, x):
+    old = a.copy()
+    if x > 1:
+        a[0] = x
+    else:
+        a[1] = x
+    try:
+        yield a
+    finally:
+        a[2] = old[2] + x * x
+
+
+@program
+def generator_that_fills_an_array(x):
+    return sum(v * i for i, v in enumerate(filled_rows(x, 4)))
+
+
+@program
+def generator_that_gives_arrays(x):
+    def rows():
+        a = np.ones(2)
+        for i in range(5):
+            if i == 1:
+                continue
+            if i == 4:
+                break
+            b = np.zeros(2)
+            for j in range(3):
+                if j == 2:
+                    break
+                b[j] = x * i
+            yield b
+            a[1] = x
+        yield a
+        yield np.zeros(2)
+
+    found = list(rows())
+    found[-1][0] = x * x
+    return sum((v**2).sum() for v in found)
+
+
+@program
+def generator_that_is_sent_values(x):
+    def sums():
+        a = np.zeros(2)
+        while True:
+            v = yield a
+            if v is None:
+                return
+            a[0] += v
+
+    g = sums()
+    next(g)
+    g.send(x)
+    return g.send(x * x).sum()
+
+
+@program
+def generator_in_a_branch_and_a_long_loop(x):
+    a, s = np.zeros(3), 0.0
+
+    def steps(k):
+        for i in range(3):
+            a[i] += x
+            yield a[i] * k
+
+    if x > 1:
+        for v in steps(1.0):
+            s = s + v
+    for k in range(40):
+        for v in steps(k):
+            s = s + v * 1e-3
+    return s + (a * np.arange(3.0)).sum()
+
+
+@program
+def context_manager_of_a_generator(x):
+    a = np.zeros(3)
+    with changed(a, x) as b:
+        b[1] += x
+    return (a * np.arange(1.0, 4.0)).sum()
+
+
+@program
+def iterator_in_a_long_loop(x):
+    numbers, counted, s = iter([1.0, 2.0, 3.0] * 20), itertools.count(), 0.0
+    a = np.zeros(40)
+    for _ in range(40):
+        s = s + next(numbers) * x
+        a[next(counted)] = s
+    return (a * np.arange(40.0)).sum()
+
+
+@program
+def iterator_after_a_break(x):
+    pairs, s = enumerate([x, 2.0, 3.0]), 0.0
+    for i, v in pairs:
+        s = s + i * v
+        if i == 1:
+            break
+    for _, v in pairs:
+        s = s + v * x
+    return s
+
+
+# -- other places that are assigned -----------------------------------------------------------------------------------
+
+
+@program
+def elements_as_targets_of_loops(x):
+    a, s = np.zeros(3), 0.0
+    for i, a[i] in enumerate([x, x * x, 2.0]):
+        s = s + a.sum() * i
+    for a[1] in range(40):
+        s = s + a[1] * x
+    for a[0], a[2] in np.ones((40, 2)) * x:
+        s = s + a[0] * a[2]
+    return s + (a * np.arange(3.0)).sum()
+
+
+@program
+def elements_as_targets_of_with(x):
+    @contextlib.contextmanager
+    def given(v):
+        yield v
+
+    a = np.zeros(2)
+    with given(x) as a[0], given(a[0] * 2) as a[1], given(3.0) as b:
+        a[0] += b
+    with given((x, x * x)) as (a[0], c):
+        a[1] += c
+    return (a**2).sum()
+
+
+@program
+def elements_that_change_places(x):
+    a, b, d = np.arange(5.0), np.ones(2), {}
+    a[0] = x
+    a[0], b[1] = b[1], a[0]
+    b[0], *d["rest"], a[4] = x, 1.0, 2.0, x * x
+    for k in range(40):
+        a[k % 5], a[(k + 1) % 5] = a[(k + 1) % 5], a[k % 5]
+    return (a * np.arange(5.0)).sum() + (b**2).sum() + sum(d["rest"])
+
+
+@program
+def functions_that_assign(x):
+    a = np.zeros(3)
+    put = lambda i, v: a.__setitem__(i, v)
+    put(0, x)
+    operator.setitem(a, slice(1, None), x * x)
+    a = operator.iadd(a, x)
+    a.__imul__(2.0)
+    if x > 1:
+        operator.iadd(a, 1.0)
+    if x > 1:
+        a.__setitem__(0, 9.0)
+    if x > 1:
+        np.ndarray.__setitem__(a, 2, 4.0)
+    for i in range(40):
+        operator.setitem(a, i % 3, operator.getitem(a, i % 3) * 0.9)
+        a.__iadd__(x)
+    return (a * np.arange(1.0, 4.0)).sum()
+
+
+@program
+def parts_of_complex_numbers_assigned(x):
+    z = np.zeros(3, complex)
+    z.real = x
+    z.imag[1:] = x * x
+    z.real[0] += x
+    if x > 1:
+        z.imag = 3.0
+    setattr(z, "real", z.real * x)  # noqa: B010
+    for i in range(40):
+        z.imag[i % 3] += 0.1 * x
+    return (abs(z) ** 2).sum()
+
+
+@program
+def elements_by_flat(x):
+    m = np.zeros((2, 3))
+    m.flat = [x, 1.0, x * x, 2.0, 3.0, 4.0]
+    m.flat[...] = m.flat[...] * 2
+    if x > 1:
+        m.flat[1:3] = 2.0
+    if x > 1:
+        m.flat = 0.5
+    return (m * np.arange(6.0).reshape(2, 3)).sum() + m[0, 0] * x
+
+
+# -- where arrays are made --------------------------------------------------------------------------------------------
+
+
+class Missing(dict):
+    def __missing__(self, key):
+        value = self[key] = np.ones(2) * 2
+        return value
+
+
+class Cached:
+    @cached_property
+    def a(self):
+        return np.zeros(3)
+
+
+@program
+def arrays_of_a_default_factory(x):
+    d = defaultdict(lambda: np.zeros(3))
+    d["a"][0] = x
+    d["b"] += x
+    if x > 1:
+        d["a"][1] = 2.0
+    for i in range(40):
+        d["a"][i % 3] += x
+    e = defaultdict(lambda: defaultdict(lambda: np.zeros(1)))
+    e[0][1][0] = x
+    m = Missing()
+    m["a"][1] *= x
+    return sum(v.sum() * i for i, v in enumerate(d.values(), 1)) + e[0][1][0] + m["a"].sum()
+
+
+@program
+def array_of_a_cached_property(x):
+    cached = Cached()
+    cached.a[0] = x
+    if x > 1:
+        cached.a[1] = x
+    return (cached.a**2).sum()
+
+
+@program
+def default_of_an_inner_function(x):
+    def put(i, a=np.zeros(3), *, b=[np.zeros(2)]):  # noqa: B006, B008
+        a[i % 3] += x
+        b[0][1] = x
+        return a.sum() * b[0].sum()
+
+    s = put(0)
+    for i in range(40):
+        s = s + put(i)
+    return s
+
+
+@program
+def attributes_of_a_class(x):
+    class Shared:
+        a, table = np.zeros(3), [np.zeros(2)]
+        d: dict = {"k": np.zeros(1)}
+
+        def put(self, i, v):
+            self.a[i] = v
+
+    Shared().put(1, x * x)
+    if x > 1:
+        Shared.a[0] = x
+    Shared.table[0][1] = x
+    Shared.d["k"][0] = x
+    return (Shared.a * np.arange(1.0, 4.0)).sum() * x + Shared.table[0].sum() + Shared.d["k"][0]
+
+
+@program
+def arrays_in_repeated_and_nested_displays(x):
+    twice = [np.zeros(1)] * 2
+    twice[1][0] = x
+    nested = ([np.zeros(2)], (np.ones(2), {"a": np.zeros(1)}))
+    nested[0][0][1] = x
+    nested[1][0][0] = x * x
+    nested[1][1]["a"][0] = x
+    queue = deque(np.zeros(2) for _ in range(3))
+    queue[1][0] = x
+    ordered = OrderedDict(a=np.zeros(2))
+    ordered["a"][0] = x
+    first, (second, third) = nested
+    return twice[0][0] + first[0].sum() + second.sum() + third["a"][0] + queue[1].sum() + ordered["a"][0]
+
+
+@program
+def walks_over_what_changes(x):
+    a, s = np.array([[x, 1.0, 2.0], [3.0, x * x, 5.0]], order="F"), 0.0
+    for (i, j), e in np.ndenumerate(a):
+        s = s * 1.1 + e * (i + j)
+        a[1, 2] += e
+    for e in a.flat:
+        s = s * 1.1 + e
+        a[1, 1] += e
+    for e in np.nditer(a):
+        s = s * 1.1 + e
+    for row, other in zip(a, a[::-1], strict=True):
+        row[0] = x
+        s += row[1] * other[0]
+    return s
+
+
+@program
+def walks_over_numbers_that_become_traced(x):
+    a = np.arange(6.0).reshape(2, 3)
+    s, flat = 0.0, a.flat
+    for place, e in np.ndenumerate(a):
+        s = s * 1.1 + e
+        a[1, 2] += x * sum(place)
+    for e in np.nditer(np.ones(2) * 2.0):
+        s += e
+    return s + flat[5] + next(flat)
+
+
+@program
+def an_array_of_no_axes(x):
+    b = np.array(x)
+    c = b
+    b += 1.0
+    d = b[...]
+    d[...] = b * 2
+    e = np.array([[x]]).squeeze()
+    f = e
+    e *= 3.0
+    g = b + 0.0
+    h = g
+    g += 1.0
+    if x > 1:
+        b += x
+    return c + 10 * f + h
+
+
+@program
+def views_by_einsum(x):
+    a = np.arange(9.0).reshape(3, 3)
+    np.einsum("ii->i", a)[1] = x
+    b = np.einsum("ij->ji", a)
+    b[0] += x
+    c = np.array([[x, 1.0], [2.0, x]])
+    np.einsum("ii->i", c)[:] *= 2.0
+    for i in range(3):
+        np.einsum("ij->ji", a)[i][1] += x
+    return (a * np.arange(9.0).reshape(3, 3)).sum() + c.sum() * 2
+
+
+@program
+def reversed_in_place(x):
+    a = np.array([[x, 1.0, 2.0], [3.0, x * x, 5.0]])
+    r = a[1]
+    r[...] = r[::-1]
+    r[1:] = r[:-1]
+    a[:, 1] = a[::-1, 0]
+    return (a * np.arange(6.0).reshape(2, 3)).sum() + r[0]
+
+
+@program
+def layouts_through_branches_and_loops(x):
+    a = np.array([[x, 1.0], [3.0, x * x], [2.0, 5.0]]).T * 2
+    a = a * x if x > 1 else a + x
+    for _ in range(3):
+        a = a * 0.5
+        flat = a.reshape(-1)
+        flat[0] = 7 * x
+    b = np.asfortranarray(a)
+    b.ravel("F")[1] = x
+    return (a * np.arange(6.0).reshape(2, 3)).sum() + flat.sum()

@@ -1,0 +1,225 @@
+"""Where values are known, exceptions are Python's: handlers are taken in eager derivatives."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.errors import ControlFlowError
+
+EAGER = {
+    "grad": lambda f, x: graphad.grad(f)(x),
+    "grad of grad": lambda f, x: graphad.grad(lambda y: f(y) + graphad.grad(f)(y) * 0.0)(x),
+    "jvp": lambda f, x: graphad.jvp(f, (x,), (1.0,))[1],
+    "vjp": lambda f, x: graphad.vjp(f, x)[1](1.0)[0],
+    "linearize": lambda f, x: graphad.linearize(f, x)[1](1.0),
+}
+
+
+def factor(x):
+    try:
+        return np.log(np.linalg.cholesky(np.eye(2) * x)[0, 0])
+    except np.linalg.LinAlgError:
+        return 3.0 * x
+
+
+def inverted(x):
+    with contextlib.suppress(np.linalg.LinAlgError):
+        return np.linalg.inv(np.ones((2, 2)) * x)[0, 0]
+    return 3.0 * x
+
+
+def indexed(x):
+    y = x * np.arange(1.0, 4.0)
+    try:
+        return y[(x * -4).astype(int)]
+    except IndexError:
+        return 3.0 * x
+
+
+@graphad.jit
+def inner(x):
+    if x < 0:
+        raise ValueError(f"{x} is negative")
+    return x
+
+
+def called(x):
+    try:
+        return inner(x)
+    except ValueError as error:
+        return 3.0 * x + len(str(error))
+
+
+def divided(x):
+    try:
+        with np.errstate(divide="raise"):
+            return 1 / (x + 2)
+    except FloatingPointError:
+        return 3.0 * x
+
+
+def rooted(x):
+    before = np.seterr(invalid="raise")
+    try:
+        return np.sqrt(x)
+    except FloatingPointError:
+        return 3.0 * x
+    finally:
+        np.seterr(**before)
+
+
+@pytest.mark.parametrize("f", [factor, inverted, indexed, called, divided, rooted], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("mode", EAGER)
+def test_the_handler_is_taken(f, mode):
+    assert EAGER[mode](f, -2.0) == 3.0
+    before = np.geterr()
+    assert graphad.value_and_grad(f)(-2.0)[0] == f(np.float64(-2.0))
+    assert np.geterr() == before
+
+
+@pytest.mark.parametrize("f", [factor, indexed, called, divided, rooted], ids=lambda f: f.__name__)
+def test_no_handler_is_taken_where_nothing_is_raised(f):
+    x, h = np.float64(-0.4 if f is indexed else 2.5), 1e-6
+    slope = (f(x + h) - f(x - h)) / (2 * h)
+    assert np.isclose(graphad.grad(f)(x), slope, rtol=1e-6)
+
+
+def test_code_that_is_not_converted():
+    space = {"np": np}
+    exec(
+        "def f(x):\n    try:\n        return np.linalg.inv(np.ones((2, 2)) * x)[0, 0]\n"
+        "    except np.linalg.LinAlgError:\n        return 3.0 * x\n",
+        space,
+    )
+    assert graphad.grad(space["f"])(2.0) == 3.0
+    assert graphad.grad(lambda x: space["f"](x) * 2)(2.0) == 6.0
+
+
+def test_a_callback_is_not_called_again():
+    calls = []
+
+    def double(x):
+        calls.append(float(x))
+        return 2 * x
+
+    def f(x):
+        try:
+            y = graphad.pure_callback(double, x, graphad.stop_gradient(x))
+        except ValueError:
+            y = 0.0
+        return x * y
+
+    assert graphad.grad(f)(3.0) == 6.0
+    assert len(calls) == 1
+
+
+def test_settings_around_a_derivative():
+    with np.errstate(all="raise"):
+        with pytest.raises(FloatingPointError, match="divide by zero"):
+            graphad.grad(lambda x: 1 / x)(0.0)
+        assert graphad.grad(lambda x: np.where(x > 0, x * x, 0.0))(2.0) == 4.0
+
+
+def test_floating_point_errors_are_refused_under_jit():
+    with pytest.raises(ControlFlowError, match=r"errstate.*numpy\.isfinite"):
+        graphad.jit(divided)(2.0)
+
+    def quiet(x):
+        with np.errstate(all="ignore"):
+            return 1 / x
+
+    assert graphad.jit(quiet)(2.0) == 0.5
+
+
+def test_exceptions_hold_plain_values():
+    class Negative(ValueError):
+        def __init__(self, value):
+            super().__init__(f"{value!r} is negative")
+            self.value = value
+
+    def f(x):
+        if x < 0:
+            raise Negative(x)
+        if x > 3:
+            raise KeyError(f"{x!r}, {x:.1f}", x, np.ones(2) * x)
+        return x
+
+    with pytest.raises(Negative) as caught:
+        graphad.grad(f)(-2.0)
+    assert type(caught.value.value) is float
+    with pytest.raises(KeyError) as caught:
+        graphad.grad(f)(4.0)
+    text, number, array = caught.value.args
+    assert (text, number) == ("4.0, 4.0", 4.0)
+    assert type(number) is float
+    assert array.tolist() == [4.0, 4.0]
+
+
+def test_what_is_not_a_number_is_no_index(executor):
+    x, limits = np.arange(8.0), [np.nan, np.inf, -np.inf, 1e30, -1e30, 8.0]
+    for dtype in (np.int32, np.int64, np.intp):
+        read = graphad.jit(lambda x, y, dtype=dtype: x[y.astype(dtype)])
+        assert read(x, np.array([1.0, 7.9])).tolist() == [1.0, 7.0]
+        for y in limits:
+            with pytest.raises(IndexError):
+                read(x, np.array([1.0, y]))
+            with pytest.raises(IndexError):
+                read(x.astype("f4"), np.array([1.0, y], "f4"))
+    read = graphad.jit(lambda x, y: x[int(y)])
+    for y in limits:
+        with pytest.raises(ValueError if np.isnan(y) else IndexError if y == 8.0 else OverflowError):
+            read(x, y)
+
+
+@pytest.mark.parametrize("function", [int, round, math.floor, math.ceil, math.trunc, np.int64, np.int32, np.uint8])
+@pytest.mark.parametrize("x", [np.nan, np.inf, -np.inf, 3e9, 2.5, -3.5, -0.5])
+def test_numbers_that_are_no_integer_raise_what_python_raises(function, x, executor):
+    def f(x):
+        return 1 * function(x)
+
+    outcomes = []
+    for call in (f, graphad.jit(f), lambda x: graphad.value_and_grad(lambda x: 1.0 * f(x))(x)[0]):
+        try:
+            outcomes.append(call(x))
+        except (ValueError, OverflowError) as error:
+            outcomes.append((type(error), str(error)))
+    assert outcomes[1] == outcomes[0]
+    assert outcomes[2] == outcomes[0]
+
+
+def test_an_integer_of_more_than_64_bits_is_refused_at_run_time(executor):
+    whole = graphad.jit(lambda x: int(x) * 2)
+    assert whole(2.0**61) == 2**62
+    for x in (1e30, -1e30, 2.0**63):
+        with pytest.raises(OverflowError, match="too large"):
+            whole(x)
+    with pytest.raises(OverflowError, match="too large"):
+        whole(np.uint64(2**63))
+
+
+def test_no_integer_is_made_in_a_branch_that_is_not_taken(executor):
+    def f(x):
+        return x + int(x) if x < 9.0 else 0.5
+
+    assert graphad.jit(f)(np.inf) == 0.5
+    assert np.array_equal(graphad.jit(graphad.vmap(f))(np.array([1.5, np.inf, 4.0])), [2.5, 0.5, 8.0])
+    with pytest.raises(OverflowError, match="infinity"):
+        graphad.jit(graphad.vmap(f))(np.array([1.5, -np.inf, 4.0]))
+
+
+def test_a_handler_of_what_makes_no_integer_is_refused_under_jit():
+    def f(x):
+        try:
+            return x * int(x)
+        except ValueError:
+            return x * 0.0
+
+    assert graphad.grad(f)(2.5) == 2.0
+    assert f(np.nan) != f(np.nan)
+    with pytest.raises(graphad.ControlFlowError, match="ValueError is raised for some values"):
+        graphad.jit(f)(2.5)

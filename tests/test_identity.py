@@ -1,0 +1,475 @@
+"""In-place code means what it does in NumPy: an array has one identity, however it is reached, whoever changes it."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from identity_programs import PROGRAMS
+
+import graphad
+from graphad.api.conversion import runtime
+
+VALUES = (1.3, 0.7)
+
+
+def slope(function: Any, x: float) -> float:
+    h = 1e-6
+    return float((function(x + h) - function(x - h)) / (2 * h))
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_eager(name: str) -> None:
+    function = PROGRAMS[name]
+    for x in VALUES:
+        value, gradient = graphad.value_and_grad(function)(x)
+        assert value == pytest.approx(function(x), rel=1e-9)
+        assert gradient == pytest.approx(slope(function, x), rel=1e-5, abs=1e-6)
+        assert graphad.jvp(function, (x,), (1.0,))[1] == pytest.approx(gradient, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_compiled(name: str, executor: str) -> None:
+    function = PROGRAMS[name]
+    compiled = graphad.jit(function, executor=executor)
+    for x in VALUES:
+        assert float(compiled(x)) == pytest.approx(function(x), rel=1e-9)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_gradients_compiled(name: str) -> None:
+    function = PROGRAMS[name]
+    reverse, forward = graphad.jit(graphad.grad(function)), graphad.jit(graphad.jacfwd(function))
+    for x in VALUES:
+        right = slope(function, x)
+        assert float(reverse(x)) == pytest.approx(right, rel=1e-5, abs=1e-6)
+        assert float(forward(x)) == pytest.approx(right, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in PROGRAMS if n != "loop_with_a_break"])
+def test_batches(name: str) -> None:
+    function = PROGRAMS[name]
+    found = graphad.vmap(graphad.value_and_grad(function))(np.array(VALUES))
+    for i, x in enumerate(VALUES):
+        assert found[0][i] == pytest.approx(function(x), rel=1e-9)
+        assert found[1][i] == pytest.approx(slope(function, x), rel=1e-5, abs=1e-6)
+
+
+# -- arrays from outside ----------------------------------------------------------------------------------------------
+
+TABLE = np.array([1.0, 2.0])
+
+
+def to_a_constant(x):
+    TABLE[0] = x
+    return x
+
+
+def to_a_second_name_of_a_constant(x):
+    a = TABLE
+    a *= x
+    return x
+
+
+def to_a_view_of_a_constant(x):
+    for row in TABLE[None]:
+        row[1] = x
+    return x
+
+
+def to_a_default(x, d=np.zeros(2)):  # noqa: B008
+    d[0] = x
+    return d.sum()
+
+
+def by_a_function(x):
+    np.copyto(TABLE, x)
+    return x
+
+
+def by_out(x):
+    np.multiply(TABLE, x, out=TABLE)
+    return x
+
+
+def by_a_method(x):
+    TABLE.fill(x)
+    return x
+
+
+def constant_in_a_branch(x):
+    if x > 1:
+        TABLE[0] = 5.0
+    return x
+
+
+def augmented_in_a_branch(x):
+    if x > 1:
+        TABLE[:] += 5.0
+    return x
+
+
+def method_in_a_branch(x):
+    if x > 1:
+        TABLE.sort()
+    return x
+
+
+def chosen_in_a_branch(x):
+    a = TABLE if x > 1 else np.ones(2)
+    a[0] = 5.0
+    return a.sum()
+
+
+def in_a_loop(x):
+    a = TABLE
+    for _ in range(40):
+        a[0] += 1.0
+        a = a * x
+    return a.sum()
+
+
+OUTSIDE = [to_a_constant, to_a_second_name_of_a_constant, to_a_view_of_a_constant, to_a_default, by_a_function, by_out]
+OUTSIDE += [by_a_method]
+STAGED = [constant_in_a_branch, augmented_in_a_branch, method_in_a_branch, chosen_in_a_branch]
+
+
+@pytest.mark.parametrize("transform", [graphad.grad, graphad.jit, graphad.trace])
+@pytest.mark.parametrize("function", OUTSIDE)
+def test_traced_values_do_not_go_into_arrays_from_outside(function: Any, transform: Any) -> None:
+    with pytest.raises(graphad.GraphadError, match=r"test_identity.py:\d+"):
+        transform(function)(1.5)
+    assert TABLE.tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("function", STAGED)
+def test_a_branch_does_not_change_arrays_from_outside(function: Any) -> None:
+    with pytest.raises(graphad.GraphadError, match=r"test_identity.py:\d+"):
+        graphad.jit(function)(1.5)
+    assert TABLE.tolist() == [1.0, 2.0]
+
+
+def test_arguments_are_left_alone() -> None:
+    def f(a):
+        b = a[1:]
+        b[0] = 7.0
+        a += 1.0
+        return a.sum()
+
+    for transform in (graphad.jit, graphad.grad, lambda f: graphad.jit(graphad.grad(f))):
+        a = np.ones(3)
+        transform(f)(a)
+        assert a.tolist() == [1.0, 1.0, 1.0]
+
+
+# -- loops in which nothing is traced ---------------------------------------------------------------------------------
+
+
+def filled(n):
+    a = np.zeros(n)
+    for i in range(n):
+        a[i] = 2 * i
+    return a
+
+
+def test_a_loop_of_numbers_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x):
+        a = np.zeros(4)
+        for _ in range(4):
+            for i in range(4):
+                a[i] += filled(4)[i]
+        return a[3] * x
+
+    monkeypatch.setattr(runtime, "for_", None)
+    monkeypatch.setattr(runtime, "update", None)
+    assert graphad.grad(f)(2.0) == 24.0
+
+
+def test_loops_of_stores_and_reads_take_time_in_proportion_to_their_length() -> None:
+    def f(x, n):
+        a, rows, s = np.zeros((n, 2)), [], 0.0
+        for i in range(n):
+            row = a[i]
+            row[:] = x * i
+            rows.append(row)
+            s = s + a[i - 1].sum()
+        return s
+
+    def calls(n: int) -> int:
+        count = 0
+
+        def counted(frame: Any, event: str, arg: Any) -> Any:
+            nonlocal count
+            count += 1
+            return counted
+
+        old = sys.gettrace()
+        sys.settrace(counted)
+        try:
+            graphad.trace(lambda x: f(x, n))(2.0)
+        finally:
+            sys.settrace(old)
+        return count
+
+    calls(10)
+    assert calls(200) < 3 * calls(100)
+
+
+# -- what is left of arrays -------------------------------------------------------------------------------------------
+
+
+def test_arrays_are_plain_where_a_function_leaves_them() -> None:
+    kept: dict[str, Any] = {}
+
+    def f(x):
+        a = np.array([1.0, 2.0])
+        kept["a"], kept["row"] = a, a[1:]
+        a[0] = 5.0
+        return x * a.sum()
+
+    assert graphad.grad(f)(2.0) == 7.0
+    assert type(kept["a"]) is np.ndarray
+    kept["row"][0] = 9.0
+    assert kept["a"].tolist() == [5.0, 9.0]
+
+
+def test_memory_that_is_read_elsewhere_is_not_written_to() -> None:
+    seen = []
+
+    def f(x):
+        a = np.array([1.0, 2.0])
+        seen.append(np.asarray(memoryview(a)))
+        a[0] = x
+        return a.sum()
+
+    with pytest.raises(graphad.TracerError, match="memory is kept by memoryview"):
+        graphad.jit(f)(3.0)
+
+
+def test_an_array_of_an_earlier_call_is_from_outside() -> None:
+    class Box:
+        pass
+
+    box = Box()
+
+    def first(x):
+        box.a = np.zeros(2)
+        return x
+
+    def second(x):
+        box.a[0] = x
+        return x
+
+    graphad.grad(first)(1.0)
+    for transform in (graphad.grad, graphad.jit):
+        with pytest.raises(graphad.TracerError, match="not made in the traced function"):
+            transform(second)(1.0)
+
+
+def changes_and_binds(x, n):
+    a = np.array([1.0, 2.0])
+    b = a
+    for _ in range(n):
+        a[0] = x
+        a = a * 0.5
+    return a.sum() + b[0]
+
+
+def changes_places(x, n):
+    u, v = np.array([1.0, 2.0]), np.zeros(2)
+    w = u
+    for _ in range(n):
+        v[:] = u * x
+        u, v = v, u
+    return u.sum() + w[0]
+
+
+def binds_an_array_from_around(x, n):
+    a, b = np.array([1.0, 2.0]), np.zeros(2)
+    for _ in range(n):
+        a[0] += x
+        x = x + b[0]
+        b = a
+    return x
+
+
+def binds_one_array_twice(x, n):
+    a, b = np.array([1.0, 2.0]), np.zeros(2)
+    for _ in range(n):
+        a[0] = x
+        x = x + b[0]
+        a = b = a * 0.5
+    return x
+
+
+def writes_to_what_it_may_have_bound(x, n):
+    a, b = np.array([1.0, 2.0]), np.zeros(2)
+    for _ in range(n):
+        b = a
+    b[0] = x
+    return a.sum()
+
+
+def writes_beside_what_it_may_have_bound(x, n):
+    a, b = np.array([1.0, 2.0]), np.zeros(2)
+    for _ in range(n):
+        b = a
+    a[0] = x
+    return b.sum()
+
+
+UNSURE = [changes_and_binds, changes_places, binds_an_array_from_around, binds_one_array_twice]
+UNSURE += [writes_to_what_it_may_have_bound, writes_beside_what_it_may_have_bound]
+
+READ_AFTERWARDS = [changes_and_binds, changes_places]
+
+
+@pytest.mark.parametrize("function", UNSURE)
+def test_which_array_a_name_has_is_not_guessed(function: Any) -> None:
+    for n in (0, 1, 2, 5):
+        assert graphad.grad(function)(1.5, n) == pytest.approx(slope(lambda x, n=n: function(x, n), 1.5), abs=1e-6)
+    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*copy"):
+        graphad.jit(function)(1.5, 3)
+    # A range of known length runs in Python where it has to.
+    known = graphad.jit(lambda x: function(x, 40))
+    if function in READ_AFTERWARDS:
+        with pytest.raises(graphad.ControlFlowError, match="copy"):
+            known(1.5)
+    else:
+        assert known(1.5) == pytest.approx(function(1.5, 40))
+
+
+def test_a_function_that_only_changes_its_argument_warns() -> None:
+    def f(a):
+        a[0] = 5.0
+
+    with pytest.warns(graphad.TraceWarning, match="nothing"):
+        graphad.jit(f)(np.ones(2))
+
+
+# -- functions given to transformations -------------------------------------------------------------------------------
+
+
+def _double(y):
+    y *= 2.0
+    return y.sum()
+
+
+def _step(c, t):
+    c[0] += t
+    return c, c[0]
+
+
+def _grown(c):
+    c += 1.0
+    return c
+
+
+@graphad.custom_jvp
+def _custom(y):
+    y *= 2.0
+    return y.sum()
+
+
+_custom.defjvp(lambda p, t: (_custom(*p), 2 * t[0].sum()))
+
+BODIES = {
+    "cond": lambda a, x: graphad.cond(x > 0, _double, np.sum, a),
+    "scan": lambda a, x: graphad.scan(_step, a, np.arange(3.0))[0].sum(),
+    "while_loop": lambda a, x: graphad.while_loop(lambda c: c[0] < 5, _grown, a).sum(),
+    "fori_loop": lambda a, x: graphad.fori_loop(0, 3, lambda i, c: _grown(c), a).sum(),
+    "checkpoint": lambda a, x: graphad.checkpoint(_double)(a),
+    "jit": lambda a, x: graphad.jit(_double)(a),
+    "grad": lambda a, x: graphad.grad(_double)(a).sum(),
+    "jvp": lambda a, x: graphad.jvp(_double, (a,), (np.ones(3),))[1],
+    "vjp": lambda a, x: graphad.vjp(_double, a)[1](1.0)[0].sum(),
+    "vmap": lambda a, x: graphad.vmap(_double)(a[None]).sum(),
+    "custom_jvp": lambda a, x: _custom(a),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("transform", [graphad.grad, graphad.jit])
+def test_what_a_body_changes_is_not_read_as_it_was(name: str, transform: Any) -> None:
+    def traced(x):
+        a = np.array([x, 1.0, 2.0])
+        return BODIES[name](a, x) + a.sum()
+
+    def numbers(x):
+        a = np.ones(3)
+        return BODIES[name](a, x) + a.sum() + x
+
+    def copied(x):
+        a = np.array([x, 1.0, 2.0])
+        return BODIES[name](a.copy(), x) + a.sum()
+
+    for function in (traced, numbers):
+        if name == "custom_jvp" and function is numbers:
+            continue  # without a traced argument it is the function itself, which changes the array
+        for _ in range(2):
+            with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.* changed in place.*copy"):
+                transform(function)(1.5)
+    transform(copied)(1.5)
+
+
+def test_a_body_that_may_not_run_writes_no_number_to_an_array_around_it() -> None:
+    def function(x):
+        a = np.zeros(3)
+
+        def first(y):
+            a[0] = 5.0
+            return y
+
+        return graphad.cond(x > 0, first, lambda y: y, x) + a.sum()
+
+    for transform in (graphad.grad, graphad.jit):
+        with pytest.raises(graphad.TracerError, match="pass it as an argument and return the new one"):
+            transform(function)(-1.5)
+
+
+# -- memory that others keep ------------------------------------------------------------------------------------------
+
+
+def _tree(a):
+    from scipy.spatial import cKDTree
+
+    return cKDTree(a.reshape(-1, 1))
+
+
+def _sparse(a):
+    from scipy.sparse import csr_matrix
+
+    return csr_matrix((a, np.arange(3), np.arange(4)), shape=(3, 3))
+
+
+def _masked(a):
+    return np.ma.array(a, mask=np.zeros(3))
+
+
+KEEPERS = {"tree": _tree, "sparse": _sparse, "masked": _masked, "memoryview": lambda a: memoryview(a)}
+MAKERS = {"zeros": lambda: np.zeros(3), "copy": lambda: np.ones(3).copy(), "part": lambda: np.zeros(6)[::2].copy()}
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+@pytest.mark.parametrize("keeper", KEEPERS)
+def test_memory_that_a_library_keeps_is_not_written_to_in_silence(keeper: str, maker: str) -> None:
+    def kept(x):
+        a = MAKERS[maker]()
+        held = KEEPERS[keeper](a)
+        a[0] = x
+        return a.sum() if held is not None else a[0]
+
+    def let_go(x):
+        a = MAKERS[maker]()
+        held = KEEPERS[keeper](a)
+        del held
+        a[0] = x
+        return a.sum()
+
+    for transform in (graphad.grad, graphad.jit):
+        with pytest.raises(graphad.TracerError, match=r"test_identity.py:\d+.*memory is kept by.*copy"):
+            transform(kept)(1.5)
+    assert graphad.grad(let_go)(1.5) == 1.0
