@@ -57,7 +57,8 @@ def test_derivatives_of_every_other_op_are_checked_in_double_precision() -> None
         found = [*results, *[t.dtype for t in sample.types if t.differentiable]]
         return len(found) > len(results) > 0 and all(np.finfo(dtype).eps < 1e-10 for dtype in found)
 
-    without = {name for name, op in OPS.items() if not any(map(checked, samples_of(op)))}
+    own = {name: op for name, op in OPS.items() if op.__module__.startswith("graphad.")}
+    without = {name for name, op in own.items() if not any(map(checked, samples_of(op)))}
     assert {name for name in without if "samples" not in OPS[name].exempt} == WITHOUT_DERIVATIVES
 
 

@@ -163,8 +163,8 @@ class _Slot:
     def __init__(self) -> None:
         self.words = (ctypes.c_uint64 * 1)()
 
-    def __del__(self) -> None:
-        ctypes.pythonapi.PyMem_RawFree(ctypes.c_void_p(self.words[0]))
+    def __del__(self, free: Any = ctypes.pythonapi.PyMem_RawFree, address: Any = ctypes.c_void_p) -> None:
+        free(address(self.words[0]))  # by names of its own: those of the module are gone when the interpreter ends
 
 
 def _arrays(program: Program) -> Callable[[Any, int], Array]:

@@ -98,7 +98,7 @@ def scalar_type(what: str, x: Any, kinds: str) -> TensorType:
 
 def chosen_positions(what: str, given: Any) -> tuple[int, ...]:
     """Positions of arguments, given as one or as several. Raises `TypeMismatchError` for what is no integer."""
-    found = tuple(given) if isinstance(given, Iterable) else (given,)
+    found = tuple(given) if isinstance(given, Iterable) and not isinstance(given, Tracer) else (given,)
     if not all([isinstance(i, (int, np.integer)) for i in found]):
         raise TypeMismatchError(f"{what}={given!r} is no position{place()}; give an integer or several")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable
 from typing import Any
 
@@ -92,8 +93,10 @@ def attempt(run: Callable[[], Any], effort: Effort | None = None) -> bool:
 
 
 def _is_ours(error: BaseException) -> bool:
-    """Whether graphad's own code has failed, and not what the user's code calls."""
+    """Whether graphad's own code has failed, and neither raised what it meant to, nor the user's code."""
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
-    return tb is not None and is_own(tb.tb_frame.f_code)
+    if tb is None or not is_own(tb.tb_frame.f_code):
+        return False
+    return dis.opname[tb.tb_frame.f_code.co_code[tb.tb_lasti]] != "RAISE_VARARGS"
