@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
 from graphad.ops.gather import ScatterAdd
-from graphad.ops.guarding import reached_order
+from graphad.ops.guarding import must_be_reached, reached_steps
 from graphad.ops.loops import Scan
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
@@ -42,117 +43,187 @@ def _continued(graph: Graph, zeros: frozenset[Value]) -> Graph:
         return map_regions(node, lambda region: _continued(region, known))
 
     nodes = [within(node) for node in graph.nodes]
-    loops = any([isinstance(node.op, Scan) for node in nodes])
     changed = any([a is not b for a, b in zip(nodes, graph.nodes, strict=True)])
     outputs = list(graph.outputs)
-    while loops:
-        found = _sum(nodes, outputs, zeros)
-        if found is None:
-            break
-        nodes, outputs = found
-        changed = True
+    if any([isinstance(node.op, Scan) for node in nodes]):
+        sums = _Sums(nodes, outputs, zeros)
+        if sums.run():
+            nodes, outputs, changed = sums.ordered(), [sums.renamed.get(v, v) for v in outputs], True
     return Graph(graph.inputs, nodes, outputs, graph.name) if changed else graph
 
 
-def _sum(
-    nodes: Sequence[Node], outputs: Sequence[Value], zeros: frozenset[Value]
-) -> tuple[list[Node], list[Value]] | None:
-    """The nodes with one addition less, and the results; None where nothing is left to do."""
-    producers = {v: node for node in nodes for v in node.outputs}
-    uses = Counter([*[v for node in nodes for v in node.inputs], *outputs])
-    known: Spine = {}
-    for node in nodes:
-        if node.op is not add or any([v.type != node.outputs[0].type for v in node.inputs]):
-            continue
-        for total, part in (node.inputs, node.inputs[::-1]):
-            spine = _spine(part, producers, uses, zeros, known)
-            if spine is None or not any([isinstance(step.op, Scan) for step, _ in spine]):
-                continue
-            if _reaches(total, {step for step, _ in spine}, producers):
-                continue
-            first, at = spine[-1]
-            inputs = (*first.inputs[:at], total, *first.inputs[at + 1 :])
-            swapped = {first: Node(first.op, inputs, first.outputs, first.where), node: None}
-            found = [swapped.get(x, x) for x in nodes]
-            env = {node.outputs[0]: part}
-            renamed = [
-                x.with_inputs(tuple([env.get(v, v) for v in x.inputs])) if node.outputs[0] in x.inputs else x
-                for x in found
-                if x is not None
-            ]
-            ordered = _sorted(renamed)
-            if reached_order(ordered) == reached_order(nodes):
-                return ordered, [env.get(v, v) for v in outputs]
-    return None
+Step = tuple[Node, int]
+"""A node, and the operand that it adds something to."""
+_LONGEST = 100
+"""Steps of a sum that is continued: what is looked at for each addition is bounded."""
 
 
-Spine = dict[Value, tuple[Node, int] | bool]
-"""For each value the step by which it is something with an addition, and the operand that it adds to; True where it is
-that something itself, False where it is anything else."""
+class _Spines:
+    """By which steps values are zeros, or the value `stop`, with something added.
 
-
-def _spine(
-    v: Value, producers: dict[Value, Node], uses: Counter[Value], zeros: frozenset[Value], found: Spine,
-    stop: Value | None = None,
-) -> list[tuple[Node, int]] | None:  # fmt: skip
-    """The nodes by which `v` is zeros, or the value `stop`, with something added, and the operand that each adds to.
-
-    Nothing else may read what is between. None where `v` is anything else. What is found on the way is kept in `found`.
+    Nothing else may read what is between. `known` holds for each value the step that makes it such a sum; True where it
+    is what is added to, False where it is anything else.
     """
-    stack = [v]
-    while stack:
-        u = stack[-1]
-        if u not in found and (u is stop or (stop is None and _is_zeros(u, producers, zeros))):
-            found[u] = True
-        if u in found:
-            stack.pop()
-            continue
-        for step in _steps(u, producers, uses):
-            node, at = step
-            before = node.inputs[at]
-            if before not in found:
-                stack.append(before)
-                break
-            # An addition to zeros themselves is for other passes.
-            if found[before] and not (found[before] is True and stop is None and node.op is add):
-                found[u] = step
-                break
-        else:
-            found[u] = False
-    steps: list[tuple[Node, int]] = []
-    last = found[v]
-    while isinstance(last, tuple):
-        steps.append(last)
-        v = last[0].inputs[last[1]]
-        last = found[v]
-    return steps if found[v] and (steps or stop is not None) else None
 
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[Value], zeros: frozenset[Value]) -> None:
+        self.uses = Counter([*[v for node in nodes for v in node.inputs], *outputs])
+        self.producers = {v: node for node in nodes for v in node.outputs}
+        self.zeros = zeros
+        self.stop: Value | None = None
+        self.known: dict[Value, Step | bool] = {}
+        self.inputs: dict[Node, tuple[Value, ...]] = {}
+        self.bodies: dict[Graph, _Spines] = {}
 
-def _steps(v: Value, producers: dict[Value, Node], uses: Counter[Value]) -> list[tuple[Node, int]]:
-    """The operands to which the node that makes a value may add."""
-    node = producers.get(v)
-    if node is None or uses[v] != 1:
+    def operands(self, node: Node) -> tuple[Value, ...]:
+        """What a node reads by now."""
+        return self.inputs.get(node, node.inputs)
+
+    def spine(self, v: Value) -> list[Step]:
+        """The steps from a value down to what it adds to; none where it is no such sum, or a long one."""
+        self.find(v)
+        steps: list[Step] = []
+        last = self.known[v]
+        while isinstance(last, tuple) and len(steps) <= _LONGEST:
+            steps.append(last)
+            last = self.known[self.operands(last[0])[last[1]]]
+        return steps if last is True else []
+
+    def find(self, v: Value) -> None:
+        stack, known = [v], self.known
+        while stack:
+            u = stack[-1]
+            if u not in known and (u is self.stop or (self.stop is None and self.is_zeros(u))):
+                known[u] = True
+            if u in known:
+                stack.pop()
+                continue
+            for step in self.steps(u):
+                node, at = step
+                before = self.operands(node)[at]
+                if before not in known:
+                    stack.append(before)
+                    break
+                # An addition to zeros themselves is for other passes.
+                if known[before] and not (known[before] is True and self.stop is None and node.op is add):
+                    known[u] = step
+                    break
+            else:
+                known[u] = False
+
+    def steps(self, v: Value) -> list[Step]:
+        """The operands to which the node that makes a value may add."""
+        node = self.producers.get(v)
+        if node is None or self.uses[v] != 1:
+            return []
+        op = node.op
+        if type(op) is ScatterAdd:
+            return [(node, 0)]
+        if op is add and all([x.type == v.type for x in node.inputs]):
+            return [(node, 0), (node, 1)]
+        if isinstance(op, Scan) and v in node.outputs[: op.carries]:
+            k = node.outputs.index(v)
+            if self.adds(op.body, op.consts + k, k):
+                return [(node, op.lead + op.consts + k)]
         return []
-    op = node.op
-    if type(op) is ScatterAdd:
-        return [(node, 0)]
-    if op is add and all([x.type == v.type for x in node.inputs]):
-        return [(node, 0), (node, 1)]
-    if isinstance(op, Scan) and v in node.outputs[: op.carries]:
-        k = node.outputs.index(v)
-        if _adds(op.body, op.consts + k, k):
-            return [(node, op.lead + op.consts + k)]
-    return []
+
+    def adds(self, body: Graph, taken: int, given: int) -> bool:
+        """Whether the body's result is one of its inputs with something added that does not depend on it."""
+        inner = self.bodies.get(body) or _Spines(body.nodes, body.outputs, frozenset())
+        self.bodies[body], inner.stop, inner.known = inner, body.inputs[taken], {}
+        return inner.uses[inner.stop] == 1 and bool(inner.spine(body.outputs[given]))
+
+    def is_zeros(self, v: Value) -> bool:
+        return _is_zeros(v, self.producers, self.zeros)
 
 
-def _adds(body: Graph, taken: int, given: int) -> bool:
-    """Whether the body's result is one of its inputs with something added that does not depend on it."""
-    carry = body.inputs[taken]
-    uses = Counter([*[v for node in body.nodes for v in node.inputs], *body.outputs])
-    if uses[carry] != 1:
+class _Sums(_Spines):
+    """One walk over a graph's nodes, in their order, in which additions of sums to something else are left out.
+
+    The steps of such a sum move to where the addition stands. What they add to may not depend on them: it cannot where
+    nothing else reads what they give. Only a loop has several results, so for each value the loops that it depends on
+    are kept, as the bits of a number.
+    """
+
+    def __init__(self, nodes: Sequence[Node], outputs: Sequence[Value], zeros: frozenset[Value]) -> None:
+        super().__init__(nodes, outputs, zeros)
+        self.nodes = nodes
+        self.renamed: dict[Value, Value] = {}
+        self.bits: dict[Node, int] = {}
+        self.reads: dict[Value, int] = {}
+        # What a loop depends on since a sum was handed to it.
+        self.given: dict[int, int] = {}
+        # How many effects and other things that must be reached stand until each node.
+        counts = itertools.accumulate([x is not None for x in reached_steps(nodes)])
+        self.until = dict(zip(nodes, counts, strict=True))
+        # The steps that stand in an addition's place, and for each step the last of those in whose place it stands.
+        self.moved: dict[Node, list[Node]] = {}
+        self.place: dict[Node, Node] = {}
+
+    def run(self) -> bool:
+        """Whether any addition is left out."""
+        for node in self.nodes:
+            if not self.renamed.keys().isdisjoint(node.inputs):
+                self.inputs[node] = tuple([self.renamed.get(v, v) for v in node.inputs])
+            if node.op is add and all([v.type == node.outputs[0].type for v in node.inputs]) and self.left_out(node):
+                continue
+            read = self.dependence(self.operands(node))
+            if isinstance(node.op, Scan) and len(node.outputs) > 1:
+                self.bits[node] = 1 << len(self.bits)
+                read |= self.bits[node]
+            self.reads.update(dict.fromkeys(node.outputs, read))
+        return bool(self.moved)
+
+    def left_out(self, node: Node) -> bool:
+        """Whether one operand of an addition is a sum that begins with the other from now on."""
+        x, y = self.operands(node)
+        for total, part in ((x, y), (y, x)):
+            steps = self.spine(part)
+            nodes = [step for step, _ in steps]
+            loops = [self.bits[step] for step in nodes if step in self.bits]
+            before = self.dependence([total])
+            if not any([isinstance(step.op, Scan) for step in nodes]) or any([before & bit for bit in loops]):
+                continue
+            if not self.may_move(nodes, node, bool(loops)):
+                continue
+            first, at = steps[-1]
+            self.inputs[first] = (*self.operands(first)[:at], total, *self.operands(first)[at + 1 :])
+            self.moved[node] = nodes[::-1]
+            self.place.update(dict.fromkeys(nodes, node))
+            self.given.update({bit: self.given.get(bit, 0) | before for bit in loops})
+            for v in [v for step in nodes for v in step.outputs]:
+                self.known.pop(v, None)
+            self.renamed[node.outputs[0]] = part
+            self.uses[part] = self.uses[node.outputs[0]]
+            self.reads[part] = self.dependence([total, part])
+            return True
         return False
-    producers = {v: node for node in body.nodes for v in node.outputs}
-    return bool(_spine(body.outputs[given], producers, uses, frozenset(), {}, carry))
+
+    def may_move(self, steps: Sequence[Node], to: Node, others: bool) -> bool:
+        """Whether nothing happens in another order if steps, and `others` that read them, stand in a node's place."""
+        bound = steps[-1:] if others else [step for step in steps if must_be_reached(step.op)]
+        return all([self.until[step] == self.until[to] for step in bound])
+
+    def dependence(self, values: Iterable[Value]) -> int:
+        """The loops that values depend on."""
+        found, before = 0, -1
+        for v in values:
+            found |= self.reads.get(v, 0)
+        while found != before:
+            before = found
+            for bit, more in self.given.items():
+                if found & bit:
+                    found |= more
+        return found
+
+    def ordered(self) -> list[Node]:
+        """The nodes that are left, each after what it reads."""
+        found: list[Node] = []
+        for node in self.nodes:
+            here = self.moved.get(node, [] if node in self.place else [node])
+            for step in here:
+                if self.place.get(step, node) is node:
+                    found.append(step.with_inputs(self.inputs[step]) if step in self.inputs else step)
+        return _sorted(found)
 
 
 def _is_zeros(v: Value, producers: dict[Value, Node], zeros: frozenset[Value]) -> bool:
@@ -160,22 +231,6 @@ def _is_zeros(v: Value, producers: dict[Value, Node], zeros: frozenset[Value]) -
     if node is not None and isinstance(node.op, BroadcastTo):
         v = node.inputs[0]
     return v in zeros or (isinstance(v, Constant) and v.type.dtype.kind in "fc" and not np.any(v.array))
-
-
-def _reaches(v: Value, targets: set[Node], producers: dict[Value, Node]) -> bool:
-    """Whether a value depends on one of some nodes."""
-    seen: set[Value] = set()
-    stack = [v]
-    while stack:
-        v = stack.pop()
-        node = producers.get(v)
-        if v in seen or node is None:
-            continue
-        if node in targets:
-            return True
-        seen.add(v)
-        stack.extend(node.inputs)
-    return False
 
 
 def _sorted(nodes: Sequence[Node]) -> list[Node]:

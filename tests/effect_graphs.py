@@ -120,6 +120,7 @@ class Maker:
 
     def block(self, scope: Scope, statements: int, depth: int) -> None:
         nested = [self.cond, self.scan, self.scan, self.counted, self.loop, self.sums] if depth > 0 else []
+        nested += [self.checked] if depth > 0 and "check" in self.simple else []
         for _ in range(statements):
             kind = self.rng.choice([*self.simple, *nested])
             if isinstance(kind, str):
@@ -191,7 +192,9 @@ class Maker:
         def body(inner: Scope) -> Sequence[Value]:
             self.block(inner, self.rng.randint(1, 4), depth)
             still = [inner.rows[consts + i] if self.rng.random() < 0.2 else inner.row() for i in range(carries)]
-            return [*still, *([inner.rows[-1]] if length == LENGTH else [])]
+            # Some loops stack what an iteration begins with.
+            stacked = inner.rows[consts if self.rng.random() < 0.3 else -1]
+            return [*still, *([stacked] if length == LENGTH else [])]
 
         region = scope.closed(body, len(given) + len(tables))
         lead = [] if length is not None else [self.count_in(scope)]
@@ -219,9 +222,25 @@ class Maker:
             tables = [self.rng.choice(scope.tables)] if scope.tables else []
             region = scope.closed(body, 2 + len(tables))
             part = scope.emit(Scan(region, 1, LENGTH, 1), scope.row(), ZEROS, *tables)[0]
-            if self.rng.random() < 0.4:
+            what = self.rng.random()
+            if what < 0.4:
                 total = scope.made(OPS["multiply"], total, part)
+            elif what < 0.7:
+                self.block(scope, self.rng.randint(1, 2), 0)
+                total = scope.row()
             total = scope.made(OPS["add"], *self.rng.sample([total, part], 2))
+
+    def checked(self, scope: Scope, depth: int) -> None:
+        """Two loops that raise, and have no effect, with something between them."""
+
+        def body(inner: Scope) -> Sequence[Value]:
+            self.check(inner)
+            return [inner.made(OPS["tanh"], inner.row())]
+
+        for i in range(2):
+            if i:
+                self.block(scope, 1, 0)
+            scope.rows += scope.emit(Scan(scope.closed(body, 2), 1, LENGTH, 1), scope.row(), scope.row())
 
     def loop(self, scope: Scope, depth: int) -> None:
         """At most three iterations, and none where a test fails that may have an effect."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -88,3 +89,50 @@ def test_loops_nested_deep() -> None:
         np.testing.assert_allclose(back @ tangent, moved @ tangent)
         (rows,) = graphad.compile(passes.vmap(graph, 2), executor=executor)(np.stack([x, x]))
         np.testing.assert_allclose(rows, [wanted, wanted])
+
+
+def sums_beside(n: int) -> Graph:
+    """Loops that each add to zeros and stack what they add, and a chain of additions of all of them to something else;
+    every other one depends on what a loop has stacked."""
+    row = TensorType("f8", (4,))
+    inside = Builder("body")
+    total, entry = inside.input(row), inside.input(row)
+    body = inside.finish([*inside.emit(OPS["add"], (total, entry)), *inside.emit(OPS["sin"], (entry,))])
+    builder = Builder("f")
+    rows = builder.input(TensorType("f8", (3, 4)))
+    zeros = Constant(np.zeros(4))
+    loops = [builder.emit(Scan(body, 0, 3, 1), (zeros, rows)) for _ in range(n)]
+    (found,) = builder.emit(OPS["max"]((0,)), (rows,))
+    for i, (part, stacked) in enumerate(loops):
+        if i % 2:
+            (more,) = builder.emit(OPS["max"]((0,)), (stacked,))
+            (found,) = builder.emit(OPS["multiply"], (found, more))
+        (found,) = builder.emit(OPS["add"], (part, found) if i % 3 else (found, part))
+    return builder.finish([found])
+
+
+def calls(f: Callable[[], Any]) -> int:
+    """How many functions are called in a call."""
+    count = 0
+
+    def counted(frame: Any, event: str, arg: Any) -> None:
+        nonlocal count
+        count += event.endswith("call")
+
+    sys.setprofile(counted)
+    try:
+        f()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def test_sums_are_continued_in_time_that_grows_with_the_graph() -> None:
+    graph = sums_beside(9)
+    after = passes.accumulate(graph).verify()
+    # Those that the loop's own stacked rows are multiplied to stay.
+    assert sum([node.op is OPS["add"] for node in after.nodes]) == 4
+    x = np.arange(12.0).reshape(3, 4) / 10
+    np.testing.assert_allclose(after.eval(x), graph.eval(x))
+    few, many = (calls(lambda graph=graph: passes.accumulate(graph)) for graph in map(sums_beside, (50, 400)))
+    assert many < 9 * few

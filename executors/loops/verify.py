@@ -91,21 +91,24 @@ class _Verifier:
             elif isinstance(statement, Rows):
                 self.loops(statement.loops, [schedule(loop, self.known, True) for loop in statement.loops])
             elif isinstance(statement, HostCall):
-                self.call(statement.operands, statement.results)
+                self.call(statement.operands, statement.operands, statement.results)
             elif isinstance(statement, Foreign):
                 changed = () if statement.routine.endswith(_PRODUCTS) else statement.writes[:1]
                 kept = [view for view in statement.views if view not in statement.writes]
-                self.call([*kept, *changed], statement.writes)
+                self.call([*kept, *changed], kept, statement.writes)
             elif isinstance(statement, Branch):
                 self.branch(statement)
             else:
                 self.repeat(statement)
 
-    def call(self, reads: Iterable[View], writes: Iterable[View]) -> None:
+    def call(self, reads: Iterable[View], kept: Iterable[View], writes: Sequence[View]) -> None:
+        """A call that may read its operands until its end: what is `kept`, and all results, are whole behind it."""
         for view in reads:
             self.read(self.placed(view))
         for view in writes:
             self.write(self.placed(view))
+        for view in (*kept, *writes):
+            self.read(self.placed(view))
 
     def loops(self, loops: Sequence[Loop], nests: Sequence[Nest], copy: bool = False) -> None:
         """One loop, which may be a `copy` of memory onto itself, or several that run row by row."""

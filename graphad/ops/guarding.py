@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from graphad.build import Builder, building, describe_location
@@ -24,13 +24,17 @@ def reached_order(nodes: Iterable[Node]) -> list[Any]:
 
     Ops that raise the same may change places, since the first of them that fails raises the same.
     """
-    order: list[Any] = []
+    return [x for x in reached_steps(nodes) if x is not None]
+
+
+def reached_steps(nodes: Iterable[Node]) -> Iterator[Any]:
+    """For each node what it adds to the order of what must be reached, or None."""
+    last: Any = ()
     for node in nodes:
-        if node.op.effect:
-            order.append(node.op)
-        elif node.op.raises and (not order or order[-1] != node.op.raises):
-            order.append(node.op.raises)
-    return order
+        found = node.op if node.op.effect else node.op.raises
+        new = node.op.effect or (found and found != last)
+        last = found if new else last
+        yield last if new else None
 
 
 def refuse_again(nodes: Iterable[Node]) -> None:
@@ -78,4 +82,4 @@ def guarded(graph: Graph) -> Graph:
     return builder.finish(outputs)
 
 
-__all__ = ["guarded", "must_be_reached", "reached_order", "refuse_again", "silent"]
+__all__ = ["guarded", "must_be_reached", "reached_order", "reached_steps", "refuse_again", "silent"]

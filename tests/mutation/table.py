@@ -159,8 +159,7 @@ OPS = [
     ),
     Mutation(
         "effects left out of the order of programs", "graphad/ops/guarding.py",
-        "        if node.op.effect:\n            order.append(node.op)\n        elif node.op.raises",
-        "        if node.op.raises",
+        "new = node.op.effect or (found and found != last)", "new = not node.op.effect and found and found != last",
         effects("accumulate or merge_loops"),
     ),
     Mutation(
@@ -208,11 +207,25 @@ PASSES = [
     ),
     Mutation(
         "accumulate adds to what depends on the sum", "passes/accumulate.py",
-        "if _reaches(total, {step for step, _ in spine}, producers):", "if False:", effects("accumulate"),
+        "or any([before & bit for bit in loops]):", "or False:", effects("accumulate"),
+    ),
+    Mutation(
+        "accumulate moves effects", "passes/accumulate.py",
+        "if not self.may_move(nodes, node, bool(loops)):", "if False:", effects("accumulate"),
     ),
     Mutation(
         "loops are merged of which one reads the other's carries", "passes/merge_loops.py",
         "return not (reached & rest) and not", "return not", effects("merge_loops"),
+    ),
+    Mutation(
+        "merged loops move effects", "passes/merge_loops.py",
+        "if together is not None and reached_order(together) == reached_order(nodes):", "if together is not None:",
+        effects("merge_loops"),
+    ),
+    Mutation(
+        "a carry that changes is stacked as if it did not", "passes/propagate.py",
+        "(isinstance(v, Constant) or v in outside) and v not in changing:",
+        "(isinstance(v, Constant) or v in outside):", effects("propagate"),
     ),
     Mutation(
         "a loop backwards is written out forwards", "passes/unroll_loops.py",
@@ -280,11 +293,11 @@ EXECUTORS = [
         "split.part(blocks, 1, rest, n - rest)", "split.part(blocks, 1, rest, 0)", "tests/test_sums.py -k every_axis",
     ),
     Mutation(
-        "the range of a difference", "executors/loops/ranges.py",
+        "the range of a difference", "graphad/intervals.py",
         "return a - d, b - c", "return a - c, b - d", "tests/test_native_loops.py tests/test_inplace.py",
     ),
     Mutation(
-        "off by one in a bound that needs no check", "executors/loops/ranges.py",
+        "off by one in a bound that needs no check", "graphad/intervals.py",
         "return _truth(b < c, a >= d)", "return _truth(b <= c, a >= d)",
         "tests/test_native_loops.py tests/test_inplace.py",
     ),
@@ -316,7 +329,7 @@ FRONT = [
     ),
     Mutation(
         "weak numbers missing in the key of compiled code", "graphad/api/jit.py",
-        "kinds = tuple([(t, is_weak(x), type(x)", "kinds = tuple([(t, type(x)",
+        "told = [(is_weak(x), type(x) is np.ndarray,", "told = [(type(x) is np.ndarray,",
         "tests/test_api.py tests/test_scalars.py",
     ),
     Mutation(
