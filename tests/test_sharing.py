@@ -253,3 +253,124 @@ def test_arrays_that_cannot_be_written_to() -> None:
 
     with pytest.raises(ValueError, match="read-only"):
         graphad.grad(function)(1.0)
+
+
+# -- arguments that share memory --------------------------------------------------------------------------------------
+
+A = np.array([1.0, 2.0, 3.0, 4.0])
+
+
+def written(a: Any, b: Any) -> Any:
+    a[0] = 5.0 * b[1]
+    return (a * b).sum()
+
+
+def within(d: Any, x: Any) -> Any:
+    d["u"][:2] *= x[0]
+    return d["u"].sum() * x.sum()
+
+
+def beside(a: Any, b: Any) -> Any:
+    a[1] = 7.0 * a[0]
+    return (a * A).sum() + b.sum()
+
+
+class Model:
+    def __init__(self, u: Any) -> None:
+        self.u = u
+
+    def step(self, a: Any, b: Any) -> Any:
+        a[0] = 3.0 * a[1]
+        return (self.u * a).sum() + b.sum()
+
+
+SHARED: dict[str, tuple[Callable[..., Any], Any, Any]] = {
+    "twice": (written, A, A),
+    "reversed": (written, A, A[::-1]),
+    "part": (written, A, A[:]),
+    "entry": (within, {"u": A}, A[1:]),
+    "module": (beside, A[:], np.ones(2)),
+    "attribute": (Model(A).step, A, np.ones(2)),
+    "windows": (written, np.lib.stride_tricks.as_strided(A, (3, 2), (8, 8)), np.ones((3, 2))),
+}
+WAYS: dict[str, Callable[..., Any]] = {
+    "value": lambda f: f,
+    "grad": lambda f: graphad.grad(f, 1),
+    "jacfwd": lambda f: graphad.jacfwd(f, 1),
+    "jacrev of both": lambda f: graphad.jacrev(f, (0, 1)),
+    "jvp": lambda f: lambda a, b: graphad.jvp(f, (a, b), (a, b))[1],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", SHARED)
+def test_arguments_that_share_memory(name: str, way: str) -> None:
+    function, a, b = SHARED[name]
+    apart = graphad.tree.map(np.copy, a), b.copy()
+    compiled = graphad.jit(WAYS[way](function), executor="numpy")
+    right = compiled(*apart)
+    for transformed in (compiled, *[WAYS[way](function)] * (way != "value")):
+        for _ in range(2):
+            with pytest.raises(graphad.TracerError, match=r"shares? memory.*copy"):
+                transformed(a, b)
+            found = graphad.tree.leaves(transformed(*apart))
+            for x, y in zip(found, graphad.tree.leaves(right), strict=True):
+                np.testing.assert_allclose(x, y)
+
+
+@pytest.mark.parametrize("executor", ["llvm", "numba"])
+def test_compiled_code_looks_whether_arguments_share_memory(executor: str) -> None:
+    compiled = graphad.jit(written, executor=executor)
+    for _ in range(3):
+        assert compiled(A, A.copy()) == 10.0 + 29.0
+        with pytest.raises(graphad.TracerError, match="b shares memory with it"):
+            compiled(A, A)
+    pairs = np.arange(8.0)
+    assert compiled(pairs[::2], pairs[1::2]) == 15.0 + 6.0 + 20.0 + 42.0
+    assert A[0] == 1.0
+
+
+def test_what_only_reads_may_be_given_the_same_array_twice() -> None:
+    assert graphad.grad(lambda a, b: (a * b).sum())(A, A).tolist() == A.tolist()
+    batch = np.ones((2, 4))
+    assert graphad.vmap(lambda a, b: (a * b).sum())(batch, batch).tolist() == [4.0, 4.0]
+    with pytest.raises(graphad.TracerError, match="shares memory"):
+        graphad.vmap(written)(batch, batch)
+
+
+def test_traced_arguments_that_share_memory() -> None:
+    def reversed_(a: Any) -> Any:
+        return graphad.grad(written)(a, a[::-1])
+
+    def halves(a: Any) -> Any:
+        return graphad.grad(written)(a[:2], a[2:])
+
+    def around(a: Any) -> Any:
+        def inner(y: Any) -> Any:
+            y[0] = 1.0
+            return (y * a).sum()
+
+        return graphad.grad(inner)(a)
+
+    def loop(a: Any) -> Any:
+        return graphad.scan(lambda c, r: (written(c, r) * c, c[0]), a[0], a)[0]
+
+    for function in (reversed_, around, graphad.jit(reversed_), graphad.jit(around)):
+        with pytest.raises(graphad.TracerError, match="shares memory"):
+            function(A)
+    assert graphad.jit(halves)(A).tolist() == [0.0, 4.0]
+    with pytest.raises(graphad.TracerError, match="shares memory"):
+        graphad.jit(loop)(np.ones((2, 4)))
+
+
+@pytest.mark.parametrize("transform", [graphad.jacfwd, graphad.jacrev, graphad.hessian, graphad.grad])
+def test_arguments_that_are_not_differentiated_stay_as_they_are(transform: Any) -> None:
+    def function(x: Any, table: Any, *, more: Any) -> Any:
+        table[0], more[1] = 3.0, 2.0 * x[0]
+        return ((x**2) * table * more).sum()
+
+    table, more, x = np.ones(2), np.ones(2), np.array([2.0, 1.0])
+    expected = {"hessian": [[6.0, 4.0], [4.0, 8.0]], "grad": [14.0, 8.0]}
+    found = transform(function)(x, table, more=more)
+    np.testing.assert_allclose(found, expected.get(transform.__name__, expected["grad"]))
+    assert table.tolist() == more.tolist() == [1.0, 1.0]

@@ -14,6 +14,7 @@ from weakref import ref
 import numpy as np
 
 from graphad import tree
+from graphad.api.apart import check, clash
 from graphad.arrays import array_of, is_array
 from graphad.build import (
     current_builder,
@@ -225,6 +226,17 @@ def _release(error: Exception) -> None:
             setattr(error, name, plain(x))
 
 
+def forget(x: Any, title: str) -> None:
+    """Let an array of the running trace no longer be read, which a function has changed in place that alone knows."""
+    x = become(x, True) if isinstance(x, Buffer) else x
+    if isinstance(x, Tracer) and not origin_of(x).builder.closed:
+        lose(
+            origin_of(x),
+            f"an array of shape {list(x.shape)} is read@ that {title} has changed in place, being given it as an "
+            "argument; give it a copy (x.copy()), and use what it returns",
+        )
+
+
 class Call:
     """A function with the arguments of one call: `leaves` in order, `starts[i]` the first leaf of argument `i`.
 
@@ -234,8 +246,8 @@ class Call:
     """
 
     __slots__ = (
-        "changed", "entered", "function", "leaves", "out_tree", "repeats", "silent", "starts", "treedef", "trees",
-        "unrolled", "written",
+        "changed", "entered", "function", "leaves", "out_tree", "read", "repeats", "silent", "starts", "treedef",
+        "trees", "unrolled", "written",
     )  # fmt: skip
 
     def __init__(
@@ -264,7 +276,8 @@ class Call:
             )
         self.out_tree: tree.TreeDef = tree.LEAF
         self.repeats = False  # whether the function may run often, or not at all
-        self.written: list[Any] = []  # the arguments that it changes in place
+        self.written: list[int] = []  # the leaves that it changes in place
+        self.read: Sequence[Any] | None = None  # the arrays that it reads besides its arguments, where that is known
         self.silent = False  # whether the function changes arguments in place and gives nothing back
         self.changed: list[str] = []  # what the function has changed around it, in words
         self.unrolled: dict[str, tuple[str, Location | None]] = {}  # loops that Python ran, by place, in words
@@ -338,8 +351,8 @@ class Call:
             raise
         self.out_tree = tree._flatten(found, results)
         if builder is not None:
-            given = zip(self.leaves, leaves, builder.inputs, strict=False)
-            self.written = [a for a, x, v in given if isinstance(x, Tracer) and x.value is not v]
+            given = enumerate(zip(leaves, builder.inputs, strict=False))
+            self.written = [i for i, (x, v) in given if isinstance(x, Tracer) and x.value is not v]
             self.silent = bool(self.written) and not results
             if builder.buffers:
                 results[:] = [own(x) if isinstance(x, Tracer) else x for x in results]
@@ -352,17 +365,23 @@ class Call:
 
     def give_up(self, *others: Any) -> None:
         """Let arrays of this trace no longer be read that the function was given and has changed in place, which only
-        the function knows; `others` stand for entries of theirs that it was given."""
+        the function knows; `others` stand for entries of theirs that it was given. Raises `TracerError` where
+        something else shares their memory."""
+        if not self.written:
+            return
         whole = {id(entry): x for x, entry in others}
-        for x in self.written:
-            x = whole.get(id(x), x)
-            x = become(x, True) if isinstance(x, Buffer) else x
-            if isinstance(x, Tracer) and not origin_of(x).builder.closed:
-                lose(
-                    origin_of(x),
-                    f"an array of shape {list(x.shape)} is read@ that {self.title()} has changed in place, being given "
-                    "it as an argument; give it a copy (x.copy()), and use what it returns",
-                )
+        leaves = [whole.get(id(x), x) for x in self.leaves]
+        self._check_apart(leaves)
+        for i in self.written:
+            forget(leaves[i], self.title())
+
+    def _check_apart(self, leaves: Sequence[Any]) -> None:
+        read = self.read
+        if read is None:
+            held = [t for t in (*self.trees, self.treedef) if t is not None and t is not tree.LEAF]
+            others = [tree.unflatten(t, [None] * t.num_leaves) for t in held]
+            read = import_module("graphad.api.reads").arrays_read(self.function, others)
+        check(self.title(), self.names, clash(leaves, self.written, read))
 
     def title(self) -> str:
         """The function's name, for messages."""

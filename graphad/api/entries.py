@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphad import passes, tree
+from graphad.api.apart import clash
 from graphad.api.call import Call, as_array, run
 from graphad.numpy.layouts import standing
 from graphad.ops.control import Call as CallOp
@@ -20,9 +21,12 @@ def by_leaves(executable: Callable[..., Any], call: Call) -> Callable[..., Any]:
     return lambda *leaves: tree.unflatten(out_tree, executable(*[as_array(x) for x in leaves]))
 
 
-def direct(executable: Callable[..., Any], call: Call, other: Callable[..., Any]) -> Callable[..., Any]:
+def direct(
+    executable: Callable[..., Any], call: Call, other: Callable[..., Any], read: Callable[[], Sequence[Any]]
+) -> Callable[..., Any]:
     """A function of a call's arguments that looks at nothing but what tells its signature from others; calls of any
-    other signature go to `other`."""
+    other signature go to `other`, and those where an argument that is written to shares memory with another one, or
+    with what is `read` otherwise."""
     out_tree, trees = call.out_tree, call.trees
     single = out_tree is tree.LEAF
     bare = single or (out_tree.kind is tuple and all(child is tree.LEAF for child in out_tree.children))
@@ -38,6 +42,8 @@ def direct(executable: Callable[..., Any], call: Call, other: Callable[..., Any]
         native = bind(otherwise, single, [type(x) for x in call.leaves])
     else:
         native = _checked(executable, call.leaves, otherwise, single)
+    if call.written and (sum([isinstance(x, np.ndarray) for x in call.leaves]) > 1 or read()):
+        native = _apart(native, call.written, otherwise, read)
     if bare and not nested:
         return native  # type: ignore[no-any-return]
 
@@ -51,6 +57,17 @@ def direct(executable: Callable[..., Any], call: Call, other: Callable[..., Any]
         return results.result if type(results) is _Whole else tree.unflatten(out_tree, results)
 
     return whole
+
+
+def _apart(
+    native: Callable[..., Any], written: list[int], otherwise: Callable[..., Any], read: Callable[[], Sequence[Any]]
+) -> Callable[..., Any]:
+    def apart(*leaves: Any) -> Any:
+        if len(leaves) > written[-1] and clash(leaves, written, read()) is not None:
+            return otherwise(*leaves)
+        return native(*leaves)
+
+    return apart
 
 
 class _Whole(NamedTuple):

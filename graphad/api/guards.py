@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -38,12 +39,15 @@ class Constant(NamedTuple):
 
 
 class Guards:
-    """The guards of one compiled version of a function, and what it takes for constant in spite of its size. `hold`
-    tests them all; None where there are none."""
+    """The guards of one compiled version of a function, what it takes for constant in spite of its size, and the arrays
+    that it reads, which it does not keep alive. `hold` tests the guards; None where there are none."""
 
-    def __init__(self, guards: Iterable[Guard] = (), constants: Iterable[Constant] = ()) -> None:
+    def __init__(
+        self, guards: Iterable[Guard] = (), constants: Iterable[Constant] = (), arrays: Iterable[Any] = ()
+    ) -> None:
         self.guards = list(guards)
         self.constants = list(constants)
+        self._arrays = [ref(x) for x in arrays]
         self.hold = _together(self.guards) if self.guards else None
 
     def held(self) -> bool:
@@ -52,7 +56,11 @@ class Guards:
 
     def without(self, slots: set[tuple[int, Any]]) -> Guards:
         """The guards of all other places."""
-        return Guards([g for g in self.guards if g.slot not in slots], self.constants)
+        return Guards([g for g in self.guards if g.slot not in slots], self.constants, self.arrays())
+
+    def arrays(self) -> list[Any]:
+        """The arrays that are read, as far as they still live."""
+        return [x for r in self._arrays if (x := r()) is not None]
 
 
 _TEMPLATE = """

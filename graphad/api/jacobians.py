@@ -9,14 +9,18 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, argument_type, check_callable, chosen_positions, converted, given_positions
+from graphad.api.apart import check, clash
+from graphad.api.call import Call, argument_type, check_callable, chosen_positions, converted, forget, given_positions
 from graphad.api.derivatives import Argnums, check_differentiable, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
 from graphad.api.methods import transformation
+from graphad.api.reads import arrays_read
 from graphad.api.vectorize import mapped
-from graphad.build import place
+from graphad.build import current_builder, place
 from graphad.errors import TypeMismatchError
-from graphad.trace import innermost
+from graphad.numpy.buffers import Buffer, buffer, plain
+from graphad.numpy.layouts import laid
+from graphad.trace import Tracer, innermost, lift
 from graphad.tracebacks import boundary
 from graphad.types import TensorType
 
@@ -35,8 +39,9 @@ def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
     check_callable("jacfwd", fun)
 
     def jacobian_fun(*args: Any, **kwargs: Any) -> Any:
-        partial, chosen = _partial("jacfwd", fun, args, kwargs, argnums)
+        partial, chosen, settle = _partial("jacfwd", fun, args, kwargs, argnums)
         out = linearize(partial, *chosen, has_aux=has_aux)
+        settle()
         leaves, treedef = tree.flatten(chosen)
         columns = []
         for basis in _basis("jacfwd", leaves):
@@ -67,8 +72,9 @@ def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
     check_callable("jacrev", fun)
 
     def jacobian_fun(*args: Any, **kwargs: Any) -> Any:
-        partial, chosen = _partial("jacrev", fun, args, kwargs, argnums)
+        partial, chosen, settle = _partial("jacrev", fun, args, kwargs, argnums)
         out = vjp(partial, *chosen, has_aux=has_aux)
+        settle()
         leaves, treedef = tree.flatten(out[0])
         rows = []
         for basis, position in _basis("jacrev", leaves):
@@ -107,7 +113,8 @@ def hvp(fun: Callable[..., Any], primals: Any, tangents: Any) -> Any:
 
 def _partial(
     what: str, fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Argnums
-) -> tuple[Callable[..., Any], list[Any]]:
+) -> tuple[Callable[..., Any], list[Any], Callable[[], None]]:
+    """The function of the arguments that are differentiated, these, and what is to be done after it has been traced."""
     chosen = chosen_positions("argnums", argnums)
     if not chosen:
         raise TypeMismatchError(f"{what}: argnums={argnums!r} names no argument{place()}; give one at least")
@@ -117,14 +124,48 @@ def _partial(
         for i in call.argument_leaves(j):
             check_differentiable(what, call, i, False)
 
+    held = [None if i in positions else x for i, x in enumerate(args)]
+    arrays = tuple([x for x in tree.leaves((held, kwargs)) if isinstance(x, (np.ndarray, Tracer))])
+    copies: list[tuple[Any, Any, Any]] = []
+
+    def given(x: Any) -> Any:
+        """An array of the function's own in place of one that is held."""
+        builder = current_builder()
+        if isinstance(x, Tracer) and builder is not None:
+            new: Any = laid(Tracer(builder, lift(builder, x), x.weak), x.layout)
+            new.boxed = x.boxed
+        elif type(x) in (np.ndarray, Buffer) and x.dtype.kind in "biufc":
+            new = buffer(np.ndarray.copy(plain(x), "K"))
+        else:
+            return x
+        copies.append((x, new, new.value if isinstance(x, Tracer) else None))
+        return new
+
     @wraps(fun)
     def partial(*chosen: Any) -> Any:
-        full = list(args)
+        full = [tree.map(given, x) for x in held]
         for i, x in zip(positions, chosen, strict=True):
             full[i] = x
-        return converted(fun)(*full, **kwargs)
+        return converted(fun)(*full, **{name: tree.map(given, x) for name, x in kwargs.items()})
 
-    return partial, [args[i] for i in positions]
+    def settle() -> None:
+        """Let what the function has changed of its other arguments no longer be read by an enclosing one."""
+        written = [i for i, copy in enumerate(copies) if _changed(*copy)]
+        every = [*[x for x, _, _ in copies], *[x for i in positions for x in tree.leaves(args[i])]]
+        if written:
+            check(call.title(), lambda: [None] * len(every), clash(every, written, arrays_read(fun, ())))
+        for i in written:
+            forget(every[i], call.title())
+
+    partial.__graphad_held__ = arrays  # type: ignore[attr-defined]
+    return partial, [args[i] for i in positions], settle
+
+
+def _changed(x: Any, new: Any, value: Any) -> bool:
+    """Whether a function has written to the array that stood for another one."""
+    if isinstance(x, Tracer):
+        return new.value is not value
+    return isinstance(new, Tracer) or not np.array_equal(plain(x), plain(new), equal_nan=True)
 
 
 def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:

@@ -173,7 +173,7 @@ def compile(
 class Version(NamedTuple):
     """What a function was compiled to for one signature, as long as the guards hold. `direct` takes the arguments and
     looks at nothing but their signature, where there is such a function; `entered` are the functions that were traced;
-    `code` is that of the function itself, `written` are the arguments that it changes in place."""
+    `code` is that of the function itself, `written` are the leaves that it changes in place."""
 
     guards: Guards
     by_leaves: Callable[..., Any]
@@ -256,10 +256,9 @@ class Jitted(Decorated):
             outer.entered.update({id(f): ref(f) for f in found.entered})
         if found.direct is not None:
             self._entry, self._hold, self._entry_default = found.direct, found.guards.hold, _default[0]
-        results = found.by_leaves(*call.leaves)
-        call.written = [call.leaves[i] for i in found.written]
+        call.written, call.read = found.written, found.guards.arrays() if found.written else ()
         call.give_up()
-        return results
+        return found.by_leaves(*call.leaves)
 
     def _receives(self, x: Any) -> bool:
         """Whether a first argument is the object of a method: that was called through its class, or by another
@@ -305,10 +304,10 @@ class Jitted(Decorated):
         # Compiled code does not keep alive what keeps it.
         other = WeakMethod(self._other)
         otherwise = lambda *args: other()(*args)  # type: ignore[misc]
-        by_rows = all([layout_of(x) is None for x in call.leaves])
-        entry = direct(compiled.executable, call, otherwise) if plain and by_rows and not static else None
-        written = [i for i, x in enumerate(call.leaves) if any([x is y for y in call.written])]
-        return Version(guards, by_leaves(compiled.executable, call), entry, entered, self._function.__code__, written)
+        simple = plain and not static and all([layout_of(x) is None for x in call.leaves])
+        entry = direct(compiled.executable, call, otherwise, guards.arrays) if simple else None
+        run, code = by_leaves(compiled.executable, call), self._function.__code__
+        return Version(guards, run, entry, entered, code, call.written)
 
     def _name(self) -> str:
         return getattr(self, "__name__", "the function")

@@ -95,7 +95,16 @@ def reads(
     guards = [g for g in walk.guards.values() if g.slot not in own]
     if not _REPLACING.isdisjoint(sys.modules):
         guards += walk.codes
-    return Guards(guards, walk.constants.values())
+    return Guards(guards, walk.constants.values(), walk.arrays)
+
+
+def arrays_read(function: Any, others: Sequence[Any]) -> list[Any]:
+    """The arrays that a function, and `others` that it is given, lead to by the names in its code."""
+    walk = _Walk(False, ())
+    for x in (function, getattr(function, "__graphad_held__", ()), *others):
+        walk.visit("", x)
+    walk.finish()
+    return walk.arrays
 
 
 _REPLACING = frozenset({"IPython.extensions.autoreload", "jurigged"})
@@ -113,6 +122,7 @@ class _Walk:
         self.seen: dict[int, Any] = {}
         self.spaces: dict[type, Any] = {}
         self.codes: list[Guard] = []
+        self.arrays: list[Any] = []
         # The functions that traced functions make hold what belongs to the trace.
         self.local = {id(c) for f in entered for c in nested_codes(f.__code__)[1:]}
 
@@ -129,6 +139,9 @@ class _Walk:
         found = self.tests.contents(path, x)
         if isinstance(found, Constant):
             self.constants[id(x)] = found
+            if isinstance(x, (list, deque, dict)):
+                every = x.values() if isinstance(x, dict) else x
+                self.arrays += [y for y in every if isinstance(y, (np.ndarray, Tracer))]
             return
         self.guards.update({guard.slot: guard for guard in found})
         if isinstance(x, (list, deque, dict)):
@@ -154,9 +167,13 @@ class _Walk:
 
     def visit(self, path: str, x: Any) -> None:
         """What a value that was read leads to."""
-        if isinstance(x, (*VALUES, Tracer, CodeType)) or x is None or id(x) in self.seen:
+        if isinstance(x, (*VALUES, CodeType)) or x is None or id(x) in self.seen:
             return
         self.seen[id(x)] = x
+        if isinstance(x, (np.ndarray, Tracer)):
+            self.arrays.append(x)
+        if isinstance(x, Tracer):
+            return
         if isinstance(x, FunctionType):
             self.code(path, x)
         elif isinstance(x, Decorated):
