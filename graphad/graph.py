@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -89,8 +89,54 @@ class Node:
         """The same results computed from other operands."""
         return Node(self.op, inputs, self.outputs, self.where)
 
+    def with_op(self, op: Op) -> Node:
+        """The same results of the same operands by another op."""
+        return Node(op, self.inputs, self.outputs, self.where)
+
+    def reading(self, env: Mapping[Value, Value]) -> Node:
+        """The node with the operands that `env` has for its own; the very node if it has none."""
+        if env.keys().isdisjoint(self.inputs):
+            return self
+        return self.with_inputs(tuple([env.get(v, v) for v in self.inputs]))
+
+    def renamed(self, env: Mapping[Value, Value]) -> Node:
+        """The node with what `env` has for its operands and for its results."""
+        inputs, outputs = (tuple([env.get(v, v) for v in values]) for values in (self.inputs, self.outputs))
+        return Node(self.op, inputs, outputs, self.where)
+
+    def copied(self, env: dict[Value, Value]) -> Node:
+        """The node with what `env` has for its operands, and results of its own, which are noted there."""
+        outputs = tuple([Value(v.type, v.name) for v in self.outputs])
+        node = Node(self.op, tuple([env.get(v, v) for v in self.inputs]), outputs, self.where)
+        env.update(zip(self.outputs, outputs, strict=True))
+        return node
+
+    def map_regions(self, function: Callable[[Graph], Graph]) -> Node:
+        """The node with `function` applied to its op's sub-graphs; the very node if none of them changes."""
+        op = self.op
+        if not op._region_fields:
+            return self
+        changed = False
+
+        def apply(graph: Graph) -> Graph:
+            nonlocal changed
+            result = function(graph)
+            changed = changed or result is not graph
+            return result
+
+        mapped = op.map_regions(apply)
+        return self.with_op(mapped) if changed else self
+
     def __repr__(self) -> str:
         return f"<{self.op!r} {self.where or ''}>"
+
+
+def reads(nodes: Iterable[Node], outputs: Iterable[Value] = ()) -> list[Value]:
+    """What nodes and outputs read that none of the nodes makes, in order of first use; no constants."""
+    nodes = tuple(nodes)
+    made = {v for node in nodes for v in node.outputs}
+    found = dict.fromkeys([*[v for node in nodes for v in node.inputs], *outputs])
+    return [v for v in found if v not in made and not isinstance(v, Constant)]
 
 
 Rule = Callable[..., Any]
@@ -189,6 +235,32 @@ class Graph:
                 number[v] = len(number)
         parts.append(tuple([number.get(v, v) for v in self.outputs]))
         return tuple(parts)
+
+    # -- making another ---------------------------------------------------------------------------------------
+
+    def replace(
+        self, *, inputs: Iterable[Value] | None = None, nodes: Iterable[Node] | None = None,
+        outputs: Iterable[Value] | None = None, name: str | None = None,
+    ) -> Graph:  # fmt: skip
+        """The graph with other inputs, nodes, outputs or another name; the very graph if they are the same."""
+        new = Graph(
+            self.inputs if inputs is None else inputs, self.nodes if nodes is None else nodes,
+            self.outputs if outputs is None else outputs, self.name if name is None else name,
+        )  # fmt: skip
+        mine, its = (self.inputs, self.nodes, self.outputs, self.name), (new.inputs, new.nodes, new.outputs, new.name)
+        return self if mine == its else new
+
+    def copy_into(self, nodes: list[Node], operands: Iterable[Value]) -> list[Value]:
+        """Append copies of the graph's nodes, `operands` standing for its inputs; gives what its outputs are there."""
+        env: dict[Value, Value] = dict(zip(self.inputs, operands, strict=True))
+        nodes += [node.copied(env) for node in self.nodes]
+        return [env.get(v, v) for v in self.outputs]
+
+    def copy(self) -> Graph:
+        """The same program in values of its own."""
+        inputs, nodes = [Value(v.type, v.name) for v in self.inputs], list[Node]()
+        outputs = self.copy_into(nodes, inputs)
+        return Graph(inputs, nodes, outputs, self.name)
 
     # -- interpreting -----------------------------------------------------------------------------------------
 

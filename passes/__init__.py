@@ -20,9 +20,10 @@ from graphad.passes.transpose import transpose
 from graphad.passes.unroll_loops import unroll_loops
 from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
+from graphad.rewriter import Rewriter
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Stage", "accumulate", "batch", "cse", "dce", "decompose", "fold", "fuse", "grad",
-    "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite", "share_pads",
-    "simplify", "split", "transpose", "unroll_loops", "vjp", "vmap",
+    "PASSES", "Pass", "Pipeline", "Rewriter", "Stage", "accumulate", "batch", "cse", "dce", "decompose", "fold", "fuse",
+    "grad", "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite",
+    "share_pads", "simplify", "split", "transpose", "unroll_loops", "vjp", "vmap",
 ]  # fmt: skip

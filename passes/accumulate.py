@@ -15,7 +15,6 @@ from graphad.ops.guarding import must_be_reached, reached_steps
 from graphad.ops.loops import Scan
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
 
 
 @graph_pass
@@ -40,16 +39,15 @@ def _continued(graph: Graph, zeros: frozenset[Value]) -> Graph:
         if isinstance(op, Scan):
             consts = zip(op.body.inputs[: op.consts], node.inputs[op.lead :], strict=False)
             known = frozenset([inner for inner, v in consts if _is_zeros(v, producers, zeros)])
-        return map_regions(node, lambda region: _continued(region, known))
+        return node.map_regions(lambda region: _continued(region, known))
 
     nodes = [within(node) for node in graph.nodes]
-    changed = any([a is not b for a, b in zip(nodes, graph.nodes, strict=True)])
     outputs = list(graph.outputs)
     if any([isinstance(node.op, Scan) for node in nodes]):
         sums = _Sums(nodes, outputs, zeros)
         if sums.run():
-            nodes, outputs, changed = sums.ordered(), [sums.renamed.get(v, v) for v in outputs], True
-    return Graph(graph.inputs, nodes, outputs, graph.name) if changed else graph
+            nodes, outputs = sums.ordered(), [sums.renamed.get(v, v) for v in outputs]
+    return graph.replace(nodes=nodes, outputs=outputs)
 
 
 Step = tuple[Node, int]

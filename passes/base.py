@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, Protocol
 import numpy as np
 
 from graphad.build import check_graph, place
-from graphad.errors import GraphadError, PipelineError
+from graphad.errors import GraphadError, PipelineError, VerifyError
 from graphad.graph import Graph
 from graphad.tracebacks import boundary
 
@@ -37,7 +37,8 @@ P = ParamSpec("P")
 def graph_pass(function: Callable[P, Graph]) -> Callable[P, Graph]:
     """Register a function `(graph, **options) -> graph` as a pass under its own name.
 
-    The pass raises `TypeMismatchError` where it is given no graph, `PipelineError` where it gives none.
+    The pass raises `TypeMismatchError` where it is given no graph, `PipelineError` where it gives none, and
+    `VerifyError` where it gives one that is no program; graphad's own are held to that where a pipeline verifies.
     """
     if not callable(function) or not hasattr(function, "__name__"):
         raise PipelineError(
@@ -49,19 +50,30 @@ def graph_pass(function: Callable[P, Graph]) -> Callable[P, Graph]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> Graph:
         if args:
             check_graph(function.__name__, args[0])
-        return _made(function.__name__, function(*args, **kwargs))
+        return _made(function.__name__, function(*args, **kwargs), _foreign(function))
 
     PASSES[function.__name__] = checked
     return checked
 
 
-def _made(name: str, result: Any) -> Graph:
+def _foreign(step: Any) -> bool:
+    return not str(getattr(step, "__module__", "")).startswith("graphad.")
+
+
+def _made(name: str, result: Any, check: bool) -> Graph:
+    """What a pass gave. Raises naming the pass: `PipelineError` for no graph, `VerifyError` for one that is wrong."""
     if not isinstance(result, Graph):
         raise PipelineError(
             f"the pass {name} gave {result!r} ({type(result).__name__}) and not a graph; return it, also where nothing "
             "changed"
         )
-    return result
+    try:
+        return result.verify() if check else result
+    except GraphadError as error:
+        raise VerifyError(
+            f"the pass {name} gave a graph that is wrong: {error}; a value is made once, before what reads it, and has "
+            "the type that its op infers"
+        ) from error
 
 
 def check_option(name: str, value: Any, allowed: bool, wanted: str) -> None:
@@ -139,16 +151,15 @@ class Pipeline:
     @boundary
     def stages(self, graph: Graph, *, verify: bool | None = None) -> list[Stage]:
         """Run the passes and keep every stage. `verify` checks the graph after each (default: in debug mode,
-        when the environment variable `GRAPHAD_DEBUG` is set). Raises `PipelineError` naming a pass that fails."""
+        when the environment variable `GRAPHAD_DEBUG` is set); what is not graphad's own is always checked. Raises
+        `PipelineError` naming a pass that fails, `VerifyError` one whose graph is wrong."""
         check_graph("the pipeline", graph)
         check = bool(os.environ.get("GRAPHAD_DEBUG")) if verify is None else verify
         stages = []
         for step in self.steps:
             start = time.perf_counter()
-            graph = _run(step, graph)
+            graph = _run(step, graph, check)
             stages.append(Stage(_step_name(step), graph, time.perf_counter() - start))
-            if check:
-                graph.verify()
         return stages
 
     def __call__(self, graph: Graph) -> Graph:
@@ -156,10 +167,10 @@ class Pipeline:
         return stages[-1].graph if stages else graph
 
 
-def _run(step: Any, graph: Graph) -> Graph:
+def _run(step: Any, graph: Graph, check: bool) -> Graph:
     name = _step_name(step)
     try:
-        return _made(name, step(graph))
+        return _made(name, step(graph), check or (not isinstance(step, Step) and _foreign(step)))
     except GraphadError:
         raise
     except Exception as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from graphad.graph import Graph, Node, Value
 from graphad.ops.structured import Structured
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
 
 
 @graph_pass
@@ -25,13 +24,10 @@ def _cleaned(graph: Graph, raising: bool = False) -> Graph:
     for node in reversed(graph.nodes):
         stays = node.op.effect or (raising and node.op.raises and not isinstance(node.op, Structured))
         if stays or not live.isdisjoint(node.outputs):
-            node = _pruned(map_regions(node, _cleaned), live)
+            node = _pruned(node.map_regions(_cleaned), live)
             live.update(node.inputs)
             kept.append(node)
-    kept.reverse()
-    if len(kept) == len(graph.nodes) and all([a is b for a, b in zip(kept, graph.nodes, strict=True)]):
-        return graph
-    return Graph(graph.inputs, kept, graph.outputs, graph.name)
+    return graph.replace(nodes=reversed(kept))
 
 
 def _pruned(node: Node, live: set[Value]) -> Node:
@@ -42,4 +38,4 @@ def _pruned(node: Node, live: set[Value]) -> Node:
         return node
     op, operands, results = found
     inputs = tuple([node.inputs[i] for i in operands])
-    return map_regions(Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where), _cleaned)
+    return Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where).map_regions(_cleaned)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphad.graph import Constant, Graph, Node, Value
+from graphad.graph import Graph, Node, Value, reads
 from graphad.ops.fused import Fused
 from graphad.ops.guarding import must_be_reached
 from graphad.passes.base import check_option, graph_pass
 from graphad.passes.cost import recompute_pays, weight
 from graphad.passes.grouping import Group, Grouping
-from graphad.passes.rewriting import map_regions
 from graphad.passes.unroll import TOTAL
 
 
@@ -29,7 +28,7 @@ def fuse(graph: Graph, *, lanes: int = 1, total: int = TOTAL) -> Graph:
     check_option("total", total, isinstance(total, int), "it is a number of operations")
     graph = _regions_fused(graph, lanes, total)
     # A node that nothing reads counts as no reader of what it reads.
-    graph = Graph(graph.inputs, _live(graph.nodes, set(graph.outputs)), graph.outputs, graph.name)
+    graph = graph.replace(nodes=_live(graph.nodes, set(graph.outputs)))
     fusion = Grouping(graph, lanes, total)
     fusion.join_siblings()
     fusion.absorb(graph.outputs)
@@ -50,17 +49,17 @@ def fuse(graph: Graph, *, lanes: int = 1, total: int = TOTAL) -> Graph:
             parts.append(_kernel(live, results, group.depth))
             for node in parts[-1]:
                 needed.update(node.inputs)
-    return Graph(graph.inputs, [node for part in reversed(parts) for node in part], graph.outputs, graph.name)
+    return graph.replace(nodes=[node for part in reversed(parts) for node in part])
 
 
 def _regions_fused(graph: Graph, lanes: int, total: int) -> Graph:
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     nodes = [
-        node if isinstance(node.op, Fused) else map_regions(node, lambda region: fuse(region, lanes=lanes, total=total))
+        node if isinstance(node.op, Fused) else node.map_regions(lambda region: fuse(region, lanes=lanes, total=total))
         for node in graph.nodes
     ]
-    return Graph(graph.inputs, nodes, graph.outputs, graph.name)
+    return graph.replace(nodes=nodes)
 
 
 def _recompute(
@@ -134,17 +133,7 @@ def _live(nodes: Sequence[Node], results: set[Value]) -> list[Node]:
 def _kernel(nodes: list[Node], wanted: set[Value], depth: int) -> list[Node]:
     if len(nodes) == 1 and depth < 0:
         return nodes
-    outer: dict[Value, Value] = {}
-    inner: dict[Value, Value] = {}
-    body: list[Node] = []
-    for node in nodes:
-        for v in node.inputs:
-            if v not in inner:
-                inner[v] = v if isinstance(v, Constant) else outer.setdefault(v, Value(v.type, v.name))
-        inner.update((v, Value(v.type, v.name)) for v in node.outputs)
-        made = tuple([inner[v] for v in node.outputs])
-        body.append(Node(node.op, tuple([inner[v] for v in node.inputs]), made, node.where))
-    results = [v for node in nodes for v in node.outputs if v in wanted]
-    kernel = Graph(outer.values(), body, [inner[v] for v in results], "kernel")
-    return [Node(Fused(kernel, depth), tuple(outer), tuple(results), nodes[-1].where)]
+    operands, results = reads(nodes), [v for node in nodes for v in node.outputs if v in wanted]
+    kernel = Graph(operands, nodes, results, "kernel").copy()
+    return [Node(Fused(kernel, depth), tuple(operands), tuple(results), nodes[-1].where)]
 

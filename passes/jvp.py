@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from graphad.build import Builder, building, locate
-from graphad.errors import GraphadError
 from graphad.graph import Graph, Node, Value
 from graphad.ops.complex import sign
 from graphad.ops.elementwise import cast
@@ -15,8 +13,7 @@ from graphad.ops.structured import Structured
 from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.inline import inline
 from graphad.passes.kinks import Known, has_square, smooth_power, without_signs
-from graphad.passes.rewriting import rebind
-from graphad.places import Location
+from graphad.rewriter import Recorder, rebind
 from graphad.trace import Tracer, full, lift
 
 
@@ -54,9 +51,8 @@ def differentiate(
     differentiates the regions of its nodes.
     """
     regions = regions or _Regions()
-    builder = Builder(graph.name)
-    builder.staged = True
-    builder.inputs.extend(graph.inputs)
+    recorder = Recorder(graph, graph.inputs)
+    builder = recorder.builder
     tangents: dict[Value, Value] = {}
     for i in wrt:
         v = graph.inputs[i]
@@ -64,13 +60,14 @@ def differentiate(
     added = list(tangents.values())
     kinked = any([has_square(node.op) for node in graph.nodes])
     known = Known(graph.nodes) if kinked else None
-    with building(builder):
+    with recorder:
         for node in graph.nodes:
             moving = not tangents.keys().isdisjoint(node.inputs)
             if not moving or not isinstance(node.op, Structured):
-                builder.nodes.append(node)
-            if moving and not (known is not None and _differentiate_power(builder, node, tangents, known, regions)):
-                _differentiate_node(builder, node, tangents, regions)
+                recorder.nodes.append(node)
+            if moving and not (known is not None and _differentiate_power(recorder, node, tangents, known, regions)):
+                _differentiate_node(recorder, node, tangents, regions)
+        recorder.at(None)
         # Tangents of the first order meet each sign once.
         if any([node.op is sign for node in graph.nodes]):
             without_signs(builder, {v for node in graph.nodes for v in node.outputs})
@@ -102,51 +99,46 @@ class _Regions:
 
 
 def _differentiate_power(
-    builder: Builder, node: Node, tangents: dict[Value, Value], known: Known, regions: _Regions
+    recorder: Recorder, node: Node, tangents: dict[Value, Value], known: Known, regions: _Regions
 ) -> bool:
     """Give an even power of a norm or a root the tangent of what it is a power of; whether the node is one."""
-    builder.where = (node.where or Location()).with_role("tangent")
-    start = len(builder.nodes)
+    builder, start = recorder.builder, len(recorder.nodes)
+    recorder.at(node, "tangent")
     found = smooth_power(builder, node, known)
-    builder.where = None
     if found is None:
         return False
     slope, model = found
     for made in builder.nodes[start:]:
         known.producers.update((v, made) for v in made.outputs)
         moving = not tangents.keys().isdisjoint(made.inputs)
-        if moving and not _differentiate_power(builder, made, tangents, known, regions):
-            _differentiate_node(builder, made, tangents, regions)
-    builder.where = (node.where or Location()).with_role("tangent")
+        if moving and not _differentiate_power(recorder, made, tangents, known, regions):
+            _differentiate_node(recorder, made, tangents, regions)
+    recorder.at(node, "tangent")
     tangent: Any = Tracer(builder, tangents[model.value])
     (out,) = node.outputs
     tangent = tangent if slope is None else slope * tangent
     tangents[out] = lift(builder, broadcast_to(cast(tangent, out.type.dtype), out.type.shape))
-    builder.where = None
     return True
 
 
-def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Value], regions: _Regions) -> None:
+def _differentiate_node(recorder: Recorder, node: Node, tangents: dict[Value, Value], regions: _Regions) -> None:
     outputs = node.outputs
     op = node.op
     structured = isinstance(op, Structured)
     if not structured and not any([v.type.dtype.kind in "fc" for v in outputs]):
         return
-    builder.where = (node.where or Location()).with_role("tangent")
+    builder = recorder.builder
+    recorder.at(node, "tangent")
     primals = [Tracer(builder, v) for v in node.inputs]
     known = [Tracer(builder, tangents[v]) if v in tangents else None for v in node.inputs]
     result: Any
-    try:
-        if isinstance(op, Structured):
-            start = len(builder.nodes)
-            found, result = op.forward(regions, primals, known)
-            rebind(builder.nodes, start, [x.value for x in found], outputs)
-        else:
-            out: Any = tuple([Tracer(builder, v) for v in outputs])
-            result = op.jvp(out[0] if len(out) == 1 else out, primals, known)
-    except GraphadError as error:
-        locate(error, node.where)
-        raise
+    if isinstance(op, Structured):
+        start = len(builder.nodes)
+        found, result = op.forward(regions, primals, known)
+        rebind(builder.nodes, start, [x.value for x in found], outputs)
+    else:
+        out: Any = tuple([Tracer(builder, v) for v in outputs])
+        result = op.jvp(out[0] if len(out) == 1 else out, primals, known)
     if not structured:
         result = (result,) if len(outputs) == 1 else result or ()
     for v, t in zip(outputs, result, strict=False):
@@ -155,4 +147,3 @@ def _differentiate_node(builder: Builder, node: Node, tangents: dict[Value, Valu
         if not isinstance(t, Tracer) or t.value.type is not v.type:
             t = broadcast_to(cast(t, v.type.dtype), v.type.shape)
         tangents[v] = lift(builder, t)
-    builder.where = None

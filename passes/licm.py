@@ -10,7 +10,7 @@ from graphad.ops.iteration import Loop
 from graphad.ops.loops import Scan
 from graphad.ops.shape import Iota
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
+from graphad.rewriter import Rewriter
 
 
 @graph_pass
@@ -22,14 +22,11 @@ def licm(graph: Graph) -> Graph:
     """
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
-    nodes: list[Node] = []
-    changed = False
-    for node in graph.nodes:
-        mapped = map_regions(node, licm)
-        hoisted, mapped = _hoist(mapped)
-        changed = changed or mapped is not node
-        nodes += [*hoisted, mapped]
-    return Graph(graph.inputs, nodes, graph.outputs, graph.name) if changed else graph
+    rewriter = Rewriter(graph)
+    for node in rewriter.walk(licm):
+        hoisted, stays = _hoist(node)
+        rewriter.keep(*hoisted, stays)
+    return rewriter.finish()
 
 
 def _hoist(node: Node) -> tuple[list[Node], Node]:
@@ -48,7 +45,7 @@ def _hoist(node: Node) -> tuple[list[Node], Node]:
         """The region without what it need not compute, which it takes as further consts; all regions take the same."""
         own = next(x for x in found.values() if x.region is region)
         extra = [v for x in found.values() for v in (x.moved if x is own else [Value(v.type) for v in x.moved])]
-        return Graph((*region.inputs[:k], *extra, *region.inputs[k:]), own.stay, region.outputs, region.name)
+        return region.replace(inputs=(*region.inputs[:k], *extra, *region.inputs[k:]), nodes=own.stay)
 
     operands = tuple([x.outer[v] for x in found.values() for v in x.moved])
     new = op.over(widened(op.body), k + len(operands), op.carried, widened)
@@ -75,10 +72,7 @@ class _Invariants:
                 # What is raised behind it is raised later than what it raises or does.
                 runs = runs and not must_be_reached(inner.op)
                 continue
-            outputs = tuple([Value(v.type, v.name) for v in inner.outputs])
-            inputs = tuple([self.outer.get(v, v) for v in inner.inputs])
-            hoisted.append(Node(inner.op, inputs, outputs, inner.where))
-            self.outer.update(zip(inner.outputs, outputs, strict=True))
+            hoisted.append(inner.copied(self.outer))
             made += inner.outputs
         read = {v for inner in self.stay for v in inner.inputs} | set(region.outputs)
         self.moved = [v for v in made if v in read]

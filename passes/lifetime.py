@@ -90,7 +90,7 @@ def lifetime(graph: Graph) -> Graph:
     nodes that may run next, the one that leaves the fewest bytes alive.
     """
     nodes = _greedy(graph)
-    better = Graph(graph.inputs, nodes, graph.outputs, graph.name)
+    better = graph.replace(nodes=nodes)
     return better if _peak(better) < _peak(graph) else graph
 
 

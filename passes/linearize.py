@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from graphad.build import Builder, building, locate
-from graphad.errors import GraphadError
-from graphad.graph import Constant, Graph, Node, Value
+from graphad.graph import Graph, Node, Value, reads
 from graphad.ops.guarding import refuse_again, silent
 from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
@@ -15,9 +13,7 @@ from graphad.passes.inline import inline
 from graphad.passes.jvp import differentiate, indices
 from graphad.passes.licm import licm
 from graphad.passes.remat import recomputed
-from graphad.passes.rewriting import rebind
-from graphad.places import Location
-from graphad.trace import Tracer
+from graphad.rewriter import Recorder, rebind
 
 
 @graph_pass
@@ -34,7 +30,7 @@ def linearized(graph: Graph, wrt: Sequence[int]) -> Graph:
     graph, tangents, _ = differentiate(inline(graph), wrt)
     graph = licm(graph)
     nonlinear, linear = partition(graph, tangents)
-    return Graph(graph.inputs, [*nonlinear, *linear], graph.outputs, graph.name)
+    return graph.replace(nodes=[*nonlinear, *linear])
 
 
 def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[Node]]:
@@ -50,7 +46,7 @@ def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[No
         if isinstance(node.op, Structured) and not whole:
             found = dependent_results(node, reached)
             if len(found) < len(node.outputs) or not node.outputs:
-                for part in _split(node, [v in reached for v in node.inputs]):
+                for part in _split(graph, node, [v in reached for v in node.inputs]):
                     place(part, True)
                 return
         reached.update(node.outputs)
@@ -61,19 +57,14 @@ def partition(graph: Graph, roots: Iterable[Value]) -> tuple[list[Node], list[No
     return independent, dependent
 
 
-def _split(node: Node, linear: Sequence[bool]) -> list[Node]:
+def _split(graph: Graph, node: Node, linear: Sequence[bool]) -> list[Node]:
     op = node.op
     assert isinstance(op, Structured)
-    builder = Builder()
-    builder.where = node.where or Location()
-    with building(builder):
-        try:
-            results = op.split(split_region, linear, *[Tracer(builder, v) for v in node.inputs])
-        except GraphadError as error:
-            locate(error, node.where)
-            raise
-    rebind(builder.nodes, 0, [x.value for x in results], node.outputs)
-    return builder.nodes
+    with Recorder(graph) as recorder:
+        recorder.at(node)
+        results = op.split(split_region, linear, *recorder.operands(node))
+    rebind(recorder.nodes, 0, [x.value for x in results], node.outputs)
+    return recorder.nodes
 
 
 def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wanted: Sequence[bool]) -> Split:
@@ -86,7 +77,7 @@ def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wa
     outputs = [v for v, flag in zip(region.outputs, wanted, strict=True) if flag]
     known = [v for v, flag in zip(region.outputs, wanted, strict=True) if not flag]
     nonlinear, tail = partition(region, roots)
-    needed = _reads(tail, roots, outputs)
+    needed = _residuals(tail, roots, outputs)
     costless = {v for v, flag in zip(region.inputs, free, strict=True) if flag}
     residuals, again = recomputed(given, nonlinear, needed, costless)
     anew = {v for node in again for v in node.outputs}
@@ -97,18 +88,16 @@ def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wa
     return Split(first, Graph((*residuals, *roots), nodes, outputs, f"{region.name}_linear"))
 
 
-def _reads(nodes: Sequence[Node], made_before: Iterable[Value], outputs: Iterable[Value]) -> list[Value]:
-    """What nodes and outputs read that they do not make, in order of first use."""
-    made = {v for node in nodes for v in node.outputs} | set(made_before)
-    reads = [*[v for node in nodes for v in node.inputs], *outputs]
-    return list(dict.fromkeys(v for v in reads if v not in made and not isinstance(v, Constant)))
+def _residuals(nodes: Sequence[Node], roots: Collection[Value], outputs: Iterable[Value]) -> list[Value]:
+    """What nodes that depend on the roots read beside them, in order of first use."""
+    return [v for v in reads(nodes, outputs) if v not in roots]
 
 
 def split(graph: Graph, linear_inputs: Sequence[Value], linear_outputs: Sequence[Value]) -> tuple[Graph, Graph]:
     """Cut a linearised graph in two: `inputs -> (outputs, residuals)` and `(residuals, tangents) -> tangents`."""
     nonlinear, linear = partition(graph, linear_inputs)
     available = {v for node in nonlinear for v in node.outputs} | (set(graph.inputs) - set(linear_inputs))
-    residuals = [v for v in _reads(linear, linear_inputs, linear_outputs) if v in available]
+    residuals = [v for v in _residuals(linear, linear_inputs, linear_outputs) if v in available]
     outputs = graph.outputs[: len(graph.outputs) - len(linear_outputs)]
     inputs = [v for v in graph.inputs if v not in set(linear_inputs)]
     first = Graph(inputs, nonlinear, (*outputs, *residuals), graph.name)

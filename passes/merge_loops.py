@@ -9,7 +9,6 @@ from graphad.graph import Graph, Node, Value
 from graphad.ops.guarding import reached_order
 from graphad.ops.loops import Scan
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
 
 
 @graph_pass
@@ -18,7 +17,7 @@ def merge_loops(graph: Graph) -> Graph:
     only entries that the first stacks: these it is then handed in the same iteration. Regions are treated too."""
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
-    nodes = [map_regions(node, merge_loops) for node in graph.nodes]
+    nodes = [node.map_regions(merge_loops) for node in graph.nodes]
     merged = True
     while merged:
         merged = False
@@ -28,9 +27,7 @@ def merge_loops(graph: Graph) -> Graph:
             if together is not None and reached_order(together) == reached_order(nodes):
                 nodes, merged = together, True
                 break
-    if all([a is b for a, b in zip(nodes, graph.nodes, strict=False)]) and len(nodes) == len(graph.nodes):
-        return graph
-    return Graph(graph.inputs, nodes, graph.outputs, graph.name)
+    return graph.replace(nodes=nodes)
 
 
 def _fit(nodes: Sequence[Node], i: int, j: int) -> bool:
@@ -88,13 +85,9 @@ def _merged(first: Node, second: Node, read: set[Value]) -> Node:
     bound: dict[Value, Value] = {v: Value(v.type, v.name) for v in b.body.inputs}
     handed = dict(zip(first.outputs[a.carries :], a.body.outputs[a.carries :], strict=True))
     bound.update((v, handed[x]) for v, x in zip(ixb, xb, strict=True) if x in handed)
-    copied: list[Node] = []
-    for node in b.body.nodes:
-        outputs = tuple([Value(v.type, v.name) for v in node.outputs])
-        copied.append(Node(node.op, tuple([bound.get(v, v) for v in node.inputs]), outputs, node.where))
-        bound.update(zip(node.outputs, outputs, strict=True))
     own = [(v, x) for v, x in zip(ixb, xb, strict=True) if x not in handed]
-    made_b = [bound.get(v, v) for v in b.body.outputs]
+    copied: list[Node] = []
+    made_b = b.body.copy_into(copied, bound.values())
     kept = [p for p in range(a.carries, len(first.outputs)) if first.outputs[p] in read]
     results_inside = [
         *a.body.outputs[: a.carries], *made_b[: b.carries], *[a.body.outputs[p] for p in kept], *made_b[b.carries :],

@@ -10,7 +10,7 @@ from graphad.ops.loops import Scan, While
 from graphad.ops.shape import BroadcastTo
 from graphad.ops.structured import Checkpoint, Cond, substituted
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
+from graphad.rewriter import Rewriter
 
 
 @graph_pass
@@ -24,34 +24,14 @@ def propagate(graph: Graph) -> Graph:
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     sweep = _Sweep(graph)
-    return sweep.run()
+    for node in sweep.walk():
+        found = sweep.simplified(node)
+        if found is not None:
+            sweep.keep(found.map_regions(propagate))
+    return sweep.finish()
 
 
-class _Sweep:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.env: dict[Value, Value] = {}
-        self.nodes: list[Node] = []
-        self.changed = False
-
-    def run(self) -> Graph:
-        for node in self.graph.nodes:
-            if not self.env.keys().isdisjoint(node.inputs):
-                node = node.with_inputs(tuple([self.env.get(v, v) for v in node.inputs]))
-            if node.op._region_fields:
-                found = self.simplified(node)
-                self.changed = self.changed or found is not node
-                if found is None:
-                    continue
-                mapped = map_regions(found, propagate)
-                self.changed = self.changed or mapped is not found
-                node = mapped
-            self.nodes.append(node)
-        if not self.changed:
-            return self.graph
-        graph = self.graph
-        return Graph(graph.inputs, self.nodes, [self.env.get(v, v) for v in graph.outputs], graph.name)
-
+class _Sweep(Rewriter):
     def simplified(self, node: Node) -> Node | None:
         """The node with a simpler op; None where nothing is left of it."""
         op = node.op
@@ -77,7 +57,7 @@ class _Sweep:
         elif not op.effect and all([b.digest == branches[0].digest for b in branches]):
             chosen = 0
         if chosen is not None:
-            self.inline(branches[chosen], operands, node.outputs)
+            self.splice(node, branches[chosen], operands)
             return None
         maps = [dict(zip(b.inputs, operands, strict=True)) for b in branches]
         for i, v in enumerate(node.outputs):
@@ -86,22 +66,11 @@ class _Sweep:
             known = isinstance(first, Constant) or branches[0].outputs[i] in maps[0]
             if known and all([x is first for x in outside]):
                 self.env[v] = first
-                self.changed = True
         envs = [_given(b.inputs, operands) for b in branches]
         if not envs[0][0]:
             return node
         entered = tuple([_entered(b, env) for b, (env, _) in zip(branches, envs, strict=True)])
         return Node(Cond(entered), (index, *envs[0][1]), node.outputs, node.where)
-
-    def inline(self, region: Graph, operands: Sequence[Value], outputs: Sequence[Value]) -> None:
-        """Put a copy of a region's nodes in the place of the node whose results it gives."""
-        bound: dict[Value, Value] = dict(zip(region.inputs, operands, strict=True))
-        for inner in region.nodes:
-            made = tuple([Value(v.type, v.name) for v in inner.outputs])
-            self.nodes.append(Node(inner.op, tuple([bound.get(v, v) for v in inner.inputs]), made, inner.where))
-            bound.update(zip(inner.outputs, made, strict=True))
-        self.env.update((v, bound.get(r, r)) for v, r in zip(outputs, region.outputs, strict=True))
-        self.changed = True
 
     # -- loops ------------------------------------------------------------------------------------------------
 
@@ -126,7 +95,7 @@ class _Sweep:
         outputs = [body.outputs[i] for i in (*moving, *stacked)]
         inputs = [*inner_kept, *[inner_state[i] for i in moving]]
         inputs += [v for v in body.inputs[k + n :] if v not in rows]
-        region = substituted(Graph(body.inputs, body.nodes, outputs, body.name), env, inputs)
+        region = substituted(body.replace(outputs=outputs), env, inputs)
         results = tuple([node.outputs[i] for i in (*moving, *stacked)])
         operands = (*node.inputs[:lead], *kept, *[state[i] for i in moving], *arrays)
         if isinstance(op, Scan):
@@ -156,12 +125,10 @@ class _Sweep:
                 self.env[out] = arrays[v]
             elif length is not None and (isinstance(v, Constant) or v in outside) and v not in changing:
                 repeated = BroadcastTo((length, *v.type.shape))
-                self.nodes.append(Node(repeated, (outside.get(v, v),), (out,), node.where))
+                self.keep(Node(repeated, (outside.get(v, v),), (out,), node.where))
             else:
                 seen[v] = out
                 made.append(i)
-                continue
-            self.changed = True
         return made
 
 

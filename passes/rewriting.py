@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphad.build import Builder, building
 from graphad.errors import VerifyError
 from graphad.graph import Graph, Node, Value
 from graphad.op import Op, op_class
-from graphad.places import Location
+from graphad.rewriter import Recorder
 from graphad.trace import Tracer, lift
 
 Rule = Callable[..., Any]
@@ -28,51 +27,21 @@ class Rules(dict[type[Op], list[Rule]]):
 _LIMIT = 64
 
 
-def map_regions(node: Node, function: Callable[[Graph], Graph]) -> Node:
-    """The node with `function` applied to its op's sub-graphs; the very node if none of them changes."""
-    op = node.op
-    if not op._region_fields:
-        return node
-    changed = False
-
-    def apply(graph: Graph) -> Graph:
-        nonlocal changed
-        result = function(graph)
-        changed = changed or result is not graph
-        return result
-
-    mapped = op.map_regions(apply)
-    return Node(mapped, node.inputs, node.outputs, node.where) if changed else node
-
-
-def rebind(nodes: list[Node], start: int, found: Sequence[Value], wanted: Sequence[Value]) -> None:
-    """Give results of the nodes from `start` on the identity of the values that they replace."""
-    env = dict(zip(found, wanted, strict=True))
-    for i in range(start, len(nodes)):
-        node = nodes[i]
-        if any([v in env for v in (*node.inputs, *node.outputs)]):
-            inputs, outputs = (tuple([env.get(v, v) for v in vs]) for vs in (node.inputs, node.outputs))
-            nodes[i] = Node(node.op, inputs, outputs, node.where)
-
-
 def sweep(graph: Graph, rules_of: Callable[[Op], Sequence[Rule]], recur: Callable[[Graph], Graph]) -> Graph:
     """Apply rules in one forward walk; what a rule records is rewritten in turn. Regions are given to `recur`.
 
     Results that no rule changes keep their `Value`, and so does a result whose node is replaced by new ones. The
     graph itself comes back if nothing fired. Raises `VerifyError` for a rule that changes a type.
     """
-    builder = Builder(graph.name)
-    builder.inputs.extend(graph.inputs)
-    nodes, producers = builder.nodes, builder.producers
-    env: dict[Value, Value] = {}
-    changed = False
+    recorder = Recorder(graph, graph.inputs)
+    nodes, producers, env = recorder.nodes, recorder.builder.producers, recorder.env
 
     def resolve(v: Value) -> Value:
         while v in env:
             v = env[v]
         return v
 
-    with building(builder):
+    with recorder:
         for original in graph.nodes:
             pending = [original]
             fuel = _LIMIT
@@ -83,35 +52,30 @@ def sweep(graph: Graph, rules_of: Callable[[Op], Sequence[Rule]], recur: Callabl
                     if inputs != node.inputs:
                         node = node.with_inputs(inputs)
                 if node.op._region_fields:
-                    mapped = map_regions(node, recur)
-                    changed, node = changed or mapped is not node, mapped
+                    node = node.map_regions(recur)
                 rules = rules_of(node.op)
-                emitted = _apply(builder, node, rules, env) if rules and fuel else None
+                emitted = _apply(recorder, node, rules) if rules and fuel else None
                 if emitted is None:
                     nodes.append(node)
                     for v in node.outputs:
                         producers[v] = node
                 else:
-                    changed = True
                     fuel -= 1
                     pending.extend(reversed(emitted))
-    if not changed:
-        return graph
-    return Graph(graph.inputs, nodes, [resolve(v) for v in graph.outputs], graph.name)
+    return graph.replace(nodes=nodes, outputs=[resolve(v) for v in graph.outputs])
 
 
-def _apply(builder: Builder, node: Node, rules: Sequence[Rule], env: dict[Value, Value]) -> list[Node] | None:
-    nodes = builder.nodes
+def _apply(recorder: Recorder, node: Node, rules: Sequence[Rule]) -> list[Node] | None:
+    builder, nodes = recorder.builder, recorder.nodes
     start = len(nodes)
     operands = [Tracer(builder, v) for v in node.inputs]
-    builder.where = node.where or Location()
+    recorder.at(node)
     result = None
     for rule in rules:
         result = rule(node, *operands)
         if result is not None:
             break
         del nodes[start:]
-    builder.where = None
     if result is None:
         return None
     emitted = nodes[start:]
@@ -123,7 +87,7 @@ def _apply(builder: Builder, node: Node, rules: Sequence[Rule], env: dict[Value,
         raise VerifyError(f"rule {name} replaces {node!r}, which gives {old}, by {new}")
     if emitted and len(values) == 1 and emitted[-1].outputs == (values[0],):
         last = emitted[-1]
-        emitted[-1] = Node(last.op, last.inputs, node.outputs, last.where)
+        emitted[-1] = last.renamed({values[0]: node.outputs[0]})
     else:
-        env.update((old, new) for old, new in zip(node.outputs, values, strict=True) if old is not new)
+        recorder.env.update((old, new) for old, new in zip(node.outputs, values, strict=True) if old is not new)
     return emitted

@@ -9,7 +9,6 @@ from graphad.ops.arithmetic import negative
 from graphad.ops.machinery import multiply
 from graphad.ops.slicing import Pad, Slice
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
 from graphad.types import TensorType
 
 
@@ -23,7 +22,7 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
     """
     if not any([isinstance(node.op, Pad) or node.op._region_fields for node in graph.nodes]):
         return graph
-    nodes = [map_regions(node, lambda region: share_pads(region, least=least)) for node in graph.nodes]
+    nodes = [node.map_regions(lambda region: share_pads(region, least=least)) for node in graph.nodes]
     makers = {v: node for node in nodes for v in node.outputs}
     copies: dict[Value, list[tuple[Node, Node | None]]] = {}
     for node in nodes:
@@ -33,8 +32,6 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
             base, factor = _multiple(node.inputs[0], makers)
             copies.setdefault(base, []).append((node, factor))
     shared = {base: pads for base, pads in copies.items() if len(pads) >= least}
-    if not shared and all([a is b for a, b in zip(nodes, graph.nodes, strict=True)]):
-        return graph
     groups = {pad: (base, factor) for base, pads in shared.items() for pad, factor in pads}
     wide: dict[Value, tuple[Value, Sequence[int]]] = {}
     made: list[Node] = []
@@ -60,7 +57,7 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
         piece = Value(_result(part, source))
         operands = tuple([piece if v is base else v for v in factor.inputs])
         made += [Node(part, (source,), (piece,), node.where), Node(factor.op, operands, node.outputs, factor.where)]
-    return Graph(graph.inputs, made, graph.outputs, graph.name)
+    return graph.replace(nodes=made)
 
 
 def _multiple(v: Value, makers: dict[Value, Node]) -> tuple[Value, Node | None]:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from graphad.build import Builder, building, locate
-from graphad.errors import GraphadError
+from graphad.build import Builder
 from graphad.graph import Graph, Node, Value
 from graphad.ops.structured import Structured, all_results, chosen, one_or_all
 from graphad.passes.base import graph_pass, positions
 from graphad.passes.cotangents import Cotangent, fitted, masked_inputs, passed, total
 from graphad.passes.linearize import partition
-from graphad.places import Location
+from graphad.rewriter import Recorder
 from graphad.trace import Tracer, full
 from graphad.types import TensorType
 
@@ -38,12 +37,11 @@ def transposed(graph: Graph, inputs: Sequence[int], outputs: Sequence[int], flag
     nonlinear, linear = partition(graph, roots)
     active = set(roots).union(*[node.outputs for node in linear])
 
-    builder = Builder(graph.name)
-    builder.staged = True
-    builder.inputs.extend(v for i, v in enumerate(graph.inputs) if i not in inputs)
-    builder.nodes.extend(nonlinear)
+    recorder = Recorder(graph, [v for i, v in enumerate(graph.inputs) if i not in inputs])
+    recorder.keep(*nonlinear)
+    builder = recorder.builder
     cts: dict[Value, list[Cotangent]] = {}
-    with building(builder):
+    with recorder:
         for v, flag in zip(linear_outputs, flags or (False,) * len(outputs), strict=True):
             name = "ct" if len(outputs) == 1 else f"ct_{len(cts)}"
             ct = Tracer(builder, builder.input(v.type, name))
@@ -51,6 +49,7 @@ def transposed(graph: Graph, inputs: Sequence[int], outputs: Sequence[int], flag
                 cts.setdefault(v, []).append(Cotangent(ct, flag))
         for node in reversed(linear):
             if not cts.keys().isdisjoint(node.outputs):
+                recorder.at(node, "cotangent")
                 _transpose_node(builder, node, active, cts)
         # Sums of the inputs' cotangents stand at the place of the last node.
         results = [(total(cts[v]).whole() if v in cts else full(builder, v.type, 0)).value for v in roots]
@@ -59,34 +58,28 @@ def transposed(graph: Graph, inputs: Sequence[int], outputs: Sequence[int], flag
 
 
 def _transpose_region(masked: Sequence[bool], region: Graph, linear: Sequence[bool], wanted: Sequence[bool]) -> Graph:
-    outputs, flags = chosen(region.outputs, wanted), chosen(masked, wanted)
-    graph = Graph(region.inputs, region.nodes, outputs, region.name)
-    return transposed(graph, [i for i, flag in enumerate(linear) if flag], range(len(outputs)), flags)
+    graph, flags = region.replace(outputs=chosen(region.outputs, wanted)), chosen(masked, wanted)
+    return transposed(graph, [i for i, flag in enumerate(linear) if flag], range(len(graph.outputs)), flags)
 
 
 def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[Value, list[Cotangent]]) -> None:
-    builder.where = (node.where or Location()).with_role("cotangent")
     operands = [v.type if v in active else Tracer(builder, v) for v in node.inputs]
     found = [total(cts.pop(v)) if v in cts else None for v in node.outputs]
-    try:
-        if isinstance(node.op, Structured):
-            results = _of_regions(node, node.op, operands, found)
-        elif len(found) == 1:
-            assert found[0] is not None
-            results = passed(node, operands, found[0])
-        else:
-            every = [c or Cotangent(full(builder, v.type, 0)) for c, v in zip(found, node.outputs, strict=True)]
-            masked = any([c.masked for c in every])
-            rule = node.op.transpose_masked if masked else node.op.transpose
-            given = all_results(rule(tuple([c.whole() for c in every]), *operands))
-            results = [None if x is None else Cotangent(x, masked) for x in given]
-        for i, v in enumerate(node.inputs):
-            c = results[i]
-            if c is not None and v in active:
-                cts.setdefault(v, []).append(c if c.value.value.type is v.type else fitted(c, v.type))
-    except GraphadError as error:
-        locate(error, node.where)
-        raise
+    if isinstance(node.op, Structured):
+        results = _of_regions(node, node.op, operands, found)
+    elif len(found) == 1:
+        assert found[0] is not None
+        results = passed(node, operands, found[0])
+    else:
+        every = [c or Cotangent(full(builder, v.type, 0)) for c, v in zip(found, node.outputs, strict=True)]
+        masked = any([c.masked for c in every])
+        rule = node.op.transpose_masked if masked else node.op.transpose
+        given = all_results(rule(tuple([c.whole() for c in every]), *operands))
+        results = [None if x is None else Cotangent(x, masked) for x in given]
+    for i, v in enumerate(node.inputs):
+        c = results[i]
+        if c is not None and v in active:
+            cts.setdefault(v, []).append(c if c.value.value.type is v.type else fitted(c, v.type))
 
 
 def _of_regions(

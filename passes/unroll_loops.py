@@ -9,7 +9,7 @@ from graphad.ops.loops import Scan
 from graphad.ops.shape import Concatenate, Reshape
 from graphad.ops.slicing import Slice
 from graphad.passes.base import graph_pass
-from graphad.passes.rewriting import map_regions
+from graphad.rewriter import Rewriter
 
 LIMIT = 48
 """Nodes of all iterations together up to which a loop is written out: about what a loop's own overhead buys."""
@@ -21,21 +21,14 @@ def unroll_loops(graph: Graph, limit: int = LIMIT) -> Graph:
     of one iteration; inner loops first. What was a loop can then be fused with what stands around it."""
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
-    nodes: list[Node] = []
-    env: dict[Value, Value] = {}
-    changed = False
-    for node in graph.nodes:
-        if not env.keys().isdisjoint(node.inputs):
-            node = node.with_inputs(tuple([env.get(v, v) for v in node.inputs]))
-        mapped = map_regions(node, lambda region: unroll_loops(region, limit))
-        changed = changed or mapped is not node
-        node, op = mapped, mapped.op
+    rewriter = Rewriter(graph)
+    for node in rewriter.walk(lambda region: unroll_loops(region, limit)):
+        op = node.op
         if isinstance(op, Scan) and op.length and (op.length == 1 or _size(op) * op.length <= limit):
-            env.update(zip(node.outputs, _written_out(node, op, nodes), strict=True))
-            changed = True
+            rewriter.replace(node, _written_out(node, op, rewriter.nodes))
         else:
-            nodes.append(node)
-    return Graph(graph.inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name) if changed else graph
+            rewriter.keep(node)
+    return rewriter.finish()
 
 
 def _size(op: Scan) -> int:
@@ -64,12 +57,7 @@ def _written_out(node: Node, op: Scan, nodes: list[Node]) -> list[Value]:
             if shape[0] != 1:
                 row = emit(Value(x.type.with_shape((1, *shape[1:]))), Slice(start, stop, (1,) * len(shape)), x)
             entries.append(emit(Value(x.type.with_shape(shape[1:])), Reshape(shape[1:]), row))
-        bound: dict[Value, Value] = dict(zip(body.inputs, [*consts, *state, *entries], strict=True))
-        for inner in body.nodes:
-            made = tuple([Value(v.type, v.name) for v in inner.outputs])
-            nodes.append(Node(inner.op, tuple([bound.get(v, v) for v in inner.inputs]), made, inner.where))
-            bound.update(zip(inner.outputs, made, strict=True))
-        found = [bound.get(v, v) for v in body.outputs]
+        found = body.copy_into(nodes, [*consts, *state, *entries])
         state, rows[i] = found[:n], found[n:]
     stacks = []
     for j, out in enumerate(node.outputs[n:]):

@@ -8,6 +8,7 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
+from graphad.ops.structured import substituted
 from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.jvp import indices
 from graphad.passes.linearize import linearized
@@ -43,18 +44,11 @@ def grad(graph: Graph, wrt: int | Sequence[int] | None = None, output: int = 0) 
     n_in, n_out = len(graph.inputs), len(graph.outputs)
     linear = linearized(graph, wrt)
     position = n_out + sum(v.type.differentiable for v in graph.outputs[:output])
-    outputs = (*linear.outputs[:n_out], linear.outputs[position])
-    scalar = Graph(linear.inputs, linear.nodes, outputs, graph.name)
+    scalar = linear.replace(outputs=(*linear.outputs[:n_out], linear.outputs[position]))
     back = transposed(scalar, range(n_in, n_in + len(wrt)), (n_out,))
     return bind(back, {back.inputs[-1]: Constant(np.ones((), loss.type.dtype))})
 
 
 def bind(graph: Graph, values: Mapping[Value, Value]) -> Graph:
     """The graph with some of its inputs replaced, by constants for example."""
-    nodes = []
-    for node in graph.nodes:
-        if not values.keys().isdisjoint(node.inputs):
-            node = node.with_inputs(tuple([values.get(v, v) for v in node.inputs]))
-        nodes.append(node)
-    inputs = [v for v in graph.inputs if v not in values]
-    return Graph(inputs, nodes, [values.get(v, v) for v in graph.outputs], graph.name)
+    return substituted(graph, values, [v for v in graph.inputs if v not in values])

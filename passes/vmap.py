@@ -7,14 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import Builder, building, locate
-from graphad.errors import GraphadError
+from graphad.build import Builder
 from graphad.graph import Constant, Graph, Value
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import check_option, graph_pass
 from graphad.passes.inline import inline
-from graphad.places import Location
-from graphad.trace import Tracer, lift
+from graphad.rewriter import Recorder
 
 
 @graph_pass
@@ -40,9 +38,8 @@ def batch(
     """
     regions = {} if known is None else known
     graph = inline(graph)
-    builder = Builder(graph.name)
-    builder.staged = True
-    env: dict[Value, Value] = {}
+    recorder = Recorder(graph)
+    builder, env = recorder.builder, recorder.env
 
     def recur(region: Graph, flags: Sequence[bool], wanted: Sequence[bool] | None = None) -> tuple[Graph, list[bool]]:
         key = region, tuple(flags), None if wanted is None else tuple(wanted)
@@ -55,27 +52,23 @@ def batch(
             env[v] = builder.input(v.type.with_shape((size, *v.type.shape)), v.name)
         else:
             builder.inputs.append(v)
-    with building(builder):
+    with recorder:
         for node in graph.nodes:
             flags = [v in env for v in node.inputs]
             if not any(flags) and not node.op.drawn:
-                builder.nodes.append(node)
+                recorder.keep(node)
                 continue
-            builder.where = node.where or Location()
-            operands = [Tracer(builder, env.get(v, v)) for v in node.inputs]
-            try:
-                if node.op._region_fields:
-                    result = node.op.batch(flags, size, *operands, recur=recur)  # type: ignore[call-arg]
-                else:
-                    result = node.op.batch(flags, size, *operands)
-            except GraphadError as error:
-                locate(error, node.where)
-                raise
-            for v, r in zip(node.outputs, (result,) if len(node.outputs) == 1 else result, strict=True):
-                env[v] = lift(builder, r)
-                if env[v].name is None and not isinstance(env[v], Constant):
-                    env[v].name = v.name
-        builder.where = None
+            recorder.at(node)
+            operands = recorder.operands(node)
+            if node.op._region_fields:
+                found = node.op.batch(flags, size, *operands, recur=recur)  # type: ignore[call-arg]
+            else:
+                found = node.op.batch(flags, size, *operands)
+            for v, x in zip(node.outputs, recorder.results(node, found), strict=True):
+                env[v] = x
+                if x.name is None and type(x) is not Constant:
+                    x.name = v.name
+        recorder.at(None)
         repeated = [v not in env and (wanted is None or wanted[i]) for i, v in enumerate(graph.outputs)]
         outputs = [
             _repeat(builder, v, size) if again else env.get(v, v)

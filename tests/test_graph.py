@@ -13,6 +13,7 @@ import graphad
 from graphad.errors import VerifyError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import OPS
+from graphad.passes import Rewriter
 from graphad.types import TensorType
 
 F3 = TensorType("f8", (3,))
@@ -82,3 +83,34 @@ def test_the_users_place_is_found_though_a_library_has_equal_code() -> None:
         (node,) = graphad.trace(lambda x, f=f: f(x))(2.0).nodes
         assert node.where is not None
         assert node.where.file == file
+
+
+def test_replace_and_copies() -> None:
+    graph = graphad.trace(lambda x: np.sin(x) + 1.0)(np.ones(3))
+    assert graph.replace(nodes=list(graph.nodes), outputs=list(graph.outputs)) is graph
+    assert graph.replace(name="g").name == "g"
+    copy = graph.copy().verify()
+    assert copy.digest == graph.digest
+    assert {*copy.inputs, *copy.producers()}.isdisjoint({*graph.inputs, *graph.producers()})
+    nodes = list(graph.nodes)
+    found = graph.copy_into(nodes, graph.outputs)
+    twice = graph.replace(nodes=nodes, outputs=found).verify()
+    assert np.allclose(twice.eval(np.ones(3))[0], np.sin(np.sin(1.0) + 1.0) + 1.0)
+
+
+def test_rewriter_enters_loops_and_keeps_what_it_may() -> None:
+    def rewritten(graph: Graph) -> Graph:
+        rewriter = Rewriter(graph)
+        for node in rewriter.walk(rewritten):
+            if node.op is SIN:
+                rewriter.replace(node, node.inputs)
+            else:
+                rewriter.keep(node)
+        return rewriter.finish()
+
+    graph = graphad.trace(lambda x: graphad.fori_loop(0, 4, lambda i, c: np.sin(c) + x, np.cos(x)))(np.ones(3))
+    found = rewritten(graph).verify()
+    assert SIN in {node.op for node in graph.walk()} - {node.op for node in found.walk()}
+    assert rewritten(found) is found
+    assert found.nodes[0] is graph.nodes[0]
+    assert np.allclose(found.eval(np.ones(3))[0], np.cos(1.0) + 4.0)

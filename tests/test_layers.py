@@ -16,7 +16,7 @@ LAYERS = [
     {"graph"},
     {"build", "tracebacks"},
     {"refusals"},
-    {"trace", "text", "parser", "literals", "tree", "serial"},
+    {"trace", "rewriter", "text", "parser", "literals", "tree", "serial"},
     {"ops"},
     {"numpy"},
     {"passes"},

@@ -35,19 +35,31 @@ def test_stages(graph) -> None:
     assert stages[-1].seconds >= 0
 
 
-def test_user_pass_and_debug_verifier(graph, monkeypatch) -> None:
-    @graph_pass
+@pytest.mark.parametrize("debug", [False, True])
+def test_wrong_graphs_name_their_pass(graph, monkeypatch, debug) -> None:
     def forget(graph: Graph) -> Graph:
-        return Graph(graph.inputs, graph.nodes[1:], graph.outputs, graph.name)
+        return graph.replace(nodes=graph.nodes[1:])
 
+    def twice(graph: Graph) -> Graph:
+        return graph.replace(nodes=[*graph.nodes, graph.nodes[-1]])
+
+    monkeypatch.setenv("GRAPHAD_DEBUG", "1" if debug else "")
+    named = graph_pass(forget)
     try:
-        monkeypatch.delenv("GRAPHAD_DEBUG", raising=False)
-        Pipeline("forget")(graph)
-        monkeypatch.setenv("GRAPHAD_DEBUG", "1")
-        with pytest.raises(VerifyError):
-            Pipeline("forget")(graph)
+        for run in (named, Pipeline("forget"), Pipeline([forget])):
+            with pytest.raises(VerifyError, match=r"the pass forget gave .* nothing before it defines"):
+                run(graph)
+        with pytest.raises(VerifyError, match=r"the pass twice gave .* assigned twice"):
+            Pipeline([twice])(graph)
     finally:
         del PASSES["forget"]
+
+
+def test_wrong_graphs_of_graphad_name_their_pass_where_verified(graph, monkeypatch) -> None:
+    monkeypatch.setattr(graphad.passes.Rewriter, "finish", lambda self: self.graph.replace(nodes=()))
+    assert not Pipeline("cse").stages(graph, verify=False)[0].graph.nodes
+    with pytest.raises(VerifyError, match="the pass cse gave"):
+        Pipeline("cse").stages(graph, verify=True)
 
 
 def test_user_rule(graph) -> None:

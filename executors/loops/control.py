@@ -87,7 +87,7 @@ def scan(low: Lowering, node: Node) -> bool:
     places: list[View | None] = [c.new for c in state]
     places += [_pushed(low, v, repeat) for v in stacks]
     outputs = [body.outputs[i] for i in (*moving, *range(n, len(body.outputs)))]
-    inner = low.region(Graph(body.inputs, body.nodes, outputs, body.name), places)
+    inner = low.region(body.replace(outputs=outputs), places)
     needed = bind(low, inner, body.inputs[: op.consts], consts)
     inputs = body.inputs[op.consts :]
     for i, c in zip(moving, state, strict=True):

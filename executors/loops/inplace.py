@@ -44,7 +44,7 @@ def _updated(body: Graph, consts: int, carries: int, known: _Known) -> Updated:
         return body, found
     nodes = _ordered(body, before)
     assert nodes is not None
-    return Graph(body.inputs, nodes, body.outputs, body.name), found
+    return body.replace(nodes=nodes), found
 
 
 def _maker(body: Graph, v: Value) -> Node:

@@ -89,7 +89,7 @@ class Lowering:
 
     def region(self, graph: Graph, places: list[View | None]) -> Lowering:
         """The lowering of a region, whose outputs are to stand in the given places, as statements of their own."""
-        inner = Lowering(Graph((), graph.nodes, graph.outputs, graph.name), self.lanes, 1, self.local)
+        inner = Lowering(graph.replace(inputs=()), self.lanes, 1, self.local)
         inner.inputs, inner.outputs, inner.errors = self.inputs, self.outputs, self.errors
         inner.constants, inner._constant_views, inner.made = self.constants, self._constant_views, self.made
         inner.homes = inner._homes(places)
@@ -379,11 +379,10 @@ def _lower_apart(low: Lowering, node: Node) -> None:
     # A kernel made by someone else's pass: its nodes one by one, the kernel's inputs standing for the node's.
     kernel = node.op.regions["kernel"]
     env = dict(zip(kernel.inputs, node.inputs, strict=True))
-    outputs = dict(zip(kernel.outputs, node.outputs, strict=True))
+    made = {v for inner in kernel.nodes for v in inner.outputs}
+    env.update((v, out) for v, out in zip(kernel.outputs, node.outputs, strict=True) if v in made)
     for inner in kernel.nodes:
-        made = tuple([outputs.get(v, v) for v in inner.outputs])
-        low.lower(Node(inner.op, tuple([env.get(v, v) for v in inner.inputs]), made, inner.where))
-        env.update(zip(inner.outputs, made, strict=True))
+        low.lower(inner.renamed(env))
     for v, out in zip(kernel.outputs, node.outputs, strict=True):
         if out not in low.env:
             source = env.get(v, v)

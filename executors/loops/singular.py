@@ -58,6 +58,5 @@ def cofactor(low: Lowering, node: Node) -> bool:
     graph = Pipeline(f"simplify, cse, fold, dce, decompose, fuse(lanes={low.lanes})")(graph)
     made = dict(zip((*graph.inputs, *graph.outputs), (*operands, out), strict=True))
     for inner in graph.nodes:
-        inputs = tuple([made.get(v, v) for v in inner.inputs])
-        low.lower(Node(inner.op, inputs, tuple([made.get(v, v) for v in inner.outputs]), inner.where))
+        low.lower(inner.renamed(made))
     return True

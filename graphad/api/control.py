@@ -40,7 +40,7 @@ class Region:
         self.results = traced.results
         self.out_tree = call.out_tree
         graph, n = traced.graph, len(call.leaves)
-        self.graph = Graph((*graph.inputs[n:], *graph.inputs[:n]), graph.nodes, graph.outputs, graph.name)
+        self.graph = graph.replace(inputs=(*graph.inputs[n:], *graph.inputs[:n]))
 
     @property
     def types(self) -> tuple[TensorType, ...]:
@@ -55,17 +55,14 @@ class Region:
         """The graph with all of these captured values as its first inputs, whether it reads them or not."""
         own = {x.value: v for x, v in zip(self.captures, self.graph.inputs, strict=False)}
         first = [own.get(x.value) or Value(x.type, x.value.name) for x in captures]
-        return Graph(
-            (*first, *self.graph.inputs[len(self.captures) :]), self.graph.nodes, self.graph.outputs, self.graph.name
-        )
+        return self.graph.replace(inputs=(*first, *self.graph.inputs[len(self.captures) :]))
 
     def fit(self, treedef: tree.TreeDef) -> bool:
         """Put the results in the order of a structure, dicts matched by key. Answers whether they have it."""
         order = tree.matching(treedef, self.out_tree)
         if order is None:
             return False
-        graph = self.graph
-        self.graph = Graph(graph.inputs, graph.nodes, [graph.outputs[i] for i in order], graph.name)
+        self.graph = self.graph.replace(outputs=[self.graph.outputs[i] for i in order])
         self.results = [self.results[i] for i in order]
         self.out_tree = treedef
         return True

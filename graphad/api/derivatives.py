@@ -118,7 +118,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     kept = len([v for v in graph.outputs[:n_out] if v.type.differentiable])
     linear_outputs = linear.outputs[total : total + kept]
     first, second = passes.split(
-        Graph(linear.inputs, linear.nodes, (*linear.outputs[:total], *linear_outputs), graph.name),
+        linear.replace(outputs=(*linear.outputs[:total], *linear_outputs), name=graph.name),
         linear.inputs[len(graph.inputs) :],
         linear_outputs,
     )

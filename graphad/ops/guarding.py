@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from graphad.build import Builder, building, describe_location
+from graphad.build import describe_location
 from graphad.errors import MissingRuleError
-from graphad.graph import Graph, Node, Value
+from graphad.graph import Graph, Node
 from graphad.op import Op
-from graphad.places import Location
-from graphad.trace import Tracer, lift
+from graphad.rewriter import Recorder
+from graphad.trace import Tracer
 from graphad.types import BOOL, TensorType
 
 
@@ -54,32 +54,24 @@ def silent(node: Node) -> Node:
 
     def without(graph: Graph) -> Graph:
         nodes = [silent(inner) for inner in graph.nodes if inner.outputs or not inner.op.effect]
-        return Graph(graph.inputs, nodes, graph.outputs, graph.name)
+        return graph.replace(nodes=nodes)
 
-    return Node(node.op.map_regions(without), node.inputs, node.outputs, node.where)
+    return node.map_regions(without)
 
 
 def guarded(graph: Graph) -> Graph:
     """The graph with a scalar of bool as a further last input, without which nothing in it raises or has an effect;
     its results are then any."""
-    builder = Builder(graph.name)
-    builder.staged = True
-    builder.inputs.extend(graph.inputs)
-    live = Tracer(builder, builder.input(TensorType(BOOL), "live"))
-    env: dict[Value, Value] = {}
-    with building(builder):
-        for node in graph.nodes:
-            inputs = tuple([env.get(v, v) for v in node.inputs])
+    with Recorder(graph, graph.inputs) as recorder:
+        live = Tracer(recorder.builder, recorder.builder.input(TensorType(BOOL), "live"))
+        for node in recorder.walk():
             if not must_be_reached(node.op):
-                builder.nodes.append(node if inputs == node.inputs else node.with_inputs(inputs))
+                recorder.keep(node)
                 continue
-            builder.where = node.where or Location()
-            found = node.op.guarded(live, *[Tracer(builder, v) for v in inputs])
-            results: Sequence[Tracer] = (found,) if len(node.outputs) == 1 else found
-            env.update((v, lift(builder, x)) for v, x in zip(node.outputs, results, strict=True))
-            builder.where = None
-        outputs = [env.get(v, v) for v in graph.outputs]
-    return builder.finish(outputs)
+            recorder.at(node)
+            recorder.replace(node, recorder.results(node, node.op.guarded(live, *recorder.operands(node))))
+        outputs = [recorder.env.get(v, v) for v in graph.outputs]
+    return recorder.builder.finish(outputs)
 
 
 __all__ = ["guarded", "must_be_reached", "reached_order", "reached_steps", "refuse_again", "silent"]

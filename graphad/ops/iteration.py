@@ -108,11 +108,11 @@ class Loop(Structured, abstract=True):
 
         def tested(cond: Graph) -> Graph:
             unread = [Value(v.type) for v in chosen(cond.inputs, active)]
-            return Graph(beside(cond.inputs, unread), cond.nodes, cond.outputs, cond.name)
+            return cond.replace(inputs=beside(cond.inputs, unread))
 
         own, moved = graph.outputs[:results], _spread(graph.outputs[results:], mask)
         outputs = [*own[:n], *_present(moved[:n]), *own[n:], *_present(moved[n:])]
-        body = Graph(beside(graph.inputs[:size], graph.inputs[size:]), graph.nodes, outputs, graph.name)
+        body = graph.replace(inputs=beside(graph.inputs[:size], graph.inputs[size:]), outputs=outputs)
         carries = n + sum(moving)
         op = self.over(body, self.consts + sum(consts), carries, tested)
         given = [instantiated(t, x) for t, x, flag in zip(tangents, primals, active, strict=True) if flag]
@@ -135,16 +135,13 @@ class Loop(Structured, abstract=True):
         known = len(wanted) - sum(wanted)
         residual = _Residuals(part, known, len(fixed), len(still))
         outputs = (*part.first.outputs[:known], *residual.made)
-        first = Graph(part.first.inputs, part.first.nodes, outputs, self.body.name)
+        first = part.first.replace(outputs=outputs, name=self.body.name)
         found, count = self.nonlinear_part(first, flags, count, (fixed, still, entries))
         if not part.second.outputs:
             return found[:known]
         inputs = self.groups(_spread(part.second.inputs[len(residual.order) :], flags))
         consts, state, rows = [chosen(xs, f) for xs, f in zip(inputs, grouped, strict=True)]
-        second = Graph(
-            [*residual.const_inputs, *consts, *state, *residual.stack_inputs, *rows],
-            part.second.nodes, part.second.outputs, part.second.name,
-        )  # fmt: skip
+        second = part.second.replace(inputs=[*residual.const_inputs, *consts, *state, *residual.stack_inputs, *rows])
         read = [x if isinstance(x, Constant) else fixed[x] for x in residual.consts]
         stacks = [*[entries[i] for i in residual.entries], *found[known:]]
         consts, state, rows = [chosen(xs, f) for xs, f in zip(operands, grouped, strict=True)]
@@ -173,14 +170,14 @@ class Loop(Structured, abstract=True):
     def among_consts(self, region: Graph) -> Graph:
         """A region with its last input as a further const."""
         *inputs, last = region.inputs
-        return Graph((*inputs[: self.consts], last, *inputs[self.consts :]), region.nodes, region.outputs, region.name)
+        return region.replace(inputs=(*inputs[: self.consts], last, *inputs[self.consts :]))
 
     def tested_when_live(self, cond: Graph) -> Graph:
         """A condition that never holds without its further const."""
         test = guarded(cond)
         both = Value(test.outputs[0].type)
         nodes = [*test.nodes, Node(logical_and, (test.inputs[-1], test.outputs[0]), (both,))]
-        return self.among_consts(Graph(test.inputs, nodes, (both,), test.name))
+        return self.among_consts(test.replace(nodes=nodes, outputs=(both,)))
 
     def batched(self, flags: Flags, recur: Any) -> list[bool]:
         """The flags when a carry is flagged too that an iteration over flagged values batches."""
@@ -195,7 +192,7 @@ class Loop(Structured, abstract=True):
         body, inputs, outputs = found
 
         def restricted(cond: Graph) -> Graph:
-            return Graph(chosen(cond.inputs, inputs), cond.nodes, cond.outputs, cond.name)
+            return cond.replace(inputs=chosen(cond.inputs, inputs))
 
         op = self.over(body, sum(inputs[: self.consts]), sum(outputs[:n]), restricted)
         operands = [*range(lead), *[i + lead for i, used in enumerate(inputs) if used]]
@@ -250,7 +247,7 @@ def _live_carries(
     state = [a or b for a, b in zip(carries, tested[consts : consts + n], strict=True)]
     while True:
         outputs = [*state, *stacked]
-        graph = Graph(body.inputs, body.nodes, chosen(body.outputs, outputs), body.name)
+        graph = body.replace(outputs=chosen(body.outputs, outputs))
         read = [a or b for a, b in zip(used_inputs(graph), tested, strict=True)]
         grown = [a or b for a, b in zip(state, read[consts : consts + n], strict=True)]
         if grown == state:
@@ -259,7 +256,7 @@ def _live_carries(
     inputs = [*read[:consts], *state, *read[consts + n :]]
     if all(inputs) and all(outputs):
         return None
-    return Graph(chosen(body.inputs, inputs), graph.nodes, graph.outputs, body.name), inputs, outputs
+    return graph.replace(inputs=chosen(body.inputs, inputs)), inputs, outputs
 
 
 def _spread(xs: Sequence[Any], flags: Flags) -> list[Any]:

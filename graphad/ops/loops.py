@@ -290,7 +290,7 @@ class While(Loop):
 
         counted = trace_flat(step, [*body.input_types, _COUNT], name=body.name).graph
         test = self.cond
-        cond = Graph((*others(test.inputs, flags), Value(_COUNT)), test.nodes, test.outputs, test.name)
+        cond = test.replace(inputs=(*others(test.inputs, flags), Value(_COUNT)))
         found = all_results(While(counted, len(fixed), cond)(*fixed, *still, zeros((), INT64)))
         return [*found[:n], *found[n + 1 :]], [found[n]]
 

@@ -7,7 +7,7 @@ applies the running transformation to a region, and otherwise only arrange opera
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -275,12 +275,12 @@ class Cond(Structured):
         return Cond(tuple([guarded(branch) for branch in self.branches]))(*xs, live)
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
-        branches = [Graph(b.inputs, b.nodes, chosen(b.outputs, live), b.name) for b in self.branches]
+        branches = [b.replace(outputs=chosen(b.outputs, live)) for b in self.branches]
         read = [used_inputs(b) for b in branches]
         needed = [any(column) for column in zip(*read, strict=True)]
         if all(live) and all(needed):
             return None
-        branches = [Graph(chosen(b.inputs, needed), b.nodes, b.outputs, b.name) for b in branches]
+        branches = [b.replace(inputs=chosen(b.inputs, needed)) for b in branches]
         operands = [0, *[i + 1 for i, used in enumerate(needed) if used]]
         return Cond(tuple(branches)), operands, [i for i, used in enumerate(live) if used]
 
@@ -339,7 +339,7 @@ def _with_slots(part: Split, known: int, types: Sequence[TensorType]) -> Split:
         for inner, outer in zip(second.inputs, residuals, strict=False)
     }
     inputs = (*slots, *given, *second.inputs[len(residuals) :])
-    first = Graph(first.inputs, first.nodes, (*first.outputs[:known], *filled), first.name)
+    first = first.replace(outputs=(*first.outputs[:known], *filled))
     return Split(first, substituted(second, env, inputs))
 
 
@@ -373,9 +373,9 @@ class Checkpoint(Structured):
         graph = self.function
         refuse_again(graph.nodes)
         part = recur(graph, linear, [True] * len(linear), wanted).first
-        known = Graph(part.inputs, part.nodes, part.outputs[: len(wanted) - sum(wanted)], graph.name)
+        known = part.replace(outputs=part.outputs[: len(wanted) - sum(wanted)], name=graph.name)
         first = apply(Checkpoint(known), others(xs, linear))
-        second = Checkpoint(Graph(graph.inputs, graph.nodes, chosen(graph.outputs, wanted), graph.name))(*xs)
+        second = Checkpoint(graph.replace(outputs=chosen(graph.outputs, wanted)))(*xs)
         return merged(wanted, all_results(second), first)
 
     def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
@@ -398,11 +398,11 @@ class Checkpoint(Structured):
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:
         graph = self.function
-        graph = Graph(graph.inputs, graph.nodes, chosen(graph.outputs, live), graph.name)
+        graph = graph.replace(outputs=chosen(graph.outputs, live))
         needed = used_inputs(graph)
         if all(live) and all(needed):
             return None
-        op = Checkpoint(Graph(chosen(graph.inputs, needed), graph.nodes, graph.outputs, graph.name))
+        op = Checkpoint(graph.replace(inputs=chosen(graph.inputs, needed)))
         return op, [i for i, used in enumerate(needed) if used], [i for i, used in enumerate(live) if used]
 
     def flops(self, *xs: TensorType) -> int:
@@ -439,7 +439,7 @@ def used_inputs(graph: Graph) -> list[bool]:
     return [v in live for v in graph.inputs]
 
 
-def substituted(graph: Graph, env: dict[Value, Value], inputs: Iterable[Value]) -> Graph:
+def substituted(graph: Graph, env: Mapping[Value, Value], inputs: Iterable[Value]) -> Graph:
     """The graph with other inputs, its reads of some values replaced."""
-    nodes = [node.with_inputs(tuple([env.get(v, v) for v in node.inputs])) for node in graph.nodes]
-    return Graph(inputs, nodes, [env.get(v, v) for v in graph.outputs], graph.name)
+    nodes = [node.reading(env) for node in graph.nodes]
+    return graph.replace(inputs=inputs, nodes=nodes, outputs=[env.get(v, v) for v in graph.outputs])

@@ -246,7 +246,7 @@ def check_second_order(sample: Sample) -> str | None:
     rng = np.random.default_rng(_SEED + 2)
     pullback = passes.dce(passes.vjp(graph, differentiable_inputs(graph)))
     cts = [random_like(rng, np.zeros(t.shape, t.dtype)) for t in outputs]
-    pullback = Graph(pullback.inputs, pullback.nodes, pullback.outputs[len(graph.outputs) :], f"vjp_{graph.name}")
+    pullback = pullback.replace(outputs=pullback.outputs[len(graph.outputs) :], name=f"vjp_{graph.name}")
     args = [*sample.operands, *cts]
     return check_graph_jvp(pullback, args) or check_graph_transpose(pullback, args)
 

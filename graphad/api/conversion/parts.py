@@ -19,7 +19,7 @@ from graphad.api.conversion.scope import is_user_file, plain_name
 from graphad.arrays import array_of
 from graphad.build import Builder, building, current_builder, describe_location, raised_at, user_location
 from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
-from graphad.graph import Constant, Graph, Node, Value
+from graphad.graph import Constant, Node, Value
 from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
@@ -103,7 +103,7 @@ class Part(Region):
         self.captures = [Tracer(outer, value) for outer, value in self.builder.captures.values()]
         traced = self.builder.finish(outputs)
         n = len(self.builder.inputs)
-        self.graph = Graph((*traced.inputs[n:], *traced.inputs[:n]), traced.nodes, outputs, traced.name)
+        self.graph = traced.replace(inputs=(*traced.inputs[n:], *traced.inputs[:n]))
 
 
 def in_part() -> bool:

@@ -61,7 +61,7 @@ def scan(loop: Loop, part: Part, given: Sequence[Tracer], count: Any, rows: Rows
 
 def _outputs(graph: Graph, carries: int) -> Graph:
     """A body that stacks nothing."""
-    return Graph(graph.inputs, graph.nodes, graph.outputs[:carries], graph.name)
+    return graph.replace(outputs=graph.outputs[:carries])
 
 
 def _numbers(loop: Loop, knowns: Knowns, count: int) -> dict[int, Any]:
