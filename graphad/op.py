@@ -93,6 +93,10 @@ class Op:
     drawn: ClassVar[bool] = False
     """Whether the results are other ones at every run, as random numbers are. They are never computed anew for a
     derivative, nor known while tracing, and under `vmap` each example has its own."""
+    stream: Any = None
+    """The state that `drawn` results come from, if it can be told from others."""
+    sets: ClassVar[bool] = False
+    """Whether a `drawn` op sets the state of its stream, so that later results follow from it."""
     view: ClassVar[bool] = False
     """Whether the result is the memory of the first operand, the only one, seen in another way: it costs nothing, and
     loops read through it."""

@@ -10,14 +10,15 @@ from opcode import _nb_ops, opmap  # type: ignore[attr-defined]
 from types import CodeType, FrameType
 from typing import Any
 
-from graphad.build import place
+from graphad.build import current_builder, describe_location, place
 from graphad.codes import OfCode
-from graphad.errors import TracerError
+from graphad.errors import ControlFlowError, TracerError
 from graphad.op import Traced
 
 _ASSIGN_ELEMENTS = frozenset(opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap)
 _OPERATOR = opmap["BINARY_OP"]
 _REMAINDERS = tuple(i for i, (name, _) in enumerate(_nb_ops) if name in ("NB_REMAINDER", "NB_INPLACE_REMAINDER"))
+_FOR_SOME = "is raised for some values of a number that is known at run time only"
 _FLAT = ("is", "floor", "ceil", "trunc")  # how functions of `math` begin whose derivative is zero
 
 
@@ -50,6 +51,23 @@ def lost(x: Any, use: str, frame: FrameType) -> str | None:
         "stay traced, or write graphad.stop_gradient(x) where it shall count as a constant; in a function whose source "
         "can be read, from a file or a notebook, float() and complex() keep the derivative"
     )
+
+
+def handles(cls: type[BaseException]) -> bool:
+    """Whether a try statement around the running code would handle an exception."""
+    builder = current_builder()
+    return builder is not None and any([issubclass(cls, handled()) for handled in builder.handled])
+
+
+def refuse_handled(cls: type[BaseException], how: str = _FOR_SOME) -> None:
+    """Raise `ControlFlowError` where a try statement would handle an exception, which a compiled program cannot do."""
+    builder = current_builder()
+    if builder is not None and handles(cls):
+        where = place() if builder.where is None else describe_location(builder.where)
+        raise ControlFlowError(
+            f"{cls.__name__} {how}{where}; a try statement around it would handle it, and none can at run time; check "
+            "before the function is called, give NaN with numpy.where, or mark the argument static (static_argnums)"
+        )
 
 
 _latest = threading.local()

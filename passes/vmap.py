@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import Builder
+from graphad.build import Builder, describe_location
+from graphad.errors import ControlFlowError
 from graphad.graph import Constant, Graph, Value
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import check_option, graph_pass
@@ -29,14 +30,16 @@ def vmap(graph: Graph, size: int, batched: Sequence[bool] | None = None) -> Grap
 
 def batch(
     graph: Graph, size: int, batched: Sequence[bool], wanted: Sequence[bool] | None = None,
-    known: dict[Any, tuple[Graph, list[bool]]] | None = None,
+    known: dict[Any, tuple[Graph, list[bool]]] | None = None, streams: set[int] | None = None,
 ) -> tuple[Graph, list[bool]]:  # fmt: skip
     """`vmap`, and which outputs depend on a batched input; the others are repeated.
 
     With `wanted` only those others are repeated that it flags, and are then counted as batched. `known` are the
-    regions that have been batched: loops ask for their bodies until the flags of their carries agree.
+    regions that have been batched: loops ask for their bodies until the flags of their carries agree. `streams` are the
+    identities of the streams of random numbers that the program has set: from these every example draws the same.
     """
     regions = {} if known is None else known
+    streams = set() if streams is None else streams
     graph = inline(graph)
     recorder = Recorder(graph)
     builder, env = recorder.builder, recorder.env
@@ -44,7 +47,7 @@ def batch(
     def recur(region: Graph, flags: Sequence[bool], wanted: Sequence[bool] | None = None) -> tuple[Graph, list[bool]]:
         key = region, tuple(flags), None if wanted is None else tuple(wanted)
         if key not in regions:
-            regions[key] = batch(region, size, flags, wanted, regions)
+            regions[key] = batch(region, size, flags, wanted, regions, streams)
         return regions[key]
 
     for v, flag in zip(graph.inputs, batched, strict=True):
@@ -55,10 +58,18 @@ def batch(
     with recorder:
         for node in graph.nodes:
             flags = [v in env for v in node.inputs]
-            if not any(flags) and not node.op.drawn:
+            same = node.op.drawn and (node.op.sets or id(node.op.stream) in streams)
+            if not any(flags) and (same or not node.op.drawn):
+                if node.op.sets:
+                    streams.add(id(node.op.stream))
                 recorder.keep(node)
                 continue
             recorder.at(node)
+            if same:
+                raise ControlFlowError(
+                    f"{node.op.name}: random numbers depend on the example of a batch, and on a state that the "
+                    f"function sets{describe_location(node.where)}; set it outside of vmap, or use graphad.random"
+                )
             operands = recorder.operands(node)
             if node.op._region_fields:
                 found = node.op.batch(flags, size, *operands, recur=recur)  # type: ignore[call-arg]

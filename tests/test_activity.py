@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import cmath
+import collections
+import collections.abc
 import copy
 import ctypes
 import decimal
@@ -13,11 +15,13 @@ import itertools
 import json
 import logging
 import math
+import numbers
 import operator
 import pickle
 import random
 import statistics
 import struct
+import threading
 import warnings
 
 import numpy as np
@@ -284,7 +288,45 @@ def dispatching(x):
     return dispatched(x) * dispatched(np.ones(2) * x)
 
 
-@pytest.mark.parametrize("function", [kinds, matched, dispatching])
+def classes(x):
+    """What gives the class in other ways, and what has no shape or length."""
+    box, row = np.array(x), np.ones(2) * x
+    found = [
+        x.__class__ is float, row.__class__ is np.ndarray, x.__class__.__name__ == "float",
+        isinstance(x, collections.abc.Iterable), isinstance(row, collections.abc.Sized), isinstance(x, numbers.Real),
+        getattr(x, "ndim", None) is None, getattr(row, "shape", ()) == (2,), isinstance(box, np.ndarray),
+        isinstance(box * 2, np.floating), isinstance(x, object), isinstance(x, (list, float | str)),
+    ]  # fmt: skip
+    try:
+        size = x.shape
+    except AttributeError:
+        size = (7,)
+    return x * sum([2.0**i for i, truth in enumerate(found) if truth]) * len(size)
+
+
+class Chooser:
+    @functools.singledispatchmethod
+    def choose(self, x):
+        return x * 2
+
+    @choose.register
+    def _(self, x: float):
+        return x * 3
+
+
+def choosing(x):
+    @functools.singledispatch
+    def own(x):
+        return x * 5
+
+    @own.register
+    def _(x: float):
+        return x * 7
+
+    return own(x) * Chooser().choose(x)
+
+
+@pytest.mark.parametrize("function", [kinds, matched, dispatching, classes, choosing])
 @pytest.mark.parametrize("x", [0.7, 2.5])
 def test_tests_of_types_answer_for_what_is_meant(function, x):
     assert float(graphad.jit(function)(x)) == function(x)
@@ -324,6 +366,31 @@ def test_exceptions_of_math_are_raised_where_values_are_known():
             return x
 
     assert graphad.grad(g)(1e4) == 1.0
+    for h, kind in ((f, "ValueError"), (g, "OverflowError")):
+        with pytest.raises(graphad.ControlFlowError, match=f"{kind} is raised for some values"):
+            graphad.jit(h)(2.0)
+
+
+@pytest.mark.parametrize("divide", [lambda x: 1 / x, lambda x: 2.0 // x, lambda x: 5 % x, lambda x: x**-2])
+def test_division_of_pythons_numbers_by_zero(divide):
+    def f(x):
+        try:
+            return divide(x)
+        except ZeroDivisionError:
+            return 3.0 * x + 1.0
+
+    assert graphad.value_and_grad(f)(0.0) == (1.0, 3.0)
+    assert float(graphad.grad(f)(4.0)) == pytest.approx(difference(f, 4.0), abs=1e-6)
+    with pytest.raises(graphad.ControlFlowError, match="ZeroDivisionError is raised for some values"):
+        graphad.jit(f)(2.0)
+
+    def g(x):
+        try:
+            return 1.0 / np.sin(x)
+        except ZeroDivisionError:
+            return x
+
+    assert graphad.jit(g)(0.0) == graphad.value_and_grad(g)(0.0)[0] == np.inf
 
 
 # -- sinks ------------------------------------------------------------------------------------------------------------
@@ -495,3 +562,58 @@ def test_random_numbers_keep_derivatives_of_their_parameters():
         return random.gauss(x, 2 * x)
 
     assert float(graphad.grad(f)(0.7)) == pytest.approx(difference(f, 0.7), rel=1e-5)
+
+
+class Kept:
+    counts = collections.OrderedDict()
+    local = threading.local()
+
+    def __init__(self):
+        self.last = self.error = self.cell = None
+
+
+KEPT = Kept()
+LATEST = None
+
+
+def attribute(x):
+    KEPT.last = x
+    return x * 2
+
+
+def of_a_library(x):
+    Kept.local.last = x
+    return x * 2
+
+
+def entry(x):
+    Kept.counts["x"] = x
+    return x * 2
+
+
+def rebound(x):
+    global LATEST
+    LATEST = x
+    return x * 2
+
+
+def failure(x):
+    KEPT.error = ValueError(x, [x])
+    return x * 2
+
+
+STORED = [
+    (attribute, lambda: KEPT.last), (of_a_library, lambda: Kept.local.last), (entry, lambda: Kept.counts["x"]),
+    (rebound, lambda: LATEST), (failure, lambda: KEPT.error.args[0] + KEPT.error.args[1][0] - 3.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("function", "stored"), STORED)
+def test_what_a_function_without_control_flow_stores_is_plain(function, stored):
+    Kept.local.last = Kept.counts["x"] = 0.0
+    assert graphad.grad(function)(3.5) == 2.0
+    assert type(stored()) is float
+    assert stored() == 3.5
+    with pytest.raises(graphad.TracerError, match="when its function has ended"):
+        graphad.jit(function)(1.5)
+    assert stored() == 3.5

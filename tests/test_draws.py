@@ -138,8 +138,41 @@ def test_a_seed_set_by_the_function():
     def made(x):
         return x + np.random.default_rng(5).normal()
 
-    for f in (seeded, made):
-        assert [graphad.jit(f)(1.0), graphad.jit(f)(1.0)] == [f(1.0), f(1.0)]
+    def looped(x):
+        for i in range(40):
+            random.seed(i)
+            x = x + random.random() * np.random.random(2)[1] * 0
+        return x + random.gauss(x, 1.0)
+
+    for f in (seeded, made, looped):
+        assert [graphad.jit(f)(1.0), graphad.jit(f)(1.0)] == pytest.approx([f(1.0), f(1.0)])
+        assert graphad.vmap(f)(np.array([1.0, 2.0, 1.0])) == pytest.approx([f(1.0), f(2.0), f(1.0)])
+        assert graphad.jit(graphad.vmap(f))(np.array([1.0, 2.0])) == pytest.approx([f(1.0), f(2.0)])
+    with pytest.raises(ControlFlowError, match="state that the function sets"):
+        graphad.vmap(lambda x: (np.random.seed(3), np.random.poisson(x))[1])(np.ones(2))
+    with pytest.raises(ControlFlowError, match="state that the function sets"):
+        graphad.vmap(lambda x: (np.random.seed(x.astype(int)), np.random.rand())[1])(np.ones(2))
+
+
+SHUFFLED = [
+    lambda x: (np.random.default_rng(3), x * np.arange(1.0, 7.0)),
+    lambda x: (np.random.RandomState(3), x * np.arange(12.0).reshape(6, 2)),
+    lambda x: (random.Random(3), x * np.arange(1.0, 7.0)),
+    lambda x: (np.random.default_rng(3), [x, 2 * x, 3 * x, 4 * x]),
+    lambda x: (random.Random(3), [x, 2 * x, 3 * x, 4 * x]),
+]
+
+
+@pytest.mark.parametrize("make", SHUFFLED)
+def test_shuffling_moves_what_is_traced(make):
+    def f(x):
+        generator, entries = make(x)
+        generator.shuffle(entries)
+        entries = np.array(entries)
+        return np.sum(entries.T * 10.0 ** np.arange(len(entries)))
+
+    assert graphad.value_and_grad(f)(2.0) == pytest.approx((f(2.0), f(1.0)))
+    assert graphad.jit(f)(2.0) == pytest.approx(f(2.0))
 
 
 def test_integers_of_traced_parameters():

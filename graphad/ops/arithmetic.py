@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import Unsized
+from graphad.errors import TracerError
 from graphad.op import OPS, Sample, is_linear
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
 from graphad.ops.machinery import MultiplyNoNan, multiply, multiply_no_nan, select
+from graphad.refusals import handles, refuse_handled
 from graphad.trace import UFUNCS, Tracer, kind_of
 from graphad.types import FLOAT64, DType
 
@@ -252,6 +254,28 @@ def _binary(op: Any, reflected: bool = False) -> Any:
     return operator
 
 
+def _division(op: Any, reflected: bool = False) -> Any:
+    """A division, of which Python's numbers raise `ZeroDivisionError` where a try statement handles that."""
+    inner = _binary(op, reflected)
+
+    def operator(self: Tracer, other: Any) -> Any:
+        if self.weak and _is_weak(other) and handles(ZeroDivisionError):
+            _not_by_zero(op, *((other, self) if reflected else (self, other)))
+        return inner(self, other)
+
+    return operator
+
+
+def _not_by_zero(op: Any, x: Any, y: Any) -> None:
+    try:
+        x, y = [v.builder.evaluate(v.value) if isinstance(v, Tracer) else v for v in (x, y)]
+    except TracerError:
+        refuse_handled(ZeroDivisionError)
+        return
+    if (x == 0 and y < 0) if op is operator_power else y == 0:
+        raise ZeroDivisionError("float division by zero")
+
+
 def _unary(op: Any) -> Any:
     def operator(self: Tracer) -> Any:
         out = op(self)
@@ -268,8 +292,9 @@ def _bind_operators() -> None:
         "lshift": left_shift, "rshift": right_shift,
     }  # fmt: skip
     for name, op in binary.items():
-        setattr(Tracer, f"__{name}__", _binary(op))
-        setattr(Tracer, f"__r{name}__", _binary(op, reflected=True))
+        make = _division if name in ("truediv", "floordiv", "mod", "pow") else _binary
+        setattr(Tracer, f"__{name}__", make(op))
+        setattr(Tracer, f"__r{name}__", make(op, reflected=True))
     compare = {"eq": equal, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
     for name, op in compare.items():
         setattr(Tracer, f"__{name}__", _binary(op))

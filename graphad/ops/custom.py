@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -237,6 +238,7 @@ class PureCallback(Op):
             return _one_or_all(apply(dataclasses.replace(self, results=results), operands))
         single, flags, function = len(self.results) == 1, tuple(batched), self.function
 
+        @functools.wraps(function)
         def each(*arrays: Any) -> Any:
             rows = [function(*[a[i] if b else a for a, b in zip(arrays, flags, strict=True)]) for i in range(size)]
             if not size:

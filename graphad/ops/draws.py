@@ -17,12 +17,20 @@ class Draw(PureCallback):
     """Numbers that a generator draws at every run, in program order, so that its state moves on as in Python.
 
     `function` draws, with the operands as arguments; without results it only sets the state. Under `vmap` each example
-    draws numbers of its own. Numbers have no derivative in the operands here: those that have one are made of draws
-    without parameters, and in integers it is zero.
+    draws numbers of its own, unless the program has set the state before. Numbers have no derivative in the operands
+    here: those that have one are made of draws without parameters, and in integers it is zero.
     """
 
     effect = True
     drawn = True
+
+    @property
+    def sets(self) -> bool:  # type: ignore[override]
+        return not self.results
+
+    @property
+    def stream(self) -> Any:  # type: ignore[override]
+        return getattr(self.function, "generator", None)
 
     def flat(self, i: int) -> bool:
         return not any([t.differentiable for t in self.results])

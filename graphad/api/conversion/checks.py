@@ -15,6 +15,7 @@ from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.literals import OpaqueAttributeError, plain
 from graphad.ops.checks import Check, name_of
+from graphad.refusals import refuse_handled
 from graphad.trace import Tracer, apply
 
 _GIVEN = "graphad@"
@@ -36,7 +37,7 @@ def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -
         # What it says is known at run time only.
         record(False, AssertionError, (told,), {})
         return True
-    _refuse_handled(AssertionError, "is raised by an assert statement whose test is known at run time only")
+    refuse_handled(AssertionError, "is raised by an assert statement whose test is known at run time only")
     record(held, AssertionError, () if message is None else (message(),), {})
     return True
 
@@ -79,20 +80,9 @@ def trying(handled: Callable[[], Any]) -> Iterator[None]:
         builder.handled = before
 
 
-def _refuse_handled(cls: type[BaseException], how: str) -> None:
-    """Raise `ControlFlowError` where a try statement would handle an exception, which a compiled program cannot do."""
-    builder = current_builder()
-    if builder is not None and any([issubclass(cls, handled()) for handled in builder.handled]):
-        raise ControlFlowError(
-            f"{cls.__name__} {how}{_place()}; a try statement around it would handle it, and none can at "
-            "run time; check before the function is called, give NaN with numpy.where, or mark the argument static "
-            "(static_argnums)"
-        )
-
-
 def fail(error: BaseException, how: str) -> None:
     """Record that an exception is raised here, in the running trace; `how` says so in messages."""
-    _refuse_handled(type(error), how)
+    refuse_handled(type(error), how)
     args, kwargs = error.__dict__.get(_GIVEN) or (error.args, {})
     record(np.array(False), type(error), args, kwargs)
 
@@ -100,7 +90,7 @@ def fail(error: BaseException, how: str) -> None:
 def must(held: Any, raised: Sequence[type[BaseException]], cls: type[BaseException], *args: Any) -> None:
     """Record a check of what Python checks by itself: `cls(*args)` is one of the exceptions `raised`."""
     for kind in raised:
-        _refuse_handled(kind, "is raised for some values of a number that is known at run time only")
+        refuse_handled(kind)
     record(held, cls, args, {})
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphad.api.conversion.classes import MISSING, OPERATORS, UNARY, defined
 from graphad.api.conversion.functions import REPLACED, convert
+from graphad.api.conversion.kinds import lacks
 from graphad.api.conversion.ledger import changing, reading
 from graphad.api.conversion.scope import is_user_class, is_user_file
 from graphad.numpy.buffers import made
@@ -223,6 +224,8 @@ def _next(items: Any, *default: Any) -> Any:
 def _getattr(x: Any, name: Any, *default: Any) -> Any:
     if not isinstance(name, str):
         name = str(name)  # a text that is not known refuses, saying so
+    if default and lacks(x, name):
+        return default[0]
     try:
         return attribute(x, name)
     except AttributeError:

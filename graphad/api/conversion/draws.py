@@ -19,6 +19,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.functions import REPLACED, convert
+from graphad.api.conversion.ledger import changing, reading
 from graphad.api.conversion.parts import in_part, is_number, is_weak, shown, staged
 from graphad.api.conversion.paths import path
 from graphad.build import is_internal, locate, user_location
@@ -43,6 +44,8 @@ def drawing(method: Any) -> Callable[..., Any] | None:
         return None
     # What the function seeds itself is the same in every call in Python too.
     if not staged() or (not in_part() and any([generator is x for x in _SEEDED])):
+        if method.__name__ == "shuffle":
+            return functools.partial(_shuffled, method)
         return path(method, generator, functools.partial(_at_once, method))
 
     @functools.wraps(method)
@@ -67,6 +70,17 @@ def _at_once(method: Any, *args: Any, **kwargs: Any) -> Any:
         locate(error, user_location())
         raise error
     return found
+
+
+def _shuffled(method: Any, x: Any, axis: int = 0) -> None:
+    """`shuffle`: the entries of a traced array change places as those of NumPy's own would."""
+    if isinstance(x, Tracer) and type(method.__self__).__module__.startswith("numpy.random"):
+        places = np.arange(x.shape[axis])
+        method(places)
+        x[...] = np.take(x, places, axis=axis)
+        return
+    reading(changing(x))
+    method(x, **({"axis": axis} if axis else {}))
 
 
 def sampling(method: Any) -> Callable[..., Any]:

@@ -280,8 +280,10 @@ def _wrapper(f: FunctionType) -> Any:
     found = REPLACED.get(f)
     if found is not None:
         return found
-    if hasattr(f, "dispatch") and hasattr(f, "registry"):
-        return _holder[RUNTIME].dispatched(f)
+    if hasattr(f, "registry") or "obj" in f.__code__.co_freevars:
+        found = _holder[RUNTIME].dispatched(f)
+        if found is not None:
+            return found
     if (f.__module__ or "").startswith(_SERIES):
         return import_module("graphad.api.conversion.series").series(f)
     return _of_scipy(f) or _around(f) or _of_library(f)

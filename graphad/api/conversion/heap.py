@@ -152,12 +152,17 @@ class Attributes(Container):
 
     def write(self, key: Any, value: Any) -> None:
         if value is not UNSET:
-            object.__setattr__(self.target, key, value)
+            _of_library(self.target, "__setattr__")(self.target, key, value)
         elif key in self.read():
-            object.__delattr__(self.target, key)
+            _of_library(self.target, "__delattr__")(self.target, key)
 
     def slot_path(self, key: Any) -> str:
         return f"{self.path}.{key}"
+
+
+def _of_library(x: Any, name: str) -> Callable[..., None]:
+    """A special method of an object that is not the user's."""
+    return next(vars(c)[name] for c in type(x).__mro__ if name in vars(c) and not is_user_class(c))  # type: ignore[no-any-return]
 
 
 class Items(Container):

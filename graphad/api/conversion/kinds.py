@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import numbers
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
 from graphad.numpy.buffers import Buffer
+from graphad.refusals import handles
 from graphad.trace import Tracer
 
 _PYTHON = {"b": bool, "i": int, "f": float, "c": complex}
@@ -19,13 +20,40 @@ _PYTHON = {"b": bool, "i": int, "f": float, "c": complex}
 
 def stands_for(x: Tracer) -> type:
     """The type of what a traced value stands for: an array, a scalar of NumPy, or a number of Python."""
-    if x.shape:
+    if x.shape or x.boxed:
         return np.ndarray
     return _PYTHON[x.dtype.kind] if x.weak else x.dtype.type
 
 
 def _isinstance(x: Any, cls: Any, /) -> bool:
-    return isinstance(x, cls) or (isinstance(x, Tracer) and issubclass(stands_for(x), cls))
+    if not isinstance(x, Tracer) or isinstance(x, np.ndarray):
+        return isinstance(x, cls)
+    try:
+        return issubclass(stands_for(x), cls) or any([c is own for c in _flat(cls) for own in type(x).__mro__])
+    except TypeError:  # a protocol with attributes
+        return isinstance(x, cls)
+
+
+def _flat(cls: Any) -> list[Any]:
+    """The classes of a test."""
+    parts = cls if isinstance(cls, tuple) else getattr(cls, "__args__", None)
+    return [c for part in parts for c in _flat(part)] if isinstance(parts, tuple) else [cls]
+
+
+def lacks(x: Any, name: str) -> bool:
+    """Whether what a traced value stands for has no attribute of a name that the traced one has."""
+    return isinstance(x, Tracer) and not hasattr(stands_for(x), name)
+
+
+def member(x: Any, name: str) -> Any:
+    """`x.name` where a handler may wait for what has no such attribute, or where it is the class."""
+    if isinstance(x, Tracer):
+        kind = stands_for(x)
+        if name == "__class__":
+            return kind
+        if not hasattr(kind, name) and handles(AttributeError):
+            raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name, obj=x)
+    return np.ndarray if name == "__class__" and isinstance(x, Buffer) else getattr(x, name)
 
 
 def _type(*args: Any, **kwargs: Any) -> Any:
@@ -36,7 +64,7 @@ def _type(*args: Any, **kwargs: Any) -> Any:
 
 
 def _hasattr(x: Any, name: str, /) -> bool:
-    return hasattr(stands_for(x) if isinstance(x, Tracer) else x, name)
+    return not lacks(x, name) if isinstance(x, Tracer) else hasattr(x, name)
 
 
 def _isscalar(element: Any) -> bool:
@@ -46,7 +74,7 @@ def _isscalar(element: Any) -> bool:
 _NUMBERS = (bool, int, float, complex, np.generic, np.ndarray, numbers.Number)
 
 
-@cache
+@functools.cache
 def _shim(cls: Any) -> type:
     """A class that traced values are instances of where what they stand for is one of `cls`."""
 
@@ -65,17 +93,33 @@ def matching(cls: Any) -> Any:
     return _shim(cls) if number else cls
 
 
-def dispatched(f: Any) -> Callable[..., Any]:
-    """A function of `functools.singledispatch`, which chooses by what a traced argument stands for."""
+def dispatched(f: Any) -> Callable[..., Any] | None:
+    """A function of `functools.singledispatch`, or a method of `singledispatchmethod`, which chooses by what a traced
+    argument stands for; None for any other function."""
+    choose = getattr(f, "dispatch", None)
+    if choose is None or not hasattr(f, "registry"):
+        choose = _of_method(f)
+    if choose is None:
+        return None
 
     def dispatching(*args: Any, **kwargs: Any) -> Any:
         from graphad.api.conversion.functions import call
 
         if args and isinstance(args[0], Tracer):
-            return call(f.dispatch(stands_for(args[0])))(*args, **kwargs)
+            return call(choose(stands_for(args[0])))(*args, **kwargs)
         return f(*args, **kwargs)
 
     return dispatching
+
+
+def _of_method(f: Any) -> Callable[[type], Any] | None:
+    """How a bound method of `singledispatchmethod` chooses."""
+    held = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+    maker = held["self"].cell_contents if {"self", "obj", "cls"} <= held.keys() else None
+    if not isinstance(maker, functools.singledispatchmethod):
+        return None
+    bound = held["obj"].cell_contents, held["cls"].cell_contents
+    return lambda cls: maker.dispatcher.dispatch(cls).__get__(*bound)
 
 
 def install() -> None:

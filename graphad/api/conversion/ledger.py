@@ -129,7 +129,10 @@ def changing(x: Any) -> Any:
         return writable(x, ())
     found = builder.ledger.get(id(x))
     if found is None or (found.weak is not None and found.weak() is not x):
-        builder.ledger[id(x)] = Entry(_KINDS.get(type(x), Attributes)(x, ""))
+        kind = next((kind for cls, kind in _KINDS.items() if isinstance(x, cls)), Attributes)
+        builder.ledger[id(x)] = Entry(kind(x, ""))
+        if kind is not Attributes and hasattr(x, "__dict__"):
+            builder.ledger[id(x), ""] = Entry(Attributes(x, ""))
     return x
 
 
@@ -223,6 +226,8 @@ def _holds(x: Any, builder: Builder) -> bool:
         return True
     if isinstance(x, (tuple, list)):
         return any([_holds(item, builder) for item in x])
+    if isinstance(x, BaseException):
+        return _holds((x.args, vars(x)), builder)
     return isinstance(x, dict) and any([_holds(item, builder) for item in x.values()])
 
 
@@ -250,4 +255,7 @@ def _plain(x: Any, builder: Builder, path: str, where: Location | None) -> Any:
         return x
     if isinstance(x, dict):
         x.update({k: recur(v) for k, v in x.items()})
+    if isinstance(x, BaseException):
+        x.args = recur(x.args)
+        recur(vars(x))
     return x

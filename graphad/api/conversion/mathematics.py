@@ -20,6 +20,7 @@ from graphad.api.conversion.numbers import real, scalar, whole
 from graphad.api.conversion.parts import known, staged
 from graphad.numpy._register import deciding, holds_tracer, operand, recorded
 from graphad.ops.elementwise import cast
+from graphad.refusals import refuse_handled
 from graphad.trace import UFUNCS, Tracer
 from graphad.types import COMPLEX128, FLOAT64, INT64
 
@@ -48,9 +49,17 @@ _TOTAL = frozenset({
 """Functions of `math` that give a number for every finite one."""
 
 
+_OVERFLOWS = frozenset({"cosh", "exp", "exp2", "expm1", "sinh"})
+"""Functions that raise nothing but `OverflowError`."""
+
+
 def _asked(original: Function, args: Any, kwargs: Any) -> None:
-    """Call Python's function with the numbers themselves where all are known, for what it raises."""
+    """Call Python's function with the numbers themselves where all are known, for what it raises; refuse where that
+    cannot be known, and would be handled."""
     if staged():
+        name = original.__name__
+        for kind in (OverflowError,) if name in _OVERFLOWS else (ValueError,):
+            refuse_handled(kind)
         return
     plain = [known(x) if isinstance(x, Tracer) else x for x in args]
     if not any([x is None for x in plain]):

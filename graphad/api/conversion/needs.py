@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.scope import PARTS, nested_codes
+from graphad.api.conversion.scope import nested_codes
 
 Callees = tuple[tuple[tuple[str, ...], Any], ...]
 """Global names, or chains of attributes of one, and what they led to."""
@@ -19,6 +19,8 @@ _CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_KW", "CALL_FUNCTION_EX")
 # What follows a tuple that is no argument: it is returned, is an index, or formats a string.
 _TUPLE_ENDS = ("RETURN_VALUE", "BINARY_SUBSCR", "BINARY_OP", "STORE_FAST", "STORE_FAST_LOAD_FAST")
 _STORES = ("STORE_SUBSCR", "STORE_SLICE")
+_OUTSIDE = ("STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL")
+_VARIABLES = ("STORE_DEREF", "DELETE_DEREF")
 _FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 _ITEMS = ("BINARY_SUBSCR", "BINARY_SLICE")  # of an array from outside they may be traced
 _EMPTY = CellType()
@@ -27,9 +29,9 @@ _CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in di
 
 
 def needs(f: FunctionType, foreign: Callable[[Any], bool]) -> Callees | None:
-    """None for a function that has control flow or f-strings, assigns elements, calls what may need to be converted,
-    gives lists to NumPy's functions, or reads elements of arrays from outside; else the callees that were found to be
-    `foreign`, which is why it needs none."""
+    """None for a function that has control flow or f-strings, assigns elements, attributes or variables from outside,
+    calls what may need to be converted, gives lists to NumPy's functions, or reads elements of arrays from outside;
+    else the callees that were found to be `foreign`, which is why it needs none."""
     callees: dict[tuple[str, ...], Any] = {}
     arrays = any([isinstance(x, np.ndarray) for x in _contents(f)])
     for code in nested_codes(f.__code__):
@@ -44,9 +46,9 @@ def needs(f: FunctionType, foreign: Callable[[Any], bool]) -> Callees | None:
             op, name = instruction.opcode, instruction.opname
             if op in _jumps or name in _STORES or (name == "BINARY_OP" and "=" in instruction.argrepr):
                 return None
-            if name == "STORE_ATTR" and instruction.argval in PARTS:
+            if name in _OUTSIDE or (name in _VARIABLES and instruction.argval in f.__code__.co_freevars):
                 return None
-            if name in _FORMATS or (name == "LOAD_ATTR" and instruction.argval in ("r_", "c_")):
+            if name in _FORMATS or (name == "LOAD_ATTR" and instruction.argval in ("__class__", "r_", "c_")):
                 return None
             items = items or name in _ITEMS
             lists = lists or name == "BUILD_LIST" or (before == "BUILD_TUPLE" and name not in _TUPLE_ENDS)

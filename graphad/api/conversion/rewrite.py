@@ -103,6 +103,11 @@ def _bare(a: ast.arguments) -> ast.arguments:
     )
 
 
+def _all_arguments(a: ast.arguments) -> list[ast.arg]:
+    found = [*a.posonlyargs, *a.args, a.vararg, *a.kwonlyargs, a.kwarg]
+    return [x for x in found if x is not None]
+
+
 class Rewriter(ast.NodeTransformer):
     """Rewrites the lowered statements of one function."""
 
@@ -112,6 +117,7 @@ class Rewriter(ast.NodeTransformer):
         self.exits = exits
         self.count = 0
         self.nested = 0
+        self.trying = False
         self.hoisted: list[ast.stmt] = []
 
     # -- statements -------------------------------------------------------------------------------------------
@@ -237,6 +243,10 @@ class Rewriter(ast.NodeTransformer):
     def visit_FunctionDef(self, s: ast.FunctionDef) -> ast.stmt:
         new = function(s, self.scope)
         args = new.args
+        if s.decorator_list:  # which may read them
+            new.returns = s.returns
+            for mine, given in zip(_all_arguments(args), _all_arguments(s.args), strict=True):
+                mine.annotation = given.annotation
         args.defaults = [self.value(d) for d in s.args.defaults]
         args.kw_defaults = [d and self.value(d) for d in s.args.kw_defaults]
         new.decorator_list = [self.visit(d) for d in s.decorator_list]
@@ -274,7 +284,9 @@ class Rewriter(ast.NodeTransformer):
     visit_With = visit_Match = visit_TryStar = _blocks  # type: ignore[assignment]
 
     def visit_Try(self, s: ast.Try) -> ast.stmt:
+        before, self.trying = self.trying, self.trying or bool(s.handlers)
         new = self._blocks(s)
+        self.trying = before
         if new.handlers:
             own = ast.Attribute(load(runtime("x").func.value.id), "ControlFlowError", ast.Load())  # type: ignore[attr-defined]
             handler = ast.ExceptHandler(own, None, [ast.Raise()])
@@ -353,6 +365,13 @@ class Rewriter(ast.NodeTransformer):
         for op, right in zip(node.ops, node.comparators, strict=True):
             args += [ast.Constant(type(op).__name__), self.lazy(right, node)]
         return _at(runtime("compare", *args), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        new = self.generic_visit(node)
+        assert isinstance(new, ast.Attribute)
+        if not isinstance(node.ctx, ast.Load) or not (node.attr == "__class__" or self.trying):
+            return new
+        return _at(runtime("member", new.value, ast.Constant(node.attr)), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         new = self.generic_visit(node)

@@ -16,7 +16,7 @@ from graphad.api.conversion.draws import drawing, sampling
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.guarded import guarded
 from graphad.api.conversion.items import inplace, setitem, update
-from graphad.api.conversion.kinds import dispatched, matching
+from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
 from graphad.api.conversion.loops import for_, while_
 from graphad.api.conversion.parts import describe, shown, truth
@@ -55,7 +55,7 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 __all__ = [
     "ControlFlowError", "and_", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked",
     "choose", "compare", "constructor", "contains", "dispatched", "drawing", "exception", "for_", "getitem", "guarded",
-    "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "none_of", "not_", "operate", "or_", "poured",
-    "rebinding", "returned", "sampling", "set_part", "setitem", "settle", "slice", "storing", "text", "trying",
-    "untraced", "update", "vanishes", "while_",
+    "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member", "none_of", "not_", "operate", "or_",
+    "poured", "rebinding", "returned", "sampling", "set_part", "setitem", "settle", "slice", "storing", "text",
+    "trying", "untraced", "update", "vanishes", "while_",
 ]  # fmt: skip
