@@ -181,3 +181,26 @@ def _unpacked(node: ast.Assign) -> set[str]:
         if isinstance(target, (ast.Tuple, ast.List)):
             found |= {n.id for n in _everything(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     return found
+
+
+def bare(a: ast.arguments) -> ast.arguments:
+    """Parameters without annotations and defaults."""
+
+    def strip(x: ast.arg) -> ast.arg:
+        return ast.copy_location(ast.arg(x.arg), x)
+
+    return ast.arguments(
+        posonlyargs=[strip(x) for x in a.posonlyargs],
+        args=[strip(x) for x in a.args],
+        vararg=a.vararg and strip(a.vararg),
+        kwonlyargs=[strip(x) for x in a.kwonlyargs],
+        kw_defaults=[None] * len(a.kwonlyargs),
+        kwarg=a.kwarg and strip(a.kwarg),
+        defaults=[],
+    )
+
+
+def all_arguments(a: ast.arguments) -> list[ast.arg]:
+    """All parameters, in one order."""
+    found = [*a.posonlyargs, *a.args, a.vararg, *a.kwonlyargs, a.kwarg]
+    return [x for x in found if x is not None]

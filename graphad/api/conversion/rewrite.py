@@ -21,7 +21,7 @@ from graphad.api.conversion import jumps
 from graphad.api.conversion.comprehensions import without_tests
 from graphad.api.conversion.elements import Elements, Scope, assign, index, load, runtime
 from graphad.api.conversion.fresh import DISPLAYS, KEEP_NOTHING, is_runtime, makes
-from graphad.api.conversion.names import Liveness, bound, captured, inside, read
+from graphad.api.conversion.names import Liveness, all_arguments, bare, bound, captured, inside, read
 from graphad.api.conversion.scope import MARK
 
 _N = TypeVar("_N", bound=ast.AST)
@@ -63,7 +63,7 @@ def function(
     if own:
         known = ast.Assign([ast.Name(n, ast.Store()) for n in own], ast.Constant(None))
         start.append(ast.If(ast.Constant(False), [known], []))
-    new = ast.FunctionDef(node.name, _bare(node.args), [*start, *rewriter.block(body)], [])
+    new = ast.FunctionDef(node.name, bare(node.args), [*start, *rewriter.block(body)], [])
     return ast.copy_location(new, node)
 
 
@@ -83,29 +83,7 @@ def lambda_(node: ast.Lambda, outer: Scope | None, modules: frozenset[str] = fro
     """A lambda converted; defaults are left to the caller."""
     rewriter = Rewriter(Scope(node, outer, modules), {}, {})
     rewriter.nested = 1
-    return ast.copy_location(ast.Lambda(_bare(node.args), rewriter.visit(node.body)), node)
-
-
-def _bare(a: ast.arguments) -> ast.arguments:
-    """Parameters without annotations and defaults."""
-
-    def strip(x: ast.arg) -> ast.arg:
-        return ast.copy_location(ast.arg(x.arg), x)
-
-    return ast.arguments(
-        posonlyargs=[strip(x) for x in a.posonlyargs],
-        args=[strip(x) for x in a.args],
-        vararg=a.vararg and strip(a.vararg),
-        kwonlyargs=[strip(x) for x in a.kwonlyargs],
-        kw_defaults=[None] * len(a.kwonlyargs),
-        kwarg=a.kwarg and strip(a.kwarg),
-        defaults=[],
-    )
-
-
-def _all_arguments(a: ast.arguments) -> list[ast.arg]:
-    found = [*a.posonlyargs, *a.args, a.vararg, *a.kwonlyargs, a.kwarg]
-    return [x for x in found if x is not None]
+    return ast.copy_location(ast.Lambda(bare(node.args), rewriter.visit(node.body)), node)
 
 
 class Rewriter(ast.NodeTransformer):
@@ -245,7 +223,7 @@ class Rewriter(ast.NodeTransformer):
         args = new.args
         if s.decorator_list:  # which may read them
             new.returns = s.returns
-            for mine, given in zip(_all_arguments(args), _all_arguments(s.args), strict=True):
+            for mine, given in zip(all_arguments(args), all_arguments(s.args), strict=True):
                 mine.annotation = given.annotation
         args.defaults = [self.value(d) for d in s.args.defaults]
         args.kw_defaults = [d and self.value(d) for d in s.args.kw_defaults]
