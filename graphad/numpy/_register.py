@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from operator import index
 from typing import Any
@@ -22,7 +22,7 @@ from graphad.errors import (
 from graphad.graph import Constant
 from graphad.numpy.layouts import UNKNOWN
 from graphad.ops.shape import common_dtype, stack
-from graphad.trace import FUNCTIONS, Tracer, kind_of
+from graphad.trace import FUNCTIONS, UFUNC_METHODS, Tracer, kind_of
 from graphad.tracebacks import is_accident
 from graphad.types import DType
 
@@ -33,13 +33,14 @@ NAMESPACE: dict[Any, Function] = {}
 
 
 def implements(
-    *functions: Any, method: str | None = None, beyond: tuple[str, ...] = (), laid: bool = False
+    *functions: Any, method: str | None = None, beyond: tuple[str, ...] = (), laid: bool | None = False
 ) -> Callable[[Function], Function]:
     """Make the decorated function the meaning of NumPy `functions` on traced values.
 
     It is called by NumPy's dispatch, and by the function that stands in its place in `graphad.numpy`, which leaves
     calls without traced operands to NumPy. `method` names the tracer method that it becomes as well, `beyond` the
-    keywords that NumPy's function lacks; `laid` says that the layouts of its results are those of NumPy's.
+    keywords that NumPy's function lacks; `laid` says that the layouts of its results are those of NumPy's, None that
+    they are known of no operands.
     """
 
     def register(handler: Function) -> Function:
@@ -115,11 +116,12 @@ def _described(x: Any) -> str:
     return repr(x) if isinstance(x, (int, float, str, type(None))) else type(x).__name__
 
 
-def located_errors(handler: Function, name: str | None = None, laid: bool = True) -> Function:
+def located_errors(handler: Function, name: str | None = None, laid: bool | None = True) -> Function:
     """The handler of the function of that name, whose errors name the user's place.
 
     Where code of graphad fails on arguments that it was not made for, that too becomes an error of graphad's own.
-    Without `laid` the layouts of its results are not those of NumPy's, where they are not row by row.
+    Without `laid` its results are new arrays, whose layouts are not those of NumPy's where they are not row by row;
+    with None they never are.
     """
 
     @wraps(handler)
@@ -135,7 +137,7 @@ def located_errors(handler: Function, name: str | None = None, laid: bool = True
                 casting = "unsafe" if title in _ACCUMULATE else "same_kind"
                 return into(out, handler(*args, **kwargs), title, True, casting)
             found = handler(*args, **kwargs)
-            return found if laid else unlaid(found)
+            return found if laid else unlaid(found, (*args, *kwargs.values()), laid is None)
         except GraphadError as error:
             locate(error, user_location())
             raise
@@ -151,14 +153,23 @@ def located_errors(handler: Function, name: str | None = None, laid: bool = True
     return located
 
 
-def unlaid(found: Any) -> Any:
-    """New arrays whose layout, where it is not row by row, may be another in NumPy."""
-    if type(found) is Tracer:
-        if found.layout is not None:
+def unlaid(found: Any, args: Sequence[Any] = (), never: bool = False) -> Any:
+    """New arrays whose layout, where it is not row by row, may be another in NumPy.
+
+    With `never` neither that is known, nor whether what is an argument, or a view, is a new array.
+    """
+    if isinstance(found, Tracer) and (found.shape or found.boxed):
+        if any([found is x for x in args]) or (never and type(found) is not Tracer):
+            layout, given = found.layout, found
+            found = Tracer(found.builder, found.value)
+            found.layout = layout
+            if never:
+                UFUNC_METHODS["doubt"](found, given)
+        if type(found) is Tracer and (found.layout is not None or (never and found.shape)):
             found.layout = UNKNOWN
     elif isinstance(found, (tuple, list)):
-        for x in found:
-            unlaid(x)
+        items = [unlaid(x, args, never) for x in found]
+        return type(found)(items) if type(found) in (tuple, list) else found
     return found
 
 

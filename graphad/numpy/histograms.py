@@ -113,7 +113,7 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
     return _edges(x, bins, range, weights, "histogram_bin_edges")
 
 
-@implements(np.histogram)
+@implements(np.histogram, laid=True)
 def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
     """NumPy's `histogram`; its derivative is that of the weights and edges. NaN counts in no bin."""
     x = _real(shapes.reshape(operand(a), (-1,)), "histogram")
@@ -133,7 +133,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     return count, edges
 
 
-@implements(np.histogramdd)
+@implements(np.histogramdd, laid=None)
 def histogramdd(
     sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Any, tuple[Any, ...]]:
@@ -177,7 +177,7 @@ def _columns(sample: Any) -> list[Any]:
     return [sample[:, i] for i in _range(sample.shape[1])]
 
 
-@implements(np.histogram2d)
+@implements(np.histogram2d, laid=None)
 def histogram2d(
     x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
 ) -> tuple[Any, Any, Any]:

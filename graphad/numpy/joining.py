@@ -165,5 +165,4 @@ def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 
 @implements(np.unstack)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
-    x = shapes.moveaxis(operand(x), axis, 0)
-    return tuple(x)
+    return tuple(np.moveaxis(operand(x), axis, 0))

@@ -45,7 +45,7 @@ def _mapped(function: Callable[..., Any], arrays: list[Any], ranks: list[int]) -
     return tuple(restored) if isinstance(found, tuple) else restored[0]
 
 
-@implements(np.apply_along_axis)
+@implements(np.apply_along_axis, laid=None)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
     """NumPy's `apply_along_axis`; the function is traced once, for all rows together."""
     arr = operand(arr)

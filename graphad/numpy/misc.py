@@ -235,7 +235,7 @@ def min_scalar_type(a: Any) -> Any:
     return np.dtype(x.dtype) if array is None else np.min_scalar_type(array)
 
 
-@implements(np.real_if_close)
+@implements(np.real_if_close, laid=True)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """NumPy's `real_if_close` where a complex array's values are known while tracing. Raises `TypeMismatchError`."""
     x = operand(a)

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.numpy._register import implements, operand, require
+from graphad.numpy.layouts import UNKNOWN, laid, layout_of
 from graphad.numpy.manipulation import reverse, slice_axis
 from graphad.numpy.mapping import apply_along_axis
 from graphad.ops import shape as shapes
@@ -26,6 +27,10 @@ MODES = ("constant", "empty", "linear_ramp", *BY_INDEX, *STATISTICS)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """NumPy's `pad` in all its modes; the mode empty pads with zeros, and a function as mode gets each row."""
     x = operand(array)
+    return laid(_padded(x, pad_width, mode, kwargs), layout_of(x) and UNKNOWN)
+
+
+def _padded(x: Any, pad_width: Any, mode: Any, kwargs: dict[str, Any]) -> Any:
     widths = _widths(pad_width, x.ndim)
     if callable(mode):
         return _by_function(x, widths, mode, kwargs)

@@ -41,7 +41,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
         if x.ndim != 1:
             raise ShapeError(f"ix_: needs vectors, not an array of {x.ndim} axes")
         x = nonzero(x)[0] if x.dtype.kind == "b" else x if x.size else cast(x, INT64)
-        found.append(shapes.reshape(x, (*(1,) * i, x.shape[0], *(1,) * (len(args) - 1 - i))))
+        found.append(np.reshape(x, (*(1,) * i, x.shape[0], *(1,) * (len(args) - 1 - i))))
     return tuple(found)
 
 
@@ -79,7 +79,7 @@ def _whole(x: Any, name: str) -> Any:
     return cast(x, INT64)
 
 
-@implements(np.unravel_index)
+@implements(np.unravel_index, laid=None)
 def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
     """NumPy's `unravel_index`; traced indices are not checked."""
     require("unravel_index", "order", order, "C", "F")

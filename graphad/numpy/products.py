@@ -156,7 +156,7 @@ def kron(a: Any, b: Any) -> Any:
     return shapes.reshape(left * right, tuple(i * j for i, j in zip(m, n, strict=True)))
 
 
-@implements(np.cross)
+@implements(np.cross, laid=None)
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
     """NumPy's `cross`: products of vectors of 3 components. Raises `ShapeError` for others."""
     a, b = operand(a), operand(b)

@@ -209,7 +209,7 @@ def percentile(
     return _quantile(a, _hundredth(q), axis, method, keepdims, weights, "percentile")
 
 
-@implements(np.nanquantile)
+@implements(np.nanquantile, laid=None)
 def nanquantile(
     a: Any,
     q: Any,
@@ -227,7 +227,7 @@ def nanquantile(
     return _quantile(a, q, axis, method, keepdims, weights, "nanquantile", skip=True)
 
 
-@implements(np.nanpercentile)
+@implements(np.nanpercentile, laid=None)
 def nanpercentile(
     a: Any,
     q: Any,
@@ -271,7 +271,7 @@ def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = Fa
     return shapes.reshape(middle, rest)
 
 
-@implements(np.nanmedian)
+@implements(np.nanmedian, laid=None)
 def nanmedian(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = np._NoValue
 ) -> Any:

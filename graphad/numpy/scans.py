@@ -8,6 +8,7 @@ import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy._register import axes_of, axis_of, dtype_of, implements, is_finite, operand, reject, require
+from graphad.numpy.layouts import asked
 from graphad.numpy.manipulation import reverse, slice_axis
 from graphad.numpy.reductions import accumulator
 from graphad.ops import shape as shapes
@@ -102,11 +103,12 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     return shapes.concatenate(flat, 0) if len(flat) > 1 else middle
 
 
-@implements(np.gradient)
+@implements(np.gradient, laid=True)
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """NumPy's `gradient`: second-order differences inside, of `edge_order` (1 or 2) at the ends."""
     require("gradient", "edge_order", edge_order, 1, 2)
     f = operand(f)
+    layout = asked(f, "K")
     f = f if f.dtype.kind in "fc" else cast(f, float)
     axes = axes_of(f, axis, "gradient") if axis is None or np.iterable(axis) else (axis_of(f, axis, "gradient"),)
     steps = list(varargs) * len(axes) if len(varargs) == 1 else list(varargs) or [1.0] * len(axes)
@@ -115,6 +117,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     real = np.empty(0, f.dtype).real.dtype
     steps = [np.asarray(h, real) if type(h) in PYTHON_SCALARS else operand(h) for h in steps]
     results = tuple(_gradient(f, h, i, edge_order) for h, i in zip(steps, axes, strict=True))
+    for x in results:
+        x.layout = layout
     return results[0] if len(results) == 1 else results
 
 

@@ -153,7 +153,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     return ops.take_along_axis(arr, index, axis)
 
 
-@implements(np.delete)
+@implements(np.delete, laid=None)
 def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
     arr = operand(arr)
     if axis is None:

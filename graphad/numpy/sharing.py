@@ -11,6 +11,7 @@ from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.numpy import manipulation, misc, padding, products, selecting  # noqa: F401  (wrapped below)
 from graphad.numpy._register import NAMESPACE, implements, operand, tracer_method
+from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import UNKNOWN, laid, outline_of
 from graphad.numpy.manipulation import in_memory, read_in
 from graphad.numpy.views import Back, View, assign, own, read_only, repeated, view
@@ -140,7 +141,7 @@ for _function in _SEEN:
 
 def _broadcast(handler: Callable[..., Any]) -> Callable[..., Any]:
     def broadcast_arrays(*args: Any, **kwargs: Any) -> Any:
-        given, found = [operand(x) for x in args], handler(*args, **kwargs)
+        given, found = [x if isinstance(x, Buffer) else operand(x) for x in args], handler(*args, **kwargs)
         if all([x.shape == y.shape for x, y in zip(given, found, strict=True)]):
             return tuple(given)
         return tuple([_spread(y, x) if isinstance(x, Tracer) else y for x, y in zip(given, found, strict=True)])

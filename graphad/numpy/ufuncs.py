@@ -293,5 +293,6 @@ def cast_operands(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, signature: An
     return tuple(cast(operand(x), t) for x, t in zip(inputs, found, strict=False))
 
 
-UFUNC_METHODS.update({f.__name__: located_errors(f) for f in (reduce, accumulate, reduceat, outer)})
+UFUNC_METHODS.update({f.__name__: located_errors(f) for f in (reduce, reduceat, outer)})
+UFUNC_METHODS["accumulate"] = located_errors(accumulate, laid=None)
 UFUNC_METHODS.update({"at": at, "cast_operands": cast_operands})

@@ -23,7 +23,7 @@ from graphad.numpy.updates import At
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape, transpose
-from graphad.trace import Tracer, lift, type_of
+from graphad.trace import UFUNC_METHODS, Tracer, lift, type_of
 
 Forth = Callable[[Any], Any]
 """What a view is of its origin: for tracers and for NumPy's arrays alike."""
@@ -260,6 +260,9 @@ def doubt(x: Tracer, y: Tracer) -> None:
     not known."""
     x.__dict__.setdefault("rivals", []).append(ref(y))
     y.__dict__.setdefault("rivals", []).append(ref(x))
+
+
+UFUNC_METHODS["doubt"] = lambda x, y: doubt(x, origin_of(y))
 
 
 def origin_of(x: Any) -> Any:

@@ -24,7 +24,8 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
     """A decorator and a `__getattr__` for the counterpart of one of SciPy's modules, which is loaded when first needed.
 
     A decorated function is the meaning of SciPy's function of that name for traced operands; for others it is SciPy's
-    own. `__getattr__` finds the functions that are decorated, and others in SciPy's module.
+    own. Its results are new arrays, of which it is not known how SciPy lays them out. `__getattr__` finds the functions
+    that are decorated, and others in SciPy's module.
     """
     names = TRACED.setdefault(module, {})
 
@@ -39,7 +40,7 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
         return getattr(found, "__wrapped__", found) if module == "scipy.special" else found
 
     def traced(handler: Callable[..., Any]) -> Callable[..., Any]:
-        located = located_errors(handler)
+        located = located_errors(handler, laid=None)
         name = handler.__name__
 
         @wraps(handler)

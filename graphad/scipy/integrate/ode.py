@@ -235,4 +235,4 @@ def odeint(
         inner, (t[0], t[-1]), np.atleast_1d(operand(y0)), "DOP853", t, args=tuple(args) if args else (),
         rtol=tight if rtol is None else rtol, atol=tight if atol is None else atol,
     )  # fmt: skip
-    return found.y.T
+    return found.y.T.copy()

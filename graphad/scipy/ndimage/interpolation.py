@@ -114,7 +114,7 @@ def spline_filter1d(input: Any, order: int = 3, axis: int = -1, output: Any = np
     x = operand(input)
     dtype = result_dtype("spline_filter1d", output, x)
     dtype = np.promote_types(dtype, np.complex64) if x.dtype.kind == "c" else dtype
-    return cast(_filtered(wide(x), order, axis_of(x, axis, "spline_filter1d"), mode), dtype)
+    return np.copy(cast(_filtered(wide(x), order, axis_of(x, axis, "spline_filter1d"), mode), dtype))
 
 
 @_traced
@@ -124,7 +124,7 @@ def spline_filter(input: Any, order: int = 3, output: Any = np.float64, mode: st
     x = operand(input)
     for axis in range(x.ndim):
         x = spline_filter1d(x, order, axis, output, mode)
-    return x
+    return np.copy(x)
 
 
 # -- values at coordinates ----------------------------------------------------------------------------------------
