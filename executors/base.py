@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
-from graphad.build import place
+from graphad.build import describe_location, place
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
-from graphad.graph import Graph
+from graphad.executors.fallback import Pieces
+from graphad.graph import Graph, Node
 from graphad.op import Op
+from graphad.passes.base import Pipeline
+from graphad.passes.decompose import decompose
 from graphad.types import TensorType
 
 Executable = Callable[..., tuple[Any, ...]]
@@ -27,7 +31,9 @@ class Executor(Protocol):
     """Passes that the executor wants run first."""
 
     def supports(self, op: Op) -> bool:
-        """Whether the executor runs the op itself; the others are decomposed, or run by NumPy."""
+        """Whether the executor runs the op itself. The others never come to `compile`: they are decomposed into ops
+        that it runs, or else run by NumPy between the pieces that it compiles. With a member `fallback = False` they
+        are refused. An op that holds graphs is only run where their ops are supported too."""
         ...
 
     def compile(self, graph: Graph) -> Executable:
@@ -80,11 +86,44 @@ def _check(executor: Any) -> Executor:
     return executor
 
 
-def compiled(executor: Executor, graph: Graph) -> Executable:
-    """What an executor makes of a graph. Raises `ExecutorError` naming an executor that fails, or makes no function.
+def wanted(executor: Executor, graph: Graph) -> Pipeline:
+    """The passes to run before an executor compiles a graph: those that lower what it does not support, and its own."""
+    if not isinstance(executor.pipeline, (str, Pipeline)):
+        raise ExecutorError(f"executor {executor.name}: its pipeline is {executor.pipeline!r}; write it as text")
 
-    The results of an executor that is not graphad's own are checked at every call.
+    @wraps(decompose)
+    def lowered(graph: Graph) -> Graph:
+        return decompose(graph, executor.supports)
+
+    missing = any([not executor.supports(node.op) for node in graph.walk()])
+    return Pipeline([lowered] if missing else []) + Pipeline(executor.pipeline)
+
+
+def compiled(executor: Executor, graph: Graph) -> Executable:
+    """What runs a graph: an executor, and NumPy for the nodes that it does not support.
+
+    Raises `ExecutorError` naming an executor that fails, makes no function, or takes no help by NumPy: then with the
+    op and the user's line. The results of an executor that is not graphad's own are checked at every call.
     """
+
+    def supported(node: Node) -> bool:
+        op = node.op
+        within = (inner.op for region in op.regions.values() for inner in region.walk()) if op._region_fields else ()
+        return executor.supports(op) and all(map(executor.supports, within))
+
+    missing = next((node for node in graph.nodes if not supported(node)), None)
+    if missing is None:
+        return _compiled(executor, graph)
+    if not getattr(executor, "fallback", True):
+        raise ExecutorError(
+            f"executor {executor.name} does not support {missing.op.name} of "
+            f"{', '.join([str(v.type) for v in missing.inputs])}{describe_location(missing.where)}, nor lets NumPy run "
+            "what it does not; choose another executor, or give the op a decompose method"
+        )
+    return Pieces(graph, supported, partial(_compiled, executor))
+
+
+def _compiled(executor: Executor, graph: Graph) -> Executable:
     own = type(executor).__module__.startswith("graphad.")
     try:
         executable = executor.compile(graph)

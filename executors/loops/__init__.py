@@ -1,8 +1,8 @@
 """The loop program that compilers share: lowering from graphs, and the schedule of each loop."""
 
-from graphad.executors.loops.lower import lower, supports
+from graphad.executors.loops.lower import lower
 from graphad.executors.loops.nest import schedule
 from graphad.executors.loops.program import Program
 from graphad.executors.loops.verify import verify
 
-__all__ = ["Program", "lower", "schedule", "supports", "verify"]
+__all__ = ["Program", "lower", "schedule", "verify"]

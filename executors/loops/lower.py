@@ -327,17 +327,6 @@ def _load_rules() -> None:
     )
 
 
-def supports(op: Op) -> bool:
-    """Whether a program can hold an op itself rather than call NumPy for it (for some types at least)."""
-    _load_rules()
-    from graphad.ops.elementwise import Cast, Elementwise
-
-    if isinstance(op, Elementwise):
-        return op.code is not None or isinstance(op, Cast)
-    combined = isinstance(op, Reduction) and bool(op.combines)
-    return combined or op.view or type(op) in RULES or isinstance(op, Fused)
-
-
 def _is_kernel(fused: Fused) -> bool:
     kernel = fused.kernel
     if not kernel.nodes:

@@ -23,7 +23,7 @@ from graphad.api.static import Static
 from graphad.build import check_graph, current_builder, describe_location, place, user_location
 from graphad.errors import ExecutorError, TracerError, TypeMismatchError
 from graphad.executors import Executor
-from graphad.executors.base import _default, compiled, refused
+from graphad.executors.base import _default, compiled, refused, wanted
 from graphad.graph import Graph
 from graphad.numpy.layouts import layout_of
 from graphad.passes import Pipeline, Stage
@@ -98,10 +98,9 @@ class Compiled:
         self._unrolled = unrolled
         self.executor = executor
         steps = pipeline if isinstance(pipeline, Pipeline) else Pipeline(pipeline)
-        if not isinstance(executor.pipeline, (str, Pipeline)):
-            raise ExecutorError(f"executor {executor.name}: its pipeline is {executor.pipeline!r}; write it as text")
         self.stages = [Stage("trace", graph, trace_seconds)]
-        self.stages += (steps + Pipeline(executor.pipeline)).stages(graph)
+        self.stages += steps.stages(graph)
+        self.stages += wanted(executor, self.stages[-1].graph).stages(self.stages[-1].graph)
         self.graph = self.stages[-1].graph
         start = time.perf_counter()
         self.executable = compiled(executor, self.graph)

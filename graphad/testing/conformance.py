@@ -12,7 +12,7 @@ import numpy as np
 from graphad import executors, passes
 from graphad.build import Builder, building
 from graphad.errors import GraphadError, MissingRuleError
-from graphad.executors import Executor
+from graphad.executors import Executor, base
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.op import Sample
@@ -148,9 +148,8 @@ def _side_by_side(cases: Sequence[Case]) -> Graph:
 
 
 def compiled(executor: Executor, graph: Graph) -> Callable[..., tuple[Any, ...]]:
-    """The graph after the executor's own pipeline, compiled."""
-    executable: Callable[..., tuple[Any, ...]] = executor.compile(passes.Pipeline(executor.pipeline)(graph))
-    return executable
+    """The graph after what the executor wants run first, compiled."""
+    return base.compiled(executor, base.wanted(executor, graph)(graph))
 
 
 def _run(executor: Executor, cases: list[Case], report: Report) -> None:
