@@ -109,6 +109,9 @@ class Op:
     reads_first: ClassVar[bool] = False
     """Whether the op has read its operands when the next begins, so that their memory may change then; others may be
     computed later, with what needs them."""
+    host_only: ClassVar[str] = ""
+    """Why `eval` computes with NumPy's own arrays, whatever array namespace it is given; empty for an op that does not.
+    Executors for other namespaces call such an op by `graphad.executors.fallback`."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `graphad.testing` that the op does not obey on purpose, each with the reason."""
     of_data: ClassVar[bool] = True
@@ -225,7 +228,9 @@ class Op:
         raise NotImplementedError
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        """The op's meaning, computed with the array namespace `xp`."""
+        """The op's meaning, computed with the array namespace `xp`: a module with the names of NumPy's (NumPy itself,
+        `jax.numpy`, CuPy) whose arrays `xs` are, of the types that `infer` was given; the results have those that it
+        gives. Elsewhere than in NumPy the arrays may be traced: nothing may ask for an element as Python's number."""
         raise NotImplementedError
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

@@ -23,6 +23,7 @@ class Bessel(FloatFunction):
     Its derivative is a combination of the neighbouring orders, which has no quotient by `x` and so holds at 0.
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     kind: str
     n: int
 
@@ -78,13 +79,19 @@ def _bessel_derivative(kind: str, n: int, out: Any, x: Any) -> Any:
 j0 = elementwise("j0", code="special_j0({0})", partials=[lambda out, x: _bessel_derivative("jv", 0, out, x)])
 j1 = elementwise("j1", code="special_j1({0})", partials=[lambda out, x: _bessel_derivative("jv", 1, out, x)])
 i0 = elementwise(
-    "i0", code="special_i0({0})", partials=[lambda out, x: _bessel_derivative("iv", 0, out, x)], singular=True
+    "i0", shared=True,
+    code="special_i0({0})", partials=[lambda out, x: _bessel_derivative("iv", 0, out, x)], singular=True,
 )
 i1 = elementwise(
-    "i1", code="special_i1({0})", partials=[lambda out, x: _bessel_derivative("iv", 1, out, x)], singular=True
+    "i1", shared=True,
+    code="special_i1({0})", partials=[lambda out, x: _bessel_derivative("iv", 1, out, x)], singular=True,
 )
-i0e = elementwise("i0e", code="special_i0e({0})", partials=[lambda out, x: _bessel_derivative("ive", 0, out, x)])
-i1e = elementwise("i1e", code="special_i1e({0})", partials=[lambda out, x: _bessel_derivative("ive", 1, out, x)])
+i0e = elementwise(
+    "i0e", shared=True, code="special_i0e({0})", partials=[lambda out, x: _bessel_derivative("ive", 0, out, x)]
+)
+i1e = elementwise(
+    "i1e", shared=True, code="special_i1e({0})", partials=[lambda out, x: _bessel_derivative("ive", 1, out, x)]
+)
 
 
 def _of_order(kind: str) -> Any:

@@ -75,6 +75,7 @@ class Check(Op):
     Checks keep their order, and stand where the program has them; derivatives pass them by.
     """
 
+    host_only = "Python raises what it finds"
     raises = (Exception,)
     effect = True
     exception: str

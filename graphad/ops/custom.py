@@ -176,6 +176,7 @@ def _sample_forward(args: Sequence[Any]) -> tuple[list[Any], Flat]:
 class CustomVjpTangent(Op):
     """The derivative of a `CustomVjp`: linear in its last operands, known only through its transpose."""
 
+    host_only = "it calls the user's function with NumPy's arrays"
     exempt = {"samples": "it stands only between a CustomVjp's linearisation and its transposition"}
     backward: Flat
     results: tuple[TensorType, ...]
@@ -206,6 +207,7 @@ class CustomVjpTangent(Op):
 class PureCallback(Op):
     """A Python function called at run time with arrays; it must have no side effects."""
 
+    host_only = "it calls the user's function with NumPy's arrays"
     exempt = dict.fromkeys(("jvp", "transpose", "second", "pickle", "text"), "it holds a Python function")
     function: Callable[..., Any]
     results: tuple[TensorType, ...]

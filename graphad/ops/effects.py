@@ -52,6 +52,7 @@ class DebugCallback(Op):
     Derivatives pass it by: it is called in the forward pass, with values. Under `vmap` it is called for each example.
     """
 
+    host_only = "it calls the user's function with NumPy's arrays"
     effect = True
     repeatable = False
     exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")

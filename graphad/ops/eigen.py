@@ -73,6 +73,15 @@ class _Hermitian(Failing, MatrixOp, abstract=True):
                 yield Sample(cls(lower), (a,))
 
 
+def _stored(xp: Any, a: Any, lower: bool) -> tuple[Any, ...]:
+    """The arguments for a function that is to read one triangle; outside of NumPy the other is made from it."""
+    if xp is np:
+        return a, "L" if lower else "U"
+    half = xp.tril(a, -1) if lower else xp.triu(a, 1)
+    diagonal = xp.where(xp.eye(a.shape[-1], dtype=bool), a.real.astype(a.dtype), 0)
+    return (half + xp.conj(xp.swapaxes(half, -1, -2)) + diagonal,)
+
+
 class Eigh(_Hermitian):
     """NumPy's `linalg.eigh`: eigenvalues in ascending order, real, and orthonormal eigenvectors in columns.
 
@@ -88,7 +97,7 @@ class Eigh(_Hermitian):
         return TensorType(real_dtype(a.dtype), a.shape[:-1]), a
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        return tuple(xp.linalg.eigh(xs[0], "L" if self.lower else "U"))
+        return tuple(xp.linalg.eigh(*_stored(xp, xs[0], self.lower)))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         w, v = out
@@ -105,7 +114,7 @@ class Eigvalsh(_Hermitian):
         return TensorType(real_dtype(a.dtype), a.shape[:-1])
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        return xp.linalg.eigvalsh(xs[0], "L" if self.lower else "U")
+        return xp.linalg.eigvalsh(*_stored(xp, xs[0], self.lower))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         _, v = Eigh(self.lower)(primals[0])

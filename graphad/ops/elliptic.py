@@ -67,6 +67,7 @@ def _carlson_part(q: int, powers: Array, x: Array, below: Array) -> Any:
 class CarlsonIntegral(RealFunction):
     """`carlson_integral` of its operands, as many as `twice` has entries."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     q: int
     twice: tuple[int, ...]
 
@@ -141,6 +142,7 @@ class IncompleteElliptic(RealFunction):
     one of Carlson's integrals it follows by `sin(t)**2 == sin(phi)**2 / (s + 1)` (DLMF 19.25.5).
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     k: int
     p: int
 

@@ -22,7 +22,7 @@ def _unless_nothing(x: Any, y: Any, slope: Any) -> Any:
 
 
 xlogy = elementwise(
-    "xlogy",
+    "xlogy", shared=True,
     code="where(({0} == 0) & ~isnan({1}), 0, {0} * log({1}))",
     partials=[lambda out, x, y: _unless_nothing(x, y, log(y)), lambda out, x, y: ratio(x, y)],
     multilinear=[0],
@@ -30,7 +30,7 @@ xlogy = elementwise(
     domain=((-2.0, 2.0), (0.3, 3.0)),
 )
 xlog1py = elementwise(
-    "xlog1py",
+    "xlog1py", shared=True,
     code="where(({0} == 0) & ~isnan({1}), 0, {0} * log1p({1}))",
     partials=[lambda out, x, y: _unless_nothing(x, 1 + y, log1p(y)), lambda out, x, y: ratio(x, 1 + y)],
     multilinear=[0],
@@ -38,17 +38,18 @@ xlog1py = elementwise(
     domain=((-2.0, 2.0), (-0.6, 3.0)),
 )
 entr = elementwise(
-    "entr", code="special_entr({0})", partials=[lambda out, x: -1 - log(x)], singular=True, domain=(0.2, 3.0)
+    "entr", shared=True,
+    code="special_entr({0})", partials=[lambda out, x: -1 - log(x)], singular=True, domain=(0.2, 3.0),
 )
 rel_entr = elementwise(
-    "rel_entr",
+    "rel_entr", shared=True,
     code="special_rel_entr({0}, {1})",
     partials=[lambda out, x, y: _unless_nothing(x, y, 1 + log(x / y)), lambda out, x, y: -ratio(x, y)],
     singular=True,
     domain=((0.2, 3.0), (0.3, 2.0)),
 )
 kl_div = elementwise(
-    "kl_div",
+    "kl_div", shared=True,
     code="special_kl_div({0}, {1})",
     partials=[lambda out, x, y: _unless_nothing(x, y, log(x / y)), lambda out, x, y: 1 - ratio(x, y)],
     singular=True,

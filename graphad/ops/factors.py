@@ -28,6 +28,8 @@ class Lu(MatrixOp):
     factorization", 2011); the derivative divides by the diagonal of `U`.
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
+
     def infer(self, *xs: TensorType) -> Types:
         (a,) = xs
         check_matrix(self, a)
@@ -79,6 +81,7 @@ class Lu(MatrixOp):
 class Permutation(Op):
     """The permutation of `rows` that LAPACK's pivots make: `a[permutation]` has its rows exchanged as they say."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     rows: int
 
     def infer(self, *xs: TensorType) -> Types:
@@ -114,6 +117,7 @@ class SolveBanded(Failing):
     `numpy.linalg.LinAlgError` for a singular matrix. The derivative solves with the same matrix.
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     lower: int
     upper: int
 

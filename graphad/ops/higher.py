@@ -56,10 +56,12 @@ def near_zero(x: Any, reach: float, coefficients: Sequence[float], far: Callable
 # -- exponential integrals and relatives ---------------------------------------------------------------------------
 
 expi = elementwise(
-    "expi", code="special_expi({0})", partials=[lambda out, x: exp(x) / x], singular=True, domain=(0.3, 3.0)
+    "expi", shared=True,
+    code="special_expi({0})", partials=[lambda out, x: exp(x) / x], singular=True, domain=(0.3, 3.0),
 )
 exp1 = elementwise(
-    "exp1", code="special_exp1({0})", partials=[lambda out, x: -exp(-x) / x], singular=True, domain=(0.3, 3.0)
+    "exp1", shared=True,
+    code="special_exp1({0})", partials=[lambda out, x: -exp(-x) / x], singular=True, domain=(0.3, 3.0),
 )
 _EXPREL = [(n + 1) / math.factorial(n + 2) for n in range(14)]
 exprel: Any = elementwise(
@@ -75,14 +77,14 @@ def _boxcox_slope(log_x: Any, lmbda: Any) -> Any:
 
 
 boxcox = elementwise(
-    "boxcox", code="special_boxcox({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
+    "boxcox", shared=True, code="special_boxcox({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
     partials=[
         lambda out, x, lmbda: float_power(x, lmbda - 1),
         lambda out, x, lmbda: _boxcox_slope(log(x), lmbda),
     ],
 )  # fmt: skip
 boxcox1p = elementwise(
-    "boxcox1p", code="special_boxcox1p({0}, {1})", singular=True, domain=((-0.6, 3.0), (-2.0, 2.0)),
+    "boxcox1p", shared=True, code="special_boxcox1p({0}, {1})", singular=True, domain=((-0.6, 3.0), (-2.0, 2.0)),
     partials=[
         lambda out, x, lmbda: float_power(1 + x, lmbda - 1),
         lambda out, x, lmbda: _boxcox_slope(log1p(x), lmbda),
@@ -91,7 +93,7 @@ boxcox1p = elementwise(
 cosm1 = elementwise("cosm1", code="special_cosm1({0})", partials=[lambda out, x: -sin(x)])
 _SPENCE = [-1 / (n + 1) for n in range(20)]
 spence = elementwise(
-    "spence", code="special_spence({0})", singular=True, domain=(0.3, 3.0),
+    "spence", shared=True, code="special_spence({0})", singular=True, domain=(0.3, 3.0),
     partials=[lambda out, z: near_zero(1 - z, 0.1, _SPENCE, lambda y: log(z) / y)],
 )  # fmt: skip
 zeta: Any = elementwise(
@@ -117,7 +119,8 @@ hyp0f1: Any = elementwise(
     ],
 )
 hyp1f1: Any = elementwise(
-    "hyp1f1", code="special_hyp1f1({0}, {1}, {2})", singular=True, domain=((0.5, 3.0), (0.5, 3.0), (-2.0, 2.0)),
+    "hyp1f1", shared=True,
+    code="special_hyp1f1({0}, {1}, {2})", singular=True, domain=((0.5, 3.0), (0.5, 3.0), (-2.0, 2.0)),
     partials=[
         parameter("hyp1f1", 0, lambda a, b, z: within(size(z), size(a))),
         parameter("hyp1f1", 1, lambda a, b, z: least(within(size(z), size(b)), from_poles(b))),
@@ -125,7 +128,7 @@ hyp1f1: Any = elementwise(
     ],
 )  # fmt: skip
 hyp2f1: Any = elementwise(
-    "hyp2f1", code="special_hyp2f1({0}, {1}, {2}, {3})", singular=True,
+    "hyp2f1", shared=True, code="special_hyp2f1({0}, {1}, {2}, {3})", singular=True,
     domain=((0.5, 2.0), (0.5, 2.0), (0.5, 3.0), (-0.7, 0.7)),
     partials=[
         parameter("hyp2f1", 0, lambda a, b, c, z: within(size(z), power(1 - z), size(a))),
@@ -235,6 +238,7 @@ _COMPONENTS: dict[str, list[Callable[[Any, Any], Any]]] = {
 class Component(FloatFunction):
     """One of the results of SciPy's `sici`, `shichi`, `fresnel` or `airy`, by `function` and `index`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     function: str
     index: int
     singular = True

@@ -323,6 +323,7 @@ class _Parametric(Elementwise, abstract=True):
 class GammaincPartial(_Parametric):
     """The `n`-th derivative of SciPy's `gammainc` in its parameter, `n` 1 or 2; operands `a, x`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
 
     def eval(self, xp: Any, *xs: Any) -> Any:
@@ -354,6 +355,7 @@ class GammaincPartial(_Parametric):
 class BetaincPartial(_Parametric):
     """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, together 1 or 2; operands `a, b, x`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     i: int
     j: int
 
@@ -393,6 +395,7 @@ class BetaincPartial(_Parametric):
 class StudentPartial(_Parametric):
     """The `n`-th derivative of SciPy's `stdtr` in its degrees of freedom, `n` 1 or 2; operands `df, t`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
 
     def eval(self, xp: Any, *xs: Any) -> Any:

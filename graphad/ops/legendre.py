@@ -28,6 +28,7 @@ from graphad.types import Array
 class LegendreDerivative(Ordered):
     """The `k`-th derivative of the Legendre polynomial of degree `n`, of Gegenbauer's (DLMF 18.9.19); of `n, z`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     k: int
     kinds = "fdFD"
 
@@ -56,6 +57,7 @@ class LegendreDerivative(Ordered):
 class SphLegendre(Ordered):
     """SciPy's `sph_legendre_p`, normalised for spherical harmonics, with operands `n, m, theta`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     orders = 2
 
     @property

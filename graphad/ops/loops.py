@@ -43,6 +43,7 @@ class Scan(Loop):
     is stacked has a dynamic first extent.
     """
 
+    host_only = "it writes what it stacks into NumPy's arrays"
     length: int | None
     carries: int
     reverse: bool = False
@@ -223,6 +224,7 @@ class While(Loop):
     beside them, stacked along a dynamic first axis. Both regions are given all consts.
     """
 
+    host_only = "Python asks its condition"
     cond: Graph
 
     @property

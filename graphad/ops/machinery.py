@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
@@ -215,7 +216,8 @@ class Ufunc(Elementwise, abstract=True):
     def eval(self, xp: Any, *xs: Any) -> Any:
         if xp is np:
             return self.ufunc(*xs)
-        return (getattr(xp, self.ufunc.__name__, None) or self.ufunc)(*xs)
+        found = (getattr(space, self.ufunc.__name__, None) for space in (xp, _special_of(xp)))
+        return next(filter(None, found), self.ufunc)(*xs)
 
     def __reduce__(self) -> Any:
         return _ufunc_op, (self.name,)
@@ -250,6 +252,12 @@ class Ufunc(Elementwise, abstract=True):
         return (x > (low + high) / 2) if dtype.kind == "b" else np.asarray(x, dtype)
 
 
+def _special_of(xp: Any) -> Any:
+    """What an array namespace has of `scipy.special`."""
+    found = {"jax.numpy": "jax.scipy.special", "cupy": "cupyx.scipy.special"}.get(xp.__name__)
+    return found and import_module(found)
+
+
 class _LazyUfunc:
     """Loads a SciPy ufunc when it is first used, since importing graphad must not import SciPy."""
 
@@ -277,6 +285,7 @@ def elementwise(
     multilinear: Sequence[int] = (),
     singular: bool = False,
     picks: bool = False,
+    shared: bool = False,
     domain: Domain | tuple[Domain, ...] = (-2.0, 2.0),
     base: type[Ufunc] = Ufunc,
     name: str | None = None,
@@ -285,8 +294,9 @@ def elementwise(
 
     A ufunc of `scipy.special` is given by its name, so that SciPy is loaded only when the op is used. `partials` has
     for each operand a function `(out, *xs)` giving the derivative, or 1, -1, or None where it is zero everywhere;
-    `singular`, `picks` and `multilinear` are those of `Elementwise`. `domain` gives the interval (or one for each
-    operand) that test operands are drawn from. The ufunc called on a traced value from then on records the op.
+    `singular`, `picks` and `multilinear` are those of `Elementwise`; `shared` says that JAX and CuPy have SciPy's
+    function too. `domain` gives the interval (or one for each operand) that test operands are drawn from. The ufunc
+    called on a traced value from then on records the op.
 
     `code` is the meaning for one element: a Python expression over the operands `{0}`, `{1}`, ..., all of the dtypes
     that the ufunc takes, and of the intrinsics below; the value is converted to the result's dtype (so that bool
@@ -315,11 +325,11 @@ def elementwise(
         "_multilinear": tuple(multilinear),
         "singular": singular,
         "picks": picks,
+        "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared else "",
         "domain": domain if isinstance(domain[0], tuple) else (domain,),
         "_resolved": {},
-        "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.",
-        "__module__": __name__,
-    }
+        "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.", "__module__": __name__,
+    }  # fmt: skip
     op = type(name, (base,), members, name=name)()
     OPS[name] = op
     UFUNCS.setdefault(ufunc, op)

@@ -43,6 +43,7 @@ class MatrixFunction(Failing, MatrixOp):
     A real matrix gives a real result; `numpy.linalg.LinAlgError` is raised where its square root or logarithm is not.
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
     function: str
 
@@ -75,6 +76,7 @@ class Frechet(Failing):
     Its transpose is the derivative at the transposed matrix (Higham, "Functions of Matrices", 2008, section 3.2).
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
     function: str
 
@@ -151,6 +153,7 @@ class Sylvester(Failing):
     where `a` and `-b` have an eigenvalue in common.
     """
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
 
     def guarded(self, live: Any, *xs: Any) -> Any:

@@ -40,7 +40,7 @@ cotdg = elementwise(
     "cotdg", code="special_cotdg({0})", partials=[lambda out, x: -_DEGREE * (1 + out * out)], singular=True,
     domain=(20.0, 80.0),
 )  # fmt: skip
-gammasgn = elementwise("gammasgn", code="special_gammasgn({0})", partials=[None])
+gammasgn = elementwise("gammasgn", shared=True, code="special_gammasgn({0})", partials=[None])
 powm1 = elementwise(
     "powm1", code="special_powm1({0}, {1})", singular=True, domain=((0.3, 3.0), (-2.0, 2.0)),
     partials=[lambda out, x, y: y * float_power(x, y - 1), lambda out, x, y: float_power(x, y) * log(x)],
@@ -49,7 +49,8 @@ powm1 = elementwise(
 # -- gamma, Lambert's and Wright's functions -----------------------------------------------------------------------
 
 loggamma = elementwise(
-    "loggamma", code="special_loggamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0),
+    "loggamma", shared=True,
+    code="special_loggamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0),
     base=RealSamples,
 )  # fmt: skip
 
@@ -57,6 +58,7 @@ loggamma = elementwise(
 class LambertW(Ordered):
     """SciPy's `lambertw` of a branch and a number, `k, z`, which is complex, with its tolerance."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     tol: float = 1e-8
     kinds = "FD"
 
@@ -124,7 +126,7 @@ class _OfInteger(Ufunc, abstract=True):
 
 
 expn: Any = elementwise(
-    "expn", code="special_expn({0}, {1})", partials=[None, _next_expn], singular=True, base=_OfInteger
+    "expn", shared=True, code="special_expn({0}, {1})", partials=[None, _next_expn], singular=True, base=_OfInteger
 )
 
 
@@ -186,6 +188,7 @@ def _gaussian(n: int, z: Array) -> Any:
 class FaddeevaDerivative(Elementwise):
     """The `n`-th derivative of SciPy's `wofz`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
     singular = True
 
@@ -211,13 +214,14 @@ class FaddeevaDerivative(Elementwise):
         yield Sample(cls(1), (z.astype("c8"),))
 
 
-wofz: Any = elementwise("wofz", partials=[lambda out, z: FaddeevaDerivative(1)(z)], singular=True)
+wofz: Any = elementwise("wofz", shared=True, partials=[lambda out, z: FaddeevaDerivative(1)(z)], singular=True)
 
 
 class Voigt(RealFunction):
     """SciPy's `voigt_profile`, the real part of Faddeeva's function, or with `part` 1 the imaginary one; with `n` its
     `n`-th derivative in `x`. It is harmonic in `x` and `gamma`, and obeys the equation of heat in `sigma**2 / 2`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int = 0
     part: int = 0
 
@@ -276,7 +280,7 @@ UFUNCS["modfresnelm"] = lambda x: _modified_fresnel(x, True)
 # -- distribution functions ----------------------------------------------------------------------------------------
 
 owens_t = elementwise(
-    "owens_t", code="special_owens_t({0}, {1})",
+    "owens_t", shared=True, code="special_owens_t({0}, {1})",
     partials=[
         lambda out, h, a: -0.5 / math.sqrt(2 * math.pi) * exp(-0.5 * h * h) * erf(math.sqrt(0.5) * a * h),
         lambda out, h, a: exp(-0.5 * h * h * (1 + a * a)) / (2 * math.pi * (1 + a * a)),
@@ -287,6 +291,7 @@ owens_t = elementwise(
 class KolmogorovDerivative(FloatFunction):
     """The `n`-th derivative, `n >= 1`, of SciPy's `kolmogorov`, by one of two series."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
 
     @property

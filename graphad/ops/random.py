@@ -29,6 +29,7 @@ class RandomBits(Op):
     `domain` keeps uses of one key apart: drawing (0), splitting (1), folding in (2).
     """
 
+    host_only = "it counts in the memory of NumPy's arrays"
     size: int
     domain: int = 0
 

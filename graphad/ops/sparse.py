@@ -74,6 +74,8 @@ class _Sparse(Op, abstract=True):
 class SparseMatmul(_Sparse):
     """`a @ x`, or `a.T @ x` if `transposed`, for a sparse `a` `[rows, columns]`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
+
     def eval(self, xp: Any, *xs: Any) -> Any:
         data, indices, indptr, x = (np.ascontiguousarray(v) for v in xs)
         return self.matrix(data, indices, indptr) @ x
@@ -114,6 +116,8 @@ class SparseSolve(_Sparse):
 
     The factors of the last matrices are kept. A singular matrix gives NaN with SciPy's `MatrixRankWarning`.
     """
+
+    host_only = "SciPy computes it, for NumPy's arrays"
 
     def infer(self, *xs: TensorType) -> Types:
         if self.rows != self.columns:

@@ -51,15 +51,15 @@ def _dawsn_slope(out: Any, x: Any) -> Any:
 
 # -- error functions and the normal distribution ------------------------------------------------------------------
 
-erf = elementwise("erf", code="erf({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(-square(x))])
-erfc = elementwise("erfc", code="erfc({0})", partials=[lambda out, x: -2 / _SQRT_PI * exp(-square(x))])
-erfcx = elementwise("erfcx", code="special_erfcx({0})", partials=[_erfcx_slope], singular=True)
+erf = elementwise("erf", shared=True, code="erf({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(-square(x))])
+erfc = elementwise("erfc", shared=True, code="erfc({0})", partials=[lambda out, x: -2 / _SQRT_PI * exp(-square(x))])
+erfcx = elementwise("erfcx", shared=True, code="special_erfcx({0})", partials=[_erfcx_slope], singular=True)
 erfi = elementwise(
     "erfi", code="special_erfi({0})", partials=[lambda out, x: 2 / _SQRT_PI * exp(square(x))], singular=True
 )
-dawsn = elementwise("dawsn", code="special_dawsn({0})", partials=[_dawsn_slope])
+dawsn = elementwise("dawsn", shared=True, code="special_dawsn({0})", partials=[_dawsn_slope])
 erfinv = elementwise(
-    "erfinv",
+    "erfinv", shared=True,
     code="special_erfinv({0})",
     partials=[lambda out, x: _SQRT_PI / 2 * exp(square(out))],
     singular=True,
@@ -73,18 +73,18 @@ erfcinv = elementwise(
     domain=(0.1, 1.9),
 )
 ndtr = elementwise(
-    "ndtr",
+    "ndtr", shared=True,
     code="0.5 * erfc({0} * -0.7071067811865476)",
     partials=[lambda out, x: _INV_SQRT_2PI * exp(-0.5 * square(x))],
 )
 # The density over the distribution function is the inverse Mills ratio; through erfcx it keeps its digits in the tail.
 log_ndtr = elementwise(
-    "log_ndtr",
+    "log_ndtr", shared=True,
     code="special_log_ndtr({0})",
     partials=[lambda out, x: math.sqrt(2 / math.pi) * reciprocal(erfcx(-math.sqrt(0.5) * x))],
 )
 ndtri = elementwise(
-    "ndtri",
+    "ndtri", shared=True,
     code="special_ndtri({0})",
     partials=[lambda out, x: 1 / _INV_SQRT_2PI * exp(0.5 * square(out))],
     singular=True,
@@ -101,9 +101,9 @@ ndtri_exp = elementwise(
 
 # -- the logistic function ----------------------------------------------------------------------------------------
 
-expit: Any = elementwise("expit", code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * expit(-x)])
+expit: Any = elementwise("expit", shared=True, code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * expit(-x)])
 logit = elementwise(
-    "logit",
+    "logit", shared=True,
     code="where(abs({0} - 0.5) < 0.2, log1p((2 * {0} - 1) / (1 - {0})), log({0} / (1 - {0})))",
     partials=[lambda out, x: reciprocal(x * (1 - x))],
     singular=True,
@@ -125,10 +125,10 @@ class RealSamples(Ufunc, abstract=True):
 
 
 gammaln = elementwise(
-    "gammaln", code="lgamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0)
+    "gammaln", shared=True, code="lgamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0)
 )
 gamma = elementwise(
-    "gamma", code="special_gamma({0})",
+    "gamma", shared=True, code="special_gamma({0})",
     partials=[lambda out, x: out * psi(x)],
     singular=True,
     domain=(0.3, 4.0),
@@ -184,21 +184,21 @@ def psi_step(a: Any, b: Any) -> Any:
 
 
 betaln = elementwise(
-    "betaln",
+    "betaln", shared=True,
     code="special_betaln({0}, {1})",
     partials=[lambda out, a, b: -psi_step(a, b), lambda out, a, b: -psi_step(b, a)],
     singular=True,
     domain=(0.4, 3.0),
 )
 beta = elementwise(
-    "beta",
+    "beta", shared=True,
     code="special_beta({0}, {1})",
     partials=[lambda out, a, b: -out * psi_step(a, b), lambda out, a, b: -out * psi_step(b, a)],
     singular=True,
     domain=(0.4, 3.0),
 )
 poch = elementwise(
-    "poch",
+    "poch", shared=True,
     code="special_poch({0}, {1})",
     partials=[lambda out, z, m: out * psi_step(z, m), lambda out, z, m: out * psi(z + m)],
     singular=True,
@@ -231,14 +231,14 @@ def _in_beta(i: int, j: int, a: Any, b: Any, x: Any) -> Any:
 _GAMMA = ((0.5, 4.0), (0.2, 5.0))
 _BETA = ((0.5, 4.0), (0.5, 4.0), (0.1, 0.9))
 gammainc = elementwise(
-    "gammainc",
+    "gammainc", shared=True,
     code="special_gammainc({0}, {1})",
     partials=[lambda out, a, x: _in_gamma(1, a, x), lambda out, a, x: gamma_density(a, x)],
     singular=True,
     domain=_GAMMA,
 )
 gammaincc = elementwise(
-    "gammaincc",
+    "gammaincc", shared=True,
     code="special_gammaincc({0}, {1})",
     partials=[lambda out, a, x: -_in_gamma(1, a, x), lambda out, a, x: -gamma_density(a, x)],
     singular=True,
@@ -264,7 +264,7 @@ gammainccinv = elementwise(
     domain=((0.5, 4.0), (0.1, 0.9)),
 )  # fmt: skip
 betainc = elementwise(
-    "betainc",
+    "betainc", shared=True,
     code="special_betainc({0}, {1}, {2})",
     partials=[
         lambda out, a, b, x: _in_beta(1, 0, a, b, x), lambda out, a, b, x: _in_beta(0, 1, a, b, x),
@@ -322,6 +322,7 @@ class FloatFunction(Elementwise, abstract=True):
 class Polygamma(FloatFunction):
     """The `n`-th derivative of the digamma function, `(-1)**(n+1) n! zeta(n+1, x)` for `n >= 1` (DLMF 5.15.1)."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
     singular = True
 
@@ -367,18 +368,18 @@ class Sinc(FloatFunction):
         return (lambda out, x: Sinc(self.n + 1)(x),)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        x = np.pi * np.asarray(xs[0], np.float64)
+        x = np.pi * xs[0].astype(np.float64)
         # With f = sin(t)/t, t f = sin t gives t f^(n) + n f^(n-1) = sin(t + n pi/2), which loses digits for small t.
-        nonzero = np.where(x == 0, 1.0, x)
-        direct = np.sin(nonzero) / nonzero
+        nonzero = xp.where(x == 0, 1.0, x)
+        direct = xp.sin(nonzero) / nonzero
         for k in range(1, self.n + 1):
-            direct = (np.sin(nonzero + k * np.pi / 2) - k * direct) / nonzero
-        series = np.zeros_like(x)
+            direct = (xp.sin(nonzero + k * np.pi / 2) - k * direct) / nonzero
+        series = xp.zeros_like(x)
         for m in reversed(range((self.n + 1) // 2, self.n // 2 + 16 + self.n)):
             power = 2 * m - self.n
-            series += (-1.0) ** m / (math.factorial(power) * (2 * m + 1)) * x**power
-        small = np.abs(x) < 1.0 + 0.5 * self.n
-        return (np.pi**self.n * np.where(small, series, direct)).astype(xs[0].dtype)
+            series = series + (-1.0) ** m / (math.factorial(power) * (2 * m + 1)) * x**power
+        small = xp.abs(x) < 1.0 + 0.5 * self.n
+        return (np.pi**self.n * xp.where(small, series, direct)).astype(xs[0].dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

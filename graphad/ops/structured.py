@@ -163,6 +163,7 @@ class Cond(Structured):
     are. All branches have inputs and outputs of the same types.
     """
 
+    host_only = "Python chooses the branch"
     exempt: ClassVar[dict[str, str]] = {}
     reads_first = True
     branches: tuple[Graph, ...]

@@ -121,6 +121,7 @@ UFUNCS["yn"] = lambda n, x: yv(truncated(n), x)
 class KelvinDerivative(FloatFunction):
     """The `n`-th derivative of SciPy's `ber`, `bei`, `ker` or `kei`, by those of `jv` and `kv` on the diagonals."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     function: str
     n: int
     singular = True
@@ -209,6 +210,7 @@ besselpoly: Any = elementwise(
 class SphericalBessel(Ordered):
     """The spherical Bessel function of a kind: `jn`, `yn`, `in` or `kn`; operands `n, z`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     kind: str
     kinds = "fdFD"
 
@@ -266,6 +268,7 @@ def with_results(name: str, results: Sequence[Slopes], domain: tuple[tuple[float
 class Result(RealFunction):
     """One of the results of a ufunc of SciPy, by `function` and `index`."""
 
+    host_only = "SciPy computes it, for NumPy's arrays"
     function: str
     index: int
 
