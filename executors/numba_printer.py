@@ -191,18 +191,21 @@ class Printer:
             ends.append(self.depth)
             if d == depth:
                 break
-            loop, turns = index[d], f"{nest.extents[d]}"
+            low, high = [self.use(x) for x in nest.bounds[d]] if d in nest.bounds else ("0", f"{nest.extents[d]}")
+            loop, turns = index[d], high
             if d in parted:
-                self.line(f"for b{d} in range(0, {nest.extents[d]}, {parted[d]}):")
+                self.line(f"for b{d} in range({low}, {high}, {parted[d]}):")
                 self.depth += 1
                 for r in blocked if long is not None and long[0] == d else ():
                     self.line(f"{names[r]}_block = {literal(r.initial)}")
                 # LLVM sees that the sum of both indices is not negative, which is what vectors need.
-                loop, turns = f"k{d}", f"min({parted[d]}, {nest.extents[d]} - b{d})"
+                loop, turns = f"k{d}", f"min({parted[d]}, {high} - b{d})"
+            elif d in nest.bounds:
+                loop, turns = f"k{d}", f"max({high} - {low}, 0)"
             self.line(f"for {loop} in range({turns}):")
             self.depth += 1
             if loop != index[d]:
-                self.line(f"{index[d]} = b{d} + {loop}")
+                self.line(f"{index[d]} = {f'b{d}' if d in parted else low} + {loop}")
         for store in nest.stores:
             place = self.element(store.view, nest, index, store.shift)
             value = self.use(store.value)

@@ -15,8 +15,10 @@ import graphad
 from graphad.errors import ExecutorError
 from graphad.executors.llvm import LLVMExecutor
 from graphad.executors.loops import lower
+from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.packing import REUSE
 from graphad.executors.loops.program import Load, Loop, Pack, Program, Rows, loops_of, roots, walk
+from graphad.executors.loops.statements import all_statements
 
 RNG = np.random.default_rng(0)
 
@@ -296,3 +298,91 @@ def test_the_last_elements_of_sums_into_an_array(n: int) -> None:
     close(graphad.jit(f, guard=True)(x, u, i), f(x, u, i))
     gradient = graphad.grad(lambda x: np.sum(x[i, :] * u))
     close(graphad.jit(gradient, guard=True)(u), gradient(u))
+
+
+# -- loops over part of an axis ---------------------------------------------------------------------------------
+
+
+def masked_loops(fun: Any, *args: Any) -> list[tuple[int, ...]]:
+    """The axes along which each loop of a program, those within repetitions too, runs over part of its positions."""
+    found = program(fun, *args, lanes=8)
+    every = [loop for s in all_statements(found.statements) for loop in loops_of(s)]
+    return [tuple(bounds(loop)) for loop in every if bounds(loop)]
+
+
+def rows(ptr: Any, cols: Any, vals: Any, x: Any) -> Any:
+    y = np.zeros(len(ptr) - 1)
+    for i in range(len(ptr) - 1):
+        y[i] = vals[ptr[i] : ptr[i + 1]] @ x[cols[ptr[i] : ptr[i + 1]]]
+    return y
+
+
+def eliminated(a: Any) -> Any:
+    a = a.copy()
+    for k in range(len(a) - 1):
+        a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k] / a[k, k], a[k, k + 1 :])
+    return a
+
+
+def substituted(a: Any, b: Any) -> Any:
+    x = np.zeros(len(b))
+    for i in range(len(b)):
+        x[i] = (b[i] - a[i, :i] @ x[:i]) / a[i, i]
+    return x
+
+
+PTR, A = np.arange(81) * 3, RNG.normal(size=(80, 80)) + 20 * np.eye(80)
+PARTS: dict[str, tuple[Any, tuple[Any, ...], list[tuple[int, ...]]]] = {
+    "rows of a sparse matrix": (rows, (PTR, np.arange(240) % 80, RNG.normal(size=240), RNG.normal(size=80)), [(0,)]),
+    "elimination": (eliminated, (A,), [(0, 1)]),
+    "substitution": (substituted, (A, RNG.normal(size=80)), [(0,)]),
+    "the middle": (lambda x, i, j: np.sum(x[i:j] ** 2), (RNG.normal(size=80), 3, 70), [(0,)]),
+    "the largest": (lambda x, i: np.max(np.sin(x[:i])), (RNG.normal(size=80), 30), [(0,)]),
+    "any and all": (lambda x, i: (np.any(x[i:] > 3), np.all(x[i:] > -9)), (RNG.normal(size=80), 30), [(0,)]),
+}
+
+
+@pytest.mark.parametrize("executor", ["llvm", "numba"])
+@pytest.mark.parametrize("name", PARTS)
+def test_loops_over_part_of_an_axis(name: str, executor: str) -> None:
+    fun, args, expected = PARTS[name]
+    assert masked_loops(fun, *args) == expected
+    close(graphad.jit(fun, executor=executor, **{"guard": True} if executor == "llvm" else {})(*args), fun(*args))
+
+
+def below(x: Any, n: int, other: Any) -> Any:
+    return np.where(np.arange(len(x)) < n, x, other)
+
+
+WHOLE = {
+    "a term that is no zero": lambda x, y, n: np.sum(below(x, n, 1.0)),
+    "a zero times what may be infinite": lambda x, y, n: np.sum(below(x, n, 0.0) * y),
+    "a zero that is no factor of one": lambda x, y, n: np.prod(below(x, n, 0.0)),
+    "a mask of one term of two": lambda x, y, n: np.sum(below(x, n, 0.0) + y),
+    "a new array": lambda x, y, n: below(x, n, 0.0) * 2,
+    "either of two masks": lambda x, y, n: np.sum(np.where((np.arange(len(x)) < n) | (np.arange(len(x)) > 40), x, 0.0)),
+    "an extent that moves": lambda x, y, n: np.sum(np.where(np.arange(len(x)) < x * 40, x, 0.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_loops_that_must_run_over_all_positions(name: str) -> None:
+    fun = WHOLE[name]
+    x, y = RNG.normal(size=80), RNG.normal(size=80)
+    y[70] = np.inf
+    assert masked_loops(fun, x, y, 30) == []
+    close(graphad.jit(fun)(x, y, 30), fun(x, y, 30))
+
+
+@pytest.mark.parametrize("n", [-(2**63), -5, 0, 1, 7, 8, 33, 80, 81, 2**63 - 1])
+def test_ends_of_loops(n: int) -> None:
+    def ends(x: Any, y: Any, n: Any) -> Any:
+        i = np.arange(len(x))
+        inside = (i + 3 <= n) & (n - 50 < i)
+        return np.sum(np.where(i < n, x, 0.0)), np.sum(np.where(i > n, x, 0.0) * np.where(i > n, y, 0.0)), np.max(
+            np.where(inside, x, -np.inf)
+        )
+
+    x, y = RNG.normal(size=80), RNG.normal(size=80)
+    with np.errstate(over="ignore"):
+        close(graphad.jit(ends)(x, y, n), ends(x, y, np.int64(n)))

@@ -58,7 +58,6 @@ class NestEmitter(Scope):
         self._open(0)
 
     def _open(self, d: int) -> None:
-        nest = self.nest
         if d == self.depth:
             body = Body(1, self.index[-1] if d else "0", values=self.values[d])
             self._body(body)
@@ -73,7 +72,7 @@ class NestEmitter(Scope):
         if d == self.depth - 1:
             self._innermost(d)
         else:
-            with self._carrying(d, 0, nest.extents[d], 1) as i:
+            with self._carrying(d, *self._ends(d), 1) as i:
                 self.index.append(i)
                 self.values[d + 1].clear()
                 self.places[d + 1].clear()
@@ -122,16 +121,28 @@ class NestEmitter(Scope):
 
     # -- the innermost loop ------------------------------------------------------------------------------------
 
+    def _ends(self, d: int) -> tuple[int | str, int | str]:
+        """The first position of a loop, and the one behind the last."""
+        if d not in self.nest.bounds:
+            return 0, self.nest.extents[d]
+        outside = Body(1, "", values=self.values[0])
+        low, high = [str(self.use(x, outside)) for x in self.nest.bounds[d]]
+        return low, high
+
     def _innermost(self, d: int) -> None:
         n = self.nest.extents[d]
         lanes, copies, masked = self._shape(n)
+        if d in self.nest.bounds:
+            self._between(d, n, lanes, copies)
+            return
         # What adds to memory lane by lane must know how many lanes there are.
         counted = any(store.add for store in self.nest.stores)
         step = lanes * copies
         done = 0
         if counted or not masked:
             if copies > 1:
-                done = self._unrolled(d, n - n % step, lanes, copies)
+                done = n - n % step
+                self._unrolled(d, 0, done, lanes, copies)
             # One loop for what is left over: with a mask if that is not whole registers.
             if (n - done) // lanes and (counted or copies == 1 or (n - done) % lanes == 0):
                 done += self._repeat(d, done, n - (n - done) % lanes, lanes)
@@ -143,18 +154,32 @@ class NestEmitter(Scope):
             self._iteration(d, Body(lanes, i))
         return end - start
 
-    def _unrolled(self, d: int, end: int, lanes: int, copies: int) -> int:
+    def _between(self, d: int, n: int, lanes: int, copies: int) -> None:
+        """The loop between ends that are known at run time, from the beginning of a register on."""
+        code, (low, high) = self.code, self._ends(d)
+        low = code(f"and i64 {low}, {-lanes}")
+        if copies > 1:
+            length = code.intrinsic("smax", "i64", 1, code(f"sub i64 {high}, {low}"), "0")
+            whole = code(f"add i64 {low}, {code(f'and i64 {length}, {-lanes * copies}')}")
+            self._unrolled(d, low, whole, lanes, copies)
+            low = whole
+        with self._carrying(d, low, high, lanes) as i:
+            mask = None
+            if n % lanes:
+                mask = code(f"icmp ult {vector('i64', lanes)} {self.positions(i, lanes)}, {splat('i64', n, lanes)}")
+            self._iteration(d, Body(lanes, i, mask))
+
+    def _unrolled(self, d: int, start: int | str, end: int | str, lanes: int, copies: int) -> None:
         # Each copy has accumulators of its own, so that additions need not wait for one another.
         whole = [r for r, part in self.sums if part == 0]
         self.sums.update({(r, u): self._initial(r, lanes) for u in range(1, copies) for r in whole})
         self.copies = copies
-        with self._carrying(d, 0, end, lanes * copies) as i:
+        with self._carrying(d, start, end, lanes * copies) as i:
             for self.copy in range(copies):
                 position = i if self.copy == 0 else self.code(f"add i64 {i}, {self.copy * lanes}")
                 self._iteration(d, Body(lanes, position))
         self.sums.update({(r, 0): self._merged(r) for r in whole})
         self.copy, self.copies = 0, 1
-        return end
 
     def _merged(self, reduction: Reduction) -> Any:
         """The accumulators of all copies of the body as one."""
@@ -188,6 +213,8 @@ class NestEmitter(Scope):
         sizes = [_width(x.dtype) for x in level if isinstance(x, (Load, Operation)) and x.dtype.kind != "b"]
         sizes += [_width(store.view.dtype) for store in self.nest.stores]
         sizes += [_width(r.value.dtype) for r in self.levels]
+        if self.depth - 1 in self.nest.bounds and any([store.add for store in self.nest.stores]):
+            return 1, 1, False
         lanes = max(1, self.emitter.target.vector_bytes // max(max(sizes, default=8), 2))
         while lanes > 1 and lanes >= 2 * n:
             lanes //= 2
@@ -277,37 +304,42 @@ class NestEmitter(Scope):
     # -- loops -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _carrying(self, d: int, start: int, end: int, step: int) -> Iterator[str]:
+    def _carrying(self, d: int, start: int | str, end: int | str, step: int) -> Iterator[str]:
         """The loop at depth `d`, which carries the sums: in blocks where it is the one that is cut, and in chunks
         where it is the one that asks for signals."""
+        empty = d in self.nest.bounds
         cut = self.cut[1] * step if self.cut is not None and self.cut[0] == d and self.blocked else 0
         if self.chunk is not None and self.chunk[0] == d:
             least = cut or step
             size = max(self.chunk[1] // least, 1) * least
-            with self.parted(start, end, size, list(self.sums)) as part:
+            with self.parted(start, end, size, list(self.sums), empty) as part:
                 with self._blocks(*part, step, cut) as i:
                     yield i
                 self.emitter.part.poll()
         else:
-            with self._blocks(start, end, step, cut) as i:
+            with self._blocks(start, end, step, cut, empty) as i:
                 yield i
 
     @contextmanager
-    def parted(self, start: int | str, end: int | str, size: int, carried: list[Any]) -> Iterator[tuple[Any, Any]]:
-        """A loop over parts of a range: the bounds of each."""
+    def parted(
+        self, start: int | str, end: int | str, size: int, carried: list[Any], empty: bool = False
+    ) -> Iterator[tuple[Any, Any]]:
+        """A loop over parts of a range, which may be `empty`: the bounds of each."""
         if isinstance(start, int) and isinstance(end, int) and end - start <= size:
             yield start, end
             return
-        with self.loop(start, end, size, carried) as first:
+        with self.loop(start, end, size, carried, empty) as first:
             yield first, self.code.intrinsic("umin", "i64", 1, self.code(f"add i64 {first}, {size}"), str(end))
 
     @contextmanager
-    def _blocks(self, start: int | str, end: int | str, step: int, size: int) -> Iterator[str]:
+    def _blocks(
+        self, start: int | str, end: int | str, step: int, size: int, empty: bool = False
+    ) -> Iterator[str]:
         if not size:
-            with self.loop(start, end, step, list(self.sums)) as i:
+            with self.loop(start, end, step, list(self.sums), empty) as i:
                 yield i
             return
-        with self.parted(start, end, size, list(self.sums)) as part:
+        with self.parted(start, end, size, list(self.sums), empty) as part:
             blocks = {(r, u): self._initial(r, self.lanes) for r in self.blocked for u in range(self.copies)}
             self.sums.update(blocks)
             carried = [key for key in self.sums if key[1] >= 0]
@@ -319,8 +351,11 @@ class NestEmitter(Scope):
                 self.sums[r, TOTAL], self.sums[r, LOST] = sums
 
     @contextmanager
-    def loop(self, start: int | str, end: int | str, step: int, carried: list[Any]) -> Iterator[str]:
-        """A loop from `start` to `end`; nothing but its body where it runs once. `sums` are carried round it."""
+    def loop(
+        self, start: int | str, end: int | str, step: int, carried: list[Any], empty: bool = False
+    ) -> Iterator[str]:
+        """A loop from `start` to `end`; nothing but its body where it runs once. `sums` are carried round it. It may
+        be `empty`, or else runs once at least."""
         code = self.code
         if isinstance(start, int) and isinstance(end, int) and end - start <= step:
             yield str(start)
@@ -337,6 +372,10 @@ class NestEmitter(Scope):
             pair = isinstance(entering[key], tuple)
             names[key] = tuple(f"%{code.name()}" for _ in range(2)) if pair else f"%{code.name()}"
             self.sums[key] = names[key]
+        if empty:
+            body = code.name()
+            code.do(f"br i1 {code(f'icmp slt i64 {index}, {end}')}, label %{body}, label %{after}")
+            code.begin(body)
         yield index
         latch = code.block
         phis.append(f"{index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]")
@@ -346,8 +385,12 @@ class NestEmitter(Scope):
             for name, old, new in zip(*parts, strict=True):
                 phis.append(f"{name} = phi {kind} [ {old}, %{before} ], [ {new}, %{latch} ]")
         code.do(f"{following} = add nuw nsw i64 {index}, {step}")
-        again = code(f"icmp ult i64 {following}, {end}")
-        code.do(f"br i1 {again}, label %{head}, label %{after}")
+        if empty:
+            code.do(f"br label %{head}")
+            self.sums.update({key: names[key] for key in carried})
+        else:
+            again = code(f"icmp ult i64 {following}, {end}")
+            code.do(f"br i1 {again}, label %{head}, label %{after}")
         code.begin(after)
 
 

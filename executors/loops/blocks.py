@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import is_rounded, schedule
 from graphad.executors.loops.program import (
     Buffer,
@@ -65,6 +66,8 @@ def _block(loop: Loop, rows: bool) -> tuple[int, int] | None:
     space = loop.space
     sums = [r for r in loop.reductions if is_rounded(r) and math.prod([space[a] for a in r.axes]) > FROM]
     if not any(r.target is not None for r in sums) or loop.values or any(s.add or s.shift for s in loop.stores):
+        return None
+    if bounds(loop):
         return None
     nest = schedule(loop, set(), rows)
     for r in sums:

@@ -215,6 +215,8 @@ def bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Sequ
     """Make a region's inputs stand for values outside of it; the scalars that it then reads."""
     needed: list[Scalar] = []
     for v, source in zip(inputs, operands, strict=True):
+        if source in low.counts:
+            inner.counts[v] = low.counts[source]
         if source in low.stacks:
             inner.stacks[v] = low.stacks[source]
             continue

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from graphad.graph import Graph, Node, Value
+from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.fused import Fused
 from graphad.ops.loops import Loop, Scan
+from graphad.ops.reduce import Reduction
+from graphad.ops.select import Select
 
 Updated = tuple[Graph, dict[int, list[Value]]]
 _Known = dict[tuple[Graph, int, int], Updated]
@@ -79,6 +82,10 @@ def _update(node: Node, v: Value, known: _Known) -> Value | None:
     """The result of a node that is an operand of it with some elements changed."""
     if node.op.updates:
         return node.outputs[0] if node.inputs[0] is v and v not in node.inputs[1:] else None
+    if isinstance(node.op, Select):
+        return node.outputs[0] if _partly(node, v) else None
+    if isinstance(node.op, Fused) and node.op.depth < 0 and node.inputs.count(v) == 1:
+        return _chosen(node.op.kernel, node, v)
     if not isinstance(node.op, Loop) or node.inputs.count(v) != 1:
         return None
     op = node.op
@@ -86,6 +93,33 @@ def _update(node: Node, v: Value, known: _Known) -> Value | None:
     if not 0 <= j < op.carried:
         return None
     return node.outputs[j] if j in updated(op.body, op.consts, op.carried, known)[1] else None
+
+
+def _partly(node: Node, v: Value) -> bool:
+    """Whether a node chooses between the elements of a value and others."""
+    _, *both = node.inputs
+    return isinstance(node.op, Select) and both.count(v) == node.inputs.count(v) == 1
+
+
+def _chosen(kernel: Graph, node: Node, v: Value) -> Value | None:
+    """The result of a kernel that is an operand of it with some elements changed, if each of these is read for nothing
+    but the elements at its own position, and before it changes."""
+    own = kernel.inputs[node.inputs.index(v)]
+    here = {own}
+    found: list[Value] = []
+    for inner in kernel.nodes:
+        if here.isdisjoint(inner.inputs):
+            continue
+        (out,) = inner.outputs
+        if own in inner.inputs and found:
+            return None
+        if isinstance(inner.op, (Elementwise, Cast)) and out.type.shape == own.type.shape:
+            here.add(out)
+        elif not isinstance(inner.op, Reduction):
+            return None
+        if out in kernel.outputs and _partly(inner, own):
+            found.append(out)
+    return node.outputs[kernel.outputs.index(found[0])] if len(found) == 1 else None
 
 
 def _leads(readers: dict[Value, list[Node]], v: Value, goal: Value, known: _Known) -> bool:

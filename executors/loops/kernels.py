@@ -121,6 +121,8 @@ class _Kernel:
         single = low.single(source)
         if single is not None:
             return single
+        if source in low.counts and not at.guards:
+            return convert(scalar_index(at.index[low.counts[source]]), v.type.dtype)
         view = low.view(source)
         offset = view.offset + sum(a[0] * s for a, s in zip(at.index, view.strides, strict=True))
         strides = [

@@ -11,6 +11,7 @@ from graphad.errors import IndexOutOfBoundsError
 from graphad.executors.loops.blocks import in_blocks
 from graphad.executors.loops.kernels import kernel_space, lower_kernel, single
 from graphad.executors.loops.layout import apart, lay_out
+from graphad.executors.loops.merge import merged
 from graphad.executors.loops.packing import packed
 from graphad.executors.loops.parallel import shared
 from graphad.executors.loops.positions import behind
@@ -34,6 +35,7 @@ from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import Const, Scalar
+from graphad.ops.shape import Iota, Reshape
 from graphad.passes.grouping import is_kernel_op, is_movement
 from graphad.passes.unroll import complete, fits
 from graphad.types import Shape
@@ -73,6 +75,8 @@ class Lowering:
         self.stacks: dict[Value, Stack] = {}
         self.made: list[Stack] = []
         self.numbers: set[Value] = set()
+        # Ranges from 0 on along an axis, whose elements kernels need not read.
+        self.counts: dict[Value, int] = {}
         # Values whose memory a loop may take: what each becomes there. Other loops that update it copy it.
         self.given_up: dict[Value, Value] = {}
         self._constant_views: dict[Constant, View] = {}
@@ -220,6 +224,9 @@ class Lowering:
         for node in self.graph.nodes:
             if node.outputs and node.outputs[0] in self.numbers:
                 continue
+            if isinstance(node.op, Iota) or (isinstance(node.op, Reshape) and node.inputs[0] in self.counts):
+                (out,) = node.outputs
+                self.counts[out] = next((axis for axis, n in enumerate(out.type.shape) if n != 1), 0)
             if isinstance(node.op, Fused) and not _is_kernel(node.op):
                 _lower_apart(self, node)
             else:
@@ -287,7 +294,7 @@ class Lowering:
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
         self.settle(self._results(), NUMBERS)
-        statements = rewritten(self.statements, lambda part: in_blocks(by_rows(packed(part))))
+        statements = rewritten(merged(self.statements), lambda part: in_blocks(by_rows(packed(part))))
         statements = shared(statements, self.threads)
         program = Program(
             self.graph.name, self.inputs, self.outputs, self.graph.input_types, self.graph.output_types,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
+from graphad.executors.loops.bounded import Ends, bounds
 from graphad.executors.loops.program import (
     Check,
     Index,
@@ -29,7 +30,7 @@ class Nest:
 
     `places` gives the loop of each axis. `levels[d]` are the scalars and checks that stand inside `d` loops. Stores and
     the updates of all reductions stand in the innermost loop; those of `in_memory` update their target, which must hold
-    their initial value first.
+    their initial value first. `bounds` are the ends of those loops that need not run over all positions.
     """
 
     extents: Shape
@@ -39,6 +40,7 @@ class Nest:
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
+    bounds: dict[int, Ends]
 
     def level(self, reduction: Reduction) -> int:
         """The depth outside of which all loops over the axes that a reduction keeps stand."""
@@ -53,7 +55,8 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     number counts as read, and its place may be another's."""
     if not rows and is_identity(loop, known):
         loop = Loop((), values=[] if loop.space else [loop.stores[0].value])
-    scalars = list(walk(roots(loop), known))
+    ends = bounds(loop)
+    scalars = list(walk([*roots(loop), *[x for pair in ends.values() for x in pair]], known))
     views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
     axes = [axis for axis in order(loop, views) if not rows or axis]
@@ -63,7 +66,8 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     extents = tuple(_extent(loop.space, group) for group in groups)
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
-    nest = Nest(extents, place, strides, [[] for _ in range(len(groups) + 1)], loop.stores, [], [])
+    within = {place[axis]: pair for axis, pair in ends.items() if axis in place and not (rows and place[axis] == 0)}
+    nest = Nest(extents, place, strides, [[] for _ in range(len(groups) + 1)], loop.stores, [], [], within)
 
     depth: dict[Scalar, int] = {}
     for x in scalars:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import candidates, order, views_of
 from graphad.executors.loops.program import (
     Buffer,
@@ -35,7 +36,7 @@ def packed(statements: list[Statement]) -> list[Statement]:
 
 def _pack(loop: Loop) -> list[Statement]:
     size = math.prod(loop.space)
-    if size < SIZE or loop.checks or any(store.add for store in loop.stores):
+    if size < SIZE or loop.checks or any(store.add for store in loop.stores) or bounds(loop):
         return [loop]
     loads = [x for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape and x.shift is x.mask is None]
     small = {x.view for x in loads if REUSE * _elements(x.view) <= size}

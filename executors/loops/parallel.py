@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 from graphad.executors.loops.blocks import Split
+from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.cost import Cost, cost, routine
 from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.nest import order, views_of
@@ -71,6 +72,8 @@ def _split(loop: Loop, threads: int, inside: bool) -> list[Statement]:
     useful = _useful(price, threads, inside)
     if useful == 1 or any(store.shift is not None or store.add for store in loop.stores):
         return [loop]
+    if bounds(loop):
+        return [loop]  # what it costs is known at run time
     axis = next((a for a in order(loop, views_of(loop)) if loop.space[a] >= _LEAST), None)
     if axis is None or any(store.view.strides[axis] == 0 for store in loop.stores):
         return [loop]

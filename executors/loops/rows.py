@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import order, views_of
 from graphad.executors.loops.program import Buffer, Load, Loop, Result, Rows, Statement, View, roots, walk
 
@@ -32,7 +33,7 @@ def _rowwise(loop: Loop) -> bool:
     """Whether a loop can run row by row: what it sums over rows, it sums in memory."""
     if len(loop.space) < 1 or loop.space[0] < 16 or any(s.add or s.shift is not None for s in loop.stores):
         return False
-    if any(r.target is None for r in loop.reductions) or order(loop, views_of(loop))[:1] != [0]:
+    if any(r.target is None for r in loop.reductions) or bounds(loop) or order(loop, views_of(loop))[:1] != [0]:
         return False
     # Sums over the rows that the schedule would hold in registers would have to be carried round all the loops.
     kept = [[n for a, n in enumerate(loop.space) if a not in r.axes] for r in loop.reductions if 0 in r.axes]

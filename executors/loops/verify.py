@@ -172,14 +172,17 @@ class _Verifier:
             if np.array_equal(self.owner, head):
                 self.owner = after if count is not None else ended
                 break
-        for a, b in repeat.swaps:
-            if count is not None and count % 2:
-                self.exchange(a.parents[0], b.parents[0])
+        if count is not None:
+            # It is known which of the two holds the last value.
+            for a, b in repeat.swaps:
+                self.pairs.remove(a.parents)
+                if count % 2:
+                    self.exchange(a.parents[0], b.parents[0])
         self.headers(headers)
         self.statements(repeat.after)
-        for a, _ in repeat.swaps:
-            self.pairs.remove(a.parents)
-            if count is None:
+        if count is None:
+            for a, _ in repeat.swaps:
+                self.pairs.remove(a.parents)
                 self.lose(a.parents)
 
     # -- what a loop does ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from graphad.types import INT64
 
 _ANY = (float("-inf"), float("inf"))
 _STEPS = 200
+_DEPTH = 12
 
 
 def note(x: Any, low: float, high: float) -> Any:
@@ -29,11 +30,13 @@ def difference(a: Any, b: Any) -> int | None:
     return first - second if one == other else None
 
 
-def linear(x: Any) -> tuple[dict[Value, int], int]:
-    """A traced integer as a sum of values with integer factors, and a number."""
+def linear(x: Any) -> tuple[dict[Any, int], int]:
+    """A traced integer as a sum of values with integer factors, and a number. Values that are computed in the same way
+    are the same."""
     if not isinstance(x, Tracer):
         return {}, int(x)
-    terms: dict[Value, int] = {}
+    terms: dict[Any, int] = {}
+    known: dict[Value, Any] = {}
     total = 0
     pending = [(x.builder, x.value, 1)]
     for _ in range(_STEPS):
@@ -46,12 +49,25 @@ def linear(x: Any) -> tuple[dict[Value, int], int]:
             continue
         parts = None if node is None else _parts(node)
         if parts is None:
-            terms[value] = terms.get(value, 0) + factor
+            same = _content(builder, value, known, _DEPTH)
+            terms[same] = terms.get(same, 0) + factor
         else:
             pending += [(builder, v, factor * f) for v, f in parts]
-    for _, value, factor in pending:
-        terms[value] = terms.get(value, 0) + factor
+    for builder, value, factor in pending:
+        same = _content(builder, value, known, _DEPTH)
+        terms[same] = terms.get(same, 0) + factor
     return {v: f for v, f in terms.items() if f}, total
+
+
+def _content(builder: Builder, value: Value, known: dict[Value, Any], depth: int) -> Any:
+    """What is the same for numbers that the same ops compute from the same values, and for no others."""
+    builder, value, node = _made(builder, value)
+    if value not in known:
+        known[value] = value
+        if node is not None and depth and not node.op.effect and not node.op._region_fields and not value.type.shape:
+            inputs = [_content(builder, v, known, depth - 1) for v in node.inputs]
+            known[value] = node.op, node.outputs.index(value), *inputs
+    return known[value]
 
 
 def _parts(node: Node) -> list[tuple[Value, int]] | None:

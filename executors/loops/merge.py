@@ -1,0 +1,192 @@
+"""Loops merged with those that read what they store, where the whole then runs over part of an axis only.
+
+A row of a matrix, the part of it that a mask chooses and its product with another such part are three loops, and only
+the last has nothing to do outside of the part: taken into one loop all of them cost what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from graphad.executors.loops.bounded import bounds, moves, same_place
+from graphad.executors.loops.program import (
+    Across,
+    Buffer,
+    Check,
+    Foreign,
+    HostCall,
+    Index,
+    Lane,
+    Load,
+    Loop,
+    Pack,
+    Reduction,
+    Repeat,
+    Statement,
+    Store,
+    View,
+    loops_of,
+    rebuilt,
+    roots,
+    roots_of,
+    walk,
+)
+from graphad.executors.loops.statements import all_statements, rewritten
+from graphad.ops.scalar import Scalar
+from graphad.types import Shape
+
+LIMIT = 256
+"""Scalars of a merged loop, at most."""
+SHORT = 8
+"""Scalars of a loop that is run again and again along axes that it does not have, at most."""
+BACK = 32
+"""Statements among which a loop is looked for."""
+
+
+def merged(statements: list[Statement]) -> list[Statement]:
+    """The statements, with loops taken into the masked ones that alone read what they store."""
+    readers: dict[Buffer, int] = {}
+    for statement in all_statements(statements):
+        for buffer in _read(statement):
+            readers[buffer] = readers.get(buffer, 0) + 1
+    return rewritten(statements, lambda part: _merged(part, readers))
+
+
+def _merged(statements: list[Statement], readers: dict[Buffer, int]) -> list[Statement]:
+    result: list[Statement] = []
+    left = list(statements)
+    while left:
+        last = left.pop()
+        if isinstance(last, Loop) and _may_rest(last):
+            last, left = _taken(last, left, readers)
+        result.append(last)
+    return result[::-1]
+
+
+def _may_rest(loop: Loop) -> bool:
+    """Whether a loop may have no effect at some positions."""
+    read = {x.view.buffer for x in walk(roots(loop)) if isinstance(x, Load)}
+    return bool(loop.space) and not loop.values and all([s.add or s.view.buffer in read for s in loop.stores])
+
+
+def _taken(loop: Loop, before: list[Statement], readers: dict[Buffer, int]) -> tuple[Loop, list[Statement]]:
+    """A loop with those that it takes in, and the statements that are left before it: as they are where the whole would
+    run over all positions."""
+    left, whole, group, i = list(before), loop, [loop], len(before)
+    while i > max(0, len(before) - BACK):
+        i -= 1
+        first = left[i]
+        if isinstance(first, Loop) and _passes(first, left[i + 1 :]):
+            both = _joined(first, whole, lambda b: readers.get(b) == sum([b in _read(each) for each in group]))
+            if both is not None:
+                whole = both
+                group.append(first)
+                del left[i]
+    return (whole, left) if len(group) > 1 and bounds(whole) else (loop, before)
+
+
+def _joined(first: Loop, second: Loop, alone: Callable[[Buffer], bool]) -> Loop | None:
+    """Two loops as one, if none reads what the other writes at another position, and the second reads something that
+    the first stores, all of which it must read `alone`."""
+    if first.space != second.space:
+        spread = _spread(first, second.space)
+        if spread is None:
+            return None
+        first = spread
+    if first.reductions or first.values:
+        return None
+    if second.checks and any([c.condition in moves(first) for c in first.checks]):
+        return None  # the first failure would be another one
+    places = {store.view.buffer: store for store in first.stores}
+    if len(places) < len(first.stores) or any([s.add or s.shift is not None for s in first.stores]):
+        return None
+    if not any([b in _read(second) for b in places]) or any([b.kind != "temporary" or not alone(b) for b in places]):
+        return None
+    for x in walk(roots(second)):
+        if isinstance(x, (Lane, Pack, Across)):
+            return None
+        if isinstance(x, Load) and x.view.buffer in places and not _here(x, places[x.view.buffer]):
+            return None
+    written = _bases(_written(second))
+    if written & _bases(_read(first)) or written & _bases(places):
+        return None
+
+    def change(x: Load | Index) -> Scalar:
+        return places[x.view.buffer].value if isinstance(x, Load) and x.view.buffer in places else x
+
+    new = rebuilt(second, change)
+    both = Loop(
+        second.space,
+        [Store(s.view, new[s.value], s.shift and new[s.shift], s.add) for s in second.stores],
+        [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in second.reductions],
+        [*first.checks, *[Check(new[c.condition], c.error) for c in second.checks]],
+        second.note,
+    )
+    return both if sum(1 for _ in walk(roots(both))) <= LIMIT else None
+
+
+def _spread(loop: Loop, space: Shape) -> Loop | None:
+    """A short loop, over a space that its own broadcasts into; None for others."""
+    lead = len(space) - len(loop.space)
+    scalars = list(walk(roots(loop)))
+    fits = lead >= 0 and all([n in (1, m) for n, m in zip(loop.space, space[lead:], strict=True)])
+    if not fits or len(scalars) > SHORT or loop.reductions or loop.checks or loop.values:
+        return None
+    if any([s.shift is not None or s.add for s in loop.stores]):
+        return None
+    if any([isinstance(x, Index) and loop.space[x.axis] != space[lead + x.axis] for x in scalars]):
+        return None
+
+    def change(x: Load | Index) -> Scalar:
+        if isinstance(x, Index):
+            return Index(x.dtype, x.axis + lead)
+        return Load(x.dtype, x.view.broadcast(space), x.shift, x.mask) if x.view.shape else x
+
+    new = rebuilt(loop, change)
+    return Loop(space, [Store(s.view.broadcast(space), new[s.value], s.shift, s.add) for s in loop.stores])
+
+
+def _here(x: Load, store: Store) -> bool:
+    """Whether a load reads what a store has written at the same position."""
+    return x.shift is None and x.lanes == store.value.lanes == 1 and same_place(x.view, store.view)
+
+
+def _passes(loop: Loop, statements: Iterable[Statement]) -> bool:
+    """Whether a loop may run after statements instead of before them."""
+    own, read = _bases(_written(loop)), _bases(_read(loop))
+    for statement in all_statements(statements):
+        if own & _bases(_read(statement)) or (own | read) & _bases(_written(statement)):
+            return False
+        if loop.checks and (not isinstance(statement, Loop) or statement.checks):
+            return False
+    return True
+
+
+def _bases(buffers: Iterable[Buffer]) -> set[Buffer]:
+    return {root for buffer in buffers for root in roots_of(buffer)}
+
+
+def _read(statement: Statement) -> set[Buffer]:
+    """The buffers that a statement reads itself; what it changes counts."""
+    if isinstance(statement, HostCall):
+        return {view.buffer for view in statement.operands}
+    if isinstance(statement, Foreign):
+        return {view.buffer for view in statement.views}
+    if isinstance(statement, Repeat):
+        sources = [e.source.buffer if isinstance(e.source, View) else e.source.header for e in statement.entries]
+        return {*sources, *[b for pair in statement.swaps for x in pair for b in x.parents]}
+    found = {x.view.buffer for loop in loops_of(statement) for x in walk(roots(loop)) if isinstance(x, Load)}
+    return found | {s.view.buffer for loop in loops_of(statement) for s in loop.stores if s.add}
+
+
+def _written(statement: Statement) -> set[Buffer]:
+    """The buffers that a statement writes itself, or lets others write."""
+    if isinstance(statement, HostCall):
+        return {view.buffer for view in statement.results}
+    if isinstance(statement, Foreign):
+        return {view.buffer for view in statement.writes}
+    if isinstance(statement, Repeat):
+        pushed = [stack.header for stack in statement.pushed]
+        return {*pushed, *[b for pair in statement.swaps for x in pair for b in x.parents]}
+    found = {s.view.buffer for loop in loops_of(statement) for s in loop.stores}
+    return found | {r.target.buffer for loop in loops_of(statement) for r in loop.reductions if r.target is not None}
