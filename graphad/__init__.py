@@ -20,6 +20,7 @@ from graphad.api.loops import associative_scan, fori_loop, map, scan, while_loop
 from graphad.api.sinks import sinks
 from graphad.api.vectorize import vmap
 from graphad.errors import (
+    AxisError,
     ControlFlowError,
     ExecutorError,
     GraphadError,
@@ -78,7 +79,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "Compiled", "ControlFlowError", "ExecutorError", "Graph", "GraphadError", "IndexOutOfBoundsError",
+    "AxisError", "Compiled", "ControlFlowError", "ExecutorError", "Graph", "GraphadError", "IndexOutOfBoundsError",
     "KinkError", "MissingExtraError", "MissingRuleError", "Node", "NonFiniteError", "Op", "ParseError", "Pipeline",
     "PipelineError",
     "ShapeDtype", "ShapeError", "Stage", "TensorType", "TraceWarning", "TracerError", "TypeMismatchError", "Value",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 class GraphadError(Exception):
     """Base class of all errors that graphad raises on purpose."""
@@ -15,6 +17,12 @@ class TypeMismatchError(GraphadError, TypeError):
 
 class ShapeError(GraphadError, ValueError):
     """Shapes that do not fit together, or an axis out of range."""
+
+
+class AxisError(ShapeError, np.exceptions.AxisError):
+    """An axis that an array does not have."""
+
+    __str__ = Exception.__str__
 
 
 class IndexOutOfBoundsError(GraphadError, IndexError):

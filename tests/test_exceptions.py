@@ -223,3 +223,27 @@ def test_a_handler_of_what_makes_no_integer_is_refused_under_jit():
     assert f(np.nan) != f(np.nan)
     with pytest.raises(graphad.ControlFlowError, match="ValueError is raised for some values"):
         graphad.jit(f)(2.5)
+
+
+def test_an_axis_that_there_is_not():
+    def f(x):
+        try:
+            return np.sum(np.ones(3) * x, axis=2)
+        except np.exceptions.AxisError:
+            return 3.0 * x
+
+    with pytest.raises(graphad.ShapeError, match="out of bounds"):
+        graphad.grad(lambda x: np.sum(x, axis=1))(np.ones(2))
+    assert f(2.0) == graphad.jit(f)(2.0) == 6.0
+    assert graphad.grad(f)(2.0) == 3.0
+
+
+def test_settings_that_are_refused_are_put_back():
+    def f(x):
+        np.seterr(divide="raise")
+        return 1 / x
+
+    before = np.geterr()
+    with pytest.raises(ControlFlowError, match="floating-point errors"):
+        graphad.jit(f)(2.0)
+    assert np.geterr() == before

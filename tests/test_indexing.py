@@ -311,3 +311,46 @@ def test_initial_values_of_what_a_mask_or_a_slice_chooses(reduce):
     x = np.linspace(0.5, 3.0, 6)
     for f in (masked, sliced):
         assert graphad.jit(f)(x, 4) == f(x, 4)
+
+
+CHOSEN = [
+    lambda y: np.sum(y @ (2 * y)), lambda y: y.dot(y), lambda y: np.inner(y, y), np.linalg.norm,
+    lambda y: np.linalg.norm(y, 1), np.ptp, lambda y: np.sum(y) * np.argmax(y), lambda y: np.sum(y) * np.argmin(-y),
+    lambda y: np.max(y) * np.min(y),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("of", CHOSEN)
+def test_products_and_places_of_what_a_mask_chooses(of, executor):
+    def function(x):
+        return of(x[x > 1])
+
+    x = np.array([1.5, 0.5, 2.5, 0.7])
+    assert graphad.jit(function, executor=executor)(x) == pytest.approx(function(x))
+    graphad.check_grads(graphad.jit(function, executor=executor), (x,), order=1)
+    rows = np.stack([x, x + 1.0])
+    assert graphad.vmap(graphad.jit(function, executor=executor))(rows) == pytest.approx([function(r) for r in rows])
+
+
+@pytest.mark.parametrize("reduce", [np.max, np.min, np.argmax, np.argmin, np.maximum.reduce])
+def test_nothing_has_no_extreme(reduce, executor):
+    def f(x):
+        return x[0] * reduce(x[x > 1])
+
+    gradient = graphad.grad(f)
+    for call in (f, graphad.jit(f, executor=executor), gradient, graphad.jit(gradient, executor=executor)):
+        assert np.all(np.isfinite(call(np.arange(4.0))))
+        with pytest.raises(ValueError, match=r"zero-size array|empty sequence"):
+            call(np.zeros(4))
+    with pytest.raises(ValueError, match=r"zero-size array|empty sequence"):
+        graphad.jit(graphad.vmap(f), executor=executor)(np.stack([np.arange(4.0), np.zeros(4)]))
+
+    def handled(x):
+        try:
+            return f(x)
+        except ValueError:
+            return np.sum(x)
+
+    assert np.all(graphad.grad(handled)(np.zeros(4)) == 1.0)
+    with pytest.raises(graphad.ControlFlowError, match="ValueError"):
+        graphad.jit(handled, executor=executor)(np.arange(4.0))

@@ -163,10 +163,12 @@ def slope(program: Callable[..., Any], args: Any, capsys: Any) -> float | None:
     a, *rest = args
     ends = []
     for h in (1e-6, 3e-6):
-        pair = [run(program, (a + s * h, *rest), capsys)[0] for s in (1, -1)]
-        if any(isinstance(x, tuple) or not math.isfinite(x) for x in pair):
+        up, here, down = [run(program, (a + s * h, *rest), capsys)[0] for s in (1, 0, -1)]
+        if any(isinstance(x, tuple) or not math.isfinite(x) for x in (up, here, down)):
             return None
-        ends.append((pair[0] - pair[1]) / (2 * h))
+        ends.append((up - down) / (2 * h))
+        if abs(up - 2 * here + down) > 2e-4 * h * max(1.0, abs(ends[-1])):
+            return None
     return ends[0] if abs(ends[0] - ends[1]) <= 1e-5 * max(1.0, abs(ends[0])) else None
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from graphad.arrays import array_of
 from graphad.build import current_builder, describe_location, locate, place, user_location
 from graphad.errors import (
+    AxisError,
     GraphadError,
     IndexOutOfBoundsError,
     MissingRuleError,
@@ -294,13 +295,13 @@ def check_device(name: str, device: Any) -> None:
 
 
 def axis_of(x: Any, axis: Any, name: str) -> int:
-    """One axis counted from the start. Raises `ShapeError` naming function, axis and type."""
+    """One axis counted from the start. Raises `AxisError` naming function, axis and type."""
     try:
         i = index(axis)
     except TypeError:
         raise TypeMismatchError(f"{name}: axis must be an integer, not {axis!r}") from None
     if not -x.ndim <= i < x.ndim:
-        raise ShapeError(f"{name}: axis {i} is out of bounds for {_type(x)}, which has {x.ndim} axes")
+        raise AxisError(f"{name}: axis {i} is out of bounds for {_type(x)}, which has {x.ndim} axes")
     return int(i) % int(x.ndim)
 
 

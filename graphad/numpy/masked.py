@@ -11,6 +11,7 @@ from graphad.arrays import Unsized
 from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
 from graphad.numpy._register import operand
+from graphad.numpy.slices import check
 from graphad.trace import Tracer
 
 ELEMENTWISE = {
@@ -30,6 +31,10 @@ REDUCED = {
 """The reductions that ufuncs make."""
 
 
+PRODUCTS = frozenset({"matmul", "dot", "vdot", "inner", "vecdot"})
+"""The inner products of two rows."""
+
+
 def reduction(function: Any) -> str:
     """The name of a function among `REDUCTIONS`, if it is one."""
     name: str = function.__name__
@@ -40,7 +45,7 @@ def options(x: Unsized, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
     """What is given to a reduction beside the elements. Raises `TracerError` for what it does not take."""
     none = {"where": True, "keepdims": False}
     given = {k: v for k, v in kwargs.items() if v is not None and v is not np._NoValue and v is not none.get(k)}
-    others = given.keys() - {"ddof", "correction", "initial"}
+    others = given.keys() - {"ddof", "correction", "dtype", "initial"}
     if others:
         raise x.refusal(f"{name} with {', '.join(sorted(others))}")
     return given
@@ -84,6 +89,8 @@ class Masked(Unsized):
             raise self.refusal(f"{ufunc.__name__} into another array")
         if method != "__call__" or kwargs:
             raise self.refusal(f"{ufunc.__name__}.{method}")
+        if ufunc.signature is not None:
+            return self.product(ufunc.__name__, inputs)
         found = self.each(ufunc, inputs)
         if out is None:
             return found
@@ -126,6 +133,14 @@ class Masked(Unsized):
             return args[0].reduce(name, *args[1:], **kwargs)
         if name in ("size", "count_nonzero"):
             return self.size if name == "size" else np.sum(np.where(self.mask, self.whole != 0, False))
+        if name in PRODUCTS:
+            return self.product(name, args, **kwargs)
+        if name == "norm":
+            return self.norm(*args[1:], **kwargs)
+        if name in ("argmax", "argmin") and len(args) == 1 and not kwargs:
+            return self.place_of(name)
+        if name == "ptp" and len(args) == 1 and not kwargs:
+            return self.reduce("max") - self.reduce("min")
         if func is np.result_type:
             return np.result_type(*[x.dtype if isinstance(x, Masked) else x for x in args])
         if func in ELEMENTWISE:
@@ -137,9 +152,41 @@ class Masked(Unsized):
         if axis not in (None, 0, -1):
             raise self.refusal(f"{name} with axis={axis}")
         given = options(self, name, kwargs)
-        if name in ("max", "min"):
-            given.setdefault("initial", extreme(self.dtype, name))
+        if name in ("max", "min") and "initial" not in given:
+            self._not_empty(f"zero-size array to reduction operation {name}imum which has no identity")
+            given["initial"] = self._least(name)
         return REDUCTIONS[name](self.whole, where=np.broadcast_to(self.mask, self.whole.shape), **given)
+
+    def _least(self, name: str) -> Any:
+        if self.dtype.kind == "c":
+            raise self.refusal(f"{name} of complex numbers")
+        return extreme(self.dtype, name)
+
+    def _not_empty(self, message: str) -> None:
+        check(np.any(self.mask), ValueError, message + self.place)
+
+    def product(self, name: str, factors: Any, **kwargs: Any) -> Any:
+        """The inner product of what one mask chooses from two arrays."""
+        if name not in PRODUCTS or kwargs or len(factors) != 2 or not all([isinstance(x, Masked) for x in factors]):
+            raise self.refusal(name)
+        x, y = factors
+        found = (np.conj(x) if name in ("vdot", "vecdot") else x) * y
+        return found.reduce("sum", dtype=found.dtype)
+
+    def dot(self, other: Any) -> Any:
+        return self.product("dot", (self, other))
+
+    def norm(self, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+        if ord not in (None, 1, 2) or axis not in (None, 0, -1) or keepdims:
+            raise self.refusal(f"norm with ord={ord}, axis={axis}, keepdims={keepdims}")
+        return np.linalg.norm(np.ravel(np.where(self.mask, self.whole, 0)), ord)
+
+    def place_of(self, name: str) -> Any:
+        """Where the largest or the smallest of the chosen elements stands among these."""
+        self._not_empty(f"attempt to get {name} of an empty sequence")
+        mask = np.ravel(np.broadcast_to(self.mask, self.whole.shape))
+        whole = np.where(mask, np.ravel(self.whole), self._least(name[3:]))
+        return np.maximum(np.cumsum(mask)[getattr(np, name)(whole)] - 1, 0)
 
     def refusal(self, what: str) -> TracerError:
         """The error for what needs the number of elements."""

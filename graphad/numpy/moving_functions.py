@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.build import place
-from graphad.errors import ShapeError
+from graphad.errors import AxisError, ShapeError
 from graphad.numpy._register import operand, recorded
 from graphad.numpy.bounds import linear, span
 from graphad.numpy.masked import ELEMENTWISE, REDUCED, REDUCTIONS, extreme, options, reduction
@@ -68,7 +68,7 @@ def _axes(x: Moving, axis: Any) -> list[int]:
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for i in given:
         if not -x.ndim <= i < x.ndim:
-            raise ShapeError(f"axis {i} is out of bounds for a slice of {x.ndim} axes{place()}")
+            raise AxisError(f"axis {i} is out of bounds for a slice of {x.ndim} axes{place()}")
     return [i % x.ndim for i in given]
 
 

@@ -17,6 +17,7 @@ from graphad.numpy.views import own
 from graphad.ops.checks import Check, name_of
 from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.elementwise import cast
+from graphad.refusals import refuse_handled
 from graphad.trace import Tracer, apply
 from graphad.types import INT64
 
@@ -224,6 +225,8 @@ def _limited(b: Any, n: Any, least: int, most: Any) -> Any:
 def check(holds: Any, kind: type[Exception], message: str) -> None:
     """Raise at run time where a traced truth value does not hold."""
     if isinstance(holds, Tracer):
+        if holds.builder.staged:
+            refuse_handled(kind)
         apply(Check(name_of(kind), (message.replace("{", "{{").replace("}", "}}"),)), [holds])
     elif not holds:
         raise kind(message)

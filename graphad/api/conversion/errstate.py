@@ -26,7 +26,11 @@ def _errstate(**settings: Any) -> Iterator[None]:
 def _seterr(*args: Any, **settings: Any) -> Any:
     """`numpy.seterr`."""
     before = np.seterr(*args, **settings)
-    _heed()
+    try:
+        _heed()
+    except ControlFlowError:
+        np.seterr(**before)
+        raise
     return before
 
 
