@@ -74,9 +74,8 @@ class Printer:
         arrays = [f"x{b.number}" for b in self.program.inputs] + [f"out{b.number}" for b in self.program.outputs]
         self.lines.append(f"def {_identifier(self.program.name)}({', '.join(['arena', 'constants', *arrays])}):")
         for buffer, kind in zip(self.program.inputs, self.program.input_types, strict=True):
-            wrong = " or ".join(f"x{buffer.number}.shape[{i}] != {n}" for i, n in enumerate(kind.shape))
-            if wrong:
-                self.line(f"if {wrong}:  # {kind}")
+            if kind.shape:
+                self.line(f"if not shaped(x{buffer.number}, {kind.shape}):  # {kind}")
                 self.line(f"    return {MISMATCH}")
         used = "\n".join(body)
         for array in ["arena", "constants"]:
@@ -148,7 +147,7 @@ class Printer:
 
     def poll(self) -> None:
         """Leave the function where Python has a signal to handle that ends the run."""
-        self.line(f"if poll(address(arena, {self.control})) != 0:")
+        self.line(f"if poll(address(arena_u8, {self.control})) != 0:")
         self.line(f"    return {INTERRUPTED}")
 
     def spend(self, nanoseconds: float) -> None:
@@ -257,7 +256,7 @@ class Printer:
                 place = self.flat_index(x, x.strides[:1] if index else (), [index], None)
                 arguments.append(f"address({self.array(x.buffer)}, {place})")
             else:
-                arguments.append(f"address(constants, {self.parameter(x)})")
+                arguments.append(f"address(constants_u8, {self.parameter(x)})")
         self.line(f"{statement.routine}({', '.join(arguments)})")
         if index:
             if work(statement) > CHUNK:

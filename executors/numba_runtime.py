@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
-from functools import cache
+import operator
+from functools import cache, reduce
 from typing import Any
 
 import numba
@@ -12,7 +13,8 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils as _cgutils
-from numba.extending import intrinsic
+from numba.core.datamodel.models import PointerModel
+from numba.extending import intrinsic, lower_builtin, register_model
 
 from graphad.errors import MissingRuleError
 from graphad.executors.loops.foreign import address as routine_address
@@ -22,58 +24,81 @@ from graphad.executors.loops.specials import symbol
 cgutils: Any = _cgutils  # Numba's helpers carry no annotations.
 
 
+class Elements(types.CPointer):  # type: ignore[misc]
+    """Memory as elements of a dtype: an address without a length, so that an access compiles to a load or a store."""
+
+
+register_model(Elements)(PointerModel)
+
+
+@lower_builtin(operator.getitem, Elements, types.Integer)  # type: ignore[misc]
+def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    return context.unpack_value(builder, signature.return_type, builder.gep(args[0], [args[1]], inbounds=True))
+
+
+@lower_builtin(operator.setitem, Elements, types.Integer, types.Any)  # type: ignore[misc]
+def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    context.pack_value(builder, signature.args[2], args[2], builder.gep(args[0], [args[1]], inbounds=True))
+    return context.get_dummy_value()
+
+
 @intrinsic
 def flat(context: Any, array: Any, dtype: Any) -> Any:
-    """The memory of an array as a one-dimensional array of `dtype`; it holds no reference."""
-    result = types.Array(dtype.dtype, 1, "C")
+    """The memory of an array as elements of `dtype`."""
+    result = Elements(dtype.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         source = context.make_array(signature.args[0])(context, builder, args[0])
-        view = context.make_array(result)(context, builder)
-        itemsize = context.get_abi_sizeof(context.get_data_type(dtype.dtype))
-        size = ir.Constant(ir.IntType(64), itemsize)
-        nbytes = builder.mul(source.nitems, source.itemsize)
-        count = builder.udiv(nbytes, size)
-        view.data = builder.bitcast(source.data, context.get_data_type(dtype.dtype).as_pointer())
-        view.nitems, view.itemsize = count, size
-        view.shape = cgutils.pack_array(builder, [count])
-        view.strides = cgutils.pack_array(builder, [size])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
+        return builder.bitcast(source.data, context.get_value_type(result))
 
     return result(array, dtype), codegen
 
 
 @intrinsic
-def address(context: Any, array: Any, index: Any) -> Any:
-    """The address of an element of a one-dimensional array."""
+def memory(context: Any, address: Any, dtype: Any) -> Any:
+    """The memory from an address on as elements of `dtype`."""
+    result = Elements(dtype.dtype)
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        source = context.make_array(signature.args[0])(context, builder, args[0])
-        return builder.ptrtoint(builder.gep(source.data, [args[1]]), ir.IntType(64))
+        return builder.inttoptr(args[0], context.get_value_type(result))
 
-    return types.int64(array, types.int64), codegen
+    return result(types.int64, dtype), codegen
 
 
 @intrinsic
-def memory(context: Any, address: Any, dtype: Any) -> Any:
-    """The memory from an address on as a one-dimensional array of `dtype` without an end."""
-    result = types.Array(dtype.dtype, 1, "C")
+def address(context: Any, elements: Any, index: Any) -> Any:
+    """The address of an element."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        view = context.make_array(result)(context, builder)
-        size = ir.Constant(ir.IntType(64), context.get_abi_sizeof(context.get_data_type(dtype.dtype)))
-        count = ir.Constant(ir.IntType(64), 1 << 40)
-        view.data = builder.inttoptr(args[0], context.get_data_type(dtype.dtype).as_pointer())
-        view.nitems, view.itemsize = count, size
-        view.shape = cgutils.pack_array(builder, [count])
-        view.strides = cgutils.pack_array(builder, [size])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        view.parent = cgutils.get_null_value(view.parent.type)
-        return view._getvalue()
+        return builder.ptrtoint(builder.gep(args[0], [args[1]]), ir.IntType(64))
 
-    return result(types.int64, dtype), codegen
+    return types.int64(elements, types.int64), codegen
+
+
+@intrinsic
+def shaped(context: Any, array: Any, sizes: Any) -> Any:
+    """Whether an array has a shape."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        equal = [
+            builder.icmp_signed("==", builder.extract_value(source.shape, i), builder.extract_value(args[1], i))
+            for i in range(array.ndim)
+        ]
+        return reduce(builder.and_, equal)
+
+    return types.boolean(array, types.UniTuple(types.int64, array.ndim)), codegen
+
+
+@intrinsic
+def select(context: Any, test: Any, x: Any, y: Any) -> Any:
+    """`x if test else y` of two numbers, without a branch."""
+    kind = context.unify_types(x, y)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    return kind(types.boolean, kind, kind), codegen
 
 
 _libc = ctypes.CDLL(None)
@@ -256,5 +281,5 @@ def foreign(routine: str, count: int) -> Any:
 __all__ = [
     "added", "address", "ceil", "complex_divide", "corrected", "exp2", "flat", "float_floordiv", "float_mod", "floor",
     "fmax", "fmin", "int_floordiv", "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus",
-    "reallocate", "rint", "sign", "times", "trunc", "unsigned64", "whole32", "whole64",
+    "reallocate", "rint", "select", "shaped", "sign", "times", "trunc", "unsigned64", "whole32", "whole64",
 ]  # fmt: skip

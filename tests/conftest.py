@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 os.environ["GRAPHAD_DEBUG"] = "1"
 os.environ["GRAPHAD_CACHE"] = "0"
 os.environ["GRAPHAD_TRACEBACK"] = "full"
+# The threads of BLAS wait by spinning, for matrices that one thread is done with at once.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
