@@ -90,17 +90,6 @@ def shaped(context: Any, array: Any, sizes: Any) -> Any:
     return types.boolean(array, types.UniTuple(types.int64, array.ndim)), codegen
 
 
-@intrinsic
-def select(context: Any, test: Any, x: Any, y: Any) -> Any:
-    """`x if test else y` of two numbers, without a branch."""
-    kind = context.unify_types(x, y)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.select(*args)
-
-    return kind(types.boolean, kind, kind), codegen
-
-
 _libc = ctypes.CDLL(None)
 reallocate = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(("realloc", _libc))
 """`realloc` of the C library, of addresses and sizes as integers."""
@@ -281,5 +270,5 @@ def foreign(routine: str, count: int) -> Any:
 __all__ = [
     "added", "address", "ceil", "complex_divide", "corrected", "exp2", "flat", "float_floordiv", "float_mod", "floor",
     "fmax", "fmin", "int_floordiv", "int_fmod", "int_mod", "log2", "maximum", "memory", "minimum", "plus",
-    "reallocate", "rint", "select", "shaped", "sign", "times", "trunc", "unsigned64", "whole32", "whole64",
+    "reallocate", "rint", "shaped", "sign", "times", "trunc", "unsigned64", "whole32", "whole64",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ _OPERATORS: Final[dict[str, str]] = {
     "greater": "{0} > {1}", "greater_equal": "{0} >= {1}", "bitwise_and": "{0} & {1}", "bitwise_or": "{0} | {1}",
     "bitwise_xor": "{0} ^ {1}", "invert": "~{0}", "abs": "abs({0})", "real": "{0}.real", "imag": "{0}.imag",
     "conj": "{0}.conjugate()", "isnan": "{0} != {0}", "isinf": "abs({0}) == inf", "isfinite": "abs({0}) < inf",
-    "where": "select({0}, {1}, {2})",
+    "where": "{1} if {0} else {2}",
 }  # fmt: skip
 _INTEGER: Final[dict[str, str]] = {
     "maximum": "{0} if {0} > {1} else {1}", "minimum": "{0} if {0} < {1} else {1}",

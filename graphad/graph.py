@@ -308,13 +308,14 @@ class Graph:
         if len(known) != len(self.inputs):
             raise VerifyError(f"graph @{self.name}: one value stands twice among the inputs")
 
-        def check_read(v: Value, reader: str) -> None:
+        def check_read(v: Value, node: Node | None) -> None:
             if not isinstance(v, Constant) and v not in known:
+                reader = "return" if node is None else repr(node)
                 raise VerifyError(f"graph @{self.name}: {reader} reads {v!r}, which nothing before it defines")
 
         for node in self.nodes:
             for v in node.inputs:
-                check_read(v, repr(node))
+                check_read(v, node)
             inferred = node.op.infer(*[v.type for v in node.inputs])
             expected = inferred if isinstance(inferred, tuple) else (inferred,)
             found = tuple(v.type for v in node.outputs)
@@ -329,7 +330,7 @@ class Graph:
             for region in node.op.regions.values():
                 region.verify()
         for v in self.outputs:
-            check_read(v, "return")
+            check_read(v, None)
         return self
 
     # -- views of the graph -----------------------------------------------------------------------------------

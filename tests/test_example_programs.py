@@ -92,8 +92,16 @@ def _numbers(x: Any) -> list[Any]:
     return [np.asarray(leaf, float) for leaf in tree.leaves(x)]
 
 
-@pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
-@pytest.mark.parametrize("name", PROGRAMS)
+def programs() -> list[Any]:
+    """Every program by every executor; numba, whose compilations are long, has two unless asked for all."""
+    slow = lambda name, executor: executor == "numba" and name not in ("heat", "kalman")
+    return [
+        pytest.param(name, executor, marks=[pytest.mark.slow] if slow(name, executor) else [])
+        for name in PROGRAMS for executor in ("numpy", "llvm", "numba")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "executor"), programs())
 def test_core_is_that_of_plain_numpy_and_so_is_its_gradient(name, executor):
     function, args, active = _core(name)
     plain = _numbers(function(*args))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from typing import Any
 
@@ -30,8 +31,10 @@ def test_eager(name: str) -> None:
         assert graphad.jvp(function, (x,), (1.0,))[1] == pytest.approx(gradient, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize(
+    ("name", "executor"),
+    [*itertools.product(PROGRAMS, ["numpy", "llvm"]), *[(name, "numba") for name in list(PROGRAMS)[::8]]],
+)
 def test_compiled(name: str, executor: str) -> None:
     function = PROGRAMS[name]
     compiled = graphad.jit(function, executor=executor)

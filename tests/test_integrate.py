@@ -222,7 +222,7 @@ def test_events_are_scipys(method):
         )
         return found.t, found.y, found.t_events, found.y_events, found.status, found.sol(ts[:3][::-1])
 
-    for executor in ("numpy", "llvm"):
+    for executor in ("numpy", "llvm") if method in ("RK45", "Radau") else ("llvm",):
         t, y, times, states, status, dense = graphad.jit(lambda y, a: run(y, a, None), executor=executor)(y0, args)
         assert status == wanted.status == 1
         np.testing.assert_allclose(t, [0, wanted.t[-1]], rtol=1e-6)
@@ -291,7 +291,7 @@ def test_dense_output_and_its_derivatives(sensitivity):
 
 
 def test_forward_mode_second_derivatives_and_batches():
-    loss = solution("pendulum", "discrete")
+    loss = solution("pendulum", "discrete", tolerance=1e-7)
     _, y0, parameters, _ = PROBLEMS["pendulum"]
     graphad.check_grads(lambda y0, g: loss(y0, (g, 0.2)), (y0, 9.81), order=2, rtol=1e-3, atol=1e-3)
     hessian = graphad.jit(graphad.hessian(lambda y0: loss(y0, parameters)))(y0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from graphad.executors.loops.program import Branch, HostCall, Loop, Repeat
 from graphad.executors.loops.statements import all_statements
 
 COMPILED = [{"executor": "llvm"}, {"executor": "llvm", "guard": True}, {"executor": "numba"}]
-WITH = pytest.mark.parametrize("options", COMPILED, ids=["llvm", "guarded", "numba"])
+IDS = ["llvm", "guarded", "numba"]
+WITH = pytest.mark.parametrize("options", COMPILED, ids=IDS)
 
 
 def statements(function: Any, *args: Any, **options: Any) -> list[Any]:
@@ -22,15 +23,15 @@ def statements(function: Any, *args: Any, **options: Any) -> list[Any]:
     return list(all_statements(compiled.executable.program.statements))
 
 
-def check(function: Any, options: dict[str, Any], *args: Any, rtol: float = 1e-12) -> Any:
-    """The compiled function against NumPy's executor, dtypes too."""
-    found = graphad.jit(function, **options)(*args)
-    wanted = graphad.jit(function, executor="numpy")(*args)
-    for a, b in zip(graphad.tree.leaves(found), graphad.tree.leaves(wanted), strict=True):
-        assert np.asarray(a).dtype == np.asarray(b).dtype
-        assert np.shape(a) == np.shape(b)
-        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-14)
-    return found
+def check(function: Any, options: dict[str, Any], *args: Any, rtol: float = 1e-12, more: Sequence[Any] = ()) -> None:
+    """The compiled function against NumPy's executor, dtypes too, for some arguments and `more` of the same types."""
+    compiled, plain = graphad.jit(function, **options), graphad.jit(function, executor="numpy")
+    for given in (args, *more):
+        found, wanted = compiled(*given), plain(*given)
+        for a, b in zip(graphad.tree.leaves(found), graphad.tree.leaves(wanted), strict=True):
+            assert np.asarray(a).dtype == np.asarray(b).dtype
+            assert np.shape(a) == np.shape(b)
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-14)
 
 
 def newton(a: Any) -> Any:
@@ -89,11 +90,18 @@ CARRIES = {
     "one": np.array([[0.5]]),
     "none": np.zeros((3, 0)),
 }
+LENGTHS = (0, 1, 4, 7)
 
 
-@WITH
-@pytest.mark.parametrize("n", [0, 1, 4, 7])
-@pytest.mark.parametrize("x", CARRIES.values(), ids=CARRIES)
+def carries() -> Iterator[Any]:
+    """Every carry for every number of iterations; numba, which is slow to compile, takes each carry once."""
+    for name, options in zip(IDS, COMPILED, strict=True):
+        for i, (kind, x) in enumerate(CARRIES.items()):
+            for n in LENGTHS if name != "numba" else LENGTHS[i % 4 :][:1]:
+                yield pytest.param(x, n, options, id=f"{kind}-{n}-{name}")
+
+
+@pytest.mark.parametrize(("x", "n", "options"), carries())
 def test_carries_of_all_sizes(x: Any, n: int, options: dict[str, Any]) -> None:
     rtol = 1e-5 if np.asarray(x).dtype == np.float32 else 1e-12
 
@@ -165,6 +173,8 @@ def test_loops_within_loops_and_branches(options: dict[str, Any]) -> None:
     for x in (np.array([0.5, 1.2]), np.linspace(0.1, 1, 100)):
         check(function, options, x, rtol=1e-10)
         check(graphad.grad(function), options, x, rtol=1e-8)
+        if options["executor"] == "numba":
+            return
     check(graphad.hessian(function), options, np.array([0.5, 1.2]), rtol=1e-7)
     check(graphad.vmap(graphad.grad(function)), options, np.array([[0.5, 1.2], [1.0, 2.0]]), rtol=1e-8)
 
@@ -183,7 +193,7 @@ def test_what_runs_on_the_host_within_a_loop(options: dict[str, Any]) -> None:
 
 
 @WITH
-@pytest.mark.parametrize("n", [2, 3, 12])
+@pytest.mark.parametrize("n", [2, pytest.param(3, marks=pytest.mark.slow), 12])
 def test_linear_algebra_within_a_loop(n: int, options: dict[str, Any]) -> None:
     a = np.random.default_rng(n).normal(size=(n, n)) / n + 2 * np.eye(n)
 
@@ -253,8 +263,8 @@ def test_what_is_read_after_an_update_is_not_what_stood_there(options: dict[str,
 
 @WITH
 def test_reverse_through_an_unknown_number_of_iterations(options: dict[str, Any]) -> None:
-    for n in (0, 1, 63, 64, 65, 1000):
-        check(lambda x, n: graphad.grad(recurrence)(x, n), options, 0.3, n)
+    more = [(0.3, n) for n in (1, 63, 64, 65, 1000)]
+    check(lambda x, n: graphad.grad(recurrence)(x, n), options, 0.3, 0, more=more)
 
     def halved(x: Any) -> Any:
         return graphad.while_loop(lambda s: np.sum(s) > 1e-3, lambda s: s * 0.99 * np.cos(s * 0.01), x).sum()
@@ -326,7 +336,7 @@ def test_a_long_body_in_several_functions(options: dict[str, Any]) -> None:
         return step
 
     if options["executor"] == "numba":
-        long, short = chain(30), chain(5)
+        long, short = chain(10), chain(3)
     else:
         long, short = chain(300), chain(200)
 

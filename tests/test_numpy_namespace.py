@@ -100,10 +100,10 @@ def test_laws_of_the_graph(case):
 
 
 def groups():
-    """Many calls to one function; numba, which compiles the loops that llvm does, takes one of twelve unless asked."""
+    """Many calls to one function; numba, which compiles the loops that llvm does, takes one of fifty unless asked."""
     yield from [pytest.param("llvm", ALL[i : i + STRIDE], id=f"llvm-{i}") for i in range(0, len(ALL), STRIDE)]
-    for k in range(12):
-        some = ALL[k::12]
+    for k in range(50):
+        some = ALL[k::50]
         for i in range(0, len(some), 16):
             marks = [pytest.mark.slow] if k else []
             yield pytest.param("numba", some[i : i + 16], id=f"numba-{k}-{i}", marks=marks)

@@ -127,7 +127,7 @@ def test_programs(executor: str, source: str, a: float, b: float, n: int) -> Non
     check(source, a, b, n, executor, second=False)
 
 
-@settings(QUICK, max_examples=4)
+@settings(QUICK, max_examples=2)
 @given(programs(1), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_programs_in_numba(source: str, a: float, b: float, n: int) -> None:
     check(source, a, b, n, "numba", second=False)

@@ -21,7 +21,7 @@ ARGUMENTS = {
     "val2d": (X, GRID), "grid2d": (X, GRID), "roots": (C,),
 }  # fmt: skip
 CALLED = {
-    "pow": lambda f: lambda c: f(c, 3), "der": lambda f: lambda c: f(c, 2), "line": lambda f: lambda c: f(c[0], c[1]),
+    "pow": lambda f: lambda c: f(c, 2), "der": lambda f: lambda c: f(c, 2), "line": lambda f: lambda c: f(c[0], c[1]),
     "int": lambda f: lambda c: f(c, 2, k=[1.0, 2.0], lbnd=0.3), "vander": lambda f: lambda x: f(x, 3),
     "vander2d": lambda f: lambda x: f(x, x * x, [2, 1]), "val2d": lambda f: lambda x, c: f(x, x * x, c),
     "grid2d": lambda f: lambda x, c: f(x, x * x, c),

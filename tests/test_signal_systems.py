@@ -156,7 +156,7 @@ def parts(x):
 
 
 def test_numbers_are_scipys(executor):
-    names = list(CASES)[:: {"numba": 11, "llvm": 4}.get(executor, 1)]
+    names = list(CASES)[:: {"numba": 30, "llvm": 4}.get(executor, 1)]
     args = [CASES[n][1] for n in names]
     found = graphad.jit(lambda every: [parts(CASES[n][0](gs, *xs)) for n, xs in zip(names, every, strict=True)])(args)
     for name, xs, results in zip(names, args, found, strict=True):
