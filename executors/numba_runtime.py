@@ -11,35 +11,39 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import extending as _extending
+from numba import types as _types
 from numba.core import cgutils as _cgutils
 from numba.core.datamodel.models import PointerModel
-from numba.extending import intrinsic, lower_builtin, register_model
+from numba.extending import intrinsic
 
 from graphad.errors import MissingRuleError
 from graphad.executors.loops.foreign import address as routine_address
 from graphad.executors.loops.specials import address as special_address
 from graphad.executors.loops.specials import symbol
 
-cgutils: Any = _cgutils  # Numba's helpers carry no annotations.
+# Numba's helpers carry no annotations.
+cgutils: Any = _cgutils
+extending: Any = _extending
+types: Any = _types
 
 
 class Elements(types.CPointer):  # type: ignore[misc]
     """Memory as elements of a dtype: an address without a length, so that an access compiles to a load or a store."""
 
 
-register_model(Elements)(PointerModel)
-
-
-@lower_builtin(operator.getitem, Elements, types.Integer)  # type: ignore[misc]
 def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     return context.unpack_value(builder, signature.return_type, builder.gep(args[0], [args[1]], inbounds=True))
 
 
-@lower_builtin(operator.setitem, Elements, types.Integer, types.Any)  # type: ignore[misc]
 def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
     context.pack_value(builder, signature.args[2], args[2], builder.gep(args[0], [args[1]], inbounds=True))
     return context.get_dummy_value()
+
+
+extending.register_model(Elements)(PointerModel)
+extending.lower_builtin(operator.getitem, Elements, types.Integer)(_load)
+extending.lower_builtin(operator.setitem, Elements, types.Integer, types.Any)(_store)
 
 
 @intrinsic
