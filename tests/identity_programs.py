@@ -701,6 +701,37 @@ def parts_set_in_a_branch(x):
     return np.sum(np.abs(z)) * x
 
 
+@program
+def written_after_a_loop_that_broke_off(x):
+    w = np.array([x, 1.0, 2.0])
+    for i in range(3):
+        for _ in range(2):
+            if x * (i + 1) > 1.5:
+                break
+            w = np.tanh(w)
+        w[1] += 5 * x
+    row = w[1:]
+    row[0] *= x
+    w *= 2
+    return w.sum() + row.sum()
+
+
+@program
+def written_in_a_long_loop_that_breaks_off(x):
+    w, u = np.array([x, 1.0, 2.0]), np.ones(3)
+    for i in range(40):
+        w[i % 2] += 0.1 * x
+        if w[0] > 3:
+            break
+        w = w * 1.1
+        u[i % 3] += w[1]
+    w[1] = 3 * x
+    if x > 1:
+        w = w * 0.5
+    w += u
+    return 3 * w.sum() + u.sum()
+
+
 # -- kinds that were wrong ------------------------------------------------------------------------------------------
 
 

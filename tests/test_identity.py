@@ -433,6 +433,35 @@ def test_a_body_that_may_not_run_writes_no_number_to_an_array_around_it() -> Non
             transform(function)(-1.5)
 
 
+def _write_the_new(w, old, x):
+    w[0] = 5 * x
+
+
+def _write_the_old(w, old, x):
+    old[0] = 5 * x
+
+
+@pytest.mark.parametrize("write", [_write_the_new, _write_the_old])
+def test_an_array_that_may_have_been_left_by_a_loop_is_not_read_in_doubt(write: Any) -> None:
+    def function(x, alias):
+        w = np.array([x, 1.0, 2.0])
+        old = w[:] if alias else w * 1.0
+        for _ in range(2):
+            if x > 0.4:
+                break
+            w = np.tanh(w)
+        if x > 5:
+            w = w * 1.0
+        write(w, old, x)
+        return old.sum() + 3 * w.sum()
+
+    for x in (0.2, 0.7):
+        assert graphad.jit(function, static_argnums=1)(x, False) == pytest.approx(function(x, False))
+        assert graphad.grad(function)(x, True) == pytest.approx(slope(lambda y: function(y, True), x))
+    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*copy"):
+        graphad.jit(function, static_argnums=1)(0.7, True)
+
+
 # -- memory that others keep ------------------------------------------------------------------------------------------
 
 

@@ -104,8 +104,9 @@ class Joined(Tracer):
 
     def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]]) -> None:
         self._builder, self._value, self._following = found.builder, found.value, False
-        # What only this array knows is held: a view, and one that stands for an array of the same name elsewhere.
-        held = [s is OUTSIDE or isinstance(s, (View, Shared)) for _, s in sources]
+        # What only this array knows is held: a view, one that stands for an array of the same name elsewhere, and one
+        # that may be others.
+        held = [s is OUTSIDE or isinstance(s, (View, Shared)) or may_be_others(s) for _, s in sources]
         self._sources = [
             (test, (lambda s=s: s) if kept else ref(s)) for (test, s), kept in zip(sources, held, strict=True)
         ]
@@ -131,6 +132,13 @@ class Joined(Tracer):
         """The arrays that it may be, as far as anything else knows them."""
         known = [s for _, _, s in self.sources() if isinstance(s, Tracer)]
         return known + [x for r in self._others if (x := r()) is not None]
+
+    def keeps(self, x: Tracer) -> bool:
+        """Whether an array is the only one that it may be, besides such as nothing else knows."""
+        every = [source for _, _, source in self.sources()]
+        return not any([r() is not None for r in self._others]) and all(
+            [s is x or (isinstance(s, Joined) and s.keeps(x)) for s in every]
+        )
 
     def exclude(self, x: Tracer) -> None:
         """Let neither be written to while the other lives: they may be one, and when is not known."""
@@ -178,6 +186,11 @@ class Joined(Tracer):
                 )
             replace(source, where(test, new, own(source)))
             self._seen[i] = source.value
+
+
+def may_be_others(x: Any) -> bool:
+    """Whether an array may be one that something else knows."""
+    return isinstance(x, Joined) or not x.__dict__.keys().isdisjoint(("alternatives", "rivals"))
 
 
 class Shared(Tracer):
@@ -263,6 +276,13 @@ def doubt(x: Tracer, y: Tracer) -> None:
 
 
 UFUNC_METHODS["doubt"] = lambda x, y: doubt(x, origin_of(y))
+
+
+def either(x: Tracer, y: Tracer, what: str) -> None:
+    """Let each of two arrays no longer be read once the other one is written to: whether they are one is known at run
+    time only."""
+    x.__dict__.setdefault("alternatives", []).append((ref(y), what))
+    y.__dict__.setdefault("alternatives", []).append((ref(x), what))
 
 
 def origin_of(x: Any) -> Any:
@@ -365,6 +385,9 @@ def replace(x: Tracer, new: Any) -> None:
         if isinstance(new, Tracer):
             x.now(new.builder, new.value)
         return
+    for r, what in x.__dict__.get("alternatives", ()):
+        if (other := r()) is not None:
+            lose(other, what)
     write(x, new)
     if isinstance(x, Joined):
         x.spread(new)

@@ -37,7 +37,8 @@ class Aliases:
     """What the variables of a loop have in common after an iteration.
 
     `sources` are the places whose arrays a place has after one; `written` are those whose array some iteration may
-    write to.
+    write to; `alone`, once they are checked, those that may keep the array that they had before the loop, or get one
+    that nothing else has.
     """
 
     def __init__(self, carried: Mapping[tuple[int, Any], Carried]) -> None:
@@ -53,6 +54,7 @@ class Aliases:
                 source = self.inputs.get(id(found))
                 if source is not None and carried[key].results[i] is not x:
                     self.sources[key, i] = source
+        self.alone: set[Place] = set()
         self.written: set[Place] = set()
         for key, c in carried.items():
             for i in range(len(c.inputs)):
@@ -86,13 +88,21 @@ class Aliases:
                 for place in places:
                     found[place] = [x] if around else []
         for place, x in self.after.items():
-            if isinstance(x, Joined):
+            if isinstance(x, Joined) and place not in found and self._stays_alone(place, x):
+                self.alone.add(place)
+            elif isinstance(x, Joined):
                 found.setdefault(place, []).extend([y for y in x.others() if not inside_of(y, part.builder)])
         for place in self.sources:
             arrays = [self._initial(p) for p in self.before(place) if p not in self.written]
             if arrays:
                 found.setdefault(place, []).extend(arrays)
         return {p: arrays for p, arrays in found.items() if self._result(p) is not self._input(p)}
+
+    def _stays_alone(self, place: Place, x: Joined) -> bool:
+        own = self._input(place)
+        others = [z for p, y in self.after.items() if isinstance(y, Joined) and p != place for z in y.others()]
+        taken = place in self.sources or place in self.sources.values() or any([z is own for z in others])
+        return not taken and x.keeps(own)
 
     def _initial(self, place: Place) -> Any:
         return self.carried[place[0]].leaves[place[1]]

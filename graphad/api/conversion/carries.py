@@ -37,7 +37,7 @@ from graphad.errors import ControlFlowError
 from graphad.graph import Value
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import packed, standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, lose, own, write
+from graphad.numpy.views import OUTSIDE, Joined, Lost, either, lose, own, write
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import TensorType
@@ -65,6 +65,7 @@ class Loop:
         self.lost: dict[int, Tracer] = {}
         self.kept: set[tuple[int, Any]] = set()
         self.shared: dict[Place, list[Any]] = {}
+        self.alone: Collection[Place] = ()
         self.lists: list[Growth] = []
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():
@@ -105,6 +106,7 @@ class Loop:
                     written = aliases.written
                     if not self._apart(written) and not self._lose([p for p in written if p[0] in self.carried]):
                         self.shared = aliases.check(part, self.changes, self.what)
+                        self.alone = aliases.alone
                         self._keep(part, written)
                         return part, rows
         except BaseException:
@@ -382,10 +384,13 @@ class Loop:
 
     def _shared(self, place: Place, found: Any) -> Any:
         """An array after the loop: one that is not written to, where it may be one that something else has too."""
-        if place not in self.shared:
+        before = identity(self.carried[place[0]].leaves[place[1]], None) if place in self.alone else None
+        if isinstance(before, Tracer) and place not in self.shared:
+            either(found, before, _EITHER.format(self.what))
+        if place not in self.shared and before is not OUTSIDE:
             return found
         new = Joined(found, [(None, OUTSIDE)])
-        for x in self.shared[place]:
+        for x in self.shared.get(place, ()):
             array = identity(x, None)
             if isinstance(array, Tracer):
                 new.exclude(array)
@@ -395,6 +400,12 @@ class Loop:
 _LOST = (
     "this array was changed by {}, which gave its variable another one too, and is read@: whether it has been changed "
     "is known at run time only; let the loop change a copy (x.copy())"
+)
+
+
+_EITHER = (
+    "an array is read@ that may be the one that {} has left in a variable, and one of them has been changed since: "
+    "whether they are one is known at run time only; make a copy before (x.copy())"
 )
 
 
