@@ -252,6 +252,22 @@ def empty_views(x):
     return a.sum() + b.sum() + x
 
 
+@program
+def views_whose_shape_is_set(x):
+    a = np.array([x, 1.0, 2.0, 3.0, 4.0, 5.0])
+    v, u = a[1:5], np.zeros(6)[:]
+    v.shape, u.shape = (2, 2), (3, -1)
+    w, t = v.T, v.T
+    try:
+        t.shape = (4,)
+    except AttributeError:
+        v[1] += 1.0
+    w[0] *= 7 * x
+    u[1] = v[0]
+    a[1] += x
+    return (a * np.arange(6)).sum() + v.sum() + w[0, 1] + u[1, 0] * 2
+
+
 # -- where arrays come from -------------------------------------------------------------------------------------------
 
 

@@ -152,13 +152,21 @@ for _name, _symbol in {
 
 
 def _set_shape(x: Any, shape: Any) -> None:
-    """`x.shape = shape`, for an array that no other shares elements with: these would see it change."""
-    if type(x) is not Tracer or "viewed" in x.__dict__ or x.builder is not current_builder() or x.layout is not None:
+    """`x.shape = shape`, for an array of which there are no views: these would see it change.
+
+    Raises `TracerError` where there are, and for one from around a branch or a loop; NumPy's `AttributeError` for a
+    view whose elements do not lie so that it can have that shape.
+    """
+    free = "viewed" not in x.__dict__ and x.builder is current_builder()
+    if type(x) is View and free and x.layout is not UNKNOWN:
+        x.become_shaped(shape)
+    elif type(x) is Tracer and free and x.layout is None:
+        write(x, reshape(own(x), shape))
+    else:
         raise TracerError(
             f"the shape of a traced {x.type} is set{describe_location(user_location())}, of which there may be views, "
             "or which is from around a branch or a loop; give the name a new array: x = x.reshape(shape)"
         )
-    write(x, reshape(own(x), shape))
 
 
 Tracer.shape = Tracer.shape.setter(_set_shape)  # type: ignore[attr-defined, method-assign]

@@ -11,7 +11,7 @@ from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
 from graphad.numpy._register import implements
 from graphad.numpy.layouts import UNKNOWN, outline_of, unclear
-from graphad.numpy.views import Joined, View, origin_of, read_only
+from graphad.numpy.views import View, may_be_others, origin_of, read_only
 from graphad.trace import Tracer
 
 
@@ -25,7 +25,7 @@ def _asked(ask: Callable[..., bool]) -> Callable[..., bool]:
         roots = [origin_of(a), origin_of(b)]
         if not isinstance(a, Tracer) or not isinstance(b, Tracer):
             return False  # what is traced has no memory that an array of NumPy's could share
-        if any([isinstance(x, Joined) or x.__dict__.get("rivals") for x in roots]):
+        if any([may_be_others(x) for x in roots]):
             raise _unknown(ask.__name__)
         if roots[0] is not roots[1]:
             return False

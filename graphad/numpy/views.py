@@ -84,6 +84,18 @@ class View(Tracer):
         """Whether the view has been read, or written to, since its origin was last written to otherwise."""
         return self._seen is origin.value
 
+    def become_shaped(self, shape: Any) -> None:
+        """Give the view, and nothing else, another shape. Raises NumPy's `AttributeError` where that needs a copy."""
+        seen = self.shadow.view()
+        seen.shape = shape
+        old, new, forth, back, like = self.shadow.shape, seen.shape, self.forth, self.back, self.like
+        shaped = lambda x: reshape(x, new) if isinstance(x, Tracer) else x.reshape(new)
+        self.forth = lambda base: shaped(forth(base))
+        self.back = lambda base, x: back(base, reshape(x, old))
+        self.like = None if like is None else lambda base: shaped(like(base))
+        self.shadow, self.key, self._seen = seen, None, None
+        self.__dict__.pop("layout", None)
+
     def now(self, builder: Builder, value: Value) -> None:
         """Note what the view is after its origin was given these elements."""
         self._found, self._seen = (builder, value), self.origin.value
