@@ -1,4 +1,4 @@
-"""What a process makes once, whichever of its threads asks first, and locks that a fork waits for."""
+"""What a process makes once, whichever of its threads asks first, and the lock that a fork waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 _T = TypeVar("_T")
 
 
-class Lock:
+class _Lock:
     """A reentrant lock that no other thread holds while the process forks: a child finds what it guards whole."""
 
     def __init__(self) -> None:
@@ -28,14 +28,19 @@ class Lock:
         self._lock.release()
 
 
+LOCK = _Lock()
+"""The one lock of all that is made: with several, a fork that takes them one by one could wait for a thread that holds
+one and waits for another."""
+
+
 def once(make: Callable[[], _T]) -> Callable[[], _T]:
     """A function without arguments that is called once; every thread gets what that call gave."""
-    lock, made = Lock(), dict[str, Any]()
+    made: dict[str, Any] = {}
 
     @wraps(make)
     def get() -> _T:
         if not made:
-            with lock:
+            with LOCK:
                 if not made:
                     made["value"] = make()
         return made["value"]  # type: ignore[no-any-return]

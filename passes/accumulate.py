@@ -235,6 +235,7 @@ def _sorted(nodes: Sequence[Node]) -> list[Node]:
     """The nodes in their order, but each after what it reads."""
     producers = {v: node for node in nodes for v in node.outputs}
     done: set[int] = set()
+    begun: set[int] = set()
     out: list[Node] = []
     for node in nodes:
         stack = [node]
@@ -242,6 +243,8 @@ def _sorted(nodes: Sequence[Node]) -> list[Node]:
             top = stack[-1]
             waiting = [p for v in top.inputs if (p := producers.get(v)) is not None and id(p) not in done]
             if waiting:
+                assert id(top) not in begun, "a node reads what depends on it"
+                begun.add(id(top))
                 stack.extend(waiting)
                 continue
             stack.pop()

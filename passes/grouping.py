@@ -81,7 +81,6 @@ class Grouping:
         self.merged: dict[int, int] = {}
         # At how many positions a kernel computes what it has taken in.
         self.times: dict[Node, int] = {}
-        self.effect = -1
         self.leads = leads(graph, lanes, total)
         for node in graph.nodes:
             self.add(node)
@@ -120,10 +119,6 @@ class Grouping:
         if chosen < 0:
             chosen = len(self.groups)
             self.groups.append(Group(space, kernel, depth))
-            if node.op.effect:
-                if self.effect >= 0:
-                    sources.add(self.root(self.effect))
-                self.effect = chosen
         group = self.groups[chosen]
         group.nodes.append(node)
         group.work += size

@@ -120,7 +120,7 @@ class Maker:
 
     def block(self, scope: Scope, statements: int, depth: int) -> None:
         nested = [self.cond, self.scan, self.scan, self.counted, self.loop, self.sums] if depth > 0 else []
-        nested += [self.checked] if depth > 0 and "check" in self.simple else []
+        nested += [self.fragiles] if depth > 0 and "fragile" in self.simple else []
         for _ in range(statements):
             kind = self.rng.choice([*self.simple, *nested])
             if isinstance(kind, str):
@@ -161,14 +161,16 @@ class Maker:
     def draw(self, scope: Scope) -> None:
         scope.made(self.rng.choice(DRAWS))
 
-    def fragile(self, scope: Scope) -> None:
-        """What raises where it is computed for a number that is not positive, and is told, so that it is not dead."""
+    def root(self, scope: Scope) -> Value:
+        """What raises where it is computed for a number that is not positive."""
         (matrix,) = scope.emit(OPS["broadcast_to"]((1, 1)), scope.scalar())
         (root,) = scope.emit(OPS["cholesky"](), matrix)
         (found,) = scope.emit(OPS["reshape"](()), root)
-        (row,) = scope.emit(OPS["broadcast_to"]((3,)), found)
-        scope.emit(DebugCallback(Note("root")), row)
-        scope.rows.append(row)
+        return scope.made(OPS["broadcast_to"]((3,)), found)
+
+    def fragile(self, scope: Scope) -> None:
+        """The same, told, so that it is not dead."""
+        scope.emit(DebugCallback(Note("root")), self.root(scope))
 
     def cond(self, scope: Scope, depth: int) -> None:
         given = [scope.row() for _ in range(self.rng.randint(1, 3))]
@@ -202,6 +204,8 @@ class Maker:
         found = scope.emit(op, *lead, *given, *tables)
         scope.rows += found[:carries]
         scope.tables += found[carries:]
+        for table in found[carries:]:
+            scope.made(OPS["sum"]((0,)), table)
 
     def count_in(self, scope: Scope) -> Value:
         return self.count if self.count in scope.builder.inputs else Constant(np.array(self.rng.choice((0, 2))))
@@ -215,27 +219,28 @@ class Maker:
         def body(inner: Scope) -> Sequence[Value]:
             taken = inner.rows.pop(1)
             self.block(inner, self.rng.randint(1, 2), 0)
-            return inner.emit(OPS["add"], *self.rng.sample([taken, inner.row()], 2))
+            return [*inner.emit(OPS["add"], *self.rng.sample([taken, inner.row()], 2)), inner.row()]
 
         total = scope.row()
         for _ in range(self.rng.randint(1, 2)):
             tables = [self.rng.choice(scope.tables)] if scope.tables else []
             region = scope.closed(body, 2 + len(tables))
-            part = scope.emit(Scan(region, 1, LENGTH, 1), scope.row(), ZEROS, *tables)[0]
+            part, stacked = scope.emit(Scan(region, 1, LENGTH, 1), scope.row(), ZEROS, *tables)
             what = self.rng.random()
-            if what < 0.4:
+            if what < 0.3:
                 total = scope.made(OPS["multiply"], total, part)
+            elif what < 0.5:
+                total = scope.made(OPS["sum"]((0,)), stacked)
             elif what < 0.7:
                 self.block(scope, self.rng.randint(1, 2), 0)
                 total = scope.row()
             total = scope.made(OPS["add"], *self.rng.sample([total, part], 2))
 
-    def checked(self, scope: Scope, depth: int) -> None:
+    def fragiles(self, scope: Scope, depth: int) -> None:
         """Two loops that raise, and have no effect, with something between them."""
 
         def body(inner: Scope) -> Sequence[Value]:
-            self.check(inner)
-            return [inner.made(OPS["tanh"], inner.row())]
+            return [self.root(inner)]
 
         for i in range(2):
             if i:

@@ -10,13 +10,12 @@ from typing import Any
 from graphad.executors import objects
 from graphad.executors.llvm.control import THOROUGH
 from graphad.executors.llvm.emit import Target
-from graphad.executors.once import Lock, once
+from graphad.executors.once import LOCK, once
 
 LEVEL = 2
 """Effort of LLVM's code generator, 0 to 3."""
 LIBRARIES = 32
 """How many libraries one linker serves."""
-_LOCK = Lock()
 
 
 @once
@@ -101,7 +100,7 @@ def object_code(text: str) -> bytes:
     name = objects.key(text, version())
     found = objects.load(name)
     if found is None:
-        with _LOCK:
+        with LOCK:
             found = bytes(_machine().emit_object(optimise(text)))
         objects.store(name, found)
     return found
@@ -109,7 +108,7 @@ def object_code(text: str) -> bytes:
 
 def assembly(text: str) -> str:
     """The same code as text."""
-    with _LOCK:
+    with LOCK:
         return str(_machine().emit_assembly(optimise(text)))
 
 
@@ -126,7 +125,7 @@ class Library:
 
     def __init__(self, code: bytes, symbols: Mapping[str, int], exported: Sequence[str]) -> None:
         llvm = _binding()
-        with _LOCK:
+        with LOCK:
             if Library._newest is None or Library._newest.count == LIBRARIES:
                 Library._newest = _Engine()
             engine = Library._newest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -54,23 +54,33 @@ class Pool:
 
     def __init__(self, kind: TensorType) -> None:
         self.kind = kind
-        self._blocks: list[Any] = []
-        # What `getrefcount` says of a block that only the list and its own argument refer to.
-        probe = [np.empty(0)]
-        self._idle = next(sys.getrefcount(x) for x in probe)
-        self._lock = threading.Lock()
+        # Who looks at a block has taken it out: no other thread sees it, and there is no lock that a fork could leave.
+        self._blocks: deque[Any] = deque()
+        self._idle = self._references(deque([np.empty(0)]))
+
+    @staticmethod
+    def _references(blocks: deque[Any]) -> int:
+        """What `getrefcount` says of a block that nobody has."""
+        block = blocks.popleft()
+        return sys.getrefcount(block)
 
     def __call__(self) -> Array:
         """A new array; its contents are undefined."""
         blocks = self._blocks
-        with self._lock:
-            for block in blocks:
-                if sys.getrefcount(block) == self._idle:
-                    return block[:]  # type: ignore[no-any-return]
-            block = np.empty(self.kind.shape, self.kind.dtype)
-            if len(blocks) < self.KEPT:
-                blocks.append(block)
-                return block[:]
+        for _ in range(len(blocks)):
+            try:
+                block = blocks.popleft()
+            except IndexError:
+                break
+            if sys.getrefcount(block) == self._idle:
+                found = block[:]
+                blocks.appendleft(block)
+                return found  # type: ignore[no-any-return]
+            blocks.append(block)
+        block = np.empty(self.kind.shape, self.kind.dtype)
+        if len(blocks) < self.KEPT:
+            blocks.append(block)
+            return block[:]  # type: ignore[no-any-return]
         return block
 
 

@@ -251,10 +251,6 @@ PASSES = [
         "start = tuple([a - b for a, b in zip(before, node.op.low, strict=True)])",
         "start = tuple([b for a, b in zip(before, node.op.low, strict=True)])", "tests/test_share_pads.py",
     ),
-    Mutation(
-        "kernels move effects past each other", "passes/grouping.py",
-        "                self.effect = chosen", "                self.effect = -1", effects("fuse or executors"),
-    ),
 ]
 
 EXECUTORS = [

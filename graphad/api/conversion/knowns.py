@@ -16,6 +16,7 @@ from graphad.api.conversion.parts import known, shown
 from graphad.errors import ControlFlowError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.loops import Scan
+from graphad.ops.shape import Iota
 from graphad.ops.structured import Cond, dependence
 from graphad.passes.dce import dce
 from graphad.trace import Tracer
@@ -41,6 +42,32 @@ def number(x: Any) -> Any:
     made = x.builder.maker(x.value)
     plain = made is not None and all([isinstance(v, Constant) for v in made.inputs])
     return known(x) if plain else None
+
+
+class _Positions:
+    """The numbers 0, 1, ... of a long range, one by one."""
+
+    dtype = INT64
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def min(self) -> int:
+        return 0
+
+    def max(self) -> int:
+        return self.size - 1
+
+    def __getitem__(self, i: int) -> Any:
+        return np.int64(i)
+
+
+def column(x: Any) -> Any:
+    """What a loop has a row of in each iteration, None where it is not known while tracing."""
+    if not isinstance(x, Tracer):
+        return x
+    made = x.builder.maker(x.value)
+    return _Positions(made.op.size) if made is not None and made.op == Iota(x.shape[0]) else known(x)
 
 
 class Knowns:

@@ -10,8 +10,8 @@ import numpy as np
 from graphad.api.control import all_captures
 from graphad.api.conversion.aliases import root
 from graphad.api.conversion.carries import Loop, Names
-from graphad.api.conversion.knowns import Knowns, number
-from graphad.api.conversion.parts import Part, known, shown, truth, unrecord
+from graphad.api.conversion.knowns import Knowns, column, number
+from graphad.api.conversion.parts import Part, shown, truth, unrecord
 from graphad.api.conversion.sequences import Rows
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
@@ -45,7 +45,7 @@ def scan(loop: Loop, part: Part, given: Sequence[Tracer], count: Any, rows: Rows
     columns = [] if rows is None else rows.columns()
     numbers: dict[int, Any] = {}
     if not traced:
-        arrays = [x if not isinstance(x, Tracer) else known(x) for x in columns]
+        arrays = [column(x) for x in columns]
         knowns = Knowns(part.graph, [number(x) for x in (*consts, *moving)], len(consts), arrays)
         numbers = _numbers(loop, knowns, count)
         knowns.check_integers(count)
