@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +10,7 @@ import numpy as np
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
 from graphad.ops.gather import ScatterAdd
-from graphad.ops.guarding import must_be_reached, reached_steps
+from graphad.ops.guarding import must_be_reached, turns
 from graphad.ops.loops import Scan
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
@@ -150,9 +149,7 @@ class _Sums(_Spines):
         self.reads: dict[Value, int] = {}
         # What a loop depends on since a sum was handed to it.
         self.given: dict[int, int] = {}
-        # How many effects and other things that must be reached stand until each node.
-        counts = itertools.accumulate([x is not None for x in reached_steps(nodes)])
-        self.until = dict(zip(nodes, counts, strict=True))
+        self.turns = turns(nodes)
         # The steps that stand in an addition's place, and for each step the last of those in whose place it stands.
         self.moved: dict[Node, list[Node]] = {}
         self.place: dict[Node, Node] = {}
@@ -199,7 +196,7 @@ class _Sums(_Spines):
     def may_move(self, steps: Sequence[Node], to: Node, others: bool) -> bool:
         """Whether nothing happens in another order if steps, and `others` that read them, stand in a node's place."""
         bound = steps[-1:] if others else [step for step in steps if must_be_reached(step.op)]
-        return all([self.until[step] == self.until[to] for step in bound])
+        return all([self.turns[step] == self.turns[to] for step in bound])
 
     def dependence(self, values: Iterable[Value]) -> int:
         """The loops that values depend on."""

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from graphad.graph import Graph, Node, Value
-from graphad.ops.guarding import reached_order
+from graphad.ops.guarding import must_be_reached, turns
 from graphad.ops.loops import Scan
 from graphad.passes.base import graph_pass
 
@@ -24,7 +24,7 @@ def merge_loops(graph: Graph) -> Graph:
         loops = [i for i, node in enumerate(nodes) if isinstance(node.op, Scan) and not node.op.effect]
         for i, j in itertools.combinations(loops, 2):
             together = _together(nodes, i, j, set(graph.outputs)) if _fit(nodes, i, j) else None
-            if together is not None and reached_order(together) == reached_order(nodes):
+            if together is not None and _in_order(together, nodes, i, j):
                 nodes, merged = together, True
                 break
     return graph.replace(nodes=nodes)
@@ -63,6 +63,14 @@ def _together(nodes: Sequence[Node], i: int, j: int, results: set[Value]) -> lis
             before.append(node)
     read = {v for k, node in enumerate(nodes) if k not in (i, j) for v in node.inputs} | results
     return [*nodes[:i], *before, _merged(first, second, read), *after, *nodes[j + 1 :]]
+
+
+def _in_order(together: Sequence[Node], nodes: Sequence[Node], i: int, j: int) -> bool:
+    """Whether what raises or has an effect keeps its order if two loops run as one."""
+    turn = turns(nodes)
+    own = {turn[node] for node in (nodes[i], nodes[j]) if must_be_reached(node.op)}
+    order = [turn.get(node, max(own, default=0)) for node in together if must_be_reached(node.op)]
+    return len(own) < 2 and order == sorted(order)
 
 
 def _merged(first: Node, second: Node, read: set[Value]) -> Node:

@@ -242,10 +242,14 @@ class Maker:
         def body(inner: Scope) -> Sequence[Value]:
             return [self.root(inner)]
 
+        found = []
         for i in range(2):
             if i:
                 self.block(scope, 1, 0)
-            scope.rows += scope.emit(Scan(scope.closed(body, 2), 1, LENGTH, 1), scope.row(), scope.row())
+            found += scope.emit(Scan(scope.closed(body, 2), 1, LENGTH, 1), scope.row(), scope.row())
+        for row in found:
+            scope.emit(DebugCallback(Note("root")), row)
+        scope.rows += found
 
     def loop(self, scope: Scope, depth: int) -> None:
         """At most three iterations, and none where a test fails that may have an effect."""

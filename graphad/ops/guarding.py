@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from graphad.build import describe_location
 from graphad.errors import MissingRuleError
@@ -19,22 +18,21 @@ def must_be_reached(op: Op) -> bool:
     return bool(op.raises) or op.effect
 
 
-def reached_order(nodes: Iterable[Node]) -> list[Any]:
-    """What must stay as it is when nodes are put into another order: effects, and what is raised between them.
+def turns(nodes: Iterable[Node]) -> dict[Node, int]:
+    """How many effects, and exceptions of different kinds between them, there are until the end of each node.
 
-    Ops that raise the same may change places, since the first of them that fails raises the same.
+    Of the nodes that raise or have an effect those of a higher number stay behind those of a lower one wherever nodes
+    are put into another order. Those of the same raise the same: the first that fails does so.
     """
-    return [x for x in reached_steps(nodes) if x is not None]
-
-
-def reached_steps(nodes: Iterable[Node]) -> Iterator[Any]:
-    """For each node what it adds to the order of what must be reached, or None."""
-    last: Any = ()
+    found: dict[Node, int] = {}
+    count, last = 0, None
     for node in nodes:
-        found = node.op if node.op.effect else node.op.raises
-        new = node.op.effect or (found and found != last)
-        last = found if new else last
-        yield last if new else None
+        if must_be_reached(node.op):
+            raised = None if node.op.effect else node.op.raises
+            count += raised is None or raised != last
+            last = raised
+        found[node] = count
+    return found
 
 
 def refuse_again(nodes: Iterable[Node]) -> None:
@@ -74,4 +72,4 @@ def guarded(graph: Graph) -> Graph:
     return recorder.builder.finish(outputs)
 
 
-__all__ = ["guarded", "must_be_reached", "reached_order", "reached_steps", "refuse_again", "silent"]
+__all__ = ["guarded", "must_be_reached", "refuse_again", "silent", "turns"]

@@ -159,7 +159,7 @@ OPS = [
     ),
     Mutation(
         "effects left out of the order of programs", "graphad/ops/guarding.py",
-        "new = node.op.effect or (found and found != last)", "new = not node.op.effect and found and found != last",
+        "raised = None if node.op.effect else node.op.raises", "raised = node.op.raises",
         effects("accumulate or merge_loops"),
     ),
     Mutation(
@@ -219,7 +219,7 @@ PASSES = [
     ),
     Mutation(
         "merged loops move effects", "passes/merge_loops.py",
-        "if together is not None and reached_order(together) == reached_order(nodes):", "if together is not None:",
+        "if together is not None and _in_order(together, nodes, i, j):", "if together is not None:",
         effects("merge_loops"),
     ),
     Mutation(
