@@ -6,17 +6,16 @@ compares by content. Calling an op applies it: to arrays at once, to traced valu
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 import numpy as np
 
 from graphad.arrays import array_of
 from graphad.costs import LIGHT, SPECIAL
-from graphad.errors import MissingRuleError
+from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.moves import Piece, viewed
 from graphad.rules import watched
 from graphad.types import TensorType
@@ -57,8 +56,7 @@ class Traced:
         raise NotImplementedError
 
 
-@dataclasses.dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """One example of an op's use, from which its tests are generated: the op and its operands as arrays."""
 
     op: Op
@@ -120,6 +118,8 @@ class Op:
     """Whether `pieces` may tell where the elements of the result come from."""
     abstract: ClassVar[bool] = True
     """Whether the class is a base of ops and none itself."""
+    _types: ClassVar[dict[str, str]] = {}
+    _defaults: ClassVar[dict[str, Any]] = {}
     _fields: ClassVar[tuple[str, ...]] = ()
     _region_fields: ClassVar[tuple[str, ...]] = ()
 
@@ -129,19 +129,47 @@ class Op:
             for rule in ("infer", "eval", "jvp", "transpose", "batch"):
                 if rule in cls.__dict__:
                     setattr(cls, rule, watched(rule, cls.__dict__[rule]))
-        # A class without fields of its own inherits all that `dataclass` would generate, which takes time at import.
-        if "__annotations__" in cls.__dict__ or not hasattr(cls, "__dataclass_fields__"):
-            dataclasses.dataclass(frozen=True, eq=False, repr=False)(cls)
-        fields: Sequence[dataclasses.Field[Any]] = dataclasses.fields(cls)  # type: ignore[arg-type]
-        cls._fields = tuple(f.name for f in fields if f.init)
-        cls._region_fields = tuple(f.name for f in fields if "Graph" in str(f.type))
-        cls.of_data = all(_DATA.issuperset(re.findall(r"\w+", str(f.type))) for f in fields if f.init)
+        own = {k: str(t) for k, t in cls.__annotations__.items() if not _OF_CLASSES(str(t))}
+        if own:
+            _check_defaults(cls, own)
+            cls._types = {**{k: t for base in reversed(cls.__mro__[1:]) for k, t in _types_of(base).items()}, **own}
+            cls._defaults = {**cls._defaults, **{k: cls.__dict__[k] for k in own if k in cls.__dict__}}
+            cls._fields = tuple(cls._types)
+            cls._region_fields = tuple([k for k, t in cls._types.items() if "Graph" in t])
+            cls.of_data = all([_DATA.issuperset(re.findall(r"\w+", t)) for t in cls._types.values()])
+            if "__init__" not in cls.__dict__:
+                cls.__init__ = Op.__init__  # type: ignore[method-assign]
         cls.abstract = abstract
         cls.moves = cls.moves or cls.view
         cls.placed = cls.view or cls.pieces is not Op.pieces
         if not abstract:
             cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
             OPS[cls.name] = cls
+
+    # -- attributes -------------------------------------------------------------------------------------------
+
+    if not TYPE_CHECKING:
+
+        def __init__(self, *args: Any, **attributes: Any) -> None:
+            """Takes the attributes in their order, or by name. A class gets a function of its own when it is first
+            called, since most never are."""
+            cls = type(self)
+            cls.__init__ = _constructor(cls)
+            cls.__init__(self, *args, **attributes)
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            from dataclasses import FrozenInstanceError
+
+            raise FrozenInstanceError(f"cannot assign to {name!r}: an op does not change; make another with replace")
+
+        def __delattr__(self, name: str) -> None:
+            self.__setattr__(name, None)
+
+    def replace(self, **changes: Any) -> Self:
+        """The op with other values of some attributes."""
+        return type(self)(**{**self.attributes, **changes})
+
+    __replace__ = replace
 
     # -- identity ---------------------------------------------------------------------------------------------
 
@@ -169,7 +197,7 @@ class Op:
             value = getattr(self, field)
             if value is not None:
                 changed[field] = tuple(map(function, value)) if isinstance(value, tuple) else function(value)
-        return dataclasses.replace(self, **changed)  # type: ignore[type-var]
+        return self.replace(**changed)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -332,6 +360,42 @@ class Op:
     def samples(cls) -> Iterable[Sample]:
         """Examples that the generated tests run; every concrete op gives some."""
         return ()
+
+
+_OF_CLASSES = re.compile(r"(\w+\.)*ClassVar\b").match
+
+
+def _check_defaults(cls: type[Op], own: Mapping[str, str]) -> None:
+    """Raise `TypeMismatchError` for attributes whose defaults are no values, or that follow those with defaults."""
+    optional = set(cls._defaults) - own.keys()
+    for name in own:
+        if name in cls.__dict__:
+            default = cls.__dict__[name]
+            if type(default).__hash__ is None or type(default).__module__ == "dataclasses":
+                kind = type(default).__name__
+                raise TypeMismatchError(f"{cls.__name__}: the default of {name} is a {kind}; give what does not change")
+            optional.add(name)
+        elif optional and name not in cls._types:
+            raise TypeMismatchError(f"{cls.__name__}: {name} has no default and follows {min(optional)}, which has one")
+
+
+def _types_of(base: type) -> Mapping[str, str]:
+    found: Mapping[str, str] = base.__dict__.get("_types", {})
+    return found
+
+
+def _constructor(cls: type[Op]) -> Callable[..., None]:
+    """The `__init__` of a class: it takes the attributes, and then calls `__post_init__` where there is one."""
+    defaults = cls._defaults
+    taken = [f"{name}=_defaults[{name!r}]" if name in defaults else name for name in cls._fields]
+    lines = [f"def __init__(self, {', '.join(taken)}):", "    own = self.__dict__"]
+    lines += [f"    own[{name!r}] = {name}" for name in cls._fields]
+    if hasattr(cls, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    made: dict[str, Any] = {"_defaults": defaults}
+    exec("\n".join(lines), made)
+    made["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    return made["__init__"]  # type: ignore[no-any-return]
 
 
 def _results(op: Op, xs: Sequence[TensorType]) -> tuple[TensorType, ...]:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import graphad
-from graphad.errors import VerifyError
+from graphad.errors import TypeMismatchError, VerifyError
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.op import OPS
+from graphad.op import OPS, Op
 from graphad.passes import Rewriter
 from graphad.types import TensorType
 
@@ -114,3 +114,29 @@ def test_rewriter_enters_loops_and_keeps_what_it_may() -> None:
     assert rewritten(found) is found
     assert found.nodes[0] is graph.nodes[0]
     assert np.allclose(found.eval(np.ones(3))[0], np.cos(1.0) + 4.0)
+
+
+def test_attributes_of_ops() -> None:
+    class Base(Op, abstract=True):
+        n: int
+        scale: float = 1.0
+
+    class Derived(Base, name="derived_for_this_test"):
+        axis: int | None = None
+
+    try:
+        op = Derived(2, axis=1)
+        assert op.attributes == {"n": 2, "scale": 1.0, "axis": 1}
+        assert op == Derived(n=2, axis=1) != op.replace(scale=2.0) == Derived(2, 2.0, 1)
+        assert pickle.loads(pickle.dumps(OPS["cumsum"](1))) == OPS["cumsum"](1)
+        with pytest.raises(AttributeError, match="an op does not change"):
+            op.n = 3  # type: ignore[misc]
+        for wrong in ({}, {"n": 1, "other": 2}):
+            with pytest.raises(TypeError, match=r"Derived.__init__\(\)"):
+                Derived(**wrong)
+    finally:
+        del OPS["derived_for_this_test"]
+    with pytest.raises(TypeMismatchError, match="what does not change"):
+        type("Wrong", (Op,), {"__annotations__": {"n": "list[int]"}, "n": [1]}, abstract=True)
+    with pytest.raises(TypeMismatchError, match="m has no default and follows n"):
+        type("Wrong", (Op,), {"__annotations__": {"n": "int", "m": "int"}, "n": 1}, abstract=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import itertools
 import sys
 from collections.abc import Iterable, Sequence
@@ -111,7 +110,7 @@ class Check(Op):
         return self(logical_or(xs[0], logical_not(live)), *xs[1:])
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
-        return dataclasses.replace(self, lead=self.lead + 1)(*batch_all(batched, size, xs))
+        return self.replace(lead=self.lead + 1)(*batch_all(batched, size, xs))
 
     def flops(self, *xs: TensorType) -> int:
         return 0

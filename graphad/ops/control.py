@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -117,7 +116,7 @@ class Applied(Regional, abstract=True):
 
     def guarded(self, live: Any, *xs: Any) -> Any:
         # It comes last, where the ops with rules of the user's own have what their functions captured.
-        return dataclasses.replace(self, function=guarded(self.function))(*xs, live)
+        return self.replace(function=guarded(self.function))(*xs, live)
 
     def flops(self, *xs: TensorType) -> int:
         return sum(node.op.flops(*[v.type for v in node.inputs]) for node in self.function.nodes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -217,7 +216,7 @@ class PureCallback(Op):
 
     def guarded(self, live: Any, *xs: Any) -> Any:
         function = WhenLive(self.function, self.results)
-        return dataclasses.replace(self, function=function, vectorized=False)(live, *xs)
+        return self.replace(function=function, vectorized=False)(live, *xs)
 
     def infer(self, *xs: TensorType) -> Types:
         return self.results[0] if len(self.results) == 1 else self.results
@@ -237,7 +236,7 @@ class PureCallback(Op):
         results = tuple(t.with_shape((size, *t.shape)) for t in self.results)
         if self.vectorized:
             operands = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(xs, batched, strict=True)]
-            return _one_or_all(apply(dataclasses.replace(self, results=results), operands))
+            return _one_or_all(apply(self.replace(results=results), operands))
         single, flags, function = len(self.results) == 1, tuple(batched), self.function
 
         @functools.wraps(function)
@@ -248,7 +247,7 @@ class PureCallback(Op):
                 return empty[0] if single else empty
             return np.stack(rows) if single else [np.stack(column) for column in zip(*rows, strict=True)]
 
-        return _one_or_all(apply(dataclasses.replace(self, function=each, results=results), xs))
+        return _one_or_all(apply(self.replace(function=each, results=results), xs))
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -6,7 +6,6 @@ stand more than once are summed.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import warnings
 from collections import OrderedDict
@@ -48,7 +47,7 @@ class _Sparse(Op, abstract=True):
             data, indices, indptr, x = batch_all(batched, size, xs)
             before = np.arange(size)[:, None]
             beginnings = reshape(indptr[:, 1:] + before * data.shape[1], (-1,))
-            whole = dataclasses.replace(self, rows=size * self.rows, columns=size * self.columns)
+            whole = self.replace(rows=size * self.rows, columns=size * self.columns)
             found = whole(
                 reshape(data, (-1,)), reshape(indices + before * self.columns, (-1,)),
                 concatenate([np.zeros(1, beginnings.dtype), beginnings]), reshape(x, (size * x.shape[1], *x.shape[2:])),
