@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_tra
 import numpy as np
 
 from graphad.arrays import array_of
+from graphad.attributes import constructor, declared, defaults
 from graphad.costs import LIGHT, SPECIAL
-from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.errors import MissingRuleError
 from graphad.moves import Piece, viewed
 from graphad.rules import watched
 from graphad.types import TensorType
@@ -129,11 +130,13 @@ class Op:
             for rule in ("infer", "eval", "jvp", "transpose", "batch"):
                 if rule in cls.__dict__:
                     setattr(cls, rule, watched(rule, cls.__dict__[rule]))
-        own = {k: str(t) for k, t in cls.__annotations__.items() if not _OF_CLASSES(str(t))}
+        own = declared(cls)
         if own:
-            _check_defaults(cls, own)
-            cls._types = {**{k: t for base in reversed(cls.__mro__[1:]) for k, t in _types_of(base).items()}, **own}
-            cls._defaults = {**cls._defaults, **{k: cls.__dict__[k] for k in own if k in cls.__dict__}}
+            for base in cls.__mro__[:0:-1]:
+                cls._types = {**cls._types, **base.__dict__.get("_types", {})}
+                cls._defaults = {**cls._defaults, **base.__dict__.get("_defaults", {})}
+            cls._defaults = {**cls._defaults, **defaults(cls, own)}
+            cls._types = {**cls._types, **own}
             cls._fields = tuple(cls._types)
             cls._region_fields = tuple([k for k, t in cls._types.items() if "Graph" in t])
             cls.of_data = all([_DATA.issuperset(re.findall(r"\w+", t)) for t in cls._types.values()])
@@ -154,7 +157,7 @@ class Op:
             """Takes the attributes in their order, or by name. A class gets a function of its own when it is first
             called, since most never are."""
             cls = type(self)
-            cls.__init__ = _constructor(cls)
+            cls.__init__ = constructor(cls)
             cls.__init__(self, *args, **attributes)
 
         def __setattr__(self, name: str, value: Any) -> None:
@@ -360,42 +363,6 @@ class Op:
     def samples(cls) -> Iterable[Sample]:
         """Examples that the generated tests run; every concrete op gives some."""
         return ()
-
-
-_OF_CLASSES = re.compile(r"(\w+\.)*ClassVar\b").match
-
-
-def _check_defaults(cls: type[Op], own: Mapping[str, str]) -> None:
-    """Raise `TypeMismatchError` for attributes whose defaults are no values, or that follow those with defaults."""
-    optional = set(cls._defaults) - own.keys()
-    for name in own:
-        if name in cls.__dict__:
-            default = cls.__dict__[name]
-            if type(default).__hash__ is None or type(default).__module__ == "dataclasses":
-                kind = type(default).__name__
-                raise TypeMismatchError(f"{cls.__name__}: the default of {name} is a {kind}; give what does not change")
-            optional.add(name)
-        elif optional and name not in cls._types:
-            raise TypeMismatchError(f"{cls.__name__}: {name} has no default and follows {min(optional)}, which has one")
-
-
-def _types_of(base: type) -> Mapping[str, str]:
-    found: Mapping[str, str] = base.__dict__.get("_types", {})
-    return found
-
-
-def _constructor(cls: type[Op]) -> Callable[..., None]:
-    """The `__init__` of a class: it takes the attributes, and then calls `__post_init__` where there is one."""
-    defaults = cls._defaults
-    taken = [f"{name}=_defaults[{name!r}]" if name in defaults else name for name in cls._fields]
-    lines = [f"def __init__(self, {', '.join(taken)}):", "    own = self.__dict__"]
-    lines += [f"    own[{name!r}] = {name}" for name in cls._fields]
-    if hasattr(cls, "__post_init__"):
-        lines.append("    self.__post_init__()")
-    made: dict[str, Any] = {"_defaults": defaults}
-    exec("\n".join(lines), made)
-    made["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
-    return made["__init__"]  # type: ignore[no-any-return]
 
 
 def _results(op: Op, xs: Sequence[TensorType]) -> tuple[TensorType, ...]:

@@ -1,0 +1,52 @@
+"""The attributes of ops: annotated fields of a class, from which its constructor is made when it is first called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphad.errors import TypeMismatchError
+
+_OF_CLASSES = re.compile(r"(\w+\.)*ClassVar\b").match
+
+
+def declared(cls: type) -> dict[str, str]:
+    """The attributes that a class itself declares, with their types as text."""
+    return {name: str(kind) for name, kind in cls.__annotations__.items() if not _OF_CLASSES(str(kind))}
+
+
+def defaults(cls: Any, own: Mapping[str, str]) -> dict[str, Any]:
+    """The defaults of a class's own attributes. Raises `TypeMismatchError` for one that is no value, and for an
+    attribute without one that follows others with one."""
+    found: dict[str, Any] = {}
+    optional = set(cls._defaults) - own.keys()
+    for name in own:
+        if name in cls.__dict__:
+            default = found[name] = cls.__dict__[name]
+            kind = type(default)
+            if kind.__hash__ is None or kind.__module__ == "dataclasses":
+                raise TypeMismatchError(
+                    f"{cls.__name__}: the default of {name} is a {kind.__name__}; give what does not change"
+                )
+            optional.add(name)
+        elif optional and name not in cls._types:
+            raise TypeMismatchError(f"{cls.__name__}: {name} has no default and follows {min(optional)}, which has one")
+    return found
+
+
+def constructor(cls: Any) -> Callable[..., None]:
+    """The `__init__` of a class: it takes the attributes, and then calls `__post_init__` where there is one."""
+    known = cls._defaults
+    taken = [f"{name}=_defaults[{name!r}]" if name in known else name for name in cls._fields]
+    lines = [f"def __init__(self, {', '.join(taken)}):", "    own = self.__dict__"]
+    lines += [f"    own[{name!r}] = {name}" for name in cls._fields]
+    if hasattr(cls, "__post_init__"):
+        lines.append("    self.__post_init__()")
+    made: dict[str, Any] = {"_defaults": known}
+    exec("\n".join(lines), made)
+    made["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    return made["__init__"]  # type: ignore[no-any-return]
+
+
+__all__ = ["constructor", "declared", "defaults"]
