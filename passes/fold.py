@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import MissingRuleError
 from graphad.graph import Constant, Graph, Node
 from graphad.passes.base import graph_pass
 from graphad.rewriter import Rewriter
@@ -43,7 +44,7 @@ def _compute(node: Node, limit: int) -> list[Constant] | None:
     try:
         with np.errstate(all="ignore"):
             found = op.eval(np, *arrays)
-    except op.raises:
+    except (MissingRuleError, *op.raises):  # type: ignore[misc]
         # What fails when computed (a singular matrix, say) must fail when the program runs, not before.
         return None
     results = [np.asarray(x) for x in (found if len(node.outputs) > 1 else (found,))]

@@ -203,6 +203,27 @@ class CustomVjpTangent(Op):
         return self.eval(np)
 
 
+class NoTangent(Op):
+    """The tangent of what has no derivative, such as an estimate of an error: refused where something uses it."""
+
+    linear = True
+    exempt = {"samples": "it stands only where a derivative is refused if it is used"}
+    message: str
+    result: TensorType
+
+    def infer(self, *xs: TensorType) -> Types:
+        return self.result
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        raise MissingRuleError(self.message)
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        return self.eval(np)
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return dataclasses.replace(self, result=self.result.with_shape((size, *self.result.shape)))(*xs)
+
+
 class PureCallback(Op):
     """A Python function called at run time with arrays; it must have no side effects."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -24,9 +25,8 @@ def calling_back(f: Callable[..., Any]) -> Callable[..., Any]:
 
     def called(*args: Any, **kwargs: Any) -> Any:
         leaves = tree.leaves((args, kwargs))
-        functions = [x for x in leaves if callable(x) and not isinstance(x, (*_PLAIN, Tracer))]
-        if functions:
-            for x in (*leaves, *_reached(functions)):
+        if any([calls(x) for x in leaves]):
+            for x in (*leaves, *reached(leaves)):
                 if isinstance(x, Tracer) and x.builder.active(x.value):
                     name = f"{f.__module__}.{getattr(f, '__name__', type(f).__name__)}"
                     raise TracerError(
@@ -40,10 +40,19 @@ def calling_back(f: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _reached(functions: Sequence[Any]) -> list[Any]:
-    """What functions read: their variables, defaults, and what these lead to."""
+def calls(x: Any) -> bool:
+    """Whether a value may be a function of the user's."""
+    return callable(x) and not isinstance(x, (*_PLAIN, Tracer))
+
+
+def reached(leaves: Sequence[Any]) -> list[Any]:
+    """What the functions among values read: their variables, defaults, and what these lead to."""
     found: list[Any] = []
+    functions = [x for x in leaves if calls(x)]
     for f in functions:
+        while isinstance(f, partial):
+            found += tree.leaves((f.args, f.keywords))
+            functions, f = [*functions, f.func], f.func
         if isinstance(f, FunctionType):
             found += tree.leaves((f.__defaults__, f.__kwdefaults__))
     for container in Heap(functions).containers.values():

@@ -3,6 +3,7 @@
 The names that are not defined here are SciPy's.
 """
 
+from graphad.scipy.integrate.adaptive import dblquad, nquad, quad, quad_vec, tplquad
 from graphad.scipy.integrate.ode import OdeResult, odeint, solve_ivp
 from graphad.scipy.integrate.quadrature import (
     __getattr__,
@@ -15,6 +16,6 @@ from graphad.scipy.integrate.quadrature import (
 )
 
 __all__ = [
-    "OdeResult", "__getattr__", "cumulative_simpson", "cumulative_trapezoid", "fixed_quad", "odeint", "romb", "simpson",
-    "solve_ivp", "trapezoid",
+    "OdeResult", "__getattr__", "cumulative_simpson", "cumulative_trapezoid", "dblquad", "fixed_quad",
+    "nquad", "odeint", "quad", "quad_vec", "romb", "simpson", "solve_ivp", "tplquad", "trapezoid",
 ]  # fmt: skip

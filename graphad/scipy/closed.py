@@ -1,0 +1,157 @@
+"""Functions of the user's that SciPy's routines call: graphs of their own arguments and of what they read beside them.
+
+A routine of SciPy iterates on plain numbers, so it runs at run time, with functions that are compiled. What these read
+of enclosing traces are operands of the call, and so the derivative of its result can be taken in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, wraps
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.call import ShapeDtype, run
+from graphad.api.conversion.callbacks import calling_back, reached
+from graphad.api.conversion.functions import call
+from graphad.api.jit import OPTIMISE
+from graphad.build import current_builder, place
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.executors.base import compiled, get
+from graphad.executors.numpy import evaluate
+from graphad.graph import Graph
+from graphad.numpy._register import located_errors, operand
+from graphad.ops.elementwise import cast
+from graphad.passes.base import Pipeline
+from graphad.scipy._register import TRACED
+from graphad.trace import Tracer, trace_flat
+from graphad.types import FLOAT64, TensorType
+
+SCALAR = TensorType(FLOAT64, ())
+Values = Sequence[Any]
+Host = Callable[..., Any]
+"""A function of plain arrays."""
+
+
+def routine(module: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator: the meaning of SciPy's function of that name where a traced value is among its arguments, or among
+    what the functions in them read. Otherwise it is SciPy's own."""
+    names = TRACED.setdefault(module, {})
+
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        located, name = located_errors(handler), handler.__name__
+
+        @wraps(handler)
+        def function(*args: Any, **kwargs: Any) -> Any:
+            if current_builder() is None:
+                return getattr(import_module(module), name)(*args, **kwargs)
+            leaves = tree.leaves((args, kwargs))
+            if any([isinstance(x, Tracer) for x in (*leaves, *reached(leaves))]):
+                return located(*args, **kwargs)
+            return calling_back(getattr(import_module(module), name))(*args, **kwargs)
+
+        names[name] = function
+        return function
+
+    return decorate
+
+
+class Closed:
+    """A function as a graph of its own arguments and of `values`, those of all functions of a call together."""
+
+    def __init__(self, graph: Graph, own: int, first: int, eager: bool) -> None:
+        self.graph, self.first, self.eager = graph, first, eager
+        self.count = len(graph.inputs) - own
+
+    def __call__(self, own: Sequence[Any], values: Values) -> list[Any]:
+        """Its results, traced where an operand is."""
+        return run(self.graph, [*own, *values[self.first : self.first + self.count]])
+
+    def at(self, xs: Sequence[Any]) -> list[Any]:
+        """Its results for arguments and values of its own."""
+        return run(self.graph, xs)
+
+    def host(self, values: Values) -> Callable[..., list[Any]]:
+        """The function of its own arguments, plain arrays, for given plain values."""
+        function, held = self._executable, values[self.first : self.first + self.count]
+        return lambda *own: function(*own, *held)  # type: ignore[no-any-return]
+
+    def derived(self, function: Callable[[Sequence[Any]], list[Any]]) -> Closed:
+        """A function of the same arguments and values that is made of this one."""
+        kinds = [x.type for x in self.graph.inputs]
+        return Closed(trace_flat(function, kinds).graph, len(kinds) - self.count, self.first, self.eager)
+
+    @cached_property
+    def _executable(self) -> Callable[..., Any]:
+        if self.eager:
+            return lambda *xs: evaluate(self.graph, xs)
+        executor = get()
+        return compiled(executor, (Pipeline(OPTIMISE) + Pipeline(executor.pipeline))(self.graph))
+
+
+class Functions:
+    """The functions of one call of the routine `name`, and the values that they read beside their arguments."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.values: list[Any] = []
+        builder = current_builder()
+        self.eager = builder is None or not builder.staged
+
+    def add(self, fun: Callable[..., Any], own: Sequence[TensorType], args: Any, fit: Callable[[Any], Any]) -> Closed:
+        """`fit(fun(*own, *args))`, a list of arrays, closed."""
+        leaves, treedef = tree.flatten(tuple(args))
+        leaves = [operand(x) for x in leaves]
+        n = len(own)
+
+        def flat(xs: Sequence[Any]) -> list[Any]:
+            return fit(callee(fun)(*xs[:n], *tree.unflatten(treedef, xs[n:])))  # type: ignore[no-any-return]
+
+        kinds = [x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape) for x in leaves]
+        traced = trace_flat(flat, [*own, *kinds], name=getattr(fun, "__name__", "fun").strip("<>"))
+        closed = Closed(traced.graph, n, len(self.values), self.eager)
+        self.values += [*leaves, *traced.captures]
+        return closed
+
+    def number(self, found: Any) -> list[Any]:
+        """What a function of a number gives, as a real one of double precision."""
+        found = operand(found)
+        if found.shape:
+            raise ShapeError(f"{self.name}: the function gives an array of shape {list(found.shape)}{place()}, not one number")
+        return [real(found, self.name)]
+
+
+def callee(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """What is called for a function of the user's, or a library's, in the running trace."""
+    builder = current_builder()
+    return call(fun) if builder is not None and builder.control_flow else fun
+
+
+def real(x: Any, name: str) -> Any:
+    """A real array of double precision. Raises `TypeMismatchError` for a complex one."""
+    x = operand(x)
+    if x.dtype.kind == "c":
+        raise TypeMismatchError(f"{name}: a complex {x.dtype}{place()}; give real and imaginary parts as two numbers")
+    return cast(x, FLOAT64)
+
+
+def arguments(args: Any) -> tuple[Any, ...]:
+    """SciPy's `args=`, of which one may stand alone."""
+    return args if isinstance(args, tuple) else (args,)
+
+
+def known_options(name: str, **given: Any) -> dict[str, Any]:
+    """Options of a routine, which are plain values. Raises `MissingRuleError` for a traced one."""
+    for key, value in given.items():
+        if any(isinstance(x, Tracer) for x in tree.leaves(value)):
+            raise MissingRuleError(
+                f"{name}: {key}= is traced{place()}; it says how the routine works, so give it a known value"
+            )
+    return given
+
+
+def spec(shape: Sequence[int] = (), dtype: Any = np.float64) -> ShapeDtype:
+    return ShapeDtype(shape, dtype)

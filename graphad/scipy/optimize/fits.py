@@ -1,0 +1,293 @@
+"""Least squares and linear programs by SciPy, with derivatives of the solution."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from graphad.api.derivatives import grad
+from graphad.api.jacobians import jacfwd
+from graphad.build import place
+from graphad.errors import MissingRuleError, ShapeError
+from graphad.numpy._register import operand
+from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec
+from graphad.scipy.implicit import solution
+from graphad.scipy.optimize.minima import MESSAGE, vector
+from graphad.scipy.optimize.optimum import Problem, limits, result
+from graphad.types import FLOAT64, TensorType
+
+_routine = routine("scipy.optimize")
+
+
+def _robust(loss: Any, z: Any) -> Any:
+    """SciPy's loss functions of a squared residual."""
+    if loss == "linear":
+        return z
+    if loss == "soft_l1":
+        return 2 * (np.sqrt(1 + z) - 1)
+    if loss == "huber":
+        return np.where(z <= 1, z, 2 * np.sqrt(np.where(z <= 1, 1.0, z)) - 1)
+    if loss == "cauchy":
+        return np.log1p(z)
+    if loss == "arctan":
+        return np.arctan(z)
+    if callable(loss):
+        return callee(loss)(z)[0]
+    raise MissingRuleError(f"least_squares: the loss {loss!r}{place()} is none of SciPy's")
+
+
+class _Squares:
+    """Residuals as a function of parameters, and their exact Jacobian."""
+
+    def __init__(self, name: str, fun: Any, x0: Any, args: Any, jac: Any) -> None:
+        self.name, self.functions = name, Functions(name)
+        self.start = np.atleast_1d(real(x0, name))
+        if self.start.ndim != 1:
+            raise ShapeError(f"{name}: x0 must have one dimension{place()}, not shape {list(self.start.shape)}")
+        self.n = self.start.shape[0]
+        kind = TensorType(FLOAT64, (self.n,))
+        self.fun = self.functions.add(fun, [kind], args, lambda found: [np.atleast_1d(real(found, name))])
+        self.m = self.fun.graph.outputs[0].type.shape[0]
+        self.jac = self.slopes(self.fun)
+        self.given = self.functions.add(jac, [kind], args, lambda found: [real(found, name)]) if callable(jac) else self.jac
+
+    @staticmethod
+    def slopes(closed: Closed) -> Closed:
+        return closed.derived(lambda xs: [jacfwd(lambda x: closed.at([x, *xs[1:]])[0])(xs[0])])
+
+
+@_routine
+def least_squares(
+    fun: Any, x0: Any, jac: Any = "2-point", bounds: Any = (-np.inf, np.inf), method: str = "trf", ftol: Any = 1e-8,
+    xtol: Any = 1e-8, gtol: Any = 1e-8, x_scale: Any = None, loss: Any = "linear", f_scale: Any = 1.0,
+    diff_step: Any = None, tr_solver: Any = None, tr_options: Any = None, jac_sparsity: Any = None, max_nfev: Any = None,
+    verbose: int = 0, args: Any = (), kwargs: Any = None, callback: Any = None, workers: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `least_squares`. `x`, `cost`, `fun`, `jac` and `grad` of the result are differentiable in `args`, in what
+    `fun` reads and in bounds; active bounds are held. The Jacobian is exact where `jac` is no function."""
+    if callback is not None or workers is not None:
+        raise MissingRuleError(f"least_squares: callback= or workers={place()} cannot be traced; leave it out")
+    given = known_options(
+        "least_squares", method=method, ftol=ftol, xtol=xtol, gtol=gtol, x_scale=x_scale, f_scale=f_scale,
+        tr_solver=tr_solver, tr_options=tr_options or {}, max_nfev=max_nfev, verbose=verbose,
+    )  # fmt: skip
+    if given["x_scale"] is None:
+        del given["x_scale"]
+    keywords = dict(kwargs or {})
+    squares = _Squares("least_squares", lambda x, *rest: callee(fun)(x, *rest, **keywords), x0, arguments(args), jac)
+    n, values = squares.n, squares.functions.values
+    bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
+    ends = list(_pair(bounds, n)) if bounded else []
+    first = 1 + len(ends)
+
+    def host(x0: Any, *values: Any) -> Any:
+        held = values[first - 1 :]
+        more = {"bounds": values[:2]} if bounded else {}
+        found = import_module("scipy.optimize").least_squares(
+            vector(squares.fun, held), np.array(x0), vector(squares.given, held), loss=loss, **more, **given
+        )
+        return found.x, found.success, found.status, found.nfev, found.njev or 0, found.active_mask.astype(int), found.optimality
+
+    def cost(x: Any, values: Any) -> Any:
+        return 0.5 * f_scale**2 * np.sum(_robust(loss, (squares.fun([x], values)[0] / f_scale) ** 2))
+
+    problem = Problem(
+        lambda x, values: grad(lambda x: cost(x, values[first:]))(x),
+        (lambda values: (values[1], values[2])) if bounded else None,
+    )
+    kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((), int), spec((n,), int), spec()]
+    x, success, status, nfev, njev, mask, optimality = solution(
+        "least_squares", host, kinds, problem.residual, [squares.start, *ends, *values], problem.lift
+    )
+    return result(
+        x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=squares.jac([x], values)[0],
+        grad=grad(lambda x: cost(x, values))(x), optimality=optimality,
+        active_mask=mask, nfev=nfev, njev=njev, status=status, message=MESSAGE, success=success,
+    )  # fmt: skip
+
+
+def _pair(bounds: Any, n: int) -> tuple[Any, Any]:
+    """Bounds as two vectors, of a pair of numbers or vectors or SciPy's `Bounds`."""
+    low, high = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
+    return tuple([np.broadcast_to(real(operand(x), "bounds"), (n,)) for x in (low, high)])  # type: ignore[return-value]
+
+
+@_routine
+def leastsq(
+    func: Any, x0: Any, args: Any = (), Dfun: Any = None, full_output: Any = False, col_deriv: Any = False,
+    ftol: Any = 1.49012e-8, xtol: Any = 1.49012e-8, gtol: Any = 0.0, maxfev: int = 0, epsfcn: Any = None,
+    factor: Any = 100, diag: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `leastsq`: the parameters and how it ended, as `least_squares`."""
+    if full_output or col_deriv:
+        raise MissingRuleError(f"leastsq: full_output and col_deriv{place()} cannot be traced; use least_squares")
+    given = known_options(
+        "leastsq", ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, epsfcn=epsfcn, factor=factor, diag=diag
+    )
+    squares = _Squares("leastsq", func, x0, arguments(args), Dfun)
+    values = squares.functions.values
+
+    def host(x0: Any, *values: Any) -> Any:
+        f, jac = vector(squares.fun, values), vector(squares.given, values)
+        x, status = import_module("scipy.optimize").leastsq(f, np.array(x0), Dfun=jac, **given)
+        return x, status in (1, 2, 3, 4), status
+
+    half = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
+    problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
+    kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
+    x, _, status = solution("leastsq", host, kinds, problem.residual, [squares.start, *values], problem.lift)
+    return x, status
+
+
+@_routine
+def curve_fit(
+    f: Any, xdata: Any, ydata: Any, p0: Any = None, sigma: Any = None, absolute_sigma: bool = False,
+    check_finite: Any = None, bounds: Any = (-np.inf, np.inf), method: Any = None, jac: Any = None, *,
+    full_output: bool = False, nan_policy: Any = None, **kwargs: Any,
+) -> Any:  # fmt: skip
+    """SciPy's `curve_fit`: the parameters and their covariance, differentiable in the data, in `sigma`, in bounds and in
+    what `f` reads. The Jacobian is exact."""
+    if full_output or nan_policy is not None:
+        raise MissingRuleError(f"curve_fit: full_output and nan_policy{place()} cannot be traced; leave them out")
+    given = known_options("curve_fit", check_finite=check_finite, method=method, p0=None, **kwargs)
+    del given["p0"]
+    bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
+    y = np.ravel(real(ydata, "curve_fit"))
+    if p0 is None:
+        n = _parameters(f)
+        if bounded:
+            raise MissingRuleError(f"curve_fit: bounds without p0{place()}; give p0, where the fit starts")
+        p0 = np.ones(n)
+    start = np.atleast_1d(real(p0, "curve_fit"))
+    n, functions = start.shape[0], Functions("curve_fit")
+    x = xdata if hasattr(xdata, "shape") else np.asarray(xdata) if not isinstance(xdata, (list, tuple)) else operand(xdata)
+    model = functions.add(
+        lambda p, x: callee(f)(x, *[p[i] for i in range(n)]), [TensorType(FLOAT64, (n,))], (x,),
+        lambda found: [np.broadcast_to(np.ravel(real(found, "curve_fit")), y.shape)],
+    )  # fmt: skip
+    slopes = _Squares.slopes(model)
+    weights = [] if sigma is None else [real(sigma, "curve_fit")]
+    ends = list(_pair(bounds, n)) if bounded else []
+    lead = [start, y, *weights, *ends]
+    first = len(lead)
+
+    def host(*values: Any) -> Any:
+        start, y, *rest = [np.array(v) for v in values[:first]]
+        more: dict[str, Any] = {"sigma": rest.pop(0)} if weights else {}
+        if bounded:
+            more["bounds"] = tuple(rest)
+        function, jacobian = vector(model, values[first:]), vector(slopes, values[first:])
+        found = import_module("scipy.optimize").curve_fit(
+            lambda x, *p: function(np.array(p)), y, y, start, absolute_sigma=absolute_sigma,
+            jac=lambda x, *p: jacobian(np.array(p)), **more, **given,
+        )  # fmt: skip
+        return found[0], True
+
+    def whitened(rows: Any, values: Any) -> Any:
+        if not weights:
+            return rows
+        spread = values[2]
+        if spread.ndim == 2:
+            return np.linalg.solve(np.linalg.cholesky(spread), rows)
+        return rows / np.reshape(spread, (*spread.shape, *[1] * (rows.ndim - 1))) if spread.ndim else rows / spread
+
+    def half(p: Any, values: Any) -> Any:
+        return 0.5 * np.sum(whitened(model([p], values[first:])[0] - values[1], values) ** 2)
+
+    problem = Problem(
+        lambda p, values: grad(lambda p: half(p, values))(p),
+        (lambda values: (values[first - 2], values[first - 1])) if bounded else None,
+    )
+    values = [*lead, *functions.values]
+    p, _ = solution("curve_fit", host, [spec((n,)), spec((), bool)], problem.residual, values, problem.lift)
+    j = whitened(slopes([p], functions.values)[0], values)
+    covariance = np.linalg.inv(j.T @ j)
+    if not absolute_sigma:
+        if y.shape[0] <= n:
+            return p, np.full((n, n), np.inf)
+        covariance = covariance * (2 * half(p, values) / (y.shape[0] - n))
+    return p, covariance
+
+
+def _parameters(f: Any) -> int:
+    """How many parameters a model has, behind its first argument."""
+    named = [p for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values()) or len(named) < 2:
+        raise MissingRuleError(f"curve_fit: how many parameters the model has is not known{place()}; give p0")
+    return len(named) - 1
+
+
+@_routine
+def lsq_linear(
+    A: Any, b: Any, bounds: Any = (-np.inf, np.inf), method: str = "trf", tol: Any = 1e-10, lsq_solver: Any = None,
+    lsmr_tol: Any = None, max_iter: Any = None, verbose: int = 0, *, lsmr_maxiter: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `lsq_linear`: `x` within bounds of least squares of `A @ x - b`; active bounds are held."""
+    given = known_options(
+        "lsq_linear", method=method, tol=tol, lsq_solver=lsq_solver, lsmr_tol=lsmr_tol, max_iter=max_iter,
+        verbose=verbose, lsmr_maxiter=lsmr_maxiter,
+    )  # fmt: skip
+    a, b = real(A, "lsq_linear"), real(b, "lsq_linear")
+    if a.ndim != 2 or b.shape != a.shape[:1]:
+        raise ShapeError(f"lsq_linear: shapes {list(a.shape)} and {list(b.shape)}{place()} do not fit")
+    n = a.shape[1]
+    values = [a, b, *_pair(bounds, n)]
+
+    def host(a: Any, b: Any, low: Any, high: Any) -> Any:
+        found = import_module("scipy.optimize").lsq_linear(np.array(a), np.array(b), (low, high), **given)
+        return found.x, found.success, found.status, found.nit, found.active_mask
+
+    problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
+    kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
+    x, success, status, nit, mask = solution("lsq_linear", host, kinds, problem.residual, values, problem.lift)
+    off = a @ x - b
+    return result(
+        x=x, fun=off, cost=0.5 * np.sum(off * off), active_mask=mask, status=status, nit=nit, success=success,
+        message=MESSAGE,
+    )  # fmt: skip
+
+
+@_routine
+def linprog(
+    c: Any, A_ub: Any = None, b_ub: Any = None, A_eq: Any = None, b_eq: Any = None, bounds: Any = (0, None),
+    method: str = "highs", callback: Any = None, options: Any = None, x0: Any = None, integrality: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `linprog`: the vertex, differentiable as long as it stays one and the only one (nondegenerate)."""
+    if callback is not None or integrality is not None or x0 is not None:
+        raise MissingRuleError(f"linprog: callback, integrality and x0{place()} cannot be traced; leave them out")
+    given = known_options("linprog", method=method, options=options)
+    c = real(c, "linprog")
+    n = c.shape[0]
+    rows = list(bounds)
+    ends = limits([rows] * n if len(rows) == 2 and not hasattr(rows[0], "__len__") else rows, n)
+    parts = [None if x is None else real(x, "linprog") for x in (A_ub, b_ub, A_eq, b_eq)]
+    held = [x for x in parts if x is not None]
+
+    def named(values: Any) -> list[Any]:
+        left = iter(values[3:])
+        return [None if x is None else next(left) for x in parts]
+
+    def host(*values: Any) -> Any:
+        plain = [None if x is None else np.array(x) for x in named(values)]
+        ranges = np.stack(values[1:3], axis=1)
+        found = import_module("scipy.optimize").linprog(np.array(values[0]), *plain, ranges, **given)
+        x = np.full(n, np.nan) if found.x is None else found.x
+        return x, found.success, found.status, found.nit
+
+    def rows_of(at: int, sign: float) -> Callable[[Any, Any], Any] | None:
+        if parts[at] is None:
+            return None
+        return lambda x, values: sign * (named(values)[at + 1] - named(values)[at] @ x)
+
+    problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2, 1.0), rows_of(0, 1.0))
+    kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
+    values = [c, *ends, *held]
+    x, success, status, nit = solution("linprog", host, kinds, problem.residual, values, problem.lift)
+    more = {
+        key: named(values)[at + 1] - named(values)[at] @ x for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None
+    }
+    return result(x=x, fun=c @ x, success=success, status=status, nit=nit, message=MESSAGE, **more)

@@ -1,0 +1,199 @@
+"""Minima: SciPy's iterations with exact gradients and Hessians, and derivatives of the minimum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from graphad.api.derivatives import grad
+from graphad.api.derivatives import value_and_grad as value_and_slope
+from graphad.api.jacobians import hessian, jacfwd
+from graphad.build import place
+from graphad.errors import MissingRuleError, ShapeError
+from graphad.numpy._register import operand
+from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, known_options, real, routine, spec
+from graphad.scipy.implicit import solution
+from graphad.scipy.optimize.optimum import Problem, limits, result
+from graphad.types import FLOAT64, TensorType
+
+_routine = routine("scipy.optimize")
+_WITHOUT_SLOPE = frozenset({"nelder-mead", "powell", "cobyla", "cobyqa"})
+_WITH_CURVATURE = frozenset({"newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr"})
+MESSAGE = "whether it converged is told by success and status"
+
+
+def vector(closed: Closed, values: Sequence[Any]) -> Callable[[Any], Any]:
+    """A function of a vector, for SciPy."""
+    function = closed.host(values)
+    return lambda x: np.array(function(np.asarray(x, float))[0])
+
+
+@_routine
+def minimize(
+    fun: Any, x0: Any, args: Any = (), method: Any = None, jac: Any = None, hess: Any = None, hessp: Any = None,
+    bounds: Any = None, constraints: Any = (), tol: Any = None, callback: Any = None, options: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `minimize`. `x`, `fun` and `jac` of the result are differentiable in `args`, in what `fun` and the
+    constraints read, and in bounds; active bounds and constraints are held.
+
+    Gradients, and Hessians for the methods that take them, are exact where none are given.
+    """
+    if callback is not None or callable(method):
+        raise MissingRuleError(f"minimize: callback= or a method of your own{place()} cannot be traced; leave it out")
+    given = known_options("minimize", method=method, tol=tol, options=options)
+    functions, args = Functions("minimize"), arguments(args)
+    start = np.atleast_1d(real(x0, "minimize"))
+    if start.ndim != 1:
+        raise ShapeError(f"minimize: x0 must have one dimension{place()}, not shape {list(start.shape)}")
+    n = start.shape[0]
+    kind, both = TensorType(FLOAT64, (n,)), jac is True
+
+    def height(found: Any) -> list[Any]:
+        found = operand(found[0] if both else found)
+        return functions.number(np.reshape(found, ()) if found.shape == (1,) else found)
+
+    f = functions.add(fun, [kind], args, height)
+    named = str(method).lower()
+    plain = named in _WITHOUT_SLOPE
+    slope = functions.add(jac, [kind], args, lambda found: [real(found, "minimize")]) if callable(jac) else None
+    pair = f.derived(lambda xs: list(value_and_slope(lambda x: f.at([x, *xs[1:]])[0])(xs[0])))
+    curve = functions.add(hess, [kind], args, lambda found: [real(found, "minimize")]) if callable(hess) else None
+    if curve is None and hessp is None and hess is None and named in _WITH_CURVATURE:
+        curve = f.derived(lambda xs: [hessian(lambda x: f.at([x, *xs[1:]])[0])(xs[0])])
+    product = functions.add(hessp, [kind, kind], args, lambda found: [real(found, "minimize")]) if hessp else None
+    walls = _Constraints(functions, constraints, kind)
+    ends = () if bounds is None else limits(bounds, n)
+    first = 1 + len(ends)
+
+    def host(x0: Any, *values: Any) -> Any:
+        optimize = import_module("scipy.optimize")
+        held, more = values[first - 1 :], {}
+        if bounds is not None:
+            more["bounds"] = optimize.Bounds(*values[:2])
+        if walls.terms:
+            more["constraints"] = walls.host(held)
+        called: Any = vector(f, held)
+        fun = lambda x: float(called(x))
+        if slope is not None:
+            more["jac"] = vector(slope, held)
+        elif isinstance(jac, str):
+            more["jac"] = jac
+        elif not plain:
+            function = pair.host(held)
+            more["jac"] = True
+            fun = lambda x: _number_and_vector(function(np.asarray(x, float)))  # type: ignore[assignment, return-value]
+        if curve is not None:
+            more["hess"] = vector(curve, held)
+        elif hess is not None:
+            more["hess"] = hess
+        if product is not None:
+            times = product.host(held)
+            more["hessp"] = lambda x, p: np.array(times(np.asarray(x, float), np.asarray(p, float))[0])
+        found = optimize.minimize(fun, np.array(x0), **more, **given)
+        inverse = found.get("hess_inv", None)
+        tail = (inverse,) if told else ()
+        return found.x, found.success, found.status, found.get("nit", 0), found.nfev, found.get("njev", 0), *tail
+
+    told = named == "bfgs" or (method is None and bounds is None and not walls.terms)
+    values = [start, *ends, *functions.values]
+    problem = Problem(
+        lambda x, values: pair([x], values[first:])[1],
+        None if bounds is None else lambda values: (values[1], values[2]),
+        walls.vector("eq", first), walls.vector("ineq", first),
+    )  # fmt: skip
+    kinds = [spec((n,)), spec((), bool), *[spec((), int)] * 4, *[spec((n, n))] * told]
+    x, success, status, nit, nfev, njev, *rest = solution("minimize", host, kinds, problem.residual, values, problem.lift)
+    value, slope_there = pair([x], functions.values)
+    more = {"hess_inv": rest[0]} if told else {}
+    return result(
+        x=x, fun=value, jac=slope_there, success=success, status=status, nit=nit, nfev=nfev, njev=njev, message=MESSAGE,
+        **more,
+    )  # fmt: skip
+
+
+def _number_and_vector(found: Sequence[Any]) -> tuple[float, Any]:
+    return float(found[0]), np.array(found[1])
+
+
+class _Constraints:
+    """SciPy's constraints: dicts of the types "eq" and "ineq", `LinearConstraint` and `NonlinearConstraint`."""
+
+    def __init__(self, functions: Functions, given: Any, kind: TensorType) -> None:
+        self.terms: list[tuple[str, Closed, Closed]] = []
+        for one in given if isinstance(given, (list, tuple)) else [given]:
+            if not isinstance(one, dict):
+                raise MissingRuleError(
+                    f"minimize: a constraint of type {type(one).__name__}{place()} is not traced; write it as a dict "
+                    "of type, fun, jac and args"
+                )
+            name = str(one["type"]).lower()
+            if name not in ("eq", "ineq"):
+                raise MissingRuleError(f"minimize: a constraint of type {one['type']!r}{place()}; there are eq and ineq")
+            fit = lambda found: [np.ravel(real(found, "minimize"))]
+            c = functions.add(one["fun"], [kind], arguments(one.get("args", ())), fit)
+            slope = c.derived(lambda xs, c=c: [jacfwd(lambda x: c.at([x, *xs[1:]])[0])(xs[0])])
+            self.terms.append((name, c, slope))
+
+    def host(self, values: Sequence[Any]) -> list[dict[str, Any]]:
+        """As SciPy takes them."""
+        return [
+            {"type": name, "fun": vector(c, values), "jac": vector(slope, values)} for name, c, slope in self.terms
+        ]
+
+    def vector(self, name: str, first: int) -> Callable[[Any, Sequence[Any]], Any] | None:
+        """The constraints of one type as one function."""
+        chosen = [c for kind, c, _ in self.terms if kind == name]
+        if not chosen:
+            return None
+        return lambda x, values: np.concatenate([c([x], values[first:])[0] for c in chosen])
+
+
+@_routine
+def minimize_scalar(
+    fun: Any, bracket: Any = None, bounds: Any = None, args: Any = (), method: Any = None, tol: Any = None,
+    options: Any = None,
+) -> Any:  # fmt: skip
+    """SciPy's `minimize_scalar`, as `minimize`. Where the function falls towards a bound at which it stops, the minimum
+    is the bound."""
+    given = known_options("minimize_scalar", bracket=bracket, method=method, tol=tol, options=options)
+    functions = Functions("minimize_scalar")
+    f = functions.add(fun, [SCALAR], arguments(args), functions.number)
+    ends = [] if bounds is None else [real(x, "minimize_scalar") for x in bounds]
+    first = len(ends)
+    within = (options or {}).get("xatol", 1e-5)
+
+    def host(*values: Any) -> Any:
+        function = f.host(values[first:])
+        more = {} if bounds is None else {"bounds": [float(x) for x in values[:first]]}
+        found = import_module("scipy.optimize").minimize_scalar(
+            lambda x: float(function(np.float64(x))[0]), **more, **given
+        )
+        return np.full(1, found.x), found.success, found.nit, found.nfev
+
+    def slope(x: Any, values: Any) -> Any:
+        return np.reshape(grad(lambda x: f([x], values[first:])[0])(x[0]), (1,))
+
+    def lift(x: Any, values: Any) -> Any:
+        y, (_, _, none) = problem.lift(x, values)
+        low, high = values[0], values[1]
+        tilt = slope(x, values)
+        bend = jacfwd(lambda x: slope(x, values))(x)[0]
+        room = within + 4 * np.sqrt(np.finfo(float).eps) * np.abs(x)
+        step = np.where(bend > 0, tilt / np.where(bend > 0, bend, 1.0), np.inf * tilt)
+        below = (x - low <= room) & (tilt > 0) & (x - step < low)
+        above = (high - x <= room) & (tilt < 0) & (x - step > high)
+        return y, (below, above, none)
+
+    pair = (lambda values: (np.reshape(values[0], (1,)), np.reshape(values[1], (1,)))) if first else None
+    problem = Problem(slope, pair)
+    kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
+    values = [*ends, *functions.values]
+    x, success, nit, nfev = solution(
+        "minimize_scalar", host, kinds, problem.residual, values, lift if first else problem.lift
+    )
+    return result(
+        x=x[0], fun=f([x[0]], functions.values)[0], success=success, nit=nit, nfev=nfev, message=MESSAGE
+    )
