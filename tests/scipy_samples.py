@@ -304,6 +304,23 @@ OWN = {
         **{name: direct(name, X) for name in ("rosen", "rosen_der", "rosen_hess")},
         "rosen_hess_prod": direct("rosen_hess_prod", X, X[::-1]),
         "nnls": direct("nnls", MATRIX, RIGHT[0]),
+        **{name: written(lambda m, a, name=name: getattr(m, name)(lambda t: t**3 + t - a, 0, 5), (1.3,))
+           for name in ("bisect", "brenth", "brentq", "ridder", "toms748")},
+        "newton": written(lambda m, a: m.newton(lambda t: t**3 + t - a, 1.0, lambda t: 3 * t * t + 1), (1.3,)),
+        "root_scalar": written(lambda m, a: m.root_scalar(lambda t: t**3 + t - a, bracket=(0, 5)).root, (1.3,)),
+        "root": written(lambda m, a: m.root(lambda t: t**3 + t - a, np.ones(2)).x, (X[:2],)),
+        "fsolve": written(lambda m, a: m.fsolve(lambda t: t**3 + t - a, np.ones(2)), (X[:2],)),
+        "fixed_point": written(lambda m, a: m.fixed_point(lambda t: np.cos(a * t), 0.5, xtol=1e-12), (0.7,)),
+        "minimize_scalar": written(lambda m, a: m.minimize_scalar(lambda t: (t - a) ** 4 + (t - a) ** 2).x, (1.3,)),
+        "minimize": written(lambda m, a: m.minimize(lambda t: np.sum((t - a) ** 2), np.zeros(2)).x, (X[:2],)),
+        "least_squares": written(lambda m, a: m.least_squares(lambda t: t**3 + t - a, np.ones(2)).x, (X[:2],)),
+        "leastsq": written(lambda m, a: m.leastsq(lambda t: t**3 + t - a, np.ones(2))[0], (X[:2],)),
+        "curve_fit": written(
+            lambda m, y: m.curve_fit(lambda t, a, b: a * t + b, np.arange(4.0), y, np.ones(2))[0],
+            (np.array([1.0, 2.5, 2.9, 4.2]),)),
+        "lsq_linear": written(lambda m, b: m.lsq_linear(np.array([[1.0, 2], [3, 1], [1, 1]]), b).x, (np.ones(3),)),
+        "linprog": written(
+            lambda m, b: m.linprog([-1.0, -2], np.array([[1.0, 1], [2, 0.5]]), b).x, (np.array([3.0, 2]),)),
     },
     "constants": {
         "lambda2nu": direct("lambda2nu", 1.3), "nu2lambda": direct("nu2lambda", 1.3),
@@ -317,6 +334,11 @@ OWN = {
                                       (test_integrate.Y, test_integrate.X)),
         "romb": direct("romb", test_integrate.Y, 0.25),
         "fixed_quad": written(lambda m, a, b: m.fixed_quad(np.exp, a, b, n=6)[0], (0.2, 1.1)),
+        "quad": written(lambda m, a, b: m.quad(lambda t: np.exp(-a * t), 0, b)[0], (0.7, 1.1)),
+        "quad_vec": written(lambda m, a, b: m.quad_vec(lambda t: np.exp(-a * t * np.arange(2)), 0, b)[0], (0.7, 1.1)),
+        "dblquad": written(lambda m, a, b: m.dblquad(lambda y, x: np.exp(-a * x * y), 0, b, 0, 1)[0], (0.7, 1.1)),
+        "tplquad": written(lambda m, a: m.tplquad(lambda z, y, x: a * x * y * z, 0, a, 0, 1, 0, 1)[0], (0.7,)),
+        "nquad": written(lambda m, a, b: m.nquad(lambda y, x: np.exp(-a * x * y), [(0, 1), (0, b)])[0], (0.7, 1.1)),
         "odeint": written(
             lambda m, y0, rate: m.odeint(lambda y, t, rate: -rate * y, y0, TIMES, (rate,), rtol=1e-11, atol=1e-11),
             (np.array([1.0, 0.5]), 1.3),

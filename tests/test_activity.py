@@ -151,43 +151,27 @@ def test_what_would_lose_a_derivative_is_refused_or_right(name, mode):
         mode(LOST[name])(0.7)
 
 
-def _quad_attribute(x):
-    class Rate:
+def _hopping(x):
+    class Cost:
         def __init__(self):
-            self.rate = x
+            self.place = x
 
         def __call__(self, t):
-            return self.rate * t
+            return (t[0] - self.place) ** 2
 
-    return integrate.quad(Rate(), 0, 1)[0]
+    return optimize.basinhopping(Cost(), [0.0]).x[0]
 
 
 CALLBACKS = {
-    "quad_closure": lambda x: integrate.quad(lambda t: x * t, 0, 1)[0],
-    "quad_limit": lambda x: integrate.quad(math.exp, 0, x)[0],
-    "quad_limit_of_a_function": lambda x: integrate.quad(lambda t: t, 0, x)[0],
-    "quad_args": lambda x: integrate.quad(lambda t, a: a * t, 0, 1, args=(x,))[0],
-    "quad_default": lambda x: integrate.quad(lambda t, a=x: a * t, 0, 1)[0],
-    "quad_partial": lambda x: integrate.quad(functools.partial(operator.mul, x), 0, 1)[0],
-    "quad_attribute": _quad_attribute,
-    "dblquad": lambda x: integrate.dblquad(lambda a, b: x * a * b, 0, 1, 0, 1)[0],
-    "nquad": lambda x: integrate.nquad(lambda a: x * a, [(0, 1)])[0],
-    "quad_vec": lambda x: integrate.quad_vec(lambda t: x * t, 0, 1)[0],
-    "brentq": lambda x: optimize.brentq(lambda t: t * t - x, 0, 5),
-    "root_scalar": lambda x: optimize.root_scalar(lambda t: t * t - x, bracket=(0, 5)).root,
-    "newton": lambda x: optimize.newton(lambda t: t * t - x, 1.0),
-    "fsolve": lambda x: optimize.fsolve(lambda t: t * t - x, 1.0)[0],
-    "root": lambda x: optimize.root(lambda t: t * t - x, 1.0).x[0],
-    "fixed_point": lambda x: optimize.fixed_point(lambda t: np.cos(t) * x, 0.5),
-    "minimize": lambda x: optimize.minimize(lambda t: (t[0] - x) ** 2, [0.0]).x[0],
-    "minimize_scalar": lambda x: optimize.minimize_scalar(lambda t: (t - x) ** 2).x,
-    "least_squares": lambda x: optimize.least_squares(lambda t: t - x, [0.0]).x[0],
-    "curve_fit": lambda x: optimize.curve_fit(lambda t, a: a * t, np.arange(3.0), x * np.arange(3.0))[0][0],
     "solve_bvp": lambda x: integrate.solve_bvp(
         lambda t, y: np.stack([y[1], -x * y[0]]), lambda a, b: np.stack([a[0], b[0] - 1]), [0.0, 1.0], np.ones((2, 2))
     ).y[0, 0],
+    "approx_fprime": lambda x: optimize.approx_fprime(np.ones(1), lambda t: t[0] * x)[0],
+    "approx_fprime_partial": lambda x: optimize.approx_fprime(np.ones(1), functools.partial(np.dot, [x]))[0],
+    "differential_evolution": lambda x: optimize.differential_evolution(lambda t: (t[0] - x) ** 2, [(0, 1)]).x[0],
+    "basinhopping_of_an_object": _hopping,
 }
-"""SciPy's functions that call back."""
+"""SciPy's functions that call back and have no derivative."""
 
 
 @pytest.mark.parametrize("name", CALLBACKS)

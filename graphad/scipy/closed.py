@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import ShapeDtype, run
+from graphad.api.call import Call, ShapeDtype, run
 from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
+from graphad.api.jacobians import jacfwd
 from graphad.api.jit import OPTIMISE
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
@@ -75,8 +76,9 @@ class Closed:
         return run(self.graph, xs)
 
     def host(self, values: Values) -> Callable[..., list[Any]]:
-        """The function of its own arguments, plain arrays, for given plain values."""
-        function, held = self._executable, values[self.first : self.first + self.count]
+        """The function of its own arguments, arrays (of no numbers, which take longer), for given plain values."""
+        function = self._executable
+        held = [_fresh(x) for x in values[self.first : self.first + self.count]]
         return lambda *own: function(*own, *held)  # type: ignore[no-any-return]
 
     def derived(self, function: Callable[[Sequence[Any]], list[Any]]) -> Closed:
@@ -84,12 +86,23 @@ class Closed:
         kinds = [x.type for x in self.graph.inputs]
         return Closed(trace_flat(function, kinds).graph, len(kinds) - self.count, self.first, self.eager)
 
+    def jacobian(self) -> Closed:
+        """The derivative of its first result in its first argument."""
+        return self.derived(lambda xs: [jacfwd(lambda x: self.at([x, *xs[1:]])[0])(xs[0])])
+
     @cached_property
     def _executable(self) -> Callable[..., Any]:
         if self.eager:
             return lambda *xs: evaluate(self.graph, xs)
         executor = get()
         return compiled(executor, (Pipeline(OPTIMISE) + Pipeline(executor.pipeline))(self.graph))
+
+
+def _fresh(x: Any) -> Any:
+    """A copy of an array, whose dtype is NumPy's own object for it: compiled code takes that at once."""
+    made = np.empty(np.shape(x), np.asarray(x).dtype.char)
+    made[...] = x
+    return made
 
 
 class Functions:
@@ -103,24 +116,20 @@ class Functions:
 
     def add(self, fun: Callable[..., Any], own: Sequence[TensorType], args: Any, fit: Callable[[Any], Any]) -> Closed:
         """`fit(fun(*own, *args))`, a list of arrays, closed."""
-        leaves, treedef = tree.flatten(tuple(args))
-        leaves = [operand(x) for x in leaves]
-        n = len(own)
-
-        def flat(xs: Sequence[Any]) -> list[Any]:
-            return fit(callee(fun)(*xs[:n], *tree.unflatten(treedef, xs[n:])))  # type: ignore[no-any-return]
-
-        kinds = [x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape) for x in leaves]
-        traced = trace_flat(flat, [*own, *kinds], name=getattr(fun, "__name__", "fun").strip("<>"))
-        closed = Closed(traced.graph, n, len(self.values), self.eager)
-        self.values += [*leaves, *traced.captures]
+        call = Call(lambda *xs: fit(callee(fun)(*xs, *args)), tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
+        call.repeats = True
+        traced = call.trace(known=False)
+        closed = Closed(traced.graph, len(own), len(self.values), self.eager)
+        self.values += traced.captures
         return closed
 
     def number(self, found: Any) -> list[Any]:
         """What a function of a number gives, as a real one of double precision."""
         found = operand(found)
         if found.shape:
-            raise ShapeError(f"{self.name}: the function gives an array of shape {list(found.shape)}{place()}, not one number")
+            raise ShapeError(
+                f"{self.name}: the function gives an array of shape {list(found.shape)}{place()}, not one number"
+            )
         return [real(found, self.name)]
 
 
@@ -155,3 +164,9 @@ def known_options(name: str, **given: Any) -> dict[str, Any]:
 
 def spec(shape: Sequence[int] = (), dtype: Any = np.float64) -> ShapeDtype:
     return ShapeDtype(shape, dtype)
+
+
+def vector(closed: Closed, values: Values) -> Callable[[Any], Any]:
+    """A function of a vector, for SciPy."""
+    function = closed.host(values)
+    return lambda x: np.array(function(np.asarray(x, float))[0])

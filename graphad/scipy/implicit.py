@@ -12,33 +12,21 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import ShapeDtype
-from graphad.api.custom import custom_jvp, pure_callback
+from graphad.api.custom import custom_jvp
 from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
 from graphad.build import place
-from graphad.numpy._register import is_active, operand
+from graphad.numpy._register import operand
 from graphad.numpy.slices import check
-from graphad.ops.custom import NoTangent
+from graphad.ops.custom import NoTangent, PureCallback
 from graphad.scipy.closed import Values
 from graphad.types import TensorType
 
 Residual = Callable[[Any, Values, Any], Any]
 """A vector of the unknowns, the values and what is held, which is 0 at the solution."""
+_SINGULAR = 1 / (8 * np.finfo(float).eps)
 _NEAR = 1e-3
 """The length of the Newton step, relative to the unknowns, below which a solution counts as found."""
-
-
-def split(values: Values) -> tuple[list[int], Callable[[Sequence[Any]], list[Any]]]:
-    """The positions of the values that are differentiated, and a function that puts others in their place."""
-    wanted = [i for i, x in enumerate(values) if operand(x).dtype.kind in "fc" and is_active(x)]
-
-    def joined(some: Sequence[Any]) -> list[Any]:
-        found = list(values)
-        for i, x in zip(wanted, some, strict=True):
-            found[i] = x
-        return found
-
-    return wanted, joined
 
 
 def solution(
@@ -53,32 +41,49 @@ def solution(
     accurate than the iteration's tolerance. Raises `RuntimeError` where it is asked for and the unknowns are no
     solution, `LinAlgError` where they are not isolated.
     """
-    wanted, joined = split(values)
-    where = place()
+    where, free = place(), [i for i, x in enumerate(values) if operand(x).dtype.kind in "fc"]
+
+    call = PureCallback(host, tuple([TensorType(k.dtype, k.shape) for k in kinds]))
 
     @custom_jvp
-    def solved(*some: Any) -> Any:
-        return pure_callback(host, tuple(kinds), *joined(some))
+    def solved(*values: Any) -> Any:
+        return call(*values)
 
     @solved.defjvp
-    def along(some: Any, tangents: Any) -> Any:
-        found = solved(*some)
-        x, converged, given = found[0], found[1], joined(some)
+    def along(given: Any, tangents: Any) -> Any:
+        found = solved(*given)
+        x, converged = found[0], found[1]
         y, held = (x, None) if lift is None else lift(x, given)
-        at = lambda y: residual(y, given, held)
-        step = np.linalg.solve(jacfwd(at)(y), at(y))
+        at: Callable[[Any], Any] = lambda y: residual(y, given, held)
+        matrix = jacfwd(at)(y)
+        inverse = np.linalg.inv(matrix)
+        # Scaling of equations or unknowns does not change this measure.
+        check(
+            np.max(np.sum(np.abs(inverse) * np.abs(matrix).T, axis=1), initial=1.0) < _SINGULAR, np.linalg.LinAlgError,
+            f"{name}: Singular matrix: the solution{where} is not isolated to first order, and has no derivative",
+        )  # fmt: skip
+        step = inverse @ at(y)
         near = np.sum(step * step) <= _NEAR**2 * (1 + np.sum(y * y))
         check(
             converged | near, RuntimeError,
-            f"{name} did not converge, so that its result has no derivative; start nearer to the solution, allow more "
-            "iterations, or give graphad.stop_gradient what counts as constant",
+            f"{name} did not converge{where}, so that its result has no derivative; start nearer to the solution, "
+            "allow more iterations, or give graphad.stop_gradient what counts as constant",
         )  # fmt: skip
         y = y - step
-        _, change = jvp(lambda *some: residual(y, joined(some), held), some, tangents)
+        moving = lambda *some: residual(y, replaced(given, free, some), held)
+        _, change = jvp(moving, [given[i] for i in free], [tangents[i] for i in free])
         moved = -np.linalg.solve(jacfwd(at)(y), change)
         return found, (moved[: x.shape[0]], *[without(name, where, k, tangents) for k in kinds[1:]])
 
-    return list(solved(*[values[i] for i in wanted]))
+    return list(solved(*values))
+
+
+def replaced(values: Values, at: Sequence[int], some: Sequence[Any]) -> list[Any]:
+    """The values with others at some positions."""
+    found = list(values)
+    for i, x in zip(at, some, strict=True):
+        found[i] = x
+    return found
 
 
 def without(name: str, where: str, kind: ShapeDtype, tangents: Sequence[Any]) -> Any:

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.custom import custom_jvp, pure_callback
+from graphad.api.custom import custom_jvp
 from graphad.api.jacobians import jacfwd, jacrev
 from graphad.build import place
 from graphad.errors import MissingRuleError
 from graphad.numpy._register import is_active, known, operand
+from graphad.ops.custom import PureCallback
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, callee, known_options, real, routine, spec
-from graphad.scipy.implicit import split, without
-from graphad.types import COMPLEX128
+from graphad.scipy.implicit import replaced, without
+from graphad.types import COMPLEX128, FLOAT64, TensorType
 
 _routine = routine("scipy.integrate")
 Rule = Callable[[Callable[[float], Any], int, float, float], tuple[Any, float]]
@@ -31,36 +32,37 @@ Rule = Callable[[Callable[[float], Any], int, float, float], tuple[Any, float]]
 def _integral(name: str, f: Closed, size: int, a: Any, b: Any, values: Sequence[Any], rule: Rule) -> tuple[Any, Any]:
     """The integral of the vector `f(t, *values)` and the estimate of its error, which has no derivative."""
     everything = [a, b, *values]
-    wanted, joined = split(everything)
-    where = place()
+    where, wanted = place(), [i for i, x in enumerate(everything) if operand(x).dtype.kind in "fc" and is_active(x)]
 
     def host(a: Any, b: Any, *values: Any) -> Any:
         function = f.host(values)
-        return rule(lambda t: function(np.float64(t))[0], size, float(a), float(b))
+        return rule(lambda t: function(np.array(t, float))[0], size, float(a), float(b))
+
+    call = PureCallback(host, (TensorType(FLOAT64, (size,)), SCALAR))
 
     @custom_jvp
-    def integrated(*some: Any) -> Any:
-        return pure_callback(host, (spec((size,)), spec()), *joined(some))
+    def integrated(*everything: Any) -> Any:
+        return call(*everything)
 
     @integrated.defjvp
-    def along(some: Any, tangents: Any) -> Any:
-        a, b, *values = joined(some)
+    def along(everything: Any, tangents: Any) -> Any:
+        a, b, *values = everything
         inner = [i - 2 for i in wanted if i > 1]
         change = np.zeros(size)
         if inner:
             count = size * _elements(values, inner)
             slopes = _integral(name, _slopes(f, size, inner), count, a, b, values, rule)[0]
-            flat = np.concatenate([np.ravel(t) for i, t in zip(wanted, tangents, strict=True) if i > 1])
+            flat = np.concatenate([np.ravel(tangents[i + 2]) for i in inner])
             change = np.reshape(slopes, (size, flat.shape[0])) @ flat
         for end, sign in ((0, -1.0), (1, 1.0)):
             if end in wanted:
-                limit = joined(some)[end]
+                limit = everything[end]
                 inside = np.isfinite(limit)
                 height = f([np.where(inside, limit, 0.0)], values)[0]
-                change = change + sign * np.where(inside, height, 0.0) * tangents[wanted.index(end)]
-        return integrated(*some), (change, without(name, where, spec(), tangents))
+                change = change + sign * np.where(inside, height, 0.0) * tangents[end]
+        return integrated(*everything), (change, without(name, where, spec(), tangents))
 
-    return tuple(integrated(*[everything[i] for i in wanted]))  # type: ignore[return-value]
+    return tuple(integrated(*everything))  # type: ignore[return-value]
 
 
 def _elements(values: Sequence[Any], chosen: Sequence[int]) -> int:
@@ -74,14 +76,9 @@ def _slopes(f: Closed, size: int, chosen: Sequence[int]) -> Closed:
     def flat(xs: Sequence[Any]) -> list[Any]:
         t, *values = xs
 
-        def at(*some: Any) -> Any:
-            given = list(values)
-            for i, x in zip(chosen, some, strict=True):
-                given[i] = x
-            return f.at([t, *given])[0]
-
         some = [values[i] for i in chosen]
-        jacobian = (jacrev if size <= _elements(values, chosen) else jacfwd)(at, tuple(range(len(chosen))))(*some)
+        slopes = jacrev if size <= _elements(values, chosen) else jacfwd
+        jacobian = slopes(lambda *some: f.at([t, *replaced(values, chosen, some)])[0], tuple(range(len(some))))(*some)
         return [np.ravel(np.concatenate([np.reshape(j, (size, -1)) for j in jacobian], axis=1))]
 
     return f.derived(flat)
@@ -135,7 +132,7 @@ def quad(
         raise MissingRuleError(
             f"quad: the limits{place()} of an integral with a weight are differentiated; write the weight into func"
         )
-    found, error = _integral("quad", f, size, *ends, functions.values, _by_element(given))
+    found, error = _integral("quad", f, size, ends[0], ends[1], functions.values, _by_element(given))
     return (found[0] + 1j * found[1] if complex_func else found[0]), error
 
 
@@ -227,6 +224,6 @@ def quad_vec(
 
     shape, whole = kinds[0].shape, kinds[0].dtype.kind == "c"
     count = prod(shape)
-    ends = [_end(x, "quad_vec") for x in (a, b)]
-    found, error = _integral("quad_vec", function, count * (1 + whole), *ends, functions.values, rule)
+    a, b = (_end(x, "quad_vec") for x in (a, b))
+    found, error = _integral("quad_vec", function, count * (1 + whole), a, b, functions.values, rule)
     return np.reshape(found[:count] + 1j * found[count:] if whole else found, shape), error

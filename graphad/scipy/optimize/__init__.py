@@ -3,9 +3,9 @@
 The names that are not defined here are SciPy's.
 """
 
-from graphad.scipy.optimize.roots import bisect, brenth, brentq, newton, ridder, root_scalar, toms748
 from graphad.scipy.optimize.fits import curve_fit, least_squares, leastsq, linprog, lsq_linear
 from graphad.scipy.optimize.minima import minimize, minimize_scalar
+from graphad.scipy.optimize.roots import bisect, brenth, brentq, newton, ridder, root_scalar, toms748
 from graphad.scipy.optimize.simple import __getattr__, nnls, rosen, rosen_der, rosen_hess, rosen_hess_prod
 from graphad.scipy.optimize.systems import fixed_point, fsolve, root
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from graphad.api.derivatives import grad
-from graphad.api.jacobians import jacfwd
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import operand
-from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec
+from graphad.scipy.closed import Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import solution
-from graphad.scipy.optimize.minima import MESSAGE, vector
+from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
 
@@ -52,20 +51,19 @@ class _Squares:
         kind = TensorType(FLOAT64, (self.n,))
         self.fun = self.functions.add(fun, [kind], args, lambda found: [np.atleast_1d(real(found, name))])
         self.m = self.fun.graph.outputs[0].type.shape[0]
-        self.jac = self.slopes(self.fun)
-        self.given = self.functions.add(jac, [kind], args, lambda found: [real(found, name)]) if callable(jac) else self.jac
-
-    @staticmethod
-    def slopes(closed: Closed) -> Closed:
-        return closed.derived(lambda xs: [jacfwd(lambda x: closed.at([x, *xs[1:]])[0])(xs[0])])
+        self.jac = self.fun.jacobian()
+        self.given = self.jac
+        if callable(jac):
+            self.given = self.functions.add(jac, [kind], args, lambda found: [real(found, name)])
 
 
 @_routine
 def least_squares(
     fun: Any, x0: Any, jac: Any = "2-point", bounds: Any = (-np.inf, np.inf), method: str = "trf", ftol: Any = 1e-8,
     xtol: Any = 1e-8, gtol: Any = 1e-8, x_scale: Any = None, loss: Any = "linear", f_scale: Any = 1.0,
-    diff_step: Any = None, tr_solver: Any = None, tr_options: Any = None, jac_sparsity: Any = None, max_nfev: Any = None,
-    verbose: int = 0, args: Any = (), kwargs: Any = None, callback: Any = None, workers: Any = None,
+    diff_step: Any = None, tr_solver: Any = None, tr_options: Any = None, jac_sparsity: Any = None,
+    max_nfev: Any = None, verbose: int = 0, args: Any = (), kwargs: Any = None, callback: Any = None,
+    workers: Any = None,
 ) -> Any:  # fmt: skip
     """SciPy's `least_squares`. `x`, `cost`, `fun`, `jac` and `grad` of the result are differentiable in `args`, in what
     `fun` reads and in bounds; active bounds are held. The Jacobian is exact where `jac` is no function."""
@@ -90,7 +88,8 @@ def least_squares(
         found = import_module("scipy.optimize").least_squares(
             vector(squares.fun, held), np.array(x0), vector(squares.given, held), loss=loss, **more, **given
         )
-        return found.x, found.success, found.status, found.nfev, found.njev or 0, found.active_mask.astype(int), found.optimality
+        mask = found.active_mask.astype(int)
+        return found.x, found.success, found.status, found.nfev, found.njev or 0, mask, found.optimality
 
     def cost(x: Any, values: Any) -> Any:
         return 0.5 * f_scale**2 * np.sum(_robust(loss, (squares.fun([x], values)[0] / f_scale) ** 2))
@@ -136,7 +135,7 @@ def leastsq(
         x, status = import_module("scipy.optimize").leastsq(f, np.array(x0), Dfun=jac, **given)
         return x, status in (1, 2, 3, 4), status
 
-    half = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
+    half: Callable[[Any, Any], Any] = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
     problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
     kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
     x, _, status = solution("leastsq", host, kinds, problem.residual, [squares.start, *values], problem.lift)
@@ -149,8 +148,8 @@ def curve_fit(
     check_finite: Any = None, bounds: Any = (-np.inf, np.inf), method: Any = None, jac: Any = None, *,
     full_output: bool = False, nan_policy: Any = None, **kwargs: Any,
 ) -> Any:  # fmt: skip
-    """SciPy's `curve_fit`: the parameters and their covariance, differentiable in the data, in `sigma`, in bounds and in
-    what `f` reads. The Jacobian is exact."""
+    """SciPy's `curve_fit`: the parameters and their covariance, differentiable in the data, in `sigma`, in bounds and
+    in what `f` reads. The Jacobian is exact."""
     if full_output or nan_policy is not None:
         raise MissingRuleError(f"curve_fit: full_output and nan_policy{place()} cannot be traced; leave them out")
     given = known_options("curve_fit", check_finite=check_finite, method=method, p0=None, **kwargs)
@@ -164,12 +163,12 @@ def curve_fit(
         p0 = np.ones(n)
     start = np.atleast_1d(real(p0, "curve_fit"))
     n, functions = start.shape[0], Functions("curve_fit")
-    x = xdata if hasattr(xdata, "shape") else np.asarray(xdata) if not isinstance(xdata, (list, tuple)) else operand(xdata)
+    x = operand(xdata) if isinstance(xdata, (list, tuple)) else xdata
     model = functions.add(
         lambda p, x: callee(f)(x, *[p[i] for i in range(n)]), [TensorType(FLOAT64, (n,))], (x,),
         lambda found: [np.broadcast_to(np.ravel(real(found, "curve_fit")), y.shape)],
     )  # fmt: skip
-    slopes = _Squares.slopes(model)
+    slopes = model.jacobian()
     weights = [] if sigma is None else [real(sigma, "curve_fit")]
     ends = list(_pair(bounds, n)) if bounded else []
     lead = [start, y, *weights, *ends]
@@ -215,8 +214,9 @@ def curve_fit(
 
 def _parameters(f: Any) -> int:
     """How many parameters a model has, behind its first argument."""
-    named = [p for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if any(p.kind is p.VAR_POSITIONAL for p in inspect.signature(f).parameters.values()) or len(named) < 2:
+    given = list(inspect.signature(f).parameters.values())
+    named = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.kind is p.VAR_POSITIONAL for p in given) or len(named) < 2:
         raise MissingRuleError(f"curve_fit: how many parameters the model has is not known{place()}; give p0")
     return len(named) - 1
 
@@ -287,7 +287,6 @@ def linprog(
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
     values = [c, *ends, *held]
     x, success, status, nit = solution("linprog", host, kinds, problem.residual, values, problem.lift)
-    more = {
-        key: named(values)[at + 1] - named(values)[at] @ x for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None
-    }
+    kept = [(key, at) for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None]
+    more = {key: named(values)[at + 1] - named(values)[at] @ x for key, at in kept}
     return result(x=x, fun=c @ x, success=success, status=status, nit=nit, message=MESSAGE, **more)

@@ -14,7 +14,18 @@ from graphad.api.jacobians import hessian, jacfwd
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import operand
-from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, known_options, real, routine, spec
+from graphad.scipy.closed import (
+    SCALAR,
+    Closed,
+    Functions,
+    arguments,
+    callee,
+    known_options,
+    real,
+    routine,
+    spec,
+    vector,
+)
 from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
@@ -23,12 +34,6 @@ _routine = routine("scipy.optimize")
 _WITHOUT_SLOPE = frozenset({"nelder-mead", "powell", "cobyla", "cobyqa"})
 _WITH_CURVATURE = frozenset({"newton-cg", "dogleg", "trust-ncg", "trust-krylov", "trust-exact", "trust-constr"})
 MESSAGE = "whether it converged is told by success and status"
-
-
-def vector(closed: Closed, values: Sequence[Any]) -> Callable[[Any], Any]:
-    """A function of a vector, for SciPy."""
-    function = closed.host(values)
-    return lambda x: np.array(function(np.asarray(x, float))[0])
 
 
 @_routine
@@ -105,7 +110,8 @@ def minimize(
         walls.vector("eq", first), walls.vector("ineq", first),
     )  # fmt: skip
     kinds = [spec((n,)), spec((), bool), *[spec((), int)] * 4, *[spec((n, n))] * told]
-    x, success, status, nit, nfev, njev, *rest = solution("minimize", host, kinds, problem.residual, values, problem.lift)
+    found = solution("minimize", host, kinds, problem.residual, values, problem.lift)
+    x, success, status, nit, nfev, njev, *rest = found
     value, slope_there = pair([x], functions.values)
     more = {"hess_inv": rest[0]} if told else {}
     return result(
@@ -124,18 +130,10 @@ class _Constraints:
     def __init__(self, functions: Functions, given: Any, kind: TensorType) -> None:
         self.terms: list[tuple[str, Closed, Closed]] = []
         for one in given if isinstance(given, (list, tuple)) else [given]:
-            if not isinstance(one, dict):
-                raise MissingRuleError(
-                    f"minimize: a constraint of type {type(one).__name__}{place()} is not traced; write it as a dict "
-                    "of type, fun, jac and args"
-                )
-            name = str(one["type"]).lower()
-            if name not in ("eq", "ineq"):
-                raise MissingRuleError(f"minimize: a constraint of type {one['type']!r}{place()}; there are eq and ineq")
-            fit = lambda found: [np.ravel(real(found, "minimize"))]
-            c = functions.add(one["fun"], [kind], arguments(one.get("args", ())), fit)
-            slope = c.derived(lambda xs, c=c: [jacfwd(lambda x: c.at([x, *xs[1:]])[0])(xs[0])])
-            self.terms.append((name, c, slope))
+            for name, fun, args in _written(one) if not isinstance(one, dict) else [_entries(one)]:
+                fit = lambda found: [np.ravel(real(found, "minimize"))]
+                c = functions.add(fun, [kind], args, fit)
+                self.terms.append((name, c, c.jacobian()))
 
     def host(self, values: Sequence[Any]) -> list[dict[str, Any]]:
         """As SciPy takes them."""
@@ -149,6 +147,38 @@ class _Constraints:
         if not chosen:
             return None
         return lambda x, values: np.concatenate([c([x], values[first:])[0] for c in chosen])
+
+
+def _entries(one: dict[str, Any]) -> tuple[str, Any, Any]:
+    name = str(one["type"]).lower()
+    if name not in ("eq", "ineq"):
+        raise MissingRuleError(f"minimize: a constraint of type {one['type']!r}{place()}; there are eq and ineq")
+    return name, one["fun"], arguments(one.get("args", ()))
+
+
+def _written(one: Any) -> list[tuple[str, Any, Any]]:
+    """A `LinearConstraint` or `NonlinearConstraint` as rows that are 0, or 0 and more."""
+    if not (hasattr(one, "lb") and (hasattr(one, "A") or hasattr(one, "fun"))):
+        raise MissingRuleError(
+            f"minimize: a constraint of type {type(one).__name__}{place()} is not traced; write it as a dict of type, "
+            "fun and args"
+        )
+    rows = (lambda x: one.A @ x) if hasattr(one, "A") else lambda x: np.ravel(operand(callee(one.fun)(x)))
+    known_options("minimize", lb=one.lb, ub=one.ub)
+    low, high = np.broadcast_arrays(*[np.atleast_1d(np.asarray(x, float)) for x in (one.lb, one.ub)])
+
+    def away(x: Any, bound: Any, chosen: Any, sign: float) -> Any:
+        c = np.atleast_1d(rows(x))
+        at = np.flatnonzero(np.broadcast_to(chosen, c.shape))
+        return sign * (c - np.broadcast_to(bound, c.shape))[at]
+
+    cases = [("eq", low, low == high, 1.0), ("ineq", low, np.isfinite(low) & (low < high), 1.0)]
+    cases.append(("ineq", high, np.isfinite(high) & (low < high), -1.0))
+    return [
+        (name, lambda x, b=bound, c=chosen, s=sign: away(x, b, c, s), ())
+        for name, bound, chosen, sign in cases
+        if chosen.any()
+    ]
 
 
 @_routine
@@ -169,7 +199,7 @@ def minimize_scalar(
         function = f.host(values[first:])
         more = {} if bounds is None else {"bounds": [float(x) for x in values[:first]]}
         found = import_module("scipy.optimize").minimize_scalar(
-            lambda x: float(function(np.float64(x))[0]), **more, **given
+            lambda x: float(function(np.array(x, float))[0]), **more, **given
         )
         return np.full(1, found.x), found.success, found.nit, found.nfev
 

@@ -101,7 +101,8 @@ def result(**fields: Any) -> Any:
     from scipy.optimize import OptimizeResult
 
     if OptimizeResult not in tree._REGISTRY:
-        tree.register(OptimizeResult, _taken_apart, lambda data, xs: OptimizeResult(zip(data[0], xs, strict=True), **dict(data[1])))
+        whole = lambda data, xs: OptimizeResult(zip(data[0], xs, strict=True), **dict(data[1]))
+        tree.register(OptimizeResult, _taken_apart, whole)
     return OptimizeResult(**fields)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from graphad.build import place
 from graphad.errors import MissingRuleError
 from graphad.numpy._register import operand
-from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, known_options, real, routine, spec
+from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import solution
 from graphad.types import FLOAT64, TensorType
 
@@ -19,7 +19,9 @@ _routine = routine("scipy.optimize")
 _RTOL = 4 * np.finfo(float).eps
 
 
-def _root(name: str, f: Any, args: Any, start: Sequence[Any], more: Sequence[Any], run: Callable[..., Any]) -> list[Any]:
+def _root(
+    name: str, f: Any, args: Any, start: Sequence[Any], more: Sequence[Any], run: Callable[..., Any]
+) -> list[Any]:
     """The root, whether it was found, iterations and function calls. `run(functions, *start)` is SciPy's, which gives
     these; the functions are `f` and those of its derivatives in `more` that are given."""
     functions = Functions(name)
@@ -42,7 +44,7 @@ def _root(name: str, f: Any, args: Any, start: Sequence[Any], more: Sequence[Any
 
 def _of_number(closed: Closed, values: Sequence[Any]) -> Callable[[float], float]:
     function = closed.host(values)
-    return lambda x: float(function(np.float64(x))[0])
+    return lambda x: float(function(np.array(x, float))[0])
 
 
 def _result(found: Sequence[Any], method: str, flag: str = "") -> Any:
@@ -139,17 +141,17 @@ def _newtons(
     shape, n = start[0].shape, len(start)
     kind = TensorType(FLOAT64, shape)
     fit = lambda found: [np.broadcast_to(real(found, "newton"), shape)]
-    more = (func, fprime, fprime2)
-    closed = [functions.add(g, [kind], arguments(args), fit) if g else None for g in more]
+    closed = functions.add(func, [kind], arguments(args), fit)
+    more = [g and functions.add(g, [kind], arguments(args), fit) for g in (fprime, fprime2)]
 
     def host(*values: Any) -> Any:
-        called = [c and (lambda x, g=c.host(values[n:]): np.array(g(np.asarray(x, float))[0])) for c in closed]
-        f, fprime, fprime2 = called
-        found = scipys(f, values[0], fprime, fprime2=fprime2, x1=values[1] if n > 1 else None, full_output=True, **given)
+        f, fprime, fprime2 = (c and vector(c, values[n:]) for c in (closed, *more))
+        other = values[1] if n > 1 else None
+        found = scipys(f, values[0], fprime, fprime2=fprime2, x1=other, full_output=True, **given)
         return np.ravel(found.root), found.converged, found.zero_der
 
     def residual(x: Any, values: Any, held: Any) -> Any:
-        return np.ravel(closed[0]([np.reshape(x, shape)], values[n:])[0])  # type: ignore[index]
+        return np.ravel(closed([np.reshape(x, shape)], values[n:])[0])
 
     size = int(np.prod(shape))
     kinds = [spec((size,)), spec(shape, bool), spec(shape, bool)]

@@ -9,16 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.jacobians import jacfwd
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.scipy.closed import Closed, Functions, arguments, known_options, real, routine, spec
+from graphad.scipy.closed import Functions, arguments, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.optimum import result
 from graphad.types import FLOAT64, TensorType
 
 _routine = routine("scipy.optimize")
-_NO_JACOBIAN = frozenset({"broyden1", "broyden2", "anderson", "linearmixing", "diagbroyden", "excitingmixing", "krylov", "df-sane"})
+_NO_JACOBIAN = frozenset(
+    {"broyden1", "broyden2", "anderson", "linearmixing", "diagbroyden", "excitingmixing", "krylov", "df-sane"}
+)
 
 
 class System:
@@ -30,12 +31,13 @@ class System:
         self.shape = (int(np.prod(self.start.shape)),) if flat else self.start.shape
         self.start, self.less = np.reshape(self.start, self.shape), less
         kind, both = TensorType(FLOAT64, self.shape), jac is True
-        self.fun = self.functions.add(fun, [kind], arguments(args), lambda found: [self._fit(found[0] if both else found)])
+        fit = lambda found: [self._fit(found[0] if both else found)]
+        self.fun = self.functions.add(fun, [kind], arguments(args), fit)
         self.jac = None
         if callable(jac):
             self.jac = self.functions.add(jac, [kind], arguments(args), lambda found: [real(found, name)])
         elif jac is not False:
-            self.jac = self.fun.derived(lambda xs: [jacfwd(lambda x: self.fun.at([x, *xs[1:]])[0])(xs[0])])
+            self.jac = self.fun.jacobian()
 
     def _fit(self, found: Any) -> Any:
         found = real(found, self.name)
@@ -50,7 +52,7 @@ class System:
         """The unknowns, and what else `run(f, jacobian, x0)` of SciPy gives: whether it converged, and numbers."""
 
         def host(x0: Any, *values: Any) -> Any:
-            f, jac = (g and _called(g, values) for g in (self.fun, self.jac))
+            f, jac = (g and vector(g, values) for g in (self.fun, self.jac))
             x, *rest = run(f, jac, np.array(x0))
             return np.ravel(x), *rest
 
@@ -60,11 +62,6 @@ class System:
         kinds = [spec((int(np.prod(self.shape)),)), spec((), bool), spec((), int), spec((), int)]
         x, *rest = solution(self.name, host, kinds, residual, [self.start, *self.functions.values])
         return np.reshape(x, self.shape), rest
-
-
-def _called(closed: Closed, values: Any) -> Callable[[Any], Any]:
-    function = closed.host(values)
-    return lambda x: np.array(function(np.asarray(x, float))[0])
 
 
 @_routine
@@ -80,7 +77,8 @@ def root(
         raise MissingRuleError(f"root: callback={place()} sees no traced values; leave it out")
     given = known_options("root", method=method, tol=tol, options=options)
     plain = str(method).lower() in _NO_JACOBIAN
-    system = System("root", fun, np.atleast_1d(real(x0, "root")), args, not plain, False if plain and jac is None else jac)
+    slopes = False if plain and jac is None else jac
+    system = System("root", fun, np.atleast_1d(real(x0, "root")), args, not plain, slopes)
 
     def run(f: Any, jac: Any, x0: Any) -> Any:
         found = import_module("scipy.optimize").root(f, x0, jac=None if plain else jac, **given)
