@@ -556,12 +556,12 @@ class Kept:
         self.last = self.error = self.cell = None
 
 
-KEPT = Kept()
+HELD = Kept()
 LATEST = None
 
 
 def attribute(x):
-    KEPT.last = x
+    HELD.last = x
     return x * 2
 
 
@@ -582,13 +582,13 @@ def rebound(x):
 
 
 def failure(x):
-    KEPT.error = ValueError(x, [x])
+    HELD.error = ValueError(x, [x])
     return x * 2
 
 
 STORED = [
-    (attribute, lambda: KEPT.last), (of_a_library, lambda: Kept.local.last), (entry, lambda: Kept.counts["x"]),
-    (rebound, lambda: LATEST), (failure, lambda: KEPT.error.args[0] + KEPT.error.args[1][0] - 3.5),
+    (attribute, lambda: HELD.last), (of_a_library, lambda: Kept.local.last), (entry, lambda: Kept.counts["x"]),
+    (rebound, lambda: LATEST), (failure, lambda: HELD.error.args[0] + HELD.error.args[1][0] - 3.5),
 ]  # fmt: skip
 
 
