@@ -221,7 +221,7 @@ class NoTangent(Op):
         return self.eval(np)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
-        return dataclasses.replace(self, result=self.result.with_shape((size, *self.result.shape)))(*xs)
+        return self.replace(result=self.result.with_shape((size, *self.result.shape)))(*xs)
 
 
 class PureCallback(Op):
