@@ -748,6 +748,28 @@ def written_in_a_long_loop_that_breaks_off(x):
     return 3 * w.sum() + u.sum()
 
 
+@program
+def a_view_that_is_only_read_in_a_branch(x):
+    b, s = np.ones(3), x
+    a = b * 2
+    for _ in range(2):
+        b = np.broadcast_to(b, (3,)) if s > 1 else a
+        a, s = np.array([x, s, 0.1]), s * 0.5
+    return b.sum() + a.sum()
+
+
+def _with_a_last_one(p, x):
+    p[-1] = x
+    return p
+
+
+@program
+def new_arrays_given_to_a_helper(x):
+    m = np.arange(6.0).reshape(2, 3)
+    b, c = _with_a_last_one(m.flat[1:4], x), _with_a_last_one(np.where(m > 1, m, 0.1)[0], x)
+    return m.sum() + b.sum() * 2 + c.sum() * 3 + _with_a_last_one(m.flat.copy(), x).sum()
+
+
 # -- kinds that were wrong ------------------------------------------------------------------------------------------
 
 

@@ -160,6 +160,8 @@ def buffer(x: Plain) -> Any:
     return found
 
 
+Flat.own = staticmethod(lambda found: buffer(found) if type(found) is _ndarray else found)  # type: ignore[method-assign]
+
 
 def _shared(x: Plain) -> Any:
     """The buffer whose memory a plain array sees, None if there is none."""

@@ -32,7 +32,12 @@ class Flat:
         return self.base[np.unravel_index(self.index - 1, self.base.shape)] if self.base.shape else self.base[()]
 
     def __getitem__(self, index: Any) -> Any:
-        return self.now()[index]
+        return self.own(self.now()[index])
+
+    @staticmethod
+    def own(found: Any) -> Any:
+        """A new array as one that converted code has made."""
+        return found
 
     def __setitem__(self, index: Any, value: Any) -> None:
         self.now()[index] = value
@@ -41,7 +46,7 @@ class Flat:
         return np.array(self.now()[:], dtype)
 
     def copy(self) -> Any:
-        return self.now()[:].copy()
+        return self.own(self.now()[:].copy())
 
     @property
     def coords(self) -> tuple[int, ...]:

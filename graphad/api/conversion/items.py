@@ -145,15 +145,16 @@ def inplace(op: str, x: Any, value: Any) -> Any:
 
 def identity(x: Any, builder: Builder | None) -> Any:
     """The array whose elements a value has: itself, or what it is a view of. `None` for numbers, `OUTSIDE` for an array
-    that was not made in this call."""
+    that was not made in this call, or cannot be written to."""
     if isinstance(x, Tracer):
         if not (x.shape or x.boxed):
             return None
         return origin_of(x)
     if isinstance(x, Buffer):
-        if not inside_of(root_of(x), builder):
-            become(x)
-        return root_of(x)
+        whole = root_of(x)
+        if not inside_of(whole, builder) and not np.ndarray.view(whole, np.ndarray).flags.writeable:
+            return OUTSIDE
+        return whole if inside_of(whole, builder) else become(whole)
     return OUTSIDE if isinstance(x, np.ndarray) and x.shape else None
 
 
