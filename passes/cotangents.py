@@ -167,7 +167,7 @@ def _masked_inputs(region: Graph, linear: Sequence[bool], flags: Sequence[bool])
             given = [any(results) or i in node.op.leaves_out for i in range(len(node.inputs))]
         for v, flag in zip(node.inputs, given, strict=True):
             add(v, flag)
-    return [found.get(v, False) for v in region.inputs]
+    return [found.get(v, True) for v in region.inputs]  # what does not come back is zero
 
 
 __all__ = ["Cotangent", "fitted", "masked_inputs", "passed", "total"]

@@ -260,3 +260,46 @@ def test_programs(steps, end, hole):
 @settings(max_examples=1000, deadline=None)
 def test_many_programs(steps, end, hole):
     check_program(steps, end, hole, ("llvm",))
+
+
+def guarded_later(x):
+    y = np.tanh(np.sqrt(x)) * np.sin(x)
+    if x > 0:
+        return y
+    return x**2
+
+
+def replaced(x):
+    y = np.tanh(np.sqrt(x)) * 3.0
+    if np.isnan(y):
+        y = 0.5
+    return y * x
+
+
+def overwritten(x):
+    y = np.tanh(np.sqrt(x))
+    for _ in range(40):
+        y = x * x
+    return y
+
+
+def not_run(x):
+    y, s = np.tanh(np.sqrt(x)), x * x
+    for _ in range(np.floor(x + 1).astype(int)):
+        s = s + y
+    while s > 4:
+        s = s - y
+    return s
+
+
+@pytest.mark.parametrize("function", [guarded_later, replaced, overwritten, not_run])
+@pytest.mark.parametrize("mode", [graphad.grad, graphad.jacfwd])
+def test_what_an_if_or_a_loop_leaves_out_has_no_influence(function, mode, executor):
+    first, second = graphad.grad(function), graphad.grad(graphad.grad(function))
+    for x in (-0.3, 0.3):
+        compiled = graphad.jit(mode(function), executor=executor)
+        assert float(compiled(x)) == pytest.approx(float(first(x)))
+        for outer in (graphad.grad, graphad.jacfwd):
+            found = graphad.jit(outer(mode(function)), executor=executor)(x)
+            assert float(found) == pytest.approx(float(second(x)))
+    assert graphad.grad(function)(-0.3) == pytest.approx((function(-0.3 + 1e-6) - function(-0.3 - 1e-6)) / 2e-6)

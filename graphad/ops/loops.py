@@ -144,6 +144,8 @@ class Scan(Loop):
             # A carry's cotangent comes from the result, or from the iteration after.
             grown = [a or b for a, b in zip(ends, self.groups(found)[1], strict=False)]
             if grown == ends[: self.carries]:
+                if self.lead:  # of no iterations only the carries come back
+                    found[: self.consts] = [True] * self.consts
                 return ends, [*[False] * self.lead, *found]
             ends[: self.carries] = grown
 
