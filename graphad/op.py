@@ -17,7 +17,9 @@ from graphad.arrays import array_of
 from graphad.attributes import constructor, declared, defaults
 from graphad.costs import LIGHT, SPECIAL
 from graphad.errors import MissingRuleError
+from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_OPS
 from graphad.moves import Piece, viewed
+from graphad.registry import Registry
 from graphad.rules import watched
 from graphad.types import TensorType
 
@@ -34,7 +36,7 @@ _DATA = frozenset({
 })  # fmt: skip
 """The names in annotations of attributes that are plain data."""
 
-OPS: dict[str, Any] = {}
+OPS = Registry(dict.fromkeys(SPECIAL_OPS.split(), SPECIAL_FUNCTIONS))
 """Every op by the name that it has in the text form: a class with attributes, or the one instance without."""
 
 

@@ -12,13 +12,16 @@ import numpy as np
 from graphad.arrays import Unsized, array_of
 from graphad.build import Builder, building, current_builder, locate, place, placed, raised_at, user_location
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError, TypeMismatchError
+from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
 from graphad.refusals import lost, no_array, not_known, refused, unsupported
+from graphad.registry import Registry
 from graphad.types import DType, Shape, TensorType, type_of
 
-UFUNCS: dict[Any, Callable[..., Any]] = {}
+UFUNCS = Registry(dict.fromkeys(SPECIAL_UFUNCS.split(), SPECIAL_FUNCTIONS))
 """What to do for a ufunc called on a tracer; those of SciPy stand under their names."""
+_of_ufunc = super(Registry, UFUNCS).get
 UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 """What to do for `ufunc.reduce` and its siblings: `handler(ufunc, x, **kwargs)`."""
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -219,7 +222,7 @@ class Tracer(Traced):
             return NotImplemented
         if method != "__call__":
             return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
-        handler = UFUNCS.get(ufunc) or UFUNCS.get(ufunc.__name__)
+        handler = _of_ufunc(ufunc) or UFUNCS.get(ufunc.__name__)
         if handler is None:
             raise MissingRuleError(unsupported(f"ufunc {ufunc.__name__}", inputs))
         if kwargs:

@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
-    {"errors", "attributes", "arrays", "types", "codes", "costs", "intervals"},
+    {"errors", "attributes", "registry", "families", "arrays", "types", "codes", "costs", "intervals"},
     {"rules", "moves", "op", "places"},
     {"graph"},
     {"build", "tracebacks"},
