@@ -6,7 +6,6 @@ can be compared value by value.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,9 @@ class Constant(Value):
         kind = TensorType(array.dtype, array.shape)
         content = array.tobytes()
         if len(content) > 32:
-            content = hashlib.blake2b(content, digest_size=33).digest()
+            from hashlib import blake2b
+
+            content = blake2b(content, digest_size=33).digest()
         self = _CONSTANTS.get((kind, content))
         if self is None:
             self = object.__new__(cls)
@@ -209,8 +210,10 @@ class Graph:
     def digest(self) -> str:
         """Structural hash: equal for graphs that differ only in names and places."""
         if self._digest is None:
+            from hashlib import blake2b
+
             number: dict[Value, Any] = {v: i for i, v in enumerate(self.inputs)}
-            h = hashlib.blake2b(digest_size=16)
+            h = blake2b(digest_size=16)
             h.update(repr([str(t) for t in self.input_types]).encode())
 
             def ref(v: Value) -> Any:
