@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import numpy as np
@@ -89,7 +90,11 @@ def test_the_numbers_are_those_of_python(program, executor):
     assert not np.allclose(wanted[0], wanted[2])
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("program", "executor"),
+    [*itertools.product(PROGRAMS, ["numpy", "llvm"]), *[(program, "numba") for program in (traced, looping)]],
+    indirect=["executor"],
+)
 def test_derivatives_are_those_of_the_numbers_drawn(program, executor):
     weights = np.cos(np.arange(11.0))
 

@@ -177,19 +177,20 @@ def test_what_is_not_a_number_is_no_index(executor):
 
 
 @pytest.mark.parametrize("function", [int, round, math.floor, math.ceil, math.trunc, np.int64, np.int32, np.uint8])
-@pytest.mark.parametrize("x", [np.nan, np.inf, -np.inf, 3e9, 2.5, -3.5, -0.5])
-def test_numbers_that_are_no_integer_raise_what_python_raises(function, x, executor):
+def test_numbers_that_are_no_integer_raise_what_python_raises(function, executor):
     def f(x):
         return 1 * function(x)
 
-    outcomes = []
-    for call in (f, graphad.jit(f), lambda x: graphad.value_and_grad(lambda x: 1.0 * f(x))(x)[0]):
-        try:
-            outcomes.append(call(x))
-        except (ValueError, OverflowError) as error:
-            outcomes.append((type(error), str(error)))
-    assert outcomes[1] == outcomes[0]
-    assert outcomes[2] == outcomes[0]
+    compiled = graphad.jit(f)
+    for x in (np.nan, np.inf, -np.inf, 3e9, 2.5, -3.5, -0.5):
+        outcomes = []
+        for call in (f, compiled, lambda x: graphad.value_and_grad(lambda x: 1.0 * f(x))(x)[0]):
+            try:
+                outcomes.append(call(x))
+            except (ValueError, OverflowError) as error:
+                outcomes.append((type(error), str(error)))
+        assert outcomes[1] == outcomes[0]
+        assert outcomes[2] == outcomes[0]
 
 
 def test_an_integer_of_more_than_64_bits_is_refused_at_run_time(executor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,10 @@ PROGRAMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize(
+    ("program", "executor"),
+    [*itertools.product(PROGRAMS, ["numpy", "llvm"]), *[(program, "numba") for program in PROGRAMS[::4]]],
+)
 def test_as_numpy(program: Any, executor: str) -> None:
     x = X.copy()
     found = graphad.jit(program, executor=executor)(x)

@@ -124,9 +124,10 @@ def solution(name, sensitivity, method="DOP853", tolerance=1e-10):
 
 
 AGREE = {"pendulum": "DOP853", "lorenz": "DOP853", "chain": "DOP853", "robertson": "Radau"}
+LONG = pytest.param("robertson", "BDF", marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize(("name", "method"), [*AGREE.items(), ("robertson", "BDF"), ("pendulum", "BDF")])
+@pytest.mark.parametrize(("name", "method"), [*AGREE.items(), ("pendulum", "BDF"), LONG])
 def test_discrete_adjoint_and_variational_sensitivities_agree(name, method):
     """The variational equations are solved beside the state by SciPy itself."""
     fun, y0, parameters, ts = PROBLEMS[name]

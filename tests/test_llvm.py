@@ -32,7 +32,7 @@ from graphad.testing import conformance, samples
 RNG = np.random.default_rng(0)
 
 
-PARTS = 4
+PARTS = 8
 
 
 @pytest.mark.parametrize("part", range(PARTS))

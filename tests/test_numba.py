@@ -27,12 +27,21 @@ BATCH = 40
 """Samples compiled side by side in one function: compiling takes most of the time."""
 
 
-def samples() -> list[Sample]:
-    """The first sample of every op for each choice of dtypes, by name: shapes are matters of the loop program, which
-    `test_llvm.py` sees in all samples."""
-    names = [name for name in sorted(OPS) if name != "random_bits"]  # long to compile, and in `test_random.py` too
-    found = {(name, *[t.dtype for t in s.types]): s for name in names for s in [*OPS[name].samples()][::-1]}
-    return sorted(found.values(), key=lambda sample: sample.op.name)
+def samples() -> tuple[list[Sample], list[Sample]]:
+    """The first sample of every op with one of other dtypes, which differs from op to op; and those of further dtypes.
+
+    Shapes are matters of the loop program, which `test_llvm.py` sees in all samples.
+    """
+    some, others = [], []
+    for i, name in enumerate(sorted(OPS)):
+        found: dict[Any, Sample] = {}
+        for sample in OPS[name].samples() if name != "random_bits" else ():  # long to compile, and in `test_random.py`
+            found.setdefault(tuple([t.dtype for t in sample.types]), sample)
+        first, rest = [*found.values()][:1], [*found.values()][1:]
+        k = i % max(len(rest), 1)
+        some += [*first, *rest[k : k + 1]]
+        others += [*rest[:k], *rest[k + 1 :]]
+    return some, others
 
 
 def side_by_side(batch: Sequence[Sample]) -> tuple[Graph, list[Any], list[tuple[Node, Value]]]:
@@ -70,10 +79,11 @@ def side_by_side(batch: Sequence[Sample]) -> tuple[Graph, list[Any], list[tuple[
     return graph, [np.concatenate(flats) for flats in parts.values()], made
 
 
-def batches() -> Iterator[Sequence[Sample]]:
-    found = samples()
-    for i in range(0, len(found), BATCH):
-        yield found[i : i + BATCH]
+def batches() -> Iterator[Any]:
+    for found, marks in zip(samples(), ([], [pytest.mark.slow]), strict=True):
+        for i in range(0, len(found), BATCH):
+            batch = found[i : i + BATCH]
+            yield pytest.param(batch, id=f"{batch[0].op.name}-{batch[-1].op.name}", marks=marks)
 
 
 def compiled(graph: Graph) -> Any:
@@ -92,7 +102,7 @@ def assert_same(found: Any, expected: Any, what: str = "") -> None:
         np.testing.assert_array_equal(found, expected, err_msg=what)
 
 
-@pytest.mark.parametrize("batch", list(batches()), ids=lambda batch: f"{batch[0].op.name}-{batch[-1].op.name}")
+@pytest.mark.parametrize("batch", batches())
 def test_samples(batch: Sequence[Sample]) -> None:
     graph, args, made = side_by_side(batch)
     with np.errstate(all="ignore"):

@@ -104,9 +104,9 @@ def groups():
     yield from [pytest.param("llvm", ALL[i : i + STRIDE], id=f"llvm-{i}") for i in range(0, len(ALL), STRIDE)]
     for k in range(50):
         some = ALL[k::50]
-        for i in range(0, len(some), 16):
+        for i in range(0, len(some), 8):
             marks = [pytest.mark.slow] if k else []
-            yield pytest.param("numba", some[i : i + 16], id=f"numba-{k}-{i}", marks=marks)
+            yield pytest.param("numba", some[i : i + 8], id=f"numba-{k}-{i}", marks=marks)
 
 
 @pytest.mark.parametrize(("executor", "chosen"), groups())

@@ -173,7 +173,7 @@ def real_leaves(function):
 
 def test_numbers_are_scipys(executor):
     """Many cases in one compiled function, written with SciPy's names; for numba, which takes longest, a few."""
-    names = list(CASES)[:: 9 if executor == "numba" else 1]
+    names = list(CASES)[:: 18 if executor == "numba" else 1]
     cases = [(scipys(f), *args) for f, *args in map(CASES.__getitem__, names)]
     run = lambda all_args: [leaves(f(*args)) for (f, *_), args in zip(cases, all_args, strict=True)]
     args = [tuple(xs) for _, *xs in cases]

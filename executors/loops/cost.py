@@ -15,7 +15,7 @@ from typing import Any
 
 from graphad.costs import HEAVY, SPECIAL
 from graphad.executors.loops.program import Foreign, Load, Loop, View, roots, walk
-from graphad.ops.scalar import Operation, weight
+from graphad.ops.scalar import Operation, Scalar, weight
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _USUAL = {1: 32 << 10, 2: 1 << 20, 3: 16 << 20}
@@ -59,8 +59,9 @@ def nanoseconds(loop: Loop) -> float:
 
 def cost(loops: Sequence[Loop]) -> Cost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
-    touched = [x for loop in loops for x in _views(loop)]
-    return Cost(sum(map(_compute, loops)), sum(_bytes(touched)))
+    scalars = [(loop, [*walk(roots(loop))]) for loop in loops]
+    touched = [x for loop, found in scalars for x in _views(loop, found)]
+    return Cost(sum([_compute(loop, found) for loop, found in scalars]), sum(_bytes(touched)))
 
 
 def routine(foreign: Foreign) -> Cost:
@@ -85,8 +86,8 @@ def _operations(foreign: Foreign) -> float:
     return weight * (2.0 * max(sizes) if name in _LINEAR else _OTHER * max(sizes) ** 1.5)
 
 
-def _compute(loop: Loop) -> float:
-    each = sum(_price(x) for x in walk(roots(loop))) + _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
+def _compute(loop: Loop, scalars: Sequence[Scalar]) -> float:
+    each = sum([_price(x) for x in scalars]) + _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
     return math.prod(loop.space) * each
 
 
@@ -99,10 +100,10 @@ def _price(x: Any) -> float:
     return 0.0
 
 
-def _views(loop: Loop) -> Iterable[tuple[View, int]]:
+def _views(loop: Loop, scalars: Sequence[Scalar]) -> Iterable[tuple[View, int]]:
     """The views of a loop, each with how many of its elements are touched."""
     size = math.prod(loop.space)
-    for x in walk(roots(loop)):
+    for x in scalars:
         if isinstance(x, Load):
             yield x.view, size if x.shift is not None else _elements(x.view)
     yield from ((s.view, size if s.shift is not None else _elements(s.view)) for s in loop.stores)
