@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Node, Value
+from graphad.ops.dynamic import DynamicSlice
+from graphad.ops.gather import Gather
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.cost import cheap as cheap_to_compute
+
+FEW = 16
+"""Elements of a value that are kept rather than the numbers from which they follow."""
 
 
 def recomputed(
@@ -21,28 +26,30 @@ def recomputed(
     kept: dict[Value, None] = {}
     again: dict[Node, None] = {}
 
-    follows: set[Value] = set()
-    costly: set[Value] = set()  # until more is kept
+    follows: tuple[set[Value], set[Value]] = (set(), set())
+    costly: tuple[set[Value], set[Value]] = (set(), set())  # until more is kept
 
-    def cheap(v: Value) -> bool:
-        """Whether a value follows from what is kept or free by cheap ops alone."""
+    def cheap(v: Value, numbers: bool) -> bool:
+        """Whether a value follows by cheap ops alone from what is kept or free, and with `numbers` from single numbers,
+        which cost little to keep."""
+        known, dear = follows[numbers], costly[numbers]
         pending = [v]
         while pending:
             u = pending[-1]
             node = producers.get(u)
-            if u in follows or u in costly:
+            if u in known or u in dear:
                 pending.pop()
-            elif isinstance(u, Constant) or u in free or u in kept:
-                follows.add(u)
-            elif node is None or not cheap_to_compute(node) or any([w in costly for w in node.inputs]):
-                costly.add(u)
+            elif isinstance(u, Constant) or u in free or u in kept or (numbers and u is not v and u.type.size == 1):
+                known.add(u)
+            elif node is None or not _again(node) or any([w in dear for w in node.inputs]):
+                dear.add(u)
             else:
-                unknown = [w for w in node.inputs if w not in follows]
+                unknown = [w for w in node.inputs if w not in known]
                 if unknown:
                     pending.append(unknown[0])
                 else:
-                    follows.add(u)
-        return v in follows
+                    known.add(u)
+        return v in known
 
     def provide(v: Value) -> None:
         """Keep a value, or compute it and what it needs anew."""
@@ -52,10 +59,13 @@ def recomputed(
             if isinstance(u, Constant) or u in kept:
                 continue
             node = producers.get(u)
-            again_pays = u.type.dynamic or cheap(u) or (node is not None and isinstance(node.op, BroadcastTo))
+            many = u.type.size > FEW and cheap(u, True)
+            spread = node is not None and isinstance(node.op, BroadcastTo)
+            again_pays = u.type.dynamic or cheap(u, False) or many or spread
             if not again_pays or u in free or node is None:
                 kept[u] = None
-                costly.clear()
+                for dear in costly:
+                    dear.clear()
             elif node not in again:
                 again[node] = None
                 pending.extend(reversed(node.inputs))
@@ -64,3 +74,8 @@ def recomputed(
         provide(v)
     position = {node: i for i, node in enumerate(nodes)}
     return list(kept), sorted(again, key=position.__getitem__)
+
+
+def _again(node: Node) -> bool:
+    """Whether computing a node again costs no more than to keep what it gives."""
+    return cheap_to_compute(node) or isinstance(node.op, (Gather, DynamicSlice))

@@ -114,6 +114,7 @@ def test_reductions_and_elements_that_need_one(expression: str) -> None:
     ("x[:i][0]", IndexError, "out of bounds"),
     ("np.sum(x[:i] * y[j:])", ShapeError, "could not be broadcast together"),
     ("x[:i] @ y[: j + 1]", ShapeError, "could not be broadcast together"),
+    ("max(x[:i])", ValueError, "zero-size array to reduction operation maximum"),
 ])  # fmt: skip
 @pytest.mark.parametrize("executor", ["llvm", "numba", "numpy"])
 def test_what_numpy_refuses_is_an_error_at_run_time(expression: str, kind: Any, match: str, executor: str) -> None:
@@ -178,6 +179,8 @@ EDGES = [
     "return np.sum(np.concatenate([x[:i], [1.0, 2.0]])) + np.append(x[:i], 2).sum() * x[0]",
     "c = np.array([3, 1, 2, 0, 5]); return y[i:5] @ x[c[i:5]]", "return np.clip(x[:i], a_min=y[:i], a_max=None).sum()",
     "return (x.astype(np.float32)[:i] * 2.0 + 1).dtype.itemsize * x[0]", "return x[:i].sum() + x[i:].max()",
+    "return max(x[:i]) - min(x[i:]) + sum(x[:i], 2.0) + any(x[:i] > 1) * all(x[i:] > 0) * x[0]",
+    "return np.sum(x[-i - 2 : -i] * W[:2]) + np.sum(x[i - 6 : i - 5])",
 ]  # fmt: skip
 
 
@@ -327,3 +330,38 @@ def test_loops(f: Any) -> None:
 def test_graphs_do_not_grow_with_trip_counts(f: Any) -> None:
     sizes = [str(graphad.trace(f)(*data(n))).count("\n") for n in (40, 80)]
     assert sizes[0] == sizes[1] < 160
+
+
+def sparse_rows(vals: Any, x: Any, ptr: Any, cols: Any) -> Any:
+    y = np.zeros(len(ptr) - 1)
+    for i in range(len(ptr) - 1):
+        y[i] = vals[ptr[i] : ptr[i + 1]] @ x[cols[ptr[i] : ptr[i + 1]]]
+    return np.sum(y**2)
+
+
+def test_derivatives_keep_numbers_rather_than_parts() -> None:
+    n = 400
+    args = RNG.normal(size=3 * n), RNG.normal(size=n), np.arange(n + 1) * 3, RNG.integers(0, n, 3 * n)
+    gradient = graphad.jit(graphad.grad(sparse_rows, argnums=(0, 1)), guard=True)
+    assert gradient.compile(*args).memory()["peak"] < 300 * n
+    direction = RNG.normal(size=3 * n), RNG.normal(size=n)
+    slope = sum(np.sum(g * d) for g, d in zip(gradient(*args), direction, strict=True))
+    ends = [sparse_rows(*[x + h * d for x, d in zip(args, direction, strict=False)], *args[2:]) for h in (1e-6, -1e-6)]
+    np.testing.assert_allclose(slope, (ends[0] - ends[1]) / 2e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "c16"])
+def test_cotangents_of_rows(dtype: str) -> None:
+    def f(a: Any, x: Any) -> Any:
+        total = 0.0
+        for i in range(len(x)):
+            total = total + np.abs(np.sum(a[i, : i + 1] * x[: i + 1]))
+        return total
+
+    a, x = (RNG.normal(size=shape).astype(dtype) * (1j if dtype[0] == "c" else 1) for shape in ((70, 70), (70,)))
+    a = a + RNG.normal(size=a.shape).astype(a.dtype)
+    for found, exact in zip(
+        graphad.jit(graphad.grad(f, argnums=(0, 1)), guard=True)(a, x),
+        graphad.grad(f, argnums=(0, 1))(a, x), strict=True,
+    ):  # fmt: skip
+        np.testing.assert_allclose(found, exact, **({"rtol": 1e-3, "atol": 1e-4} if dtype == "f4" else {"rtol": 1e-9}))

@@ -13,7 +13,7 @@ from graphad.executors.llvm.scalars import Register
 from graphad.executors.llvm.scope import Body, Scope
 from graphad.executors.llvm.text import element_type, splat, vector
 from graphad.executors.loops.nest import Nest, cut, is_rounded
-from graphad.executors.loops.program import Check, Load, Reduction
+from graphad.executors.loops.program import Check, Load, Reduction, Store
 from graphad.executors.loops.work import CHUNK, chunk, chunks
 from graphad.ops.scalar import Operation, weight
 from graphad.types import DType
@@ -136,7 +136,7 @@ class NestEmitter(Scope):
             self._between(d, n, lanes, copies)
             return
         # What adds to memory lane by lane must know how many lanes there are.
-        counted = any(store.add for store in self.nest.stores)
+        counted = any(self._collides(store) for store in self.nest.stores)
         step = lanes * copies
         done = 0
         if counted or not masked:
@@ -213,7 +213,7 @@ class NestEmitter(Scope):
         sizes = [_width(x.dtype) for x in level if isinstance(x, (Load, Operation)) and x.dtype.kind != "b"]
         sizes += [_width(store.view.dtype) for store in self.nest.stores]
         sizes += [_width(r.value.dtype) for r in self.levels]
-        if self.depth - 1 in self.nest.bounds and any([store.add for store in self.nest.stores]):
+        if self.depth - 1 in self.nest.bounds and any([self._collides(store) for store in self.nest.stores]):
             return 1, 1, False
         lanes = max(1, self.emitter.target.vector_bytes // max(max(sizes, default=8), 2))
         while lanes > 1 and lanes >= 2 * n:
@@ -280,10 +280,18 @@ class NestEmitter(Scope):
         code.do(f"br i1 {ok}, label %{after}, label %{self.fail(check.error)}")
         code.begin(after)
 
+    def _collides(self, store: Store) -> bool:
+        """Whether lanes that add to memory may meet in one element."""
+        apart = bool(self.depth) and self.nest.strides[store.view][-1] != 0
+        return store.add and not (apart and (store.shift is None or store.shift not in self.nest.levels[-1]))
+
     def _scatter(self, memory: Memory, store: Any, value: Register, body: Body) -> None:
         place = self.place(store.view, store.shift, body)
         if not store.add:
             memory.store(place, value)
+            return
+        if not self._collides(store):
+            memory.store(place, plus(self.at(body.lanes), memory.load(place), value, store.view.dtype))
             return
         # Lanes may meet in one element, so they take turns.
         dtype, code = store.view.dtype, self.code

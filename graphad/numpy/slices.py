@@ -144,6 +144,9 @@ def _within(item: slice, count: int, n: int) -> Any:
     low, high = span(start)
     if low < 0 or high > n - count:
         inside = np.logical_and(start >= 0, start <= n - count)
+        if low < 0:
+            inside = np.where(start < 0, np.logical_and(start >= -n, start + count < 0), inside)
+            start = np.where(start < 0, start + n, start)
         check(
             inside, ShapeError,
             f"the slice {_shown(item)} of {count} elements{place()} leaves the axis of extent {n}, where NumPy's has "

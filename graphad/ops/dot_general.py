@@ -11,7 +11,7 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.op import Op, Sample, is_linear
 from graphad.ops.arithmetic import add, logical_not, not_equal
 from graphad.ops.elementwise import cast, known_finite
-from graphad.ops.machinery import select
+from graphad.ops.machinery import multiply_no_nan, select
 from graphad.ops.reduce import Any_
 from graphad.ops.rounding import isfinite
 from graphad.ops.shape import common_dtype, moveaxis, transpose
@@ -90,9 +90,11 @@ class DotGeneral(Op):
         at = 0 if is_linear(xs[0]) else 1
         if known_finite(xs[1 - at]):
             return self.transpose(ct, *xs)
+        if not ct.ndim:
+            return self._transposed(lambda *axes: _scaled(at), ct, *xs)
         return self._transposed(DotNoNan((), (), zeros=at).over, ct, *xs)
 
-    def _transposed(self, product: Callable[..., Op], ct: Any, *xs: Any) -> Any:
+    def _transposed(self, product: Callable[..., Any], ct: Any, *xs: Any) -> Any:
         """The rule of `transpose`, where `product(axes)` is the op that contracts the cotangent with an operand."""
         x, y = xs
         lhs_free, rhs_free = self.free(x.ndim, y.ndim)
@@ -147,6 +149,11 @@ class DotGeneral(Op):
         yield Sample(cls((), ()), (np.array(2.0), np.array(3.0)))
         yield Sample(cls((1,), (0,)), (np.zeros((2, 0)), np.zeros((0, 3))))
         yield Sample(cls((1,), (0,)), (np.arange(6).reshape(2, 3), np.arange(3)))
+
+
+def _scaled(at: int) -> Callable[[Any, Any], Any]:
+    """The product of an array and a number, at this position, that leaves nothing of the array where it is 0."""
+    return lambda x, y: multiply_no_nan(x, y) if at else multiply_no_nan(y, x)
 
 
 class DotNoNan(DotGeneral):

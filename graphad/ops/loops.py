@@ -9,12 +9,12 @@ import numpy as np
 
 from graphad.build import Builder, building
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.graph import Graph, Value
+from graphad.graph import Constant, Graph, Value
 from graphad.op import Op, Sample, Types
 from graphad.ops.guarding import guarded
 from graphad.ops.iteration import Groups, Loop, moved_axis, repeated
 from graphad.ops.reduce import Any_, Max
-from graphad.ops.select import select
+from graphad.ops.select import Select, select
 from graphad.ops.shape import broadcast_to, reshape, zeros
 from graphad.ops.structured import (
     Flags,
@@ -125,7 +125,7 @@ class Scan(Loop):
         with building(builder):
             results = inline(graph, [Tracer(builder, v) for v in given], builder)
             builder.where = outer.where if outer is not None else None
-            sums = [Tracer(builder, v) + r for v, r in zip(totals, results, strict=False)]
+            sums = [_increased(Tracer(builder, v), r) for v, r in zip(totals, results, strict=False)]
             body = builder.finish([r.value for r in (*sums, *results[len(sums) :])])
         start = [zeros(x.shape, x.dtype) for x in chosen(types, consts)]
         ends = self.body.output_types[:n]
@@ -217,6 +217,16 @@ class Scan(Loop):
         for count in (4, 1, 0, -2):
             yield Sample(cls(repeat, 1, None, 2), (np.array(count), a, start, np.array(1)))
         yield Sample(cls(repeat, 1, None, 2, True), (np.array(2), a, start, np.array(1)))
+
+
+def _increased(total: Any, x: Any) -> Any:
+    """The sum of cotangents, as a change of those elements of the total to which something is added."""
+    node = x.builder.maker(x.value)
+    if node is not None and isinstance(node.op, Select) and x.shape == total.shape:
+        holds, chosen, other = [Tracer(x.builder, v) for v in node.inputs]
+        if isinstance(other.value, Constant) and not other.value.array.any():
+            return select(holds, total + chosen, total)
+    return total + x
 
 
 class While(Loop):

@@ -79,10 +79,17 @@ def _backwards(inner: Rows | None) -> Rows | None:
     return inner and Reversed(inner)
 
 
+def _is_part(x: Any) -> bool:
+    """Whether something is a vector of traced extent."""
+    return isinstance(x, Moving) and x.ndim == 1 and bool(x.ends)
+
+
 def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     original = getattr(builtins, name)
 
     def extreme(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and not kwargs and _is_part(args[0]):
+            return getattr(np, name)(args[0])
         args = (iterated(args[0]),) if len(args) == 1 else args
         items = args[0] if len(args) == 1 else args
         if isinstance(items, Iterator):
@@ -116,7 +123,7 @@ def _sorted(iterable: Any, /, *, key: Any = None, reverse: Any = False) -> Any:
 
 
 def _sum(iterable: Any, /, start: Any = 0) -> Any:
-    if isinstance(iterable, Tracer) and iterable.shape and unknown(iterable):
+    if _is_part(iterable) or (isinstance(iterable, Tracer) and iterable.shape and unknown(iterable)):
         total = np.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
     return sum(iterated(iterable), start)
@@ -127,7 +134,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Ca
     decides = original is any
 
     def truths(iterable: Any) -> Any:
-        if isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable):
+        if _is_part(iterable) or (isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable)):
             return function(iterable)
         found: Any = not decides
         for x in iterated(iterable):
