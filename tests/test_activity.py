@@ -288,6 +288,23 @@ def classes(x):
     return x * sum([2.0**i for i, truth in enumerate(found) if truth]) * len(size)
 
 
+def exhaustive(x):
+    match x > 1:
+        case False:
+            y = 2 * x
+        case True:
+            y = 3 * x
+    match y > 5:
+        case True if y > 7:
+            return y * 2
+        case True:
+            return y * x
+        case None:
+            return None
+        case False:
+            return y * 5
+
+
 class Chooser:
     @functools.singledispatchmethod
     def choose(self, x):
@@ -310,7 +327,7 @@ def choosing(x):
     return own(x) * Chooser().choose(x)
 
 
-@pytest.mark.parametrize("function", [kinds, matched, dispatching, classes, choosing])
+@pytest.mark.parametrize("function", [kinds, matched, exhaustive, dispatching, classes, choosing])
 @pytest.mark.parametrize("x", [0.7, 2.5])
 def test_tests_of_types_answer_for_what_is_meant(function, x):
     assert float(graphad.jit(function)(x)) == function(x)
@@ -413,6 +430,16 @@ def test_sinks_get_plain_read_only_values(tmp_path, capsys, caplog):
     assert np.array_equal(np.loadtxt(tmp_path / "y.txt"), [0, 2, 4])
     assert capsys.readouterr().out == "2.00  2.000 [0. 2. 4.]\n"
     assert caplog.messages == ["at 2.0"]
+
+
+def test_texts_of_arrays_are_sinks(capsys):
+    def f(x):
+        y = x * np.arange(1.0, 3.0)
+        print(np.array2string(y, precision=2), np.array_str(y))
+        return np.sum(y)
+
+    assert graphad.grad(f)(1.234) == 3.0
+    assert capsys.readouterr().out == "[1.23 2.47] [1.234 2.468]\n"
 
 
 @pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])

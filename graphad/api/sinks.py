@@ -29,8 +29,9 @@ for _name in (
 
 sinks: set[Any] = _Sinks({
     "builtins.print", "json", "logging.Logger", "logging.LoggerAdapter", "logging.critical", "logging.debug",
-    "logging.error", "logging.exception", "logging.info", "logging.log", "logging.warning", "matplotlib", "numpy.save",
-    "numpy.savetxt", "numpy.savez", "numpy.savez_compressed", "numpy.testing", "pprint", "rich", "tqdm", "warnings",
+    "logging.error", "logging.exception", "logging.info", "logging.log", "logging.warning", "matplotlib",
+    "numpy.array2string", "numpy.array_repr", "numpy.array_str", "numpy.save", "numpy.savetxt", "numpy.savez",
+    "numpy.savez_compressed", "numpy.testing", "pprint", "rich", "tqdm", "warnings",
 })  # fmt: skip
 """What converted code may hand plain values to, without a derivative: functions, and names of modules and functions.
 

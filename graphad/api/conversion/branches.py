@@ -342,9 +342,12 @@ def not_(x: Any) -> Any:
     return np.logical_not(test) if isinstance(test, Tracer) else not test
 
 
-def is_(x: Any, value: Any) -> Any:
-    """`x is value` of a pattern that is True, False or None: a traced truth is one of the first two."""
+def is_(x: Any, value: Any, last: bool = False) -> Any:
+    """`x is value` of a pattern that is True, False or None: a traced truth is one of the first two, and where a case
+    before has taken the other one, it is the `last`."""
     if isinstance(x, Tracer) and isinstance(value, bool) and x.dtype.kind == "b" and not x.shape:
+        if last:
+            return True
         test = truth(x, "match")
         return test is value if not isinstance(test, Tracer) else test if value else not_(test)
     return x is value

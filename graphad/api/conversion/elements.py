@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
+from typing import Any
 
 from graphad.api.conversion import untraced
 from graphad.api.conversion.heap import RUNTIME
@@ -212,17 +213,23 @@ class Elements(ast.NodeTransformer):
         assert isinstance(kept, ast.stmt)
         return [*out, kept]
 
-    def _cases(self, cases: Sequence[ast.match_case], subject: str) -> list[ast.stmt]:
+    def _cases(
+        self, cases: Sequence[ast.match_case], subject: str, truths: tuple[Any, ...] = ()
+    ) -> list[ast.stmt]:
+        """The cases as branches; `truths` are the constants that cases before have taken."""
         if not cases:
             return []
-        case, rest = cases[0], self._cases(cases[1:], subject)
-        pattern = case.pattern
+        case, pattern = cases[0], cases[0].pattern
+        taken = isinstance(pattern, ast.MatchSingleton) and case.guard is None
+        rest = self._cases(cases[1:], subject, (*truths, pattern.value) if taken else truths)  # type: ignore[attr-defined]
         if isinstance(pattern, ast.MatchAs):
             bind = [assign(pattern.name, load(subject), pattern)] if pattern.name else []
             if case.guard is None:
                 return [*bind, *case.body]
             return [*bind, ast.copy_location(ast.If(case.guard, case.body, rest), pattern)]
         test = _pattern_test(pattern, subject)
+        if taken and len({True, False} & {*truths, pattern.value}) == 2:  # type: ignore[attr-defined]
+            test.args.append(ast.Constant(True))  # type: ignore[attr-defined]
         if case.guard is not None:
             test = ast.copy_location(ast.BoolOp(ast.And(), [test, case.guard]), pattern)
         return [ast.copy_location(ast.If(test, case.body, rest), pattern)]
