@@ -770,6 +770,24 @@ def new_arrays_given_to_a_helper(x):
     return m.sum() + b.sum() * 2 + c.sum() * 3 + _with_a_last_one(m.flat.copy(), x).sum()
 
 
+@program
+def chosen_by_a_branch_and_read_in_others(x):
+    m = np.arange(6.0).reshape(2, 3)
+    c = np.array([x, 1.0, 2.0])
+    if x > 1:
+        c = m[0]
+        c[0] = x
+    m[0] += x
+    if x > 0.9:
+        s = c.sum()
+        m[0] *= 2.0
+    else:
+        s = c.sum() * 3
+    for _ in range(40):
+        s += c[1] * x
+    return s + c.sum()
+
+
 # -- kinds that were wrong ------------------------------------------------------------------------------------------
 
 

@@ -56,8 +56,10 @@ class View(Tracer):
 
     def _follow(self) -> tuple[Builder, Value]:
         origin = self.origin
-        source = origin.value
         builder, value = self._found
+        if not isinstance(origin, Tracer):
+            return builder, value  # an array of NumPy's again: the trace has ended
+        source = origin.value
         if source is not self._seen or (builder.undone and value in builder.undone):
             # The view follows what has been written to its origin, where it is read next.
             builder = origin.builder
@@ -123,6 +125,7 @@ class Joined(Tracer):
             (test, (lambda s=s: s) if kept else ref(s)) for (test, s), kept in zip(sources, held, strict=True)
         ]
         self._seen = [s.value if isinstance(s, Tracer) else None for _, s in sources]
+        self._at: Value | None = found.value  # what it was when these were seen; a piece that ends undoes it alone
         self._others: list[ref[Tracer]] = []
         self.layout, self.boxed = found.layout, found.boxed
 
@@ -162,12 +165,12 @@ class Joined(Tracer):
         current = current_builder()
         if self._following or current is None or not self._builder.encloses(current):
             return  # outside of its piece only what it is can be asked
-        self._following = True
+        self._following, undone = True, self._at is not self._value
         for i, test, source in self.sources():
-            if isinstance(source, Tracer) and source.value is not self._seen[i]:
+            if isinstance(source, Tracer) and (undone or source.value is not self._seen[i]):
                 self._seen[i] = source.value
                 write(self, where(test, source, Tracer(self._builder, self._value)))
-        self._following = False
+        self._following, self._at = False, self._value
 
     @property
     def value(self) -> Value:  # type: ignore[override]
@@ -198,6 +201,7 @@ class Joined(Tracer):
                 )
             replace(source, where(test, new, own(source)))
             self._seen[i] = source.value
+        self._at = self._value
 
 
 def may_be_others(x: Any) -> bool:

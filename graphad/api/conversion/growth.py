@@ -32,6 +32,7 @@ class Unread:
 
     __getattr__ = __iter__ = __getitem__ = __call__ = __bool__ = __len__ = __setattr__ = __eq__ = __hash__ = refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = refuse
+    __setitem__ = __delitem__ = __contains__ = __matmul__ = __rmatmul__ = __floordiv__ = __mod__ = __rpow__ = refuse
     __neg__ = __lt__ = __gt__ = __le__ = __ge__ = __float__ = __int__ = __abs__ = __array__ = __str__ = refuse
 
 
