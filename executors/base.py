@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from graphad.build import describe_location, place
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
 from graphad.executors.fallback import Pieces
+from graphad.executors.once import LOCK
 from graphad.graph import Graph, Node
 from graphad.op import Op
 from graphad.passes.base import Pipeline
@@ -67,10 +68,11 @@ def get(executor: str | Executor | None = None, **options: Any) -> Executor:
         return _check(executor)
     name = executor or _default[0]
     if name not in _EXECUTORS:
-        points = _entry_points()
-        if name not in points:
-            raise ExecutorError(f"no executor is named {name!r}{place()}; there are {', '.join(available())}")
-        register(points[name].load()())
+        with LOCK:
+            points = _entry_points()
+            if name not in points:
+                raise ExecutorError(f"no executor is named {name!r}{place()}; there are {', '.join(available())}")
+            register(points[name].load()())
     return _EXECUTORS[name]
 
 

@@ -21,6 +21,10 @@ class _Lock:
             after = self._lock.release
             os.register_at_fork(before=self._lock.acquire, after_in_parent=after, after_in_child=after)
 
+    def taken(self) -> bool:
+        """Whether the lock was free, and is this thread's now."""
+        return self._lock.acquire(blocking=False)
+
     def __enter__(self) -> None:
         self._lock.acquire()
 
@@ -29,8 +33,9 @@ class _Lock:
 
 
 LOCK = _Lock()
-"""The one lock of all that is made: with several, a fork that takes them one by one could wait for a thread that holds
-one and waits for another."""
+"""The one lock of all that is made or imported when it is first used: with several, a fork that takes them one by one
+could wait for a thread that holds one and waits for another. The child of a fork within an import cannot import the
+same module."""
 
 
 def once(make: Callable[[], _T]) -> Callable[[], _T]:

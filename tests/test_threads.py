@@ -62,6 +62,32 @@ def test_compiled_before_and_after_a_fork(tmp_path):
     assert done.returncode == 0, done.stderr[-1000:]
 
 
+def test_forks_while_other_threads_compile_for_the_first_time(tmp_path):
+    """A child must find no lock taken: of imports that a first use makes, of LLVM, or of LLVM's binding."""
+    done = child(
+        tmp_path,
+        """
+        import faulthandler, os, threading, time
+        def work(k):
+            for n in range(2, 6):
+                graphad.jit(graphad.grad(lambda x: np.sum(np.sin(x) * k)))(np.ones(n))
+        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+        for t in threads: t.start()
+        children = []
+        for _ in range(4):
+            time.sleep(0.05)
+            pid = os.fork()
+            if not pid:
+                faulthandler.dump_traceback_later(60, exit=True)
+                os._exit(int(graphad.jit(lambda x: x - 1)(np.ones(2))[0] != 0.0))
+            children.append(pid)
+        for t in threads: t.join()
+        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+        """,
+    )
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
 @pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
 def test_callbacks_may_keep_what_they_get(executor):
     kept, seen = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -137,12 +138,29 @@ class Library:
             engine.count += 1
             self._tracker = builder.link(engine.linker, f"graphad{engine.count}")
             self._engine = engine
-        self.addresses = {name: int(self._tracker[name]) for name in exported}
+            self.addresses = {name: int(self._tracker[name]) for name in exported}
+            _close()
 
     def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-        # Before the engine, which goes with the last of its libraries. LLVM's binding may be gone when Python ends.
-        tracker = getattr(self, "_tracker", None)
-        if tracker is not None and not ending():
-            tracker.close()
+        # LLVM's binding may be gone when Python ends.
+        if hasattr(self, "_tracker") and not ending():
+            _ENDED.append((self._tracker, self.__dict__.pop("_engine")))
+            if LOCK.taken():
+                try:
+                    _close()
+                finally:
+                    LOCK.__exit__(None, None, None)
 
     _newest: _Engine | None = None
+
+
+_ENDED: deque[tuple[Any, _Engine]] = deque()
+"""Code whose library has ended. A thread that another keeps from closing it leaves it to that one: it may have been
+stopped anywhere to end it."""
+
+
+def _close() -> None:
+    """Give back the memory of ended code; the lock is held. An engine goes with the last of its libraries."""
+    while _ENDED:
+        tracker, _ = _ENDED.popleft()
+        tracker.close()

@@ -30,6 +30,7 @@ from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.specials import exported
 from graphad.executors.loops.statements import rewritten
 from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
+from graphad.executors.once import LOCK
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.fused import Fused
@@ -322,16 +323,17 @@ def lower(graph: Graph, lanes: int = 1, threads: int = 1, gap: int = 0, local: i
 
 def _load_rules() -> None:
     """Fill `RULES`, whose modules import this one."""
-    from graphad.executors.loops import (  # noqa: F401
-        checks,
-        contract,
-        control,
-        indexing,
-        linalg,
-        movement,
-        singular,
-        spectral,
-    )
+    with LOCK:
+        from graphad.executors.loops import (  # noqa: F401
+            checks,
+            contract,
+            control,
+            indexing,
+            linalg,
+            movement,
+            singular,
+            spectral,
+        )
 
 
 def _is_kernel(fused: Fused) -> bool:

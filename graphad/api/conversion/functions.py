@@ -35,6 +35,7 @@ from graphad.api.conversion.source import Unreadable, compiled_like, definition,
 from graphad.api.sinks import is_library_sink, is_sink, sinks
 from graphad.build import current_builder
 from graphad.codes import OfCode
+from graphad.executors.once import LOCK
 from graphad.numpy._register import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.inplace import WRITERS
@@ -395,7 +396,8 @@ _holder: dict[str, Any] = {}
 def _load() -> None:
     """Import what converted code calls, which fills `REPLACED` too."""
     if RUNTIME not in _holder:
-        from graphad.api.conversion import runtime
+        with LOCK:
+            from graphad.api.conversion import dunders, rewrite, runtime  # noqa: F401
 
         _runtime.cell_contents = _holder[RUNTIME] = runtime
 
