@@ -114,9 +114,10 @@ def minimize(
     x, success, status, nit, nfev, njev, *rest = found
     value, slope_there = pair([x], functions.values)
     more = {"hess_inv": rest[0]} if told else {}
+    # In the order of SciPy's default method, which programs that run through the entries see.
     return result(
-        x=x, fun=value, jac=slope_there, success=success, status=status, nit=nit, nfev=nfev, njev=njev, message=MESSAGE,
-        **more,
+        fun=value, jac=slope_there, **more, nfev=nfev, njev=njev, status=status, success=success, message=MESSAGE, x=x,
+        nit=nit,
     )  # fmt: skip
 
 
