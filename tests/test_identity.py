@@ -462,6 +462,25 @@ def test_an_array_that_may_have_been_left_by_a_loop_is_not_read_in_doubt(write: 
         graphad.jit(function, static_argnums=1)(0.7, True)
 
 
+@pytest.mark.parametrize("changes", [False, True])
+def test_entries_that_a_loop_may_have_left_are_not_read_in_doubt(changes: bool) -> None:
+    def function(x):
+        a, c = np.array([0.1, 0.2, 0.3]), np.array([x, 1.0, 2.0])
+        entries = [c, a]
+        for _ in range(2):
+            if changes:
+                a[1:] = np.sin(x)
+            if x > 0.5:
+                break
+            entries = [r * 1.0 for r in entries]
+        c -= 0.5
+        return entries[0].sum() + c.sum()
+
+    assert graphad.value_and_grad(function)(0.6)[0] == pytest.approx(function(0.6))
+    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*copy"):
+        graphad.jit(function)(0.6)
+
+
 # -- memory that others keep ------------------------------------------------------------------------------------------
 
 

@@ -209,6 +209,23 @@ def may_be_others(x: Any) -> bool:
     return isinstance(x, Joined) or not x.__dict__.keys().isdisjoint(("alternatives", "rivals"))
 
 
+def candidates(x: Any) -> list[Any]:
+    """An array, and those that it may be, as far as anything else knows them; `OUTSIDE` for those that are not known."""
+    found: list[Any] = []
+    pending = [x]
+    while pending:
+        y = pending.pop()
+        if any([y is z for z in found]):
+            continue
+        found.append(y)
+        if isinstance(y, Joined):
+            pending += [*y.others(), *[s for _, _, s in y.sources() if s is OUTSIDE]]
+        if isinstance(y, Tracer):
+            refs = [*y.__dict__.get("rivals", ()), *[r for r, _ in y.__dict__.get("alternatives", ())]]
+            pending += [origin_of(z) for r in refs if (z := r()) is not None]
+    return found
+
+
 class Shared(Tracer):
     """An array that several variables have in one branch and not in another."""
 

@@ -91,7 +91,9 @@ class Aliases:
             if isinstance(x, Joined) and place not in found and self._stays_alone(place, x):
                 self.alone.add(place)
             elif isinstance(x, Joined):
-                found.setdefault(place, []).extend([y for y in x.others() if not inside_of(y, part.builder)])
+                others = x.others()
+                found.setdefault(place, []).extend([y for y in others if not inside_of(y, part.builder)])
+                found[place] += [self._initial(self.inputs[id(y)]) for y in others if id(y) in self.inputs]
         for place in self.sources:
             arrays = [self._initial(p) for p in self.before(place) if p not in self.written]
             if arrays:

@@ -37,7 +37,7 @@ from graphad.errors import ControlFlowError
 from graphad.graph import Value
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import packed, standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, either, lose, own, write
+from graphad.numpy.views import OUTSIDE, Joined, Lost, candidates, either, lose, own, write
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import TensorType
@@ -384,16 +384,19 @@ class Loop:
 
     def _shared(self, place: Place, found: Any) -> Any:
         """An array after the loop: one that is not written to, where it may be one that something else has too."""
-        before = identity(self.carried[place[0]].leaves[place[1]], None) if place in self.alone else None
-        if isinstance(before, Tracer) and place not in self.shared:
-            either(found, before, _EITHER.format(self.what))
-        if place not in self.shared and before is not OUTSIDE:
+        alone = place in self.alone and place not in self.shared
+        if not alone and place not in self.shared:
+            return found
+        before = [self.carried[place[0]].leaves[place[1]]] if alone else self.shared[place]
+        arrays = [y for x in before if (root := identity(x, None)) is not None for y in candidates(root)]
+        if alone and not any([y is OUTSIDE for y in arrays]):
+            for y in arrays:
+                either(found, y, _EITHER.format(self.what))
             return found
         new = Joined(found, [(None, OUTSIDE)])
-        for x in self.shared.get(place, ()):
-            array = identity(x, None)
-            if isinstance(array, Tracer):
-                new.exclude(array)
+        for y in arrays:
+            if isinstance(y, Tracer):
+                new.exclude(y)
         return new
 
 
