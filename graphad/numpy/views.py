@@ -210,7 +210,7 @@ def may_be_others(x: Any) -> bool:
 
 
 def candidates(x: Any) -> list[Any]:
-    """An array, and those that it may be, as far as anything else knows them; `OUTSIDE` for those that are not known."""
+    """An array, and those that it may be, as far as anything else knows them; `OUTSIDE` for others."""
     found: list[Any] = []
     pending = [x]
     while pending:
