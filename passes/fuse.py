@@ -134,6 +134,8 @@ def _kernel(nodes: list[Node], wanted: set[Value], depth: int) -> list[Node]:
     if len(nodes) == 1 and depth < 0:
         return nodes
     operands, results = reads(nodes), [v for node in nodes for v in node.outputs if v in wanted]
-    kernel = Graph(operands, nodes, results, "kernel").copy()
+    env = {v: Value(v.type, v.name) for v in operands}
+    inputs = tuple(env.values())
+    kernel = Graph(inputs, [node.copied(env) for node in nodes], [env[v] for v in results], "kernel")
     return [Node(Fused(kernel, depth), tuple(operands), tuple(results), nodes[-1].where)]
 
