@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphad.build import noted
-from graphad.errors import ShapeError
+from graphad.errors import MissingRuleError, ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op
 from graphad.ops.control import program
+from graphad.passes.dce import dce
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
@@ -32,6 +33,11 @@ def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
                 else:
                     env.update(zip(outputs, node.op.eval(np, *xs), strict=True))
     except Exception as error:
+        if isinstance(error, MissingRuleError):
+            # What has no value is passed over where nothing needs it.
+            rest = dce(Graph(tuple(env), graph.nodes[graph.nodes.index(node) :], graph.outputs, graph.name))
+            if not rest.nodes or rest.nodes[0] is not node:
+                return evaluate(rest, list(env.values()))
         noted(error, where)
         raise
     return [own(v.array if type(v) is Constant else env[v], args) for v in graph.outputs]

@@ -101,4 +101,4 @@ def split(graph: Graph, linear_inputs: Sequence[Value], linear_outputs: Sequence
     outputs = graph.outputs[: len(graph.outputs) - len(linear_outputs)]
     inputs = [v for v in graph.inputs if v not in set(linear_inputs)]
     first = Graph(inputs, nonlinear, (*outputs, *residuals), graph.name)
-    return first, dce(Graph((*residuals, *linear_inputs), linear, linear_outputs, f"{graph.name}_linear"))
+    return first, Graph((*residuals, *linear_inputs), linear, linear_outputs, f"{graph.name}_linear")

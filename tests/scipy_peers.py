@@ -46,10 +46,10 @@ NAMES = (
 FOUND = (
 {'jax': {'special': [('all',
                       'beta betaln boxcox boxcox1p comb dawsn digamma entr erf erfc erfcx erfinv exp1 expi expit '
-                      'factorial fresnel gamma gammainc gammaincc gammaln hyp1f1 hyp2f1 i0 i0e i1 i1e kl_div '
+                      'expn factorial fresnel gamma gammainc gammaincc gammaln hyp1f1 hyp2f1 i0 i0e i1 i1e kl_div '
                       'log_ndtr log_softmax loggamma logit logsumexp multigammaln ndtr ndtri owens_t poch polygamma '
                       'rel_entr sici softmax spence wofz xlog1py xlogy zeta'),
-                     ('`x` only', 'betainc expn'),
+                     ('`x` only', 'betainc'),
                      ('value', 'gammasgn'),
                      ('name only', 'sph_harm_y')],
          'stats': [('all: logpmf, pmf; all but `loc`, `scale`: cdf', 'bernoulli'),
@@ -73,7 +73,7 @@ FOUND = (
                      'block_diag cho_factor cho_solve cholesky circulant companion convolution_matrix det eigh expm '
                      'expm_frechet fiedler fiedler_companion hankel inv leslie lu lu_factor lu_solve polar qr solve '
                      'solve_triangular svd toeplitz'),
-                    ('value', 'eigh_tridiagonal qr_multiply sqrtm'),
+                    ('value', 'eigh_tridiagonal hessenberg qr_multiply schur sqrtm'),
                     ('`q` only', 'solve_sylvester')],
          'fft': [('all',
                   'dct dctn fft fft2 fftn fftshift hfft idct idctn ifft ifft2 ifftn ifftshift ihfft irfft irfft2 '
@@ -85,7 +85,7 @@ FOUND = (
          'sparse': [],
          'sparse.linalg': [],
          'spatial.distance': [],
-         'optimize': [],
+         'optimize': [('name only', 'minimize')],
          'constants': []},
  'autograd': {'special': [('all',
                            'beta betaln digamma erf erfc erfcinv erfinv expit gamma gammaln i0 i1 j0 j1 jn logit '

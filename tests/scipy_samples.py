@@ -312,7 +312,9 @@ OWN = {
         "fsolve": written(lambda m, a: m.fsolve(lambda t: t**3 + t - a, np.ones(2)), (X[:2],)),
         "fixed_point": written(lambda m, a: m.fixed_point(lambda t: np.cos(a * t), 0.5, xtol=1e-12), (0.7,)),
         "minimize_scalar": written(lambda m, a: m.minimize_scalar(lambda t: (t - a) ** 4 + (t - a) ** 2).x, (1.3,)),
-        "minimize": written(lambda m, a: m.minimize(lambda t: np.sum((t - a) ** 2), np.zeros(2)).x, (X[:2],)),
+        "minimize": written(
+            lambda m, a: m.minimize(lambda t: np.sum((t - a) ** 2), np.zeros(2), jac=lambda t: 2 * (t - a)).x,
+            (X[:2],)),
         "least_squares": written(lambda m, a: m.least_squares(lambda t: t**3 + t - a, np.ones(2)).x, (X[:2],)),
         "leastsq": written(lambda m, a: m.leastsq(lambda t: t**3 + t - a, np.ones(2))[0], (X[:2],)),
         "curve_fit": written(

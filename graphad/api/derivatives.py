@@ -95,7 +95,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     leaves = _matching("jvp: tangents", call, _arguments("jvp: tangents", tangents))
     trace = call.trace(known=True)
     _split_aux(trace.graph, call, has_aux)
-    graph = passes.dce(passes.jvp(trace.graph, wrt))
+    graph = passes.jvp(trace.graph, wrt)
     results = run(graph, [*call.leaves, *trace.captures, *leaves])
     call.give_up()
     return _with_tangents(call, trace.graph, results, has_aux)

@@ -239,7 +239,7 @@ def lsq_linear(
 
     def host(a: Any, b: Any, low: Any, high: Any) -> Any:
         found = import_module("scipy.optimize").lsq_linear(np.array(a), np.array(b), (low, high), **given)
-        return found.x, found.success, found.status, found.nit, found.active_mask
+        return found.x, found.success, found.status, found.nit, found.active_mask.astype(int)
 
     problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
