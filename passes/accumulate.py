@@ -126,8 +126,9 @@ class _Spines:
     def adds(self, body: Graph, taken: int, given: int) -> bool:
         """Whether the body's result is one of its inputs with something added that does not depend on it."""
         inner = self.bodies.get(body) or _Spines(body.nodes, body.outputs, frozenset())
-        self.bodies[body], inner.stop, inner.known = inner, body.inputs[taken], {}
-        return inner.uses[inner.stop] == 1 and bool(inner.spine(body.outputs[given]))
+        carry = body.inputs[taken]
+        self.bodies[body], inner.stop, inner.known = inner, carry, {}
+        return inner.uses[carry] == 1 and bool(inner.spine(body.outputs[given]))
 
     def is_zeros(self, v: Value) -> bool:
         return _is_zeros(v, self.producers, self.zeros)

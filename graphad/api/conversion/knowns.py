@@ -67,7 +67,7 @@ def column(x: Any) -> Any:
     if not isinstance(x, Tracer):
         return x
     made = x.builder.maker(x.value)
-    return _Positions(made.op.size) if made is not None and made.op == Iota(x.shape[0]) else known(x)
+    return _Positions(x.shape[0]) if made is not None and made.op == Iota(x.shape[0]) else known(x)
 
 
 class Knowns:
