@@ -91,7 +91,7 @@ class View(Tracer):
         seen = self.shadow.view()
         seen.shape = shape
         old, new, forth, back, like = self.shadow.shape, seen.shape, self.forth, self.back, self.like
-        shaped = lambda x: reshape(x, new) if isinstance(x, Tracer) else x.reshape(new)
+        shaped: Forth = lambda x: reshape(x, new) if isinstance(x, Tracer) else x.reshape(new)
         self.forth = lambda base: shaped(forth(base))
         self.back = lambda base, x: back(base, reshape(x, old))
         self.like = None if like is None else lambda base: shaped(like(base))
