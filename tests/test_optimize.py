@@ -118,6 +118,9 @@ PROGRAMS = {
     ),
     "correlated": lambda x: curve(x, sigma=np.eye(12) + 0.1 * x, ftol=1e-15, xtol=1e-15)[0] @ np.array([1.0, 2.0]),
     "curve_fit_bounds": lambda x: curve(x, (0.2, 0.2), bounds=(0, [9, 0.25]), **TIGHT)[0] @ np.array([1.0, 2.0]),
+    "curve_fit_within": lambda x: curve(
+        x, None, bounds=(0, [9, 9]), sigma=0.1 * x, absolute_sigma=True, **TIGHT
+    )[1][0, 0],
     "lsq_linear": lambda x: optimize.lsq_linear(
         A * np.array([1, x, x * x]), B * x, bounds=(-0.3, 0.6)
     ).x @ np.array([1.0, 2, 3]),
@@ -158,7 +161,7 @@ def differences(f: Any, x: float, h: float) -> float:
     return float((8 * (f(x + h) - f(x - h)) - (f(x + 2 * h) - f(x - 2 * h))) / (12 * h))
 
 
-LOOSE = {"covariance": 3e-5, "linear_constraint": 3e-4}
+LOOSE = {"covariance": 3e-5, "curve_fit_within": 3e-5, "linear_constraint": 3e-4}
 """How far SciPy's own results let differences be off."""
 MODES = {"grad", "jacfwd", "llvm", "numba", "numpy"}
 
@@ -224,6 +227,24 @@ def test_a_variable_at_a_bound_follows_it() -> None:
     assert graphad.grad(within)(2.0, 1.0) == pytest.approx(1, rel=1e-9)
 
 
+def test_active_bounds_do_not_depend_on_the_scale_of_the_objective() -> None:
+    def f(x: Any, scale: float, low: float) -> Any:
+        cost = lambda t: scale * ((t[0] - x) ** 2 + (t[1] - t[0]) ** 2)
+        return optimize.minimize(cost, [2.0, 2.0], method="Nelder-Mead", bounds=[(low, 9), (-9, 9)]).x[1]
+
+    for scale in (1e-8, 1.0, 1e8):
+        assert graphad.grad(f)(1.0, scale, 0.0) == pytest.approx(1, rel=1e-6)
+        assert graphad.grad(f)(1.0, scale, 1.5) == pytest.approx(0, abs=1e-6)
+
+
+def test_what_scipy_takes_for_a_solution_and_is_none_is_told() -> None:
+    jump = lambda x: optimize.brentq(lambda t: np.floor(t) + t - 1.5 * x, 0, 2)
+    early = lambda x: optimize.minimize(lambda t: 1e-6 * (t[0] + x) ** 2, [0.5], bounds=[(0, 5)]).x[0]
+    for f in (jump, early):
+        with pytest.raises(RuntimeError, match=r"test_optimize\.py"):
+            graphad.grad(f)(0.7)
+
+
 def test_the_result_is_scipys() -> None:
     def f(x: Any) -> Any:
         return optimize.minimize(valley, [0.1, 0.1], args=(x,), jac=slope)
@@ -265,6 +286,7 @@ def test_what_the_solver_says_of_itself_has_no_derivative() -> None:
         (lambda x: integrate.quad(lambda t: np.ones(2) * x, 0, 1)[0], GraphadError, "not one number"),
         (lambda x: optimize.root(lambda t: np.ones(2) * x, [1.0]).x[0], GraphadError, "as many equations"),
         (lambda x: optimize.minimize(valley, [0.1, 0.1], (x,), callback=print).fun, GraphadError, "callback"),
+        (lambda x: curve(x, method="trf", loss="cauchy")[0][0], GraphadError, "loss= .*least_squares"),
         (lambda x: optimize.curve_fit(lambda t, *p: p[0] * t * x, X, Y)[0][0], GraphadError, "give p0"),
         (lambda x: optimize.brentq(lambda t: t - x, 0, 2, xtol=x)[0], GraphadError, "xtol= is traced"),
     ],

@@ -25,13 +25,14 @@ from graphad.types import TensorType
 Residual = Callable[[Any, Values, Any], Any]
 """A vector of the unknowns, the values and what is held, which is 0 at the solution."""
 _SINGULAR = 1 / (8 * np.finfo(float).eps)
-_NEAR = 1e-3
-"""The length of the Newton step, relative to the unknowns, below which a solution counts as found."""
+_NEAR = 1e-3, 1e-2
+"""The length of the Newton step, relative to the unknowns, below which a solution counts as found where the routine
+does not say so, and where it does."""
 
 
 def solution(
     name: str, host: Callable[..., Any], kinds: Sequence[ShapeDtype], residual: Residual, values: Values,
-    lift: Callable[[Any, Values], tuple[Any, Any]] | None = None,
+    lift: Callable[[Any, Values], tuple[Any, Any]] | None = None, holds: Callable[..., Any] | None = None,
 ) -> list[Any]:  # fmt: skip
     """`host(*values)`, plain arrays of the given kinds: the unknowns, whether they were found, and what else there is.
 
@@ -63,13 +64,20 @@ def solution(
             f"{name}: Singular matrix: the solution{where} is not isolated to first order, and has no derivative",
         )  # fmt: skip
         step = inverse @ at(y)
-        near = np.sum(step * step) <= _NEAR**2 * (1 + np.sum(y * y))
+        off = step[: x.shape[0]]
+        near = np.sum(off * off) <= np.where(converged, _NEAR[1], _NEAR[0]) ** 2 * (1e-3 + np.sum(x * x))
         check(
-            converged | near, RuntimeError,
+            near, RuntimeError,
             f"{name} did not converge{where}, so that its result has no derivative; start nearer to the solution, "
-            "allow more iterations, or give graphad.stop_gradient what counts as constant",
+            "allow more iterations or a smaller tolerance, or give graphad.stop_gradient what counts as constant",
         )  # fmt: skip
         y = y - step
+        if holds is not None:
+            check(
+                holds(y, given, held), RuntimeError,
+                f"{name}: bounds and constraints that are active at the solution{where} are not found; allow it more "
+                "iterations or a smaller tolerance",
+            )  # fmt: skip
         moving = lambda *some: residual(y, replaced(given, free, some), held)
         _, change = jvp(moving, [given[i] for i in free], [tangents[i] for i in free])
         moved = -np.linalg.solve(jacfwd(at)(y), change)

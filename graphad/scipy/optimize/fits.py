@@ -100,7 +100,7 @@ def least_squares(
     )
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((), int), spec((n,), int), spec()]
     x, success, status, nfev, njev, mask, optimality = solution(
-        "least_squares", host, kinds, problem.residual, [squares.start, *ends, *values], problem.lift
+        "least_squares", host, kinds, problem.residual, [squares.start, *ends, *values], problem.lift, problem.holds
     )
     return result(
         x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=squares.jac([x], values)[0],
@@ -138,7 +138,9 @@ def leastsq(
     half: Callable[[Any, Any], Any] = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
     problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
     kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
-    x, _, status = solution("leastsq", host, kinds, problem.residual, [squares.start, *values], problem.lift)
+    x, _, status = solution(
+        "leastsq", host, kinds, problem.residual, [squares.start, *values], problem.lift, problem.holds
+    )  # fmt: skip
     return x, status
 
 
@@ -155,12 +157,12 @@ def curve_fit(
     given = known_options("curve_fit", check_finite=check_finite, method=method, p0=None, **kwargs)
     del given["p0"]
     bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
+    if given.pop("loss", "linear") != "linear":
+        raise MissingRuleError(f"curve_fit: loss={place()} is not traced; use least_squares, which takes it")
     y = np.ravel(real(ydata, "curve_fit"))
     if p0 is None:
         n = _parameters(f)
-        if bounded:
-            raise MissingRuleError(f"curve_fit: bounds without p0{place()}; give p0, where the fit starts")
-        p0 = np.ones(n)
+        p0 = _between(*_pair(bounds, n)) if bounded else np.ones(n)
     start = np.atleast_1d(real(p0, "curve_fit"))
     n, functions = start.shape[0], Functions("curve_fit")
     x = operand(xdata) if isinstance(xdata, (list, tuple)) else xdata
@@ -170,6 +172,8 @@ def curve_fit(
     )  # fmt: skip
     slopes = model.jacobian()
     weights = [] if sigma is None else [real(sigma, "curve_fit")]
+    if weights and weights[0].size == 1:
+        weights = [np.broadcast_to(np.ravel(weights[0]), y.shape)]
     ends = list(_pair(bounds, n)) if bounded else []
     lead = [start, y, *weights, *ends]
     first = len(lead)
@@ -192,7 +196,7 @@ def curve_fit(
         spread = values[2]
         if spread.ndim == 2:
             return np.linalg.solve(np.linalg.cholesky(spread), rows)
-        return rows / np.reshape(spread, (*spread.shape, *[1] * (rows.ndim - 1))) if spread.ndim else rows / spread
+        return rows / np.reshape(spread, (*spread.shape, *[1] * (rows.ndim - 1)))
 
     def half(p: Any, values: Any) -> Any:
         return 0.5 * np.sum(whitened(model([p], values[first:])[0] - values[1], values) ** 2)
@@ -202,7 +206,9 @@ def curve_fit(
         (lambda values: (values[first - 2], values[first - 1])) if bounded else None,
     )
     values = [*lead, *functions.values]
-    p, _ = solution("curve_fit", host, [spec((n,)), spec((), bool)], problem.residual, values, problem.lift)
+    p, _ = solution(
+        "curve_fit", host, [spec((n,)), spec((), bool)], problem.residual, values, problem.lift, problem.holds
+    )  # fmt: skip
     j = whitened(slopes([p], functions.values)[0], values)
     covariance = np.linalg.inv(j.T @ j)
     if not absolute_sigma:
@@ -210,6 +216,13 @@ def curve_fit(
             return p, np.full((n, n), np.inf)
         covariance = covariance * (2 * half(p, values) / (y.shape[0] - n))
     return p, covariance
+
+
+def _between(low: Any, high: Any) -> Any:
+    """Where SciPy starts between bounds: amid them, or 1 from the only one, or at 1."""
+    some = [np.where(np.isfinite(x), x, 0.0) for x in (low, high)]
+    one = np.where(np.isfinite(low), some[0] + 1, np.where(np.isfinite(high), some[1] - 1, 1.0))
+    return np.where(np.isfinite(low) & np.isfinite(high), 0.5 * (some[0] + some[1]), one)
 
 
 def _parameters(f: Any) -> int:
@@ -243,7 +256,9 @@ def lsq_linear(
 
     problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
-    x, success, status, nit, mask = solution("lsq_linear", host, kinds, problem.residual, values, problem.lift)
+    x, success, status, nit, mask = solution(
+        "lsq_linear", host, kinds, problem.residual, values, problem.lift, problem.holds
+    )  # fmt: skip
     off = a @ x - b
     return result(
         x=x, fun=off, cost=0.5 * np.sum(off * off), active_mask=mask, status=status, nit=nit, success=success,
@@ -286,7 +301,7 @@ def linprog(
     problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2, 1.0), rows_of(0, 1.0))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
     values = [c, *ends, *held]
-    x, success, status, nit = solution("linprog", host, kinds, problem.residual, values, problem.lift)
+    x, success, status, nit = solution("linprog", host, kinds, problem.residual, values, problem.lift, problem.holds)
     kept = [(key, at) for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None]
     more = {key: named(values)[at + 1] - named(values)[at] @ x for key, at in kept}
     return result(x=x, fun=c @ x, success=success, status=status, nit=nit, message=MESSAGE, **more)

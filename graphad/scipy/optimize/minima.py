@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.api.derivatives import grad
 from graphad.api.derivatives import value_and_grad as value_and_slope
-from graphad.api.jacobians import hessian, jacfwd
+from graphad.api.jacobians import hessian
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import operand
@@ -110,7 +110,7 @@ def minimize(
         walls.vector("eq", first), walls.vector("ineq", first),
     )  # fmt: skip
     kinds = [spec((n,)), spec((), bool), *[spec((), int)] * 4, *[spec((n, n))] * told]
-    found = solution("minimize", host, kinds, problem.residual, values, problem.lift)
+    found = solution("minimize", host, kinds, problem.residual, values, problem.lift, problem.holds)
     x, success, status, nit, nfev, njev, *rest = found
     value, slope_there = pair([x], functions.values)
     more = {"hess_inv": rest[0]} if told else {}
@@ -194,7 +194,6 @@ def minimize_scalar(
     f = functions.add(fun, [SCALAR], arguments(args), functions.number)
     ends = [] if bounds is None else [real(x, "minimize_scalar") for x in bounds]
     first = len(ends)
-    within = (options or {}).get("xatol", 1e-5)
 
     def host(*values: Any) -> Any:
         function = f.host(values[first:])
@@ -207,23 +206,12 @@ def minimize_scalar(
     def slope(x: Any, values: Any) -> Any:
         return np.reshape(grad(lambda x: f([x], values[first:])[0])(x[0]), (1,))
 
-    def lift(x: Any, values: Any) -> Any:
-        y, (_, _, none) = problem.lift(x, values)
-        low, high = values[0], values[1]
-        tilt = slope(x, values)
-        bend = jacfwd(lambda x: slope(x, values))(x)[0]
-        room = within + 4 * np.sqrt(np.finfo(float).eps) * np.abs(x)
-        step = np.where(bend > 0, tilt / np.where(bend > 0, bend, 1.0), np.inf * tilt)
-        below = (x - low <= room) & (tilt > 0) & (x - step < low)
-        above = (high - x <= room) & (tilt < 0) & (x - step > high)
-        return y, (below, above, none)
-
     pair = (lambda values: (np.reshape(values[0], (1,)), np.reshape(values[1], (1,)))) if first else None
     problem = Problem(slope, pair)
     kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
     values = [*ends, *functions.values]
     x, success, nit, nfev = solution(
-        "minimize_scalar", host, kinds, problem.residual, values, lift if first else problem.lift
+        "minimize_scalar", host, kinds, problem.residual, values, problem.lift, problem.holds
     )
     return result(
         x=x[0], fun=f([x[0]], functions.values)[0], success=success, nit=nit, nfev=nfev, message=MESSAGE

@@ -23,7 +23,9 @@ from graphad.types import FLOAT64
 Vector = Callable[[Any, Values], Any]
 """A vector of the variables and the values."""
 _TIGHT = 1e-6
-"""How near to 0, relative to the variables, an inequality counts as active."""
+"""How near, relative to the variables, an inequality that counts as active is."""
+_ROOM = 1e-3
+"""How near to a bound a variable is, relative to it, of which Newton's step says that it is at the bound."""
 
 
 class Problem(NamedTuple):
@@ -43,22 +45,42 @@ class Problem(NamedTuple):
         slack = self.gradient(x, values)
         low, high = self.bounds(values) if self.bounds is not None else (-np.inf, np.inf)
         y, active = x, np.zeros(0, bool)
+        multipliers = np.zeros(0)
         if self.equal is not None or self.unequal is not None:
             room = _TIGHT * (1 + np.abs(x))
             free = (x - low > room) & (high - x > room)
-            c = self._constraints(x, values)
+            c, slopes = self._constraints(x, values), jacfwd(lambda x: self._constraints(x, values))(x)
             first = 0 if self.equal is None else self.equal(x, values).shape[0]
             always = np.arange(c.shape[0]) < first
-            tight = always | (c <= _TIGHT * (1 + np.max(np.abs(x))))
-            slopes = np.where(tight[:, None] & free, jacfwd(lambda x: self._constraints(x, values))(x), 0.0)
+            tight = always | (c <= _TIGHT * _length(x, slopes))
+            slopes = np.where(tight[:, None] & free, slopes, 0.0)
             normal = slopes @ slopes.T + np.diag(np.where(tight, 0.0, 1.0))
             multipliers = np.linalg.solve(normal, slopes @ slack)
             active = always | (tight & (multipliers > 0))
             multipliers = np.where(active, multipliers, 0.0)
             y = np.concatenate([x, multipliers])
-            slack = self._stationary(x, multipliers, values)
-        below = x - low <= slack
-        return y, (below, (high - x <= -slack) & np.logical_not(below), active)
+        if self.bounds is None:
+            return y, (np.zeros(x.shape, bool), np.zeros(x.shape, bool), active)
+        tilt: Callable[[Any], Any] = lambda x: self._stationary(x, multipliers, values)
+        slope, bend = tilt(x), np.diag(jacfwd(tilt)(x))
+        curved = bend > 0
+        # Newton's step of each variable; where there is none, what rounding leaves of a slope counts as 0.
+        flat = np.where(np.abs(slope) > _TIGHT * np.max(np.abs(slack), initial=0.0), np.inf, 0.0)
+        step = np.where(curved, np.abs(slope) / np.where(curved, bend, 1.0), flat)
+        room = np.minimum(step, _ROOM * (1 + np.abs(x)))
+        below = (x - low <= room) & (slope >= 0)
+        return y, (below, (high - x <= room) & (slope <= 0) & np.logical_not(below), active)
+
+    def holds(self, y: Any, values: Values, held: Any) -> Any:
+        """Whether bounds and inequalities are satisfied, but for what an iteration leaves."""
+        x = y[: held[0].shape[0]]
+        low, high = self.bounds(values) if self.bounds is not None else (-np.inf, np.inf)
+        room = _ROOM * (1 + np.abs(x))
+        within, unequal = np.all((x >= low - room) & (x <= high + room)), self.unequal
+        if unequal is None:
+            return within
+        slopes = jacfwd(lambda x: unequal(x, values))(x)
+        return within & np.all(unequal(x, values) >= -_ROOM * _length(x, slopes))
 
     def residual(self, y: Any, values: Values, held: Any) -> Any:
         """What is 0 at the optimum, of the variables and multipliers."""
@@ -78,6 +100,11 @@ class Problem(NamedTuple):
         if not multipliers.shape[0]:
             return slope
         return slope - vjp(lambda x: self._constraints(x, values), x)[1](multipliers)[0]
+
+
+def _length(x: Any, slopes: Any) -> Any:
+    """By how much functions with these slopes change on the length of the variables, or of 1."""
+    return np.sqrt(np.sum(slopes * slopes, axis=1)) * (1 + np.max(np.abs(x)))
 
 
 def limits(bounds: Any, n: int) -> tuple[Any, Any]:
