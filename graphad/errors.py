@@ -48,6 +48,10 @@ class NonFiniteError(GraphadError, FloatingPointError):
         return draw(self.graph, **{**heat, **options})
 
 
+class SingularError(GraphadError, np.linalg.LinAlgError):
+    """A solution that is not isolated, and so has no derivative: a double root, or dependent constraints."""
+
+
 class KinkError(GraphadError, ArithmeticError):
     """A derivative was taken exactly at a kink, and `jit(f, debug="kink")` looked for it."""
 

@@ -16,6 +16,7 @@ from graphad.api.custom import custom_jvp
 from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
 from graphad.build import place
+from graphad.errors import SingularError
 from graphad.numpy._register import operand
 from graphad.numpy.slices import check
 from graphad.ops.custom import NoTangent, PureCallback
@@ -40,7 +41,7 @@ def solution(
     rest has none. `lift` gives more unknowns behind those of the host, as multipliers, and what is held at the
     solution, as the set of active constraints. The derivative is taken one Newton step further, so that it is more
     accurate than the iteration's tolerance. Raises `RuntimeError` where it is asked for and the unknowns are no
-    solution, `LinAlgError` where they are not isolated.
+    solution, `SingularError` where they are not isolated.
     """
     where, free = place(), [i for i, x in enumerate(values) if operand(x).dtype.kind in "fc"]
 
@@ -57,11 +58,14 @@ def solution(
         y, held = (x, None) if lift is None else lift(x, given)
         at: Callable[[Any], Any] = lambda y: residual(y, given, held)
         matrix = jacfwd(at)(y)
-        inverse = np.linalg.inv(matrix)
+        regular = np.linalg.slogdet(matrix)[0] != 0
+        inverse = np.linalg.inv(np.where(regular, matrix, np.eye(*matrix.shape)))
         # Scaling of equations or unknowns does not change this measure.
+        amplified = np.max(np.sum(np.abs(inverse) * np.abs(matrix).T, axis=1), initial=1.0)
         check(
-            np.max(np.sum(np.abs(inverse) * np.abs(matrix).T, axis=1), initial=1.0) < _SINGULAR, np.linalg.LinAlgError,
-            f"{name}: Singular matrix: the solution{where} is not isolated to first order, and has no derivative",
+            regular & (amplified < _SINGULAR), SingularError,
+            f"{name}: the Jacobian matrix is singular at the solution{where}, which is not isolated to first order and "
+            "has no derivative; give graphad.stop_gradient what counts as constant",
         )  # fmt: skip
         step = inverse @ at(y)
         off = step[: x.shape[0]]
