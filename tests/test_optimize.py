@@ -259,6 +259,15 @@ def test_the_result_is_scipys() -> None:
     assert set(found) == set(wanted)
     for key in ("x", "fun", "jac", "cost", "status", "active_mask"):
         np.testing.assert_allclose(found[key], wanted[key], rtol=1e-6, atol=1e-6)
+    log = lambda z: np.stack([np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2])
+    for loss in ("huber", log):
+        fit = lambda x, loss=loss: optimize.least_squares(decay, [1.0, 1.0], args=(X * x, Y), loss=loss, f_scale=0.1)
+        np.testing.assert_allclose(graphad.jit(fit)(1.0).jac, fit(1.0).jac, rtol=1e-3, atol=1e-5)
+    squares = lambda x, n: optimize.newton(lambda t: t * t - x, np.ones(n), lambda t: 2 * t, full_output=True)
+    assert graphad.jit(squares, static_argnums=1)(2.0, 2)._fields == squares(2.0, 2)._fields
+    np.testing.assert_allclose(graphad.jit(squares, static_argnums=1)(2.0, 1)[0], np.sqrt([2.0]))
+    np.testing.assert_allclose(graphad.jit(lambda x: optimize.lsq_linear(A, x * B).x)(1.0), np.linalg.lstsq(A, B)[0])
+    assert graphad.grad(lambda x: optimize.linprog([1, 1], [[-x, -1]], [-1], bounds=None).fun)(2.0) == -0.25
 
 
 def test_what_the_solver_says_of_itself_has_no_derivative() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.derivatives import grad
+from graphad.api.derivatives import grad, jvp
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import operand
-from graphad.scipy.closed import Functions, arguments, callee, known_options, real, routine, spec, vector
+from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.optimize.optimum import Problem, limits, result
@@ -22,7 +22,7 @@ from graphad.types import FLOAT64, TensorType
 _routine = routine("scipy.optimize")
 
 
-def _robust(loss: Any, z: Any) -> Any:
+def _robust(loss: Any, z: Any, values: Any) -> Any:
     """SciPy's loss functions of a squared residual."""
     if loss == "linear":
         return z
@@ -34,8 +34,8 @@ def _robust(loss: Any, z: Any) -> Any:
         return np.log1p(z)
     if loss == "arctan":
         return np.arctan(z)
-    if callable(loss):
-        return callee(loss)(z)[0]
+    if isinstance(loss, Closed):
+        return loss([z], values)[0][0]
     raise MissingRuleError(f"least_squares: the loss {loss!r}{place()} is none of SciPy's")
 
 
@@ -77,7 +77,12 @@ def least_squares(
         del given["x_scale"]
     keywords = dict(kwargs or {})
     squares = _Squares("least_squares", lambda x, *rest: callee(fun)(x, *rest, **keywords), x0, arguments(args), jac)
-    n, values = squares.n, squares.functions.values
+    n = squares.n
+    losses: Any = loss
+    if callable(loss):
+        rows = lambda found: [np.stack([real(row, "least_squares") for row in (found[0], found[1], found[2])])]
+        losses = squares.functions.add(loss, [TensorType(FLOAT64, (squares.m,))], (), rows)
+    values = squares.functions.values
     bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
     ends = list(_pair(bounds, n)) if bounded else []
     first = 1 + len(ends)
@@ -85,14 +90,24 @@ def least_squares(
     def host(x0: Any, *values: Any) -> Any:
         held = values[first - 1 :]
         more = {"bounds": values[:2]} if bounded else {}
+        called = vector(losses, held) if callable(loss) else loss
         found = import_module("scipy.optimize").least_squares(
-            vector(squares.fun, held), np.array(x0), vector(squares.given, held), loss=loss, **more, **given
+            vector(squares.fun, held), np.array(x0), vector(squares.given, held), loss=called, **more, **given
         )
         mask = found.active_mask.astype(int)
         return found.x, found.success, found.status, found.nfev, found.njev or 0, mask, found.optimality
 
     def cost(x: Any, values: Any) -> Any:
-        return 0.5 * f_scale**2 * np.sum(_robust(loss, (squares.fun([x], values)[0] / f_scale) ** 2))
+        return 0.5 * f_scale**2 * np.sum(_robust(losses, (squares.fun([x], values)[0] / f_scale) ** 2, values))
+
+    def steepened(x: Any) -> Any:
+        """The Jacobian as SciPy gives it, whose square is about the Hessian of the cost."""
+        slopes, z = squares.jac([x], values)[0], (squares.fun([x], values)[0] / f_scale) ** 2
+        if losses == "linear":
+            return slopes
+        slope = lambda z: jvp(lambda z: _robust(losses, z, values), [z], [np.ones_like(z)])[1]
+        first, second = jvp(slope, [z], [np.ones_like(z)])
+        return slopes * np.sqrt(np.maximum(first + 2 * second * z, np.finfo(float).eps))[:, None]
 
     problem = Problem(
         lambda x, values: grad(lambda x: cost(x, values[first:]))(x),
@@ -103,7 +118,7 @@ def least_squares(
         "least_squares", host, kinds, problem.residual, [squares.start, *ends, *values], problem.lift, problem.holds
     )
     return result(
-        x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=squares.jac([x], values)[0],
+        x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=steepened(x),
         grad=grad(lambda x: cost(x, values))(x), optimality=optimality,
         active_mask=mask, nfev=nfev, njev=njev, status=status, message=MESSAGE, success=success,
     )  # fmt: skip
@@ -277,7 +292,7 @@ def linprog(
     given = known_options("linprog", method=method, options=options)
     c = real(c, "linprog")
     n = c.shape[0]
-    rows = list(bounds)
+    rows = list((0, None) if bounds is None else bounds)
     ends = limits([rows] * n if len(rows) == 2 and not hasattr(rows[0], "__len__") else rows, n)
     parts = [None if x is None else real(x, "linprog") for x in (A_ub, b_ub, A_eq, b_eq)]
     held = [x for x in parts if x is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -138,7 +138,7 @@ def _newtons(
     """Newton's method for each element of an array."""
     functions = Functions("newton")
     start = [real(x, "newton") for x in ((x0,) if x1 is None else (x0, x1))]
-    shape, n = start[0].shape, len(start)
+    shape, size, n = start[0].shape, start[0].size, len(start)
     kind = TensorType(FLOAT64, shape)
     fit = lambda found: [np.broadcast_to(real(found, "newton"), shape)]
     closed = functions.add(func, [kind], arguments(args), fit)
@@ -148,16 +148,28 @@ def _newtons(
         f, fprime, fprime2 = (c and vector(c, values[n:]) for c in (closed, *more))
         other = values[1] if n > 1 else None
         found = scipys(f, values[0], fprime, fprime2=fprime2, x1=other, full_output=True, **given)
-        return np.ravel(found.root), found.converged, found.zero_der
+        told = found if size > 1 else (found[0], found[1].converged, False)
+        return tuple([np.reshape(x, s) for x, s in zip(told, ((size,), shape, shape), strict=True)])
 
     def residual(x: Any, values: Any, held: Any) -> Any:
         return np.ravel(closed([np.reshape(x, shape)], values[n:])[0])
 
-    size = int(np.prod(shape))
     kinds = [spec((size,)), spec(shape, bool), spec(shape, bool)]
     root, converged, flat = solution("newton", host, kinds, residual, [*start, *functions.values])
     root = np.reshape(root, shape)
-    return (root, converged, flat) if full_output else root
+    if not full_output:
+        return root
+    if size == 1:
+        return root, _result((root, 0, 0, converged), "")
+    return _Newtons(root, converged, flat)
+
+
+class _Newtons(NamedTuple):
+    """What SciPy's `newton` says of an array."""
+
+    root: Any
+    converged: Any
+    zero_der: Any
 
 
 @_routine
