@@ -61,6 +61,10 @@ def curve(x: Any, p0: Any = (1.0, 1.0), **options: Any) -> Any:
     return optimize.curve_fit(lambda t, a, b: a * np.exp(-b * t), X * x, Y + x**2, p0, **options)
 
 
+def waves(c: Any) -> Any:
+    return abs(integrate.quad(lambda t: np.exp(c * t) * c, 0, 1, complex_func=True)[0])
+
+
 ROOTS = {
     "brentq": lambda x: optimize.brentq(lambda t: t * t - x, 0, 5),
     "brenth": lambda x: optimize.brenth(lambda t, a: t * t - a, 0, 5, args=(x,)),
@@ -144,6 +148,8 @@ PROGRAMS = {
     "quad_weight": lambda x: integrate.quad(lambda t: np.exp(-x * t), 0, 1, weight="cos", wvar=3.0)[0],
     "quad_points": lambda x: integrate.quad(lambda t: abs(t - 0.5) * np.exp(x * t), 0, 1, points=[0.5])[0],
     "quad_complex": lambda x: integrate.quad(lambda t: np.exp(1j * x * t), 0, x, complex_func=True)[0].imag,
+    "quad_of_complex": lambda x: waves(x * 1j + 0.3),
+    "quad_local_object": lambda x: integrate.quad(type("M", (), {"__call__": lambda _, t: np.exp(x * t)})(), 0, 1)[0],
     "quad_array": lambda x: integrate.quad(lambda t, p: p[0] * np.exp(-p[1] * t) + p[2], 0, 1, (x * np.ones(3),))[0],
     "dblquad": lambda x: integrate.dblquad(lambda b, a: np.sin(x * a * b), 0, x, lambda t: t * x, lambda t: t + 1)[0],
     "tplquad": lambda x: integrate.tplquad(
@@ -315,6 +321,27 @@ def test_what_functions_do_beside_is_seen() -> None:
 
     with pytest.raises(GraphadError, match="outlive its trace"):
         graphad.grad(lambda x: optimize.brentq(f, 0, 5, args=(x,)))(2.0)
+
+
+    class Model:
+        calls = 0
+
+        def __call__(self, t: Any) -> Any:
+            self.calls += 1
+            return t * t - 2.0
+
+    def counted(x: Any) -> Any:
+        model = Model()
+        return optimize.brentq(lambda t: model(t) * x, 0, 5) + model.calls
+
+    def kept(x: Any) -> Any:
+        made: dict[str, Any] = {}
+        return optimize.brentq(lambda t: made.setdefault("power", 2) * t - x, 0, 5)
+
+    for mode in (graphad.grad, graphad.jit):
+        with pytest.raises(GraphadError, match=r"changes model\.calls.*nfev"):
+            mode(counted)(2.0)
+    assert graphad.grad(kept)(2.0) == pytest.approx(0.5)
 
 
 def test_constants_are_solved_by_scipy_itself() -> None:

@@ -17,10 +17,11 @@ from graphad import tree
 from graphad.api.call import Call, ShapeDtype, run
 from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
+from graphad.api.conversion.heap import Heap
 from graphad.api.jacobians import jacfwd
 from graphad.api.jit import OPTIMISE
 from graphad.build import current_builder, place
-from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.executors.base import compiled, get
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
@@ -28,7 +29,7 @@ from graphad.numpy._register import located_errors, operand
 from graphad.ops.elementwise import cast
 from graphad.passes.base import Pipeline
 from graphad.scipy._register import TRACED
-from graphad.trace import Tracer, trace_flat
+from graphad.trace import Trace, Tracer, trace_flat
 from graphad.types import FLOAT64, TensorType
 
 SCALAR = TensorType(FLOAT64, ())
@@ -118,10 +119,24 @@ class Functions:
         """`fit(fun(*own, *args))`, a list of arrays, closed."""
         call = Call(lambda *xs: fit(callee(fun)(*xs, *args)), tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
         call.repeats = True
-        traced = call.trace(known=False)
+        traced = self._traced(fun, call)
         closed = Closed(traced.graph, len(own), len(self.values), self.eager)
         self.values += traced.captures
         return closed
+
+    def _traced(self, fun: Callable[..., Any], call: Call) -> Trace:
+        """Raises `TracerError` for a function that changes something beside whenever it is called, as a counter: how
+        often SciPy calls it is not traced. What the first call alone changes, as a cache, is none of these."""
+        for _ in range(2):
+            before = Heap([fun])
+            traced = call.trace(known=False)
+            changed = before.resized() or next(before.changes(), None)
+            if changed is None:
+                return traced
+        raise TracerError(
+            f"{self.name}: each call of the function changes {changed.path}{place()}, but graphad traces one call "
+            "where SciPy makes many; take counts from the result (nfev), and compute other things from the solution"
+        )
 
     def number(self, found: Any) -> list[Any]:
         """What a function of a number gives, as a real one of double precision."""

@@ -49,6 +49,8 @@ def reached(leaves: Sequence[Any]) -> list[Any]:
     """What the functions among values read: their variables, defaults, and what these lead to."""
     found: list[Any] = []
     functions = [x for x in leaves if calls(x)]
+    functions += [c.__dict__["__call__"] for x in functions for c in type(x).__mro__ if "__call__" in c.__dict__]
+    functions = [x for x in functions if calls(x)]
     for f in functions:
         while isinstance(f, partial):
             found += tree.leaves((f.args, f.keywords))

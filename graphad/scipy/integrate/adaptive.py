@@ -52,7 +52,7 @@ def _integral(name: str, f: Closed, size: int, a: Any, b: Any, values: Sequence[
         if inner:
             count = size * _elements(values, inner)
             slopes = _integral(name, _slopes(f, size, inner), count, a, b, values, rule)[0]
-            flat = np.concatenate([np.ravel(tangents[i + 2]) for i in inner])
+            flat = np.concatenate([np.ravel(part) for i in inner for part in _reals(tangents[i + 2])])
             change = np.reshape(slopes, (size, flat.shape[0])) @ flat
         for end, sign in ((0, -1.0), (1, 1.0)):
             if end in wanted:
@@ -66,7 +66,13 @@ def _integral(name: str, f: Closed, size: int, a: Any, b: Any, values: Sequence[
 
 
 def _elements(values: Sequence[Any], chosen: Sequence[int]) -> int:
-    return sum(prod(operand(values[i]).shape) for i in chosen)
+    """How many real numbers the chosen values have."""
+    return sum(prod(x.shape) * (1 + (x.dtype.kind == "c")) for x in [operand(values[i]) for i in chosen])
+
+
+def _reals(x: Any) -> list[Any]:
+    """The real and imaginary part of complex values, or the real values."""
+    return [np.real(x), np.imag(x)] if operand(x).dtype.kind == "c" else [x]
 
 
 def _slopes(f: Closed, size: int, chosen: Sequence[int]) -> Closed:
@@ -75,10 +81,16 @@ def _slopes(f: Closed, size: int, chosen: Sequence[int]) -> Closed:
 
     def flat(xs: Sequence[Any]) -> list[Any]:
         t, *values = xs
-
-        some = [values[i] for i in chosen]
+        some = [part for i in chosen for part in _reals(values[i])]
         slopes = jacrev if size <= _elements(values, chosen) else jacfwd
-        jacobian = slopes(lambda *some: f.at([t, *replaced(values, chosen, some)])[0], tuple(range(len(some))))(*some)
+
+        def at(*some: Any) -> Any:
+            left = iter(some)
+            numbers = [operand(values[i]).dtype.kind for i in chosen]
+            whole = [next(left) + 1j * next(left) if kind == "c" else next(left) for kind in numbers]
+            return f.at([t, *replaced(values, chosen, whole)])[0]
+
+        jacobian = slopes(at, tuple(range(len(some))))(*some)
         return [np.ravel(np.concatenate([np.reshape(j, (size, -1)) for j in jacobian], axis=1))]
 
     return f.derived(flat)
