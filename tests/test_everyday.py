@@ -177,3 +177,22 @@ def test_values_beyond_the_bins_are_found_at_run_time() -> None:
         f(4.0)
     with pytest.raises(ValueError, match="negative"):
         f(-1.0)
+
+
+def test_texts_of_traced_values(capsys: pytest.CaptureFixture[str]) -> None:
+    def f(x: Any) -> Any:
+        print("%.3f" % x, "%d: %s" % (3, x), "%(k)6.2f%%" % {"k": x})  # noqa: UP031
+        print("{:.1f} {1} {k!r}".replace("{:", "{0:").format(x, 5, k=x), "a" + str(x) + "b")
+        if x > 5:
+            raise ValueError("bad %.2f and %s, " % (x, x) + str(x))  # noqa: UP031
+        return x * 2
+
+    for g, value in ((graphad.grad(f), 2.0), (graphad.jit(f), 4.0), (graphad.jit(graphad.grad(f)), 2.0)):
+        assert g(2.0) == value
+        lines = capsys.readouterr().out.splitlines()
+        assert lines == ["2.000 3: 2.0   2.00%", "2.0 5 2.0 a2.0b"], g
+        with pytest.raises(ValueError, match=r"bad 7\.00 and 7\.0, 7\.0"):
+            g(7.0)
+        capsys.readouterr()
+    with pytest.raises(TracerError, match=r"test_everyday\.py"):
+        graphad.jit(lambda x: x * float("%.17g" % x))(2.0)  # noqa: UP031

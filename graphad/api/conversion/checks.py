@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -138,6 +139,11 @@ def _field(field: tuple[Any, int, Any], operands: list[Any]) -> str:
         return _literal(Text([field]).filled([value]))
     if not isinstance(spec, str):
         raise ControlFlowError(f"the format of a message depends on a traced value{_place()}; write it out")
+    if conversion == ord("%"):
+        found = re.fullmatch(r"%(?:([sr])|([+0]?\d*(?:\.\d+)?[feEgG])|(d))", spec)
+        if found is None or (found[3] and value.dtype.kind not in "iu"):
+            raise ControlFlowError(f"{spec!r} in a message{_place()} is not written at run time; use an f-string")
+        conversion, spec = (ord(found[1]), "") if found[1] else (-1, found[2] or "d")
     operands.append(value)
     kind = "" if conversion == -1 else f"!{chr(conversion)}"
     if kind == "!r" and isinstance(value, Tracer) and value.weak:

@@ -13,7 +13,7 @@ from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import calling
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.parts import shown, truth, unknown
-from graphad.api.conversion.texts import Text
+from graphad.api.conversion.texts import Text, string
 from graphad.errors import TypeMismatchError
 from graphad.numpy._register import holds_tracer, operand
 from graphad.ops.checks import NoInteger
@@ -134,7 +134,7 @@ def _fits(x: Any, dtype: DType) -> None:
 def install() -> None:
     """Fill the table of what converted code calls in place of these types."""
     REPLACED.update(
-        {builtins.float: _float, builtins.int: _int, builtins.bool: _bool}
+        {builtins.float: _float, builtins.int: _int, builtins.bool: _bool, builtins.str: string}
         | {builtins.complex: _complex, builtins.round: _round}
         | {original: _numpy(original) for original in _SCALARS}
     )

@@ -323,6 +323,8 @@ class Rewriter(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         left, right = [self.value(x) if isinstance(x, DISPLAYS) else self.visit(x) for x in (node.left, node.right)]
+        if isinstance(node.op, ast.Mod) and isinstance(left, ast.Constant) and isinstance(left.value, str):
+            return _at(runtime("percent", left, right), node)
         return _at(ast.BinOp(left, node.op, right), node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
@@ -369,7 +371,10 @@ class Rewriter(ast.NodeTransformer):
             without_tests(name, node.args)
         keeps = name not in KEEP_NOTHING and self.scope.module(node.func) is None
         given = self.value if keeps else self.visit
-        node.func = self.visit(node.func)
+        if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+            node.func = _at(runtime("formatting", self.visit(node.func.value)), node.func)
+        else:
+            node.func = self.visit(node.func)
         node.args = [given(a) for a in node.args]
         for k in node.keywords:
             k.value = given(k.value)

@@ -23,7 +23,7 @@ from graphad.api.conversion.parts import describe, shown, truth
 from graphad.api.conversion.sequences import getitem
 from graphad.api.conversion.sinks import poured
 from graphad.api.conversion.stores import set_part, storing
-from graphad.api.conversion.texts import text
+from graphad.api.conversion.texts import formatting, percent, text
 from graphad.api.conversion.untraced import untraced
 from graphad.errors import ControlFlowError
 from graphad.numpy._register import known
@@ -54,8 +54,8 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 
 __all__ = [
     "ControlFlowError", "and_", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked",
-    "choose", "compare", "constructor", "contains", "dispatched", "drawing", "exception", "for_", "getitem", "guarded",
-    "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member", "none_of", "not_", "operate", "or_",
-    "poured", "rebinding", "returned", "sampling", "set_part", "setitem", "settle", "slice", "storing", "text",
-    "trying", "untraced", "update", "vanishes", "while_",
+    "choose", "compare", "constructor", "contains", "dispatched", "drawing", "exception", "for_", "formatting",
+    "getitem", "guarded", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member", "none_of",
+    "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling", "set_part", "setitem", "settle",
+    "slice", "storing", "text", "trying", "untraced", "update", "vanishes", "while_",
 ]  # fmt: skip

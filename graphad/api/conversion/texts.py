@@ -1,8 +1,11 @@
-"""f-strings of traced values: a text at once where the values are known, else one that is made at run time."""
+"""Texts of traced values, by f-strings, `%`, `format` and `str`: at once where values are known, else at run time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from string import Formatter
 from typing import Any
 
 from graphad.api.call import plain
@@ -12,13 +15,15 @@ from graphad.errors import TracerError
 from graphad.trace import Tracer
 
 Field = tuple[Any, int, Any]
-"""A value, its conversion (`ord` of `s`, `r` or `a`; -1 for none), and its format specification."""
+"""A value, its conversion (`ord` of `s`, `r` or `a`; -1 for none), and its format specification; with `ord` of `%` that
+is one of the operator `%`."""
+_PERCENT = re.compile(r"%(?:\((?P<key>[^)]*)\))?[#0\- +]*(?:\*|\d+)?(?:\.(?:\*|\d*))?[hlL]?[diouxXeEfFgGcrsa%]")
 
 _CONVERSIONS: dict[int, Callable[[Any], Any]] = {-1: lambda x: x, ord("s"): str, ord("r"): repr, ord("a"): ascii}
 
 
 class Text:
-    """An f-string with values that are known at run time only: `parts` are strings and fields.
+    """A text with values that are known at run time only: `parts` are strings and fields.
 
     What takes texts for their own sake (`print`, logging, the message of an assert) writes it at run time; any other
     use raises `TracerError`.
@@ -53,7 +58,13 @@ class Text:
         # What left its trace in an exception is only looked at.
         return self.refuse() if current_builder() is not None else repr(self)  # type: ignore[no-any-return]
 
-    __format__ = __len__ = __iter__ = __getitem__ = __add__ = __radd__ = __mod__ = refuse
+    def __add__(self, other: Any) -> Any:
+        return Text((*self.parts, *_parts(other))) if isinstance(other, (str, Text)) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return Text((other, *self.parts)) if isinstance(other, str) else NotImplemented
+
+    __format__ = __len__ = __iter__ = __getitem__ = __mod__ = refuse
     __eq__ = __hash__ = __contains__ = __bool__ = __lt__ = __mul__ = __getattr__ = refuse  # type: ignore[assignment]
 
 
@@ -64,9 +75,70 @@ def text(*parts: str | Field) -> Any:
     return "".join([p if isinstance(p, str) else _formatted(*p) for p in parts])
 
 
+def string(*args: Any) -> Any:
+    """`str` as converted code calls it."""
+    if len(args) == 1 and (unknown(args[0]) or isinstance(args[0], Text)):
+        return text((args[0], ord("s"), ""))
+    return str(*args)
+
+
+def formatting(x: Any) -> Any:
+    """The attribute `format` of a value."""
+    return partial(_format, x) if type(x) is str else x.format
+
+
+def _format(pattern: str, *args: Any, **kwargs: Any) -> Any:
+    """`str.format`."""
+    if not any([isinstance(x, (Tracer, Text)) for x in (*args, *kwargs.values())]):
+        return pattern.format(*args, **kwargs)
+    parts: list[str | Field] = []
+    numbered = 0
+    for literal, name, spec, conversion in Formatter().parse(pattern):
+        parts.append(literal)
+        if name is None:
+            continue
+        if not name or name[0] in ".[":
+            name, numbered = f"{numbered}{name}", numbered + 1
+        value = Formatter().get_field(name, args, kwargs)[0]
+        parts.append((value, ord(conversion) if conversion else -1, (spec or "").format(*args, **kwargs)))
+    return text(*parts)
+
+
+def percent(pattern: Any, given: Any) -> Any:
+    """`pattern % given` of a text that stands in the code."""
+    named = isinstance(given, Mapping)
+    values = list(given.values()) if named else list(given) if isinstance(given, tuple) else [given]
+    fields = list(_PERCENT.finditer(pattern)) if isinstance(pattern, str) else []
+    wanted = [m for m in fields if not m.group().endswith("%")]
+    if not any([isinstance(x, (Tracer, Text)) for x in values]) or (not named and len(wanted) != len(values)):
+        return pattern % given
+    if any(["*" in m.group() for m in wanted]):
+        raise TracerError(f"{pattern!r} of traced values{shown()}: widths by * are not known; write the number itself")
+    parts: list[str | Field] = []
+    end, left = 0, iter(values)
+    for m in fields:
+        parts.append(pattern[end : m.start()])
+        end = m.end()
+        if m.group().endswith("%"):
+            parts.append("%")
+            continue
+        value = given[m["key"]] if named and m["key"] is not None else next(left)
+        parts.append((value, ord("%"), re.sub(r"\([^)]*\)", "", m.group(), count=1)))
+    return text(*parts, pattern[end:])
+
+
+def _parts(x: str | Text) -> Sequence[str | Field]:
+    return (x,) if isinstance(x, str) else x.parts
+
+
 def _flat(part: str | Field) -> Sequence[str | Field]:
-    return part[0].parts if isinstance(part, tuple) and isinstance(part[0], Text) else [part]
+    if isinstance(part, tuple) and isinstance(part[0], Text):
+        return part[0].parts
+    if isinstance(part, tuple) and part[1] == ord("r") and isinstance(part[0], Tracer) and part[0].weak:
+        return [(part[0], ord("s"), part[2])]  # it stands for a number of Python, whose two texts are one
+    return [part]
 
 
 def _formatted(value: Any, conversion: int, spec: Any) -> str:
-    return format(_CONVERSIONS[conversion](plain(value)), spec)
+    value = plain(value)
+    return str(spec % (value,)) if conversion == ord("%") else format(_CONVERSIONS[conversion](value), spec)
