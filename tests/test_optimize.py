@@ -103,6 +103,9 @@ PROGRAMS = {
         {"type": "ineq", "fun": lambda t: 5 - t[0]},
     ], bounds=[(0, 9), (0, 9)]),
     "linear_constraint": lambda x: lowest(x, constraints=optimize.LinearConstraint([[1, 1]], -1, 0.4)),
+    "nonlinear_constraint": lambda x: lowest(
+        x, constraints=optimize.NonlinearConstraint(lambda t: [t[0] ** 2 + t[1] * x, t[0]], [-9, -9], [0.2, 9])
+    ),
     "minimum": lambda x: optimize.minimize(valley, [0.1, 0.1], args=(x,), jac=slope, tol=1e-13).fun,
     "scalar_within": lambda x: optimize.minimize_scalar(
         lambda t: (t - x) ** 2 + x * t**4, bounds=(0, 5), options={"xatol": 1e-11}

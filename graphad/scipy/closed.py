@@ -130,11 +130,11 @@ class Functions:
         for _ in range(2):
             before = Heap([fun])
             traced = call.trace(known=False)
-            changed = before.resized() or next(before.changes(), None)
-            if changed is None:
+            changed = [c.path for c in (before.resized(), next(before.changes(), None)) if c is not None]
+            if not changed:
                 return traced
         raise TracerError(
-            f"{self.name}: each call of the function changes {changed.path}{place()}, but graphad traces one call "
+            f"{self.name}: each call of the function changes {changed[0]}{place()}, but graphad traces one call "
             "where SciPy makes many; take counts from the result (nfev), and compute other things from the solution"
         )
 

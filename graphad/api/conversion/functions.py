@@ -200,7 +200,7 @@ _HOLDING = frozenset({np.ndarray, Buffer, list, dict})
 """The types whose elements are assigned by special methods of their own."""
 _DISPATCHED = type(np.sum)
 _NUMPY = (np.ufunc, _DISPATCHED)
-_CLASSES = ("scipy.interpolate", "scipy.sparse")
+_CLASSES = ("scipy.interpolate", "scipy.optimize", "scipy.sparse")
 """The modules of SciPy of which graphad has classes, or functions in their place."""
 _DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
 """The modules of SciPy within others that graphad has."""

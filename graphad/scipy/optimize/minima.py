@@ -183,6 +183,12 @@ def _written(one: Any) -> list[tuple[str, Any, Any]]:
 
 
 @_routine
+def NonlinearConstraint(fun: Any, lb: Any, ub: Any, *args: Any, **kwargs: Any) -> Any:
+    """SciPy's `NonlinearConstraint`, of a function that may read traced values; it is only kept for `minimize`."""
+    return import_module("scipy.optimize").NonlinearConstraint(fun, lb, ub, *args, **kwargs)
+
+
+@_routine
 def minimize_scalar(
     fun: Any, bracket: Any = None, bounds: Any = None, args: Any = (), method: Any = None, tol: Any = None,
     options: Any = None,
