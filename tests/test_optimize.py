@@ -80,6 +80,7 @@ ROOTS = {
     "bracket": lambda x: optimize.brentq(lambda t: t * t - x, x / 9, 9 * x),
     "fsolve": lambda x: optimize.fsolve(lambda t: t * t - x, 1.0, xtol=1e-13)[0],
     "root": lambda x: optimize.root(lambda t: t * t - x, 1.0, tol=1e-13).x[0],
+    "of_slope": lambda x: optimize.fsolve(graphad.grad(graphad.jit(lambda t: np.sum(t**3 / 3 - x * t))), 1.0)[0],
     "fixed_point": lambda x: optimize.fixed_point(lambda t: 0.5 * (t + x / t), 1.0),
     "minimize_scalar": lambda x: optimize.minimize_scalar(lambda t: t**3 / 3 - x * t, bracket=(0.5, 1.5), tol=1e-12).x,
     "least_squares": lambda x: optimize.least_squares(lambda t: t * t - x, [1.0]).x[0],

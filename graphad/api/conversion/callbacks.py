@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from inspect import unwrap
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -50,6 +51,7 @@ def reached(leaves: Sequence[Any]) -> list[Any]:
     found: list[Any] = []
     functions = [x for x in leaves if calls(x)]
     functions += [c.__dict__["__call__"] for x in functions for c in type(x).__mro__ if "__call__" in c.__dict__]
+    functions += [unwrap(x) for x in functions if hasattr(x, "__wrapped__")]
     functions = [x for x in functions if calls(x)]
     for f in functions:
         while isinstance(f, partial):
