@@ -26,7 +26,8 @@ NAMES = (
          'sparse.linalg': 'bicgstab cg gmres',
          'spatial.distance': '',
          'optimize': 'minimize',
-         'constants': ''},
+         'constants': '',
+         'fftpack': ''},
  'autograd': {'special': 'beta betainc betaln digamma erf erfc erfcinv erfinv expit gamma gammainc gammaincc gammaln '
                          'gammasgn i0 i1 iv ive j0 j1 jn logit logsumexp multigammaln polygamma psi rgamma y0 y1 yn',
               'stats': 'beta chi2 dirichlet gamma multivariate_normal norm poisson t',
@@ -40,7 +41,8 @@ NAMES = (
               'sparse.linalg': '',
               'spatial.distance': '',
               'optimize': '',
-              'constants': ''}}
+              'constants': '',
+              'fftpack': ''}}
 )
 
 FOUND = (
@@ -86,7 +88,8 @@ FOUND = (
          'sparse.linalg': [],
          'spatial.distance': [],
          'optimize': [('name only', 'minimize')],
-         'constants': []},
+         'constants': [],
+         'fftpack': []},
  'autograd': {'special': [('all',
                            'beta betaln digamma erf erfc erfcinv erfinv expit gamma gammaln i0 i1 j0 j1 jn logit '
                            'logsumexp multigammaln polygamma psi rgamma y0 y1 yn'),
@@ -110,5 +113,6 @@ FOUND = (
               'sparse.linalg': [],
               'spatial.distance': [],
               'optimize': [],
-              'constants': []}}
+              'constants': [],
+              'fftpack': []}}
 )

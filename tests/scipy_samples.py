@@ -38,7 +38,7 @@ from graphad.scipy import integrate, stats
 from graphad.scipy._register import TRACED
 from graphad.trace import UFUNCS
 
-MODULES = ("special", "stats", "linalg", "fft", "interpolate", "integrate", "signal", "ndimage", "sparse",
+MODULES = ("special", "stats", "linalg", "fft", "fftpack", "interpolate", "integrate", "signal", "ndimage", "sparse",
            "sparse.linalg", "spatial.distance", "optimize", "constants")  # fmt: skip
 P, U, R, L = test_special_more.P, test_special_more.U, test_special_more.R, test_special_more.L
 Z = test_special_more.Z
@@ -315,6 +315,10 @@ OWN = {
         "minimize": written(
             lambda m, a: m.minimize(lambda t: np.sum((t - a) ** 2), np.zeros(2), jac=lambda t: 2 * (t - a)).x,
             (X[:2],)),
+        "NonlinearConstraint": written(
+            lambda m, a: m.minimize(
+                lambda t: np.sum((t - a) ** 2), np.ones(2), jac=lambda t: 2 * (t - a), tol=1e-13,
+                constraints=m.NonlinearConstraint(lambda t: t @ a, 1, 1, jac=lambda t: a)).x, (X[:2],)),
         "least_squares": written(lambda m, a: m.least_squares(lambda t: t**3 + t - a, np.ones(2)).x, (X[:2],)),
         "leastsq": written(lambda m, a: m.leastsq(lambda t: t**3 + t - a, np.ones(2))[0], (X[:2],)),
         "curve_fit": written(
@@ -468,6 +472,7 @@ FINDERS: dict[str, Callable[[str], Sample]] = {
         name, test_signal.CASES | test_signal_filters.CASES | test_signal_systems.CASES)),
     "spatial.distance": lambda name: written(*case(name, test_distances.CASES)),
     "ndimage": lambda name: written(*case(name, test_ndimage.CASES)),
+    "fftpack": lambda name: direct(name, test_scipy_fft.R),
 }  # fmt: skip
 
 

@@ -7,11 +7,13 @@ import inspect
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.fftpack
 from scipy.fft import idst
 
 import graphad
 import graphad.scipy.fft as gf
-from graphad.errors import ShapeError, TracerError
+import graphad.scipy.fftpack
+from graphad.errors import ShapeError, TracerError, TypeMismatchError
 from graphad.scipy._register import TRACED
 
 RNG = np.random.default_rng(7)
@@ -156,3 +158,24 @@ def test_untraced_values_and_other_names_are_scipys():
 def test_refusals(error, match, run):
     with pytest.raises(error, match=match):
         graphad.jit(run)(R)
+
+
+@pytest.mark.parametrize("name", [n for n in scipy.fftpack.__all__ if n in TRACED["scipy.fftpack"]])
+def test_fftpack(name):
+    function = getattr(scipy.fftpack, name)
+    calls = [lambda x: function(x), lambda x: function(x[:, :5])]
+    if name.strip("i") in ("fft", "rfft"):
+        calls += [lambda x, n=n: function(x, n, 0) for n in (1, 3, 4, 7)]
+    elif "fft" in name:
+        calls += [lambda x: function(x, (3, 7), (0, 1))]
+    else:
+        calls += [lambda x, t=t, norm=norm: function(x, t, norm=norm) for t in (1, 2, 3, 4) for norm in (None, "ortho")]
+    for call in calls:
+        found, wanted = graphad.jit(call)(R), call(R)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    assert graphad.jit(calls[0])(S).dtype == function(S).dtype
+    graphad.check_grads(lambda x: np.abs(calls[-1](x)) ** 2, (R,), order=1)
+    if "r" in name:
+        with pytest.raises(TypeMismatchError, match=r"real numbers"):
+            graphad.jit(function)(Z)

@@ -100,7 +100,8 @@ def entries(s, d, x):
     both = s.diags_array([d[:3], d[3:5]], offsets=[0, -1]) + s.csr_array(np.eye(3))
     return [
         a @ x, x @ a, a * x, a.T @ x, (2.5 * b) @ x, (b / 2).dot(x), c @ x, e @ x, (-a) @ x, both @ x, (both - b) @ x,
-        a.toarray(), c.toarray(), a.diagonal(), s.diags(d, 1).toarray(), s.diags([2.0 * d[:1]], [0], (3, 4)).toarray(),
+        a.toarray(), c.toarray(), a.diagonal(), a.diagonal(1), e.tocsc().diagonal(-2), c.diagonal(9),
+        s.diags(d, 1).toarray(), s.diags([2.0 * d[:1]], [0], (3, 4)).toarray(),
     ]  # fmt: skip
 
 

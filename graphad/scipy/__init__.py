@@ -3,6 +3,7 @@
 from graphad.scipy import (
     constants,
     fft,
+    fftpack,
     integrate,
     interpolate,
     linalg,
@@ -16,6 +17,7 @@ from graphad.scipy import (
 )
 
 __all__ = [
-    "constants", "fft", "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
+    "constants", "fft", "fftpack",
+    "integrate", "interpolate", "linalg", "ndimage", "optimize", "signal", "sparse", "spatial",
     "special", "stats",
 ]  # fmt: skip

@@ -59,10 +59,12 @@ class Matrix:
 
     todense = toarray
 
-    def diagonal(self) -> Any:
-        on = self.lines == self.indices
+    def diagonal(self, k: int = 0) -> Any:
+        """The elements `k` places above the main diagonal, or below it where `k` is negative."""
+        on = self.indices - self.lines == k
         found = from_entries(self.data[on], self.lines[on], self.indices[on], self.shape)
-        return (found @ np.ones(self.shape[1], self.dtype))[: min(self.shape)]
+        first, count = max(0, -k), min(self.shape[0] + min(k, 0), self.shape[1] - max(k, 0))
+        return (found @ np.ones(self.shape[1], self.dtype))[first : first + max(count, 0)]
 
     def sum(self, axis: int | None = None) -> Any:
         if axis is None:
