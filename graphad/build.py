@@ -268,7 +268,9 @@ class Builder:
 
     def leave(self) -> list[tuple[Any, Value]]:
         """Make the arrays that were entered what they are around this piece; gives them with what they were in it."""
-        found = [(x, x.value) for x, _, _ in self.stores.values()]
+        found: list[tuple[Any, Value]] = []
+        while len(found) < len(self.stores):  # one that follows others may enter them
+            found = [(x, x.value) for x, _, _ in list(self.stores.values())]
         for x, builder, value in self.stores.values():
             x.builder, x.value = builder, value
         self.stores = {}
@@ -276,10 +278,7 @@ class Builder:
 
     def encloses(self, other: Builder) -> bool:
         """Whether `other` is this builder, or that of a piece within the same function's trace."""
-        step: Builder | None = other
-        while step is not None and step is not self:
-            step = step.outer
-        return step is self
+        return other is self or (other.outer is not None and self.encloses(other.outer))
 
     def finish(self, outputs: Sequence[Value]) -> Graph:
         """Close the builder: the graph with the captured values as its last inputs."""

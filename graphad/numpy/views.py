@@ -128,6 +128,7 @@ class Joined(Tracer):
         self._at: Value | None = found.value  # what it was when these were seen; a piece that ends undoes it alone
         self._others: list[ref[Tracer]] = []
         self.layout, self.boxed = found.layout, found.boxed
+        self.depth: int = 1 + max([s.depth for _, s in sources if isinstance(s, Joined)], default=0)
 
     def sources(self) -> Iterator[tuple[int, Tracer, Any]]:
         """The arrays that it may be, with the tests that say so, as far as anything else knows them."""
@@ -219,7 +220,7 @@ def candidates(x: Any) -> list[Any]:
             continue
         found.append(y)
         if isinstance(y, Joined):
-            pending += [*y.others(), *[s for _, _, s in y.sources() if s is OUTSIDE]]
+            pending += [*map(origin_of, y.others()), *[s for _, _, s in y.sources() if s is OUTSIDE]]
         if isinstance(y, Tracer):
             refs = [*y.__dict__.get("rivals", ()), *[r for r, _ in y.__dict__.get("alternatives", ())]]
             pending += [origin_of(z) for r in refs if (z := r()) is not None]

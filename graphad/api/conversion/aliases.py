@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.parts import Part, quoted, shown
 from graphad.errors import ControlFlowError
 from graphad.numpy.buffers import Buffer, root_of
-from graphad.numpy.views import Joined, origin_of
+from graphad.numpy.views import OUTSIDE, Joined, candidates, origin_of
 from graphad.trace import Tracer
 
 if TYPE_CHECKING:
@@ -36,24 +35,23 @@ def root(x: Any) -> Any:
 class Aliases:
     """What the variables of a loop have in common after an iteration.
 
-    `sources` are the places whose arrays a place has after one; `written` are those whose array some iteration may
-    write to; `alone`, once they are checked, those that may keep the array that they had before the loop, or get one
-    that nothing else has.
+    `after` has the arrays that a place may have after one, and `sources` the places that have these before it.
+    `written` are the places whose array some iteration may write to; `alone`, once they are checked, those that may
+    keep the array that they had before the loop, or get one that nothing else has.
     """
 
     def __init__(self, carried: Mapping[tuple[int, Any], Carried]) -> None:
         self.carried = carried
         arrays = {(key, i): x for key, c in carried.items() for i, x in enumerate(c.inputs) if x is not None}
         self.inputs = {id(x): place for place, x in arrays.items()}
-        self.after: dict[Place, Any] = {}
-        self.sources: dict[Place, Place] = {}
-        for (key, i), x in arrays.items():
-            found = root(carried[key].results[i]) if i < len(carried[key].results) else None
+        self.after: dict[Place, list[Any]] = {}
+        self.sources: dict[Place, list[Place]] = {}
+        for place in arrays:
+            found = root(self._result(place)) if place[1] < len(carried[place[0]].results) else None
             if found is not None:
-                self.after[key, i] = found
-                source = self.inputs.get(id(found))
-                if source is not None and carried[key].results[i] is not x:
-                    self.sources[key, i] = source
+                self.after[place] = candidates(found)
+                if self._result(place) is not self._input(place):
+                    self.sources[place] = [self.inputs[id(y)] for y in self.after[place] if id(y) in self.inputs]
         self.alone: set[Place] = set()
         self.written: set[Place] = set()
         for key, c in carried.items():
@@ -61,50 +59,51 @@ class Aliases:
                 if c.written(i):
                     self.written |= {(key, i), *self.before((key, i))}
 
-    def before(self, place: Place) -> Iterator[Place]:
+    def before(self, place: Place) -> set[Place]:
         """The places whose arrays before the loop a place may have after some iterations."""
         seen: set[Place] = set()
-        while place in self.sources and self.sources[place] not in seen:
-            place = self.sources[place]
-            seen.add(place)
-            yield place
+        pending = [place]
+        while pending:
+            for source in self.sources.get(pending.pop(), ()):
+                if source not in seen:
+                    seen.add(source)
+                    pending.append(source)
+        return seen
 
     def check(self, part: Part, changed: Callable[[Any], bool], what: str) -> dict[Place, list[Any]]:
         """The places that may have an array after the loop that something else has too, with those from around it.
 
         `changed` tells of those from around the loop that it changes. Raises `ControlFlowError` where an array that
-        two variables have is one that the loop changes.
+        two variables may have is one that the loop changes.
         """
-        groups: dict[int, list[Place]] = defaultdict(list)
-        for place, x in self.after.items():
-            groups[id(x)].append(place)
+        groups: dict[int, tuple[Any, list[Place]]] = {}
+        for place, arrays in self.after.items():
+            for x in arrays:
+                groups.setdefault(id(x), (x, []))[1].append(place)
         found: dict[Place, list[Any]] = {}
-        for places in groups.values():
-            x = self.after[places[0]]
-            around = id(x) not in self.inputs and not inside_of(x, part.builder)
+        for x, places in groups.values():
+            around = x is OUTSIDE or (id(x) not in self.inputs and not inside_of(x, part.builder))
             if len(places) > 1 or around:
                 if any([p in self.written for p in places]) or (around and changed(x)):
                     raise ControlFlowError(self._message(places, what))
                 for place in places:
-                    found[place] = [x] if around else []
-        for place, x in self.after.items():
-            if isinstance(x, Joined) and place not in found and self._stays_alone(place, x):
-                self.alone.add(place)
-            elif isinstance(x, Joined):
-                others = x.others()
-                found.setdefault(place, []).extend([y for y in others if not inside_of(y, part.builder)])
-                found[place] += [self._initial(self.inputs[id(y)]) for y in others if id(y) in self.inputs]
+                    found.setdefault(place, []).extend([x] * around)
+        for place, arrays in self.after.items():
+            if len(arrays) > 1 and place not in found:
+                if self._stays_alone(place):
+                    self.alone.add(place)
+                else:
+                    found[place] = []
         for place in self.sources:
-            arrays = [self._initial(p) for p in self.before(place) if p not in self.written]
-            if arrays:
-                found.setdefault(place, []).extend(arrays)
+            before = [self._initial(p) for p in self.before(place) if p not in self.written]
+            if before and place not in self.alone:
+                found.setdefault(place, []).extend(before)
         return {p: arrays for p, arrays in found.items() if self._result(p) is not self._input(p)}
 
-    def _stays_alone(self, place: Place, x: Joined) -> bool:
-        own = self._input(place)
-        others = [z for p, y in self.after.items() if isinstance(y, Joined) and p != place for z in y.others()]
-        taken = place in self.sources or place in self.sources.values() or any([z is own for z in others])
-        return not taken and x.keeps(own)
+    def _stays_alone(self, place: Place) -> bool:
+        x, own = self.after[place][0], self._input(place)
+        taken = any([place in sources for p, sources in self.sources.items() if p != place])
+        return isinstance(x, Joined) and not taken and self.before(place) <= {place} and x.keeps(own)
 
     def _initial(self, place: Place) -> Any:
         return self.carried[place[0]].leaves[place[1]]

@@ -33,12 +33,14 @@ from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.numpy.layouts import standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, Shared, lose, write
+from graphad.numpy.views import OUTSIDE, Joined, Lost, Shared, candidates, lose, origin_of, write
 from graphad.ops.guarding import must_be_reached
 from graphad.ops.structured import Cond, Structured
 from graphad.trace import Tracer, apply, inline, innermost
 
 Thunk = Callable[[], Any]
+_DEEP = 6
+"""Branches after which an array is one of those of the branch before, or another one."""
 
 
 def if_(test: Any, then: Thunk, orelse: Thunk | None, dead: Sequence[str]) -> None:
@@ -245,6 +247,10 @@ class _Merge:
                     sources += [(np.logical_and(test, t), y) for _, t, y in x.sources() if t is not None]
         if not sources:
             return found
+        if any([isinstance(y, Joined) and y.depth == _DEEP for _, y in sources]):
+            # What it may be is too much to follow: neither it nor these are written to.
+            others += [z for _, y in sources for z in candidates(origin_of(y)) if isinstance(z, Tracer)]
+            sources = [(None, OUTSIDE)]
         new = Joined(found, sources)
         for y in others:
             new.exclude(y)
