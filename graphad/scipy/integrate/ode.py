@@ -10,17 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import argument_type, converted, run
+from graphad.api.call import converted
 from graphad.api.custom import stop_gradient
 from graphad.api.vectorize import vmap
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import known, operand
 from graphad.ops.elementwise import cast
+from graphad.scipy.closed import SCALAR, Functions
 from graphad.scipy.integrate.adjoint import adjoint, problem
 from graphad.scipy.integrate.explicit import Counts, Function, Options
 from graphad.scipy.integrate.stepping import IMPLICIT, SOLVERS, Event, March, march
-from graphad.trace import Tracer, trace_flat
+from graphad.trace import Tracer
 from graphad.types import COMPLEX128, FLOAT64, TensorType
 
 
@@ -42,12 +43,10 @@ class OdeResult(NamedTuple):
 
 def _closed(fun: Function, y0: Any, args: tuple[Any, ...]) -> tuple[Function, list[Any]]:
     """The right-hand side as a function of time, state and what it reads beside them, and these values."""
-    leaves, treedef = tree.flatten(args)
-    leaves = [operand(x) for x in leaves]
+    functions = Functions("solve_ivp")
 
-    def flat(xs: Sequence[Any]) -> list[Any]:
-        t, y, *rest = xs
-        slope = operand(converted(fun)(t, y, *tree.unflatten(treedef, rest)))
+    def fit(found: Any) -> list[Any]:
+        slope = operand(found)
         if slope.shape != y0.shape:
             raise ShapeError(
                 f"solve_ivp: fun gives a slope of shape {list(slope.shape)} for a state of shape {list(y0.shape)}"
@@ -55,10 +54,8 @@ def _closed(fun: Function, y0: Any, args: tuple[Any, ...]) -> tuple[Function, li
             )
         return [cast(slope, y0.dtype)]
 
-    types = [TensorType(FLOAT64, ()), TensorType(y0.dtype, y0.shape), *[argument_type(x) for x in leaves]]
-    traced = trace_flat(flat, types, name=getattr(fun, "__name__", "fun").strip("<>"))
-    known = [*leaves, *traced.captures]
-    return lambda t, y, values: run(traced.graph, [t, y, *values])[0], known
+    closed = functions.add(fun, [SCALAR, TensorType(y0.dtype, y0.shape)], args, fit)
+    return lambda t, y, values: closed([t, y], values)[0], functions.values
 
 
 def _events(events: Any, args: tuple[Any, ...], size: int | None) -> list[Event]:
