@@ -404,6 +404,24 @@ def writes_at_many_branches(x):
     return b.sum() + a.sum()
 
 
+def reads_what_it_may_have_left(x):
+    a, b = np.array([0.2, 0.3]), np.ones(3)
+    d = a
+    for _ in range(2):
+        for _ in range(2):
+            b[:] *= a.sum()
+            d *= 0.5
+        if x > 2:
+            break
+        a = a[:]
+    return b.sum() * x
+
+
+def test_an_array_that_a_broken_off_loop_may_have_left_follows_what_is_written() -> None:
+    function = reads_what_it_may_have_left
+    assert graphad.jit(function)(1.5) == pytest.approx(function(1.5))
+
+
 @pytest.mark.parametrize("function", [places_in_a_branch, writes_at_many_branches])
 def test_what_may_be_many_arrays_is_not_written_to(function: Any) -> None:
     assert graphad.grad(function)(1.5) == pytest.approx(slope(function, 1.5), abs=1e-6)

@@ -182,8 +182,8 @@ class Loop:
         begun: dict[int, list[Place]] = {}
         for place, c in self.carried.items():
             for i, x in enumerate(c.inputs):
-                if x is not None and root(c.leaves[i]) is not None:
-                    begun.setdefault(id(root(c.leaves[i])), []).append((place, i))
+                for y in _arrays(c.leaves[i]) if x is not None else ():
+                    begun.setdefault(id(y), []).append((place, i))
         for places in begun.values():
             if len(places) > 1 and any([p in written for p in places]):
                 names = " and ".join(dict.fromkeys(quoted(self.carried[p[0]].slot.path) for p in places))
@@ -192,7 +192,8 @@ class Loop:
                     "one of them a copy (x.copy())"
                 )
         for place, c in list(self.carried.items()):
-            found = [i for i, x in enumerate(c.inputs) if x is not None and self.changes(root(c.leaves[i]))]
+            given = [i for i, x in enumerate(c.inputs) if x is not None]
+            found = [i for i in given if any(map(self.changes, _arrays(c.leaves[i])))]
             if found and all([c.results[i] is x for i, x in enumerate(c.inputs) if x is not None]):
                 del self.carried[place]
             elif found:
@@ -410,6 +411,12 @@ _EITHER = (
     "an array is read@ that may be the one that {} has left in a variable, and one of them has been changed since: "
     "whether they are one is known at run time only; make a copy before (x.copy())"
 )
+
+
+def _arrays(x: Any) -> list[Any]:
+    """The arrays that a value may be, as far as they are known."""
+    found = root(x)
+    return [y for y in candidates(found) if y is not OUTSIDE] if found is not None else []
 
 
 def _values(xs: Sequence[Tracer | None]) -> list[Value | None]:
