@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -172,4 +173,6 @@ def cumfreq(a: Any, numbins: int = 10, defaultreallimits: Any = None, weights: A
 def relfreq(a: Any, numbins: int = 10, defaultreallimits: Any = None, weights: Any = None) -> RelfreqResult:
     """SciPy's `relfreq`, differentiable in weights and limits; counts change by jumps only."""
     counts, *rest = _histogram("relfreq", a, numbins, defaultreallimits, weights)
-    return RelfreqResult(counts / operand(a).shape[0], *rest)
+    # From SciPy 1.18 on weights are relative to their sum.
+    plain = weights is None or np.lib.NumpyVersion(version("scipy")) < "1.18.0"
+    return RelfreqResult(counts / (operand(a).shape[0] if plain else np.sum(operand(weights))), *rest)
