@@ -624,3 +624,19 @@ def test_memory_that_a_library_keeps_is_not_written_to_in_silence(keeper: str, m
         with pytest.raises(graphad.TracerError, match=r"test_identity.py:\d+.*memory is kept by.*copy"):
             transform(kept)(1.5)
     assert graphad.grad(let_go)(1.5) == 1.0
+
+
+def test_a_ravel_of_what_a_branch_may_have_reversed_is_not_guessed() -> None:
+    def either(b: Any, x: Any) -> Any:
+        return b if x > 0.3 else b[::-1]
+
+    def f(x: Any) -> Any:
+        b = np.zeros(3) + x
+        a = either(b, x)
+        np.ravel(a)[:1] *= x * x  # a copy of an array that is reversed
+        return b @ np.array([1.0, 10.0, 100.0])
+
+    assert graphad.grad(f)(0.2) == pytest.approx(111.0)
+    assert graphad.grad(f)(0.5) == pytest.approx(110.0 + 3 * 0.25)
+    with pytest.raises(graphad.GraphadError, match=r"test_identity.py:\d+"):
+        graphad.jit(f)(0.5)

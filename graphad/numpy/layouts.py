@@ -52,10 +52,16 @@ def packed(x: Any) -> Layout:
 def standing(found: Any, arrays: Sequence[Any]) -> Any:
     """A value that is one of several arrays, which one is known at run time only, laid out as they are."""
     if isinstance(found, Tracer):
-        layouts = {packed(x) for x in arrays}
+        layouts = {UNKNOWN if _sparse(x) else packed(x) for x in arrays}
         found.layout = layouts.pop() if len(layouts) == 1 else UNKNOWN
         found.boxed = all([x.boxed if isinstance(x, Tracer) else isinstance(x, np.ndarray) for x in arrays])
     return found
+
+
+def _sparse(x: Any) -> bool:
+    """Whether an array of one axis has gaps, or is reversed."""
+    view = isinstance(x, np.ndarray) or (isinstance(x, Tracer) and "shadow" in x.__dict__)
+    return view and x.ndim == 1 and not outline_of(x).flags.c_contiguous
 
 
 def outline(shape: Sequence[int], layout: Layout, dtype: Any) -> Any:
