@@ -357,3 +357,10 @@ def test_constants_are_solved_by_scipy_itself() -> None:
 
     assert graphad.grad(lambda x: x * optimize.brentq(f, 0, 5))(3.0) == pytest.approx(np.sqrt(2))
     assert set(calls) == {float}
+
+
+def test_the_result_of_a_root_is_a_tree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(graphad.tree._REGISTRY, optimize.OptimizeResult, raising=False)
+    found, result = graphad.jit(lambda x: optimize.brentq(lambda t: t * t - x, 0, 5, full_output=True))(2.0)
+    assert found == result.root
+    assert result.converged

@@ -19,15 +19,13 @@ from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.heap import Heap
 from graphad.api.jacobians import jacfwd
-from graphad.api.jit import OPTIMISE
+from graphad.api.jit import compile
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
-from graphad.executors.base import compiled, get
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.numpy._register import located_errors, operand
 from graphad.ops.elementwise import cast
-from graphad.passes.base import Pipeline
 from graphad.scipy._register import TRACED
 from graphad.trace import Trace, Tracer, trace_flat
 from graphad.types import FLOAT64, TensorType
@@ -95,8 +93,7 @@ class Closed:
     def _executable(self) -> Callable[..., Any]:
         if self.eager:
             return lambda *xs: evaluate(self.graph, xs)
-        executor = get()
-        return compiled(executor, (Pipeline(OPTIMISE) + Pipeline(executor.pipeline))(self.graph))
+        return compile(self.graph).executable
 
 
 def _fresh(x: Any) -> Any:
@@ -179,6 +176,12 @@ def known_options(name: str, **given: Any) -> dict[str, Any]:
 
 def spec(shape: Sequence[int] = (), dtype: Any = np.float64) -> ShapeDtype:
     return ShapeDtype(shape, dtype)
+
+
+def number(closed: Closed, values: Values) -> Callable[[float], float]:
+    """A function of a number, for SciPy."""
+    function = closed.host(values)
+    return lambda x: float(function(np.array(x, float))[0])
 
 
 def vector(closed: Closed, values: Values) -> Callable[[Any], Any]:

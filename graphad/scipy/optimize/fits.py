@@ -14,7 +14,6 @@ from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy._register import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
-from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
@@ -83,7 +82,7 @@ def least_squares(
         rows = lambda found: [np.stack([real(row, "least_squares") for row in (found[0], found[1], found[2])])]
         losses = squares.functions.add(loss, [TensorType(FLOAT64, (squares.m,))], (), rows)
     values = squares.functions.values
-    bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
+    bounded = _limited(bounds)
     ends = list(_pair(bounds, n)) if bounded else []
     first = 1 + len(ends)
 
@@ -114,14 +113,19 @@ def least_squares(
         (lambda values: (values[1], values[2])) if bounded else None,
     )
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((), int), spec((n,), int), spec()]
-    x, success, status, nfev, njev, mask, optimality = solution(
-        "least_squares", host, kinds, problem.residual, [squares.start, *ends, *values], problem.lift, problem.holds
+    x, success, status, nfev, njev, mask, optimality = problem.solved(
+        "least_squares", host, kinds, [squares.start, *ends, *values]
     )
     return result(
         x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=steepened(x),
         grad=grad(lambda x: cost(x, values))(x), optimality=optimality,
         active_mask=mask, nfev=nfev, njev=njev, status=status, message=MESSAGE, success=success,
     )  # fmt: skip
+
+
+def _limited(bounds: Any) -> bool:
+    """Whether there are bounds other than SciPy's default."""
+    return not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
 
 
 def _pair(bounds: Any, n: int) -> tuple[Any, Any]:
@@ -153,9 +157,7 @@ def leastsq(
     half: Callable[[Any, Any], Any] = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
     problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
     kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
-    x, _, status = solution(
-        "leastsq", host, kinds, problem.residual, [squares.start, *values], problem.lift, problem.holds
-    )  # fmt: skip
+    x, _, status = problem.solved("leastsq", host, kinds, [squares.start, *values])
     return x, status
 
 
@@ -169,9 +171,8 @@ def curve_fit(
     in what `f` reads. The Jacobian is exact."""
     if full_output or nan_policy is not None:
         raise MissingRuleError(f"curve_fit: full_output and nan_policy{place()} cannot be traced; leave them out")
-    given = known_options("curve_fit", check_finite=check_finite, method=method, p0=None, **kwargs)
-    del given["p0"]
-    bounded = not (isinstance(bounds, tuple) and all(np.isscalar(x) and np.isinf(x) for x in bounds))
+    given = known_options("curve_fit", check_finite=check_finite, method=method, **kwargs)
+    bounded = _limited(bounds)
     if given.pop("loss", "linear") != "linear":
         raise MissingRuleError(f"curve_fit: loss={place()} is not traced; use least_squares, which takes it")
     y = np.ravel(real(ydata, "curve_fit"))
@@ -221,9 +222,7 @@ def curve_fit(
         (lambda values: (values[first - 2], values[first - 1])) if bounded else None,
     )
     values = [*lead, *functions.values]
-    p, _ = solution(
-        "curve_fit", host, [spec((n,)), spec((), bool)], problem.residual, values, problem.lift, problem.holds
-    )  # fmt: skip
+    p, _ = problem.solved("curve_fit", host, [spec((n,)), spec((), bool)], values)
     j = whitened(slopes([p], functions.values)[0], values)
     covariance = np.linalg.inv(j.T @ j)
     if not absolute_sigma:
@@ -271,9 +270,7 @@ def lsq_linear(
 
     problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
-    x, success, status, nit, mask = solution(
-        "lsq_linear", host, kinds, problem.residual, values, problem.lift, problem.holds
-    )  # fmt: skip
+    x, success, status, nit, mask = problem.solved("lsq_linear", host, kinds, values)
     off = a @ x - b
     return result(
         x=x, fun=off, cost=0.5 * np.sum(off * off), active_mask=mask, status=status, nit=nit, success=success,
@@ -308,15 +305,17 @@ def linprog(
         x = np.full(n, np.nan) if found.x is None else found.x
         return x, found.success, found.status, found.nit
 
-    def rows_of(at: int, sign: float) -> Callable[[Any, Any], Any] | None:
-        if parts[at] is None:
-            return None
-        return lambda x, values: sign * (named(values)[at + 1] - named(values)[at] @ x)
+    def off(at: int, x: Any, values: Any) -> Any:
+        left, right = named(values)[at : at + 2]
+        return right - left @ x
 
-    problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2, 1.0), rows_of(0, 1.0))
+    def rows_of(at: int) -> Callable[[Any, Any], Any] | None:
+        return None if parts[at] is None else lambda x, values: off(at, x, values)
+
+    problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2), rows_of(0))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
     values = [c, *ends, *held]
-    x, success, status, nit = solution("linprog", host, kinds, problem.residual, values, problem.lift, problem.holds)
+    x, success, status, nit = problem.solved("linprog", host, kinds, values)
     kept = [(key, at) for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None]
-    more = {key: named(values)[at + 1] - named(values)[at] @ x for key, at in kept}
+    more = {key: off(at, x, values) for key, at in kept}
     return result(x=x, fun=c @ x, success=success, status=status, nit=nit, message=MESSAGE, **more)

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.derivatives import grad
-from graphad.api.derivatives import value_and_grad as value_and_slope
+from graphad.api.derivatives import grad, value_and_grad
 from graphad.api.jacobians import hessian
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
@@ -21,12 +20,12 @@ from graphad.scipy.closed import (
     arguments,
     callee,
     known_options,
+    number,
     real,
     routine,
     spec,
     vector,
 )
-from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
 
@@ -64,7 +63,7 @@ def minimize(
     named = str(method).lower()
     plain = named in _WITHOUT_SLOPE
     slope = functions.add(jac, [kind], args, lambda found: [real(found, "minimize")]) if callable(jac) else None
-    pair = f.derived(lambda xs: list(value_and_slope(lambda x: f.at([x, *xs[1:]])[0])(xs[0])))
+    pair = f.derived(lambda xs: list(value_and_grad(lambda x: f.at([x, *xs[1:]])[0])(xs[0])))
     curve = functions.add(hess, [kind], args, lambda found: [real(found, "minimize")]) if callable(hess) else None
     if curve is None and hessp is None and hess is None and named in _WITH_CURVATURE:
         curve = f.derived(lambda xs: [hessian(lambda x: f.at([x, *xs[1:]])[0])(xs[0])])
@@ -110,8 +109,7 @@ def minimize(
         walls.vector("eq", first), walls.vector("ineq", first),
     )  # fmt: skip
     kinds = [spec((n,)), spec((), bool), *[spec((), int)] * 4, *[spec((n, n))] * told]
-    found = solution("minimize", host, kinds, problem.residual, values, problem.lift, problem.holds)
-    x, success, status, nit, nfev, njev, *rest = found
+    x, success, status, nit, nfev, njev, *rest = problem.solved("minimize", host, kinds, values)
     value, slope_there = pair([x], functions.values)
     more = {"hess_inv": rest[0]} if told else {}
     # In the order of SciPy's default method, which programs that run through the entries see.
@@ -202,11 +200,8 @@ def minimize_scalar(
     first = len(ends)
 
     def host(*values: Any) -> Any:
-        function = f.host(values[first:])
         more = {} if bounds is None else {"bounds": [float(x) for x in values[:first]]}
-        found = import_module("scipy.optimize").minimize_scalar(
-            lambda x: float(function(np.array(x, float))[0]), **more, **given
-        )
+        found = import_module("scipy.optimize").minimize_scalar(number(f, values[first:]), **more, **given)
         return np.full(1, found.x), found.success, found.nit, found.nfev
 
     def slope(x: Any, values: Any) -> Any:
@@ -216,9 +211,7 @@ def minimize_scalar(
     problem = Problem(slope, pair)
     kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
     values = [*ends, *functions.values]
-    x, success, nit, nfev = solution(
-        "minimize_scalar", host, kinds, problem.residual, values, problem.lift, problem.holds
-    )
+    x, success, nit, nfev = problem.solved("minimize_scalar", host, kinds, values)
     return result(
         x=x[0], fun=f([x[0]], functions.values)[0], success=success, nit=nit, nfev=nfev, message=MESSAGE
     )

@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
+from graphad.api.call import ShapeDtype
 from graphad.api.derivatives import vjp
 from graphad.api.jacobians import jacfwd
 from graphad.numpy._register import operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import Values
+from graphad.scipy.implicit import solution
 from graphad.types import FLOAT64
 
 Vector = Callable[[Any, Values], Any]
@@ -35,6 +37,10 @@ class Problem(NamedTuple):
     bounds: Callable[[Values], tuple[Any, Any]] | None = None
     equal: Vector | None = None
     unequal: Vector | None = None
+
+    def solved(self, name: str, host: Callable[..., Any], kinds: Sequence[ShapeDtype], values: Values) -> list[Any]:
+        """What the host finds, as `solution` gives it."""
+        return solution(name, host, kinds, self.residual, values, self.lift, self.holds)
 
     def _constraints(self, x: Any, values: Values) -> Any:
         parts = [c(x, values) for c in (self.equal, self.unequal) if c is not None]
@@ -112,15 +118,9 @@ def limits(bounds: Any, n: int) -> tuple[Any, Any]:
     if hasattr(bounds, "lb"):
         pair = bounds.lb, bounds.ub
     else:
-        rows = [_two(row) for row in bounds]
-        low = [-np.inf if a is None else a for a, _ in rows]
-        pair = low, [np.inf if b is None else b for _, b in rows]  # type: ignore[assignment]
+        low = [-np.inf if a is None else a for a, _ in bounds]
+        pair = low, [np.inf if b is None else b for _, b in bounds]  # type: ignore[assignment]
     return tuple([np.broadcast_to(cast(operand(x), FLOAT64), (n,)) for x in pair])  # type: ignore[return-value]
-
-
-def _two(row: Any) -> tuple[Any, Any]:
-    low, high = row
-    return low, high
 
 
 def result(**fields: Any) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 from graphad.build import place
 from graphad.errors import MissingRuleError
 from graphad.numpy._register import operand
-from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, known_options, real, routine, spec, vector
+from graphad.scipy.closed import SCALAR, Functions, arguments, known_options, number, real, routine, spec, vector
 from graphad.scipy.implicit import solution
+from graphad.scipy.optimize.optimum import result
 from graphad.types import FLOAT64, TensorType
 
 _routine = routine("scipy.optimize")
@@ -30,7 +31,7 @@ def _root(
     n = len(start)
 
     def host(*values: Any) -> Any:
-        called = [_of_number(g, values[n:]) for g in given]
+        called = [number(g, values[n:]) for g in given]
         found = run(*called[:1], *[called.pop(1) if g else None for g in more], *[float(x) for x in values[:n]])
         return np.full(1, found.root), found.converged, found.iterations, found.function_calls
 
@@ -42,15 +43,10 @@ def _root(
     return [x[0], *rest]
 
 
-def _of_number(closed: Closed, values: Sequence[Any]) -> Callable[[float], float]:
-    function = closed.host(values)
-    return lambda x: float(function(np.array(x, float))[0])
-
-
 def _result(found: Sequence[Any], method: str, flag: str = "") -> Any:
     """SciPy's `RootResults`, whose flag is told by `converged`."""
     root, converged, iterations, calls = found
-    return import_module("scipy.optimize").OptimizeResult(
+    return result(
         root=root, iterations=iterations, function_calls=calls, converged=converged, flag=flag or _FLAG, method=method
     )
 
@@ -67,40 +63,23 @@ def _bracketing(
     return (found[0], _result(found, name)) if full_output else found[0]
 
 
-@_routine
-def brentq(
-    f: Any, a: Any, b: Any, args: Any = (), xtol: Any = 2e-12, rtol: Any = _RTOL, maxiter: int = 100,
-    full_output: bool = False, disp: bool = True,
-) -> Any:  # fmt: skip
-    """SciPy's `brentq`: a root of `f` between `a` and `b`, differentiable in `args` and in what `f` reads."""
-    return _bracketing("brentq", f, a, b, args, full_output, xtol=xtol, rtol=rtol, maxiter=maxiter, disp=disp)
+def _define(name: str) -> Any:
+    """The bracketing method of a name."""
+
+    def bracketing(
+        f: Any, a: Any, b: Any, args: Any = (), xtol: Any = 2e-12, rtol: Any = _RTOL, maxiter: int = 100,
+        full_output: bool = False, disp: bool = True,
+    ) -> Any:  # fmt: skip
+        return _bracketing(name, f, a, b, args, full_output, xtol=xtol, rtol=rtol, maxiter=maxiter, disp=disp)
+
+    bracketing.__name__ = bracketing.__qualname__ = name
+    bracketing.__doc__ = (
+        f"SciPy's `{name}`: a root of `f` between `a` and `b`, differentiable in `args` and in what `f` reads."
+    )
+    return _routine(bracketing)
 
 
-@_routine
-def brenth(
-    f: Any, a: Any, b: Any, args: Any = (), xtol: Any = 2e-12, rtol: Any = _RTOL, maxiter: int = 100,
-    full_output: bool = False, disp: bool = True,
-) -> Any:  # fmt: skip
-    """SciPy's `brenth`, as `brentq`."""
-    return _bracketing("brenth", f, a, b, args, full_output, xtol=xtol, rtol=rtol, maxiter=maxiter, disp=disp)
-
-
-@_routine
-def ridder(
-    f: Any, a: Any, b: Any, args: Any = (), xtol: Any = 2e-12, rtol: Any = _RTOL, maxiter: int = 100,
-    full_output: bool = False, disp: bool = True,
-) -> Any:  # fmt: skip
-    """SciPy's `ridder`, as `brentq`."""
-    return _bracketing("ridder", f, a, b, args, full_output, xtol=xtol, rtol=rtol, maxiter=maxiter, disp=disp)
-
-
-@_routine
-def bisect(
-    f: Any, a: Any, b: Any, args: Any = (), xtol: Any = 2e-12, rtol: Any = _RTOL, maxiter: int = 100,
-    full_output: bool = False, disp: bool = True,
-) -> Any:  # fmt: skip
-    """SciPy's `bisect`, as `brentq`."""
-    return _bracketing("bisect", f, a, b, args, full_output, xtol=xtol, rtol=rtol, maxiter=maxiter, disp=disp)
+brentq, brenth, ridder, bisect = map(_define, ("brentq", "brenth", "ridder", "bisect"))
 
 
 @_routine
