@@ -1,4 +1,4 @@
-"""`graphad.scipy.optimize`: the functions of `scipy.optimize` that only compute. Those that call back are refused."""
+"""Functions of `scipy.optimize` that call nothing back: Rosenbrock's, by which methods are tried, and `nnls`."""
 
 from __future__ import annotations
 
