@@ -18,9 +18,9 @@ from benchmarks.bench_threads import bodies, heat, rolled, stencil
 from many_threads import in_threads
 
 import graphad
-from graphad.executors.loops import cost
+from graphad.executors.loops import cost, parallel
 from graphad.executors.loops.foreign import settable
-from graphad.executors.loops.program import loops_of
+from graphad.executors.loops.program import Buffer, loops_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=300_000)
@@ -48,6 +48,13 @@ def is_shared(function: Any, *args: Any) -> bool:
     return "call i64 @graphad.parallel(" in function.compile(*args).source()
 
 
+def repeated(x: Any) -> Any:
+    """Rows that are all changed in each step, with sums along them."""
+    for _ in range(5):
+        x = np.tanh(x) * np.sum(x, 1, keepdims=True)
+    return x
+
+
 # -- what is shared -----------------------------------------------------------------------------------------------
 
 
@@ -57,6 +64,8 @@ def is_shared(function: Any, *args: Any) -> bool:
         (heat, (200, 200), False),
         (graphad.grad(heat), (200, 200), False),
         (stencil, (256, 256), False),
+        (graphad.grad(stencil), (256, 256), False),
+        (repeated, (600, 600), True),
         (rolled, (65_536,), False),
         (lambda x: 2 * x + 1, (60_000,), False),
         (np.exp, (10_000,), False),
@@ -74,10 +83,20 @@ def test_what_is_shared(function: Any, shape: Any, several: bool, monkeypatch: p
     assert is_shared(graphad.jit(function, threads=2), 1 + np.ones(shape)) == several
 
 
+def test_what_another_thread_has_changed_costs_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop within a repetition is worth threads by itself, and not beside copies of its operand by one of them."""
+    monkeypatch.setattr(cost, "caches", lambda: {1: 48 << 10, 2: 1280 << 10, 3: 24 << 20})
+    x, y = (Buffer("temporary", np.dtype("f8"), 65_536) for _ in range(2))
+    price = cost.Cost(200_000.0, {x: 524_288.0, y: 524_288.0})
+    assert parallel.Sharing(2, True, {}).useful(price) == 2
+    assert parallel.Sharing(2, True, {x: 8.0}).useful(price) == 2
+    assert parallel.Sharing(2, True, {x: 524_288.0, y: 524_288.0}).useful(price) == 1
+
+
 def test_each_buffer_counts_once() -> None:
     def priced(function: Any) -> float:
         program = graphad.jit(function, threads=1).compile(X).executable.program
-        return sum(cost.cost(loops_of(s)).nbytes for s in program.statements)
+        return sum(sum(cost.cost(loops_of(s)).touched.values()) for s in program.statements)
 
     assert priced(lambda x: x[1:-1] * 2) == pytest.approx(16 * X.size, rel=1e-3)
     assert priced(lambda x: x[1:-1] + x[:-2] * x[2:] - x[1:-1] ** 2) == pytest.approx(16 * X.size, rel=1e-3)

@@ -87,6 +87,29 @@ def _block(loop: Loop, rows: bool) -> tuple[int, int] | None:
     return None
 
 
+def outermost(loop: Loop, axis: int) -> Loop:
+    """The loop with one of its axes, along which it reduces nothing, in front."""
+    order = (axis, *[a for a in range(len(loop.space)) if a != axis])
+
+    def view(v: View) -> View:
+        return View(v.buffer, v.offset, space, tuple([v.strides[a] for a in order])) if v.shape else v
+
+    def change(x: Load | Index) -> Scalar:
+        if isinstance(x, Load):
+            return Load(x.dtype, view(x.view), x.shift, x.mask)
+        return Index(INT64, order.index(x.axis))
+
+    def reduction(r: Reduction) -> Reduction:
+        axes = tuple([order.index(a) for a in r.axes])
+        return Reduction(r.kind, new[r.value], axes, r.initial, None if r.target is None else view(r.target), r.result)
+
+    space = tuple([loop.space[a] for a in order])
+    new = rebuilt(loop, change)
+    stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
+    checks = [Check(new[c.condition], c.error) for c in loop.checks]
+    return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note)
+
+
 class Split:
     """One loop as blocks along an axis. What it reduces along the axis, each block reduces by itself at first."""
 

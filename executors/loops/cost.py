@@ -7,14 +7,14 @@ longer, and its threads gain more than is said here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from graphad.costs import HEAVY, SPECIAL
-from graphad.executors.loops.program import Foreign, Load, Loop, View, roots, walk
+from graphad.executors.loops.program import Buffer, Foreign, Index, Load, Loop, View, children, roots, walk
 from graphad.ops.scalar import Operation, Scalar, weight
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -22,6 +22,8 @@ _USUAL = {1: 32 << 10, 2: 1 << 20, 3: 16 << 20}
 """Bytes of the caches where the system does not tell."""
 _BANDWIDTHS = (200.0, 80.0, 30.0, 10.0)
 """Bytes in a nanosecond from and to the caches of each level, and memory."""
+_BETWEEN = 10.0
+"""Bytes in a nanosecond from the cache of another core that has changed them."""
 _LIGHT, _SPECIAL, _PRICES = 0.02, 30.0, {HEAVY: 0.6, SPECIAL: 0.8}
 """Nanoseconds for one of the elements of a vector: of an instruction, of a special function that is called for each
 element, and of what weighs as much as a division or an elementary function."""
@@ -37,19 +39,24 @@ _CALL = 300.0
 
 @dataclass(frozen=True)
 class Cost:
-    """Nanoseconds of computation, and bytes of memory that are touched."""
+    """Nanoseconds of computation, and bytes of memory that are touched, by their buffers."""
 
     compute: float
-    nbytes: float
+    touched: Mapping[Buffer, float]
 
     @property
     def alone(self) -> float:
         """The nanoseconds in one thread."""
-        return self.compute + self.nbytes / _bandwidth(self.nbytes, 1)
+        nbytes = sum(self.touched.values())
+        return self.compute + nbytes / _bandwidth(nbytes, 1)
 
-    def together(self, threads: int) -> float:
-        """The nanoseconds in several, whose data has to pass from core to core: no cache of one core holds it."""
-        return (self.compute + self.nbytes / _bandwidth(self.nbytes, 3)) / threads
+    def together(self, threads: int, elsewhere: Mapping[Buffer, float]) -> float:
+        """The nanoseconds in several, whose data no cache of one core holds; so many bytes of each buffer as are
+        `elsewhere` come from the core that was alone with them, or go there."""
+        nbytes = sum(self.touched.values())
+        moved = sum([min(n, elsewhere[buffer]) for buffer, n in self.touched.items() if buffer in elsewhere])
+        least = _bandwidth(nbytes, 3)
+        return (self.compute + (nbytes - moved) / least + moved / min(least, _BETWEEN)) / threads
 
 
 def nanoseconds(loop: Loop) -> float:
@@ -61,14 +68,16 @@ def cost(loops: Sequence[Loop]) -> Cost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
     scalars = [(loop, [*walk(roots(loop))]) for loop in loops]
     touched = [x for loop, found in scalars for x in _views(loop, found)]
-    return Cost(sum([_compute(loop, found) for loop, found in scalars]), sum(_bytes(touched)))
+    return Cost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
 
 
 def routine(foreign: Foreign) -> Cost:
     """The cost of one call of a routine."""
-    sizes = [(math.prod(view.shape[1:]), view.dtype) for view in foreign.views]
-    return Cost(_CALL + _operations(foreign) / _FLOPS.get(foreign.writes[0].dtype.char, 40.0),
-                sum(size * dtype.itemsize for size, dtype in sizes))  # fmt: skip
+    touched: dict[Buffer, float] = {}
+    for view in foreign.views:
+        nbytes = math.prod(view.shape[1:]) * view.dtype.itemsize
+        touched[view.buffer] = touched.get(view.buffer, 0.0) + nbytes
+    return Cost(_CALL + _operations(foreign) / _FLOPS.get(foreign.writes[0].dtype.char, 40.0), touched)
 
 
 def _operations(foreign: Foreign) -> float:
@@ -87,8 +96,22 @@ def _operations(foreign: Foreign) -> float:
 
 
 def _compute(loop: Loop, scalars: Sequence[Scalar]) -> float:
-    each = sum([_price(x) for x in scalars]) + _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
-    return math.prod(loop.space) * each
+    inner = _innermost(loop, scalars)
+    each = _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
+    return sum([math.prod(loop.space[: inner[x] + 1]) * _price(x) for x in scalars]) + math.prod(loop.space) * each
+
+
+def _innermost(loop: Loop, scalars: Sequence[Scalar]) -> dict[Scalar, int]:
+    """The innermost axis on which each scalar depends, -1 for those that are computed before the loop."""
+    found: dict[Scalar, int] = {}
+    for x in scalars:
+        axes = [found[y] for y in children(x)]
+        if isinstance(x, Index):
+            axes.append(x.axis)
+        elif isinstance(x, Load):
+            axes += [a for a, stride in enumerate(x.view.strides) if stride]
+        found[x] = max(axes, default=-1)
+    return found
 
 
 def _price(x: Any) -> float:
@@ -114,16 +137,16 @@ def _elements(view: View) -> int:
     return math.prod([n for n, s in zip(view.shape, view.strides, strict=True) if s])
 
 
-def _bytes(touched: Iterable[tuple[View, int]]) -> Iterable[float]:
+def _bytes(touched: Iterable[tuple[View, int]]) -> Iterable[tuple[Buffer, float]]:
     """The bytes of each buffer that views touch: all of them between the first and the last, or fewer."""
-    buffers: dict[Any, list[tuple[View, int]]] = {}
+    buffers: dict[Buffer, list[tuple[View, int]]] = {}
     for view, count in touched:
         buffers.setdefault(view.buffer, []).append((view, count))
     for buffer, found in buffers.items():
         gathered = any(count > max(_elements(view), 1) for view, count in found)
         lows, highs = zip(*[_span(view) for view, _ in found], strict=True)
         room = buffer.size if gathered else min(max(highs) - min(lows) + 1, buffer.size)
-        yield min(sum(count for _, count in found), room) * buffer.dtype.itemsize
+        yield buffer, float(min(sum(count for _, count in found), room) * buffer.dtype.itemsize)
 
 
 def _span(view: View) -> tuple[int, int]:

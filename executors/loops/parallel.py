@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from graphad.executors.loops.blocks import Split
+from graphad.executors.loops.blocks import Split, outermost
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.cost import Cost, cost, routine
 from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.nest import order, views_of
-from graphad.executors.loops.program import Foreign, Loop, Repeat, Rows, Statement, View
+from graphad.executors.loops.program import Buffer, Foreign, Loop, Repeat, Rows, Statement, View, loops_of
 from graphad.executors.loops.statements import parts
 
 GAIN = {False: 0.75, True: 0.65}
@@ -39,37 +40,73 @@ def shared(statements: list[Statement], threads: int, inside: bool = False) -> l
     repetition or not."""
     if threads < 2:
         return statements
-    result: list[Statement] = []
     for statement in statements:
         for part in parts(statement):
             again = isinstance(statement, Repeat) and (part is statement.body or part is statement.condition)
             part[:] = shared(part, threads, inside or again)
-        if isinstance(statement, Rows):
-            result += _rows(statement, threads, inside)
+    prices = [_price(statement) for statement in statements]
+    sharing = Sharing(threads, inside, _elsewhere([x for x in prices if x is not None]) if inside else {})
+    result: list[Statement] = []
+    for statement, price in zip(statements, prices, strict=True):
+        if price is None:
+            result.append(statement)
+        elif isinstance(statement, Foreign):
+            result += _calls(statement, sharing.useful(price))
+        elif isinstance(statement, Rows):
+            result += _rows(statement, price, sharing)
         elif isinstance(statement, Loop):
-            result += _split(statement, threads, inside)
-        else:
-            result += _calls(statement, threads, inside) if isinstance(statement, Foreign) else [statement]
+            result += _split(statement, price, sharing)
     return result
 
 
-def _useful(cost: Cost, threads: int, inside: bool) -> int:
-    """How many threads are worth it, 1 if two are not: whether a loop is in blocks, on which the roundings of its sums
-    depend, does not depend on how many threads there are."""
-    worth = cost.together(2) + _START[inside] < GAIN[inside] * cost.alone
-    return min(threads, max(int(cost.alone / _SHARE), 2)) if worth else 1
+@dataclass(frozen=True)
+class Sharing:
+    """Up to `threads` threads, inside of a repetition or not, and the bytes of each buffer that only one thread touches
+    in each turn of it."""
+
+    threads: int
+    inside: bool
+    elsewhere: Mapping[Buffer, float]
+
+    def useful(self, cost: Cost) -> int:
+        """How many threads are worth it, 1 if two are not: whether a loop is in blocks, on which the roundings of its
+        sums depend, does not depend on how many threads there are."""
+        worth = cost.together(2, self.elsewhere) + _START[self.inside] < GAIN[self.inside] * cost.alone
+        return min(self.threads, max(int(cost.alone / _SHARE), 2)) if worth else 1
 
 
-def _rows(rows: Rows, threads: int, inside: bool) -> list[Statement]:
+def _price(statement: Statement) -> Cost | None:
+    if isinstance(statement, Foreign):
+        each = routine(statement)
+        return Cost(statement.count * each.compute, {b: statement.count * n for b, n in each.touched.items()})
+    loops = loops_of(statement)
+    return cost(loops) if loops else None
+
+
+def _elsewhere(prices: list[Cost]) -> dict[Buffer, float]:
+    """The bytes of each buffer that one thread alone touches in a turn of a repetition, with these prices of its
+    statements. A statement whose data is there is worth less in several threads, and may leave more to one."""
+    found: dict[Buffer, float] = {}
+    rest, alone = prices, prices
+    while alone:
+        sharing = Sharing(2, True, found)
+        alone = [x for x in rest if sharing.useful(x) == 1]
+        rest = [x for x in rest if x not in alone]
+        for x in alone:
+            for buffer, nbytes in x.touched.items():
+                found[buffer] = found.get(buffer, 0.0) + nbytes
+    return found
+
+
+def _rows(rows: Rows, price: Cost, sharing: Sharing) -> list[Statement]:
     if any(0 in r.axes for loop in rows.loops for r in loop.reductions):
-        apart = [part for loop in rows.loops for part in _split(loop, threads, inside)]
+        apart = [part for loop in rows.loops for part in _split(loop, cost([loop]), sharing)]
         return apart if len(apart) > len(rows.loops) else [rows]
-    return [Rows(rows.loops, _useful(cost(rows.loops), threads, inside))]
+    return [Rows(rows.loops, sharing.useful(price))]
 
 
-def _split(loop: Loop, threads: int, inside: bool) -> list[Statement]:
-    price = cost([loop])
-    useful = _useful(price, threads, inside)
+def _split(loop: Loop, price: Cost, sharing: Sharing) -> list[Statement]:
+    useful = sharing.useful(price)
     if useful == 1 or any(store.shift is not None or store.add for store in loop.stores):
         return [loop]
     if bounds(loop):
@@ -79,6 +116,8 @@ def _split(loop: Loop, threads: int, inside: bool) -> list[Statement]:
         return [loop]
     n = loop.space[axis]
     blocks = _blocks(loop, axis, price)
+    if blocks == n:
+        return [Rows([outermost(loop, axis)], useful)]
     rest = n % blocks
     split = Split(loop, axis, blocks + bool(rest))
     found: list[Statement] = [Rows([split.part(0, blocks, n // blocks, 0)], min(useful, blocks))]
@@ -101,18 +140,15 @@ def _blocks(loop: Loop, axis: int, cost: Cost) -> int:
 # -- routines -----------------------------------------------------------------------------------------------------
 
 
-def _calls(foreign: Foreign, threads: int, inside: bool) -> list[Statement]:
+def _calls(foreign: Foreign, useful: int) -> list[Statement]:
     """The calls of a routine, which threads share if there are many or if the routine is a large product."""
-    each = routine(foreign)
     if not settable():
         return [foreign]
-    whole = Cost(foreign.count * each.compute, foreign.count * each.nbytes)
-    useful = _useful(whole, threads, inside)
     product = _product(foreign, useful) if useful > 1 and foreign.count == 1 else []
     if product:
         return product
     apart = foreign.count >= useful > 1 and all(view.strides[0] for view in foreign.writes)
-    return [replace(foreign, threads=useful) if apart else replace(foreign, own=each.alone > OWN)]
+    return [replace(foreign, threads=useful) if apart else replace(foreign, own=routine(foreign).alone > OWN)]
 
 
 def _product(foreign: Foreign, threads: int) -> list[Statement]:
