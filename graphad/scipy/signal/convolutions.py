@@ -9,9 +9,9 @@ import numpy as np
 from graphad.api.loops import scan
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, axis_of, dtype_of, float_dtype, operand
+from graphad.numpy._register import axes_of, axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require
 from graphad.scipy.signal.direct import correlated, filtered
 
 _traced = namespace("scipy.signal")[0]
@@ -133,7 +133,8 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         raise ShapeError(f"lfilter: coefficients of shapes {list(b.shape)} and {list(a.shape)} must be vectors")
     axis = axis_of(x, axis, "lfilter")
     rows = np.moveaxis(x, axis, 0)
-    coefficients = a.shape[0]
+    coefficients, leading = a.shape[0], known(a[0])
+    require(leading is None or leading != 0, "lfilter: the first coefficient of a must not be 0")
     order = max(b.shape[0], coefficients) - 1
     b = np.pad(b / a[0], (0, order + 1 - b.shape[0]))
     a = np.pad(a / a[0], (0, order + 1 - a.shape[0]))

@@ -15,7 +15,7 @@ from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require, since
 from graphad.scipy.signal.convolutions import convolve, correlate, fftconvolve, lfilter
 from graphad.scipy.signal.direct import correlated
 from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, sections, vector
@@ -51,14 +51,21 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     """
     b, a = vector(b, "lfilter_zi", "b"), vector(a, "lfilter_zi", "a")
     dtype = float_dtype(b, a)
-    if known(a) is not None:
+    if known(a) is not None and not since("1.18.0"):
         a = a[max(0, a.shape[0] - np.trim_zeros(known(a), "f").shape[0]) :]
-    b, a = cast(b, dtype), cast(a, dtype)
+    b, a = cast(b, dtype), _settling(cast(a, dtype))
     order = max(b.shape[0], a.shape[0]) - 1
     b = np.pad(b / a[0], (0, order + 1 - b.shape[0]))
     a = np.pad(a / a[0], (0, order + 1 - a.shape[0]))
     y = np.sum(b) / np.sum(a)
     return np.flip(np.cumsum(np.flip(b[1:] - a[1:] * y)))
+
+
+def _settling(a: Any) -> Any:
+    """The coefficients of a filter that a step makes settle; an error for others."""
+    require(a[:1] != 0, "First coefficient of parameter `a` must be non-zero")
+    require(np.sum(a) != 0, "Filter not stable due to sum(a) == 0, i.e., having a pole at z = 1")
+    return a
 
 
 @_traced
@@ -146,7 +153,7 @@ def sosfilt_zi(sos: Any) -> Any:
     sos = sections(sos, "sosfilt_zi")
     states, gain = [], 1.0
     for s in range(sos.shape[0]):
-        b, a = sos[s, :3], sos[s, 3:]
+        b, a = sos[s, :3], _settling(sos[s, 3:])
         states.append(gain * _steady(b, a))
         gain = gain * np.sum(b) / np.sum(a)
     return np.stack(states)

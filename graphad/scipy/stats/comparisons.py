@@ -12,7 +12,7 @@ from graphad.ops.composed import fdtrc
 from graphad.ops.elementwise import cast
 from graphad.ops.higher import stdtrit
 from graphad.ops.special import gammaincinv, gammaln, ndtri
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require, since
 from graphad.scipy.stats.results import IntervalResult, SignificanceResult, TtestResult
 from graphad.scipy.stats.samples import (
     chi2_above,
@@ -20,7 +20,6 @@ from graphad.scipy.stats.samples import (
     number,
     ranks,
     real,
-    require,
     several,
     split,
     statistic,
@@ -219,15 +218,16 @@ def bartlett(*samples: Any) -> SignificanceResult:
 
 @_traced
 def obrientransform(*samples: Any) -> Any:
-    """SciPy's `obrientransform` of samples of one size, differentiable in them."""
+    """SciPy's `obrientransform`, differentiable in the samples: of samples of one size before SciPy 1.18."""
     found = []
     for x in [real("obrientransform", x)[0] for x in samples]:
         n, square = x.shape[-1], (x - np.mean(x)) ** 2
         whole = np.sum(square)
         t = ((n - 1.5) * n * square - 0.5 * whole) / ((n - 1) * (n - 2))
-        require(np.abs(whole / (n - 1) - np.mean(t)) <= np.sqrt(np.finfo(float).eps), "Lack of convergence")
+        if not since("1.18.0"):
+            require(~(np.abs(whole / (n - 1) - np.mean(t)) > np.sqrt(np.finfo(float).eps)), "Lack of convergence")
         found.append(t)
-    return np.stack(found)
+    return tuple(found) if since("1.18.0") else np.stack(found)
 
 
 @_traced

@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.ops.elementwise import cast
 from graphad.ops.special import betainc, ndtri
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require, since
 from graphad.scipy.stats import nulls
 from graphad.scipy.stats.results import (
     CorrelationResult,
@@ -27,7 +27,6 @@ from graphad.scipy.stats.samples import (
     number,
     ranks,
     real,
-    require,
     statistic,
     student_pvalue,
     two_tailed,
@@ -92,14 +91,15 @@ def pointbiserialr(x: Any, y: Any) -> CorrelationResult:
 def linregress(x: Any, y: Any, *, alternative: str = "two-sided") -> LinregressResult:
     """SciPy's `linregress`, differentiable in the samples."""
     n = x.shape[-1]
-    require(np.any(x != x[..., :1], axis=-1), "Cannot calculate a linear regression if all x values are identical")
+    if not since("1.18.0"):
+        require(np.any(x != x[..., :1], axis=-1), "Cannot calculate a linear regression if all x values are identical")
     u, v = central(x), central(y)
     xx, yy, xy = [np.mean(p, axis=-1) for p in (u * u, v * v, u * v)]
     flat = yy == 0
     r = np.where(flat, np.where(xy == 0, np.nan, 0.0), np.clip(xy / np.sqrt(xx * np.where(flat, 1.0, yy)), -1.0, 1.0))
     slope = xy / xx
     intercept = np.mean(y, axis=-1) - slope * np.mean(x, axis=-1)
-    if n == 2:
+    if n == 2 and not since("1.18.0"):
         zero = slope * 0.0
         return LinregressResult(slope, intercept, r, np.where(y[..., 0] == y[..., 1], 1.0, 0.0), zero, zero)
     t = r * np.sqrt((n - 2) / ((1.0 - r + 1e-20) * (1.0 + r + 1e-20)))

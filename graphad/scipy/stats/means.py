@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.numpy._register import axis_of
-from graphad.scipy._register import namespace
-from graphad.scipy.stats.samples import number, real, require, statistic, unsupported, without_nan
+from graphad.scipy._register import namespace, require
+from graphad.scipy.stats.samples import number, real, statistic, unsupported, without_nan
 
 _traced = namespace("scipy.stats")[0]
 

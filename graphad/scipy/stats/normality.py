@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 from importlib import import_module
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,8 @@ from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.numpy._register import known, operand
 from graphad.ops.composed import chdtrc
-from graphad.ops.special import log_ndtr, ndtr
-from graphad.scipy._register import namespace
+from graphad.ops.special import log_ndtr, ndtr, ndtri
+from graphad.scipy._register import namespace, since
 from graphad.scipy.stats.correlations import linregress
 from graphad.scipy.stats.distribution import DISTRIBUTIONS
 from graphad.scipy.stats.orders import iqr
@@ -23,6 +22,11 @@ from graphad.scipy.stats.results import AndersonResult, CumfreqResult, RelfreqRe
 from graphad.scipy.stats.samples import choose, number, real, statistic, unsupported
 
 _traced = namespace("scipy.stats")[0]
+_ENDS = (
+    (-2.706056, 4.434685, -2.071190, -0.147981, 0.221157, 0.0),
+    (-3.582633, 5.682633, -1.752461, -0.293762, 0.042981, 0.0),
+)
+"""Polynomials: by how much the weights of the greatest and the next number exceed normal quantiles of norm 1."""
 
 
 @statistic(small=2)
@@ -37,15 +41,37 @@ def shapiro(x: Any) -> SignificanceResult:
     centred = y - np.mean(y, axis=-1, keepdims=True)
     along, length = np.sum(weights * centred, axis=-1), np.sqrt(np.sum(centred**2, axis=-1))
     rest = (length - along) * (length + along) / length**2
-    return SignificanceResult(1.0 - rest, _shapiro_pvalue(rest, n))
+    w, p = 1.0 - rest, _shapiro_pvalue(rest, n)
+    if not since("1.18.0"):
+        same = y[..., 0] == y[..., -1]
+        w, p = np.where(same, 1.0, w), np.where(same, 1.0, p)
+    return SignificanceResult(w, p)
 
 
 def _weights(n: int) -> Any:
     """The weights of the order statistics, of norm 1, as SciPy computes them: they depend on their number alone."""
     half = np.zeros(n // 2)
-    import_module("scipy.stats._ansari_swilk_statistics").swilk(np.arange(float(n)), half, 0)
+    if since("1.18.0"):
+        half = _upper_weights(n)
+    else:
+        import_module("scipy.stats._ansari_swilk_statistics").swilk(np.arange(float(n)), half, 0)
     weights = np.concatenate([-half, np.zeros(n % 2), half[::-1]])
     return weights / np.sqrt(np.sum(weights**2))
+
+
+def _upper_weights(n: int) -> Any:
+    """The weights of the greater half, from the greatest one on: those of the one or two greatest by polynomials in
+    `1 / sqrt(n)`, the others in proportion to the normal quantiles (Royston, "A toolkit for testing for non-normality",
+    1993)."""
+    if n == 3:
+        return np.sqrt([0.5])
+    quantiles = ndtri((np.arange(n, n - n // 2, -1) - 0.375) / (n + 0.25))
+    norm = 2 * np.sum(quantiles**2)
+    ends = _ENDS[: 1 if n <= 5 else 2]
+    k = len(ends)
+    first = quantiles[:k] / np.sqrt(norm) + np.array([np.polyval(p, n**-0.5) for p in ends])
+    rest = quantiles[k:] * np.sqrt((1 - 2 * np.sum(first**2)) / (norm - 2 * np.sum(quantiles[:k] ** 2)))
+    return np.concatenate([first, rest])
 
 
 def _shapiro_pvalue(rest: Any, n: int) -> Any:
@@ -61,7 +87,7 @@ def _shapiro_pvalue(rest: Any, n: int) -> Any:
         y = np.where(fits, -np.log(np.where(fits, limit - y, 1.0)), 0.0)
         mean = np.polyval([-6.714e-4, 0.025054, -0.39978, 0.5440], n)
         spread = math.exp(np.polyval([-0.0020322, 0.062767, -0.77857, 1.3822], n))
-        return np.where(fits, ndtr((mean - y) / spread), 1e-99)
+        return np.where(fits, ndtr((mean - y) / spread), np.where(np.isnan(rest), np.nan, 1e-99))
     mean = np.polyval([0.0038915, -0.083751, -0.31082, -1.5861], math.log(n))
     spread = math.exp(np.polyval([0.0030302, -0.082676, -0.4803], math.log(n)))
     return ndtr((mean - y) / spread)
@@ -174,5 +200,5 @@ def relfreq(a: Any, numbins: int = 10, defaultreallimits: Any = None, weights: A
     """SciPy's `relfreq`, differentiable in weights and limits; counts change by jumps only."""
     counts, *rest = _histogram("relfreq", a, numbins, defaultreallimits, weights)
     # From SciPy 1.18 on weights are relative to their sum.
-    plain = weights is None or np.lib.NumpyVersion(version("scipy")) < "1.18.0"
+    plain = weights is None or not since("1.18.0")
     return RelfreqResult(counts / (operand(a).shape[0] if plain else np.sum(operand(weights))), *rest)

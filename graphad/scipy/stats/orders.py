@@ -12,7 +12,7 @@ from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, known
 from graphad.ops.elementwise import cast
 from graphad.ops.special import betainc
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require
 from graphad.scipy.stats.results import ModeResult
 from graphad.scipy.stats.samples import (
     choose,
@@ -20,7 +20,6 @@ from graphad.scipy.stats.samples import (
     number,
     ranks,
     real,
-    require,
     statistic,
     unsupported,
     without_nan,

@@ -10,16 +10,15 @@ import numpy as np
 from graphad.numpy._register import operand
 from graphad.ops.elementwise import cast
 from graphad.ops.special import ndtr
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require, since
 from graphad.scipy.stats import nulls
-from graphad.scipy.stats.results import KstestResult, SignificanceResult, WilcoxonResult, ZWilcoxonResult
+from graphad.scipy.stats.results import KstestResult, SignificanceResult, WilcoxonResult, ZSignificanceResult
 from graphad.scipy.stats.samples import (
     chi2_above,
     choose,
     mean_ranks,
     normal_pvalue,
     ranks,
-    require,
     several,
     split,
     statistic,
@@ -58,17 +57,23 @@ def mannwhitneyu(
     (first, _), sizes = _ranked(x, y)
     u = np.sum(first, axis=-1) - n * (n + 1) / 2
     most = {"greater": u, "less": n * m - u, "two-sided": np.maximum(u, n * m - u)}[alternative]
-    whole = n + m
+    whole, sides = n + m, 2 if alternative == "two-sided" else 1
     tied = np.sum(sizes**3 - sizes, axis=-1) / (whole * (whole - 1))
-    z = (most - n * m / 2 - (0.5 if use_continuity else 0.0)) / np.sqrt(n * m / 12 * (whole + 1 - tied))
+    continuity, error = 0.5 if use_continuity else 0.0, np.sqrt(n * m / 12 * (whole + 1 - tied))
+    if since("1.18.0"):
+        z = u - n * m / 2
+        z = (z - continuity * {"greater": 1, "less": -1}.get(alternative, np.sign(z))) / error
+        p = normal_pvalue("mannwhitneyu", z, alternative)
+    else:
+        p = np.clip(ndtr(-(most - n * m / 2 - continuity) / error) * sides, 0.0, 1.0)
     if method == "exact" or (method == "auto" and min(n, m) <= 8):
         if n * m * min(n, m) > _LARGEST_TABLE:
             raise unsupported("mannwhitneyu", f"the exact method for {n} and {m}", "use method='asymptotic'")
-        exact = nulls.looked_up(nulls.mann_whitney(n, m), most)
-        p = exact if method == "exact" else np.where(np.any(sizes > 1), ndtr(-z), exact)
-    else:
-        p = ndtr(-z)
-    return SignificanceResult(u, np.clip(p * (2 if alternative == "two-sided" else 1), 0.0, 1.0))
+        exact = np.clip(nulls.looked_up(nulls.mann_whitney(n, m), most) * sides, 0.0, 1.0)
+        p = exact if method == "exact" else np.where(np.any(sizes > 1), p, exact)
+    if method == "asymptotic" and since("1.18.0"):
+        return ZSignificanceResult(u, p, z)
+    return SignificanceResult(u, p)
 
 
 @statistic("rows", ranked=True)
@@ -210,7 +215,7 @@ def wilcoxon(
     plus, minus = plus + share, minus + share
     found = np.minimum(plus, minus) if alternative == "two-sided" else plus
     if method in ("asymptotic", "approx"):
-        return ZWilcoxonResult(found, p, -np.abs(z) if alternative == "two-sided" else z)
+        return ZSignificanceResult(found, p, -np.abs(z) if alternative == "two-sided" else z)
     return WilcoxonResult(found, p)
 
 

@@ -104,8 +104,8 @@ class WilcoxonResult(Result):
     """The sum of signed ranks, and its p-value."""
 
 
-class ZWilcoxonResult(Result):
-    """The sum of signed ranks, its p-value, and the standardised sum."""
+class ZSignificanceResult(Result):
+    """A statistic of ranks, its p-value, and the standardised statistic."""
 
     extras = ("zstatistic",)
 

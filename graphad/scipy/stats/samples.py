@@ -15,13 +15,12 @@ from graphad import tree
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.numpy._register import axes_of, float_dtype, known, operand, static
-from graphad.ops.checks import Check, name_of
 from graphad.ops.composed import chdtr, chdtrc
 from graphad.ops.elementwise import cast
 from graphad.ops.higher import stdtr
 from graphad.ops.special import ndtr
 from graphad.scipy._register import namespace
-from graphad.trace import Tracer, apply
+from graphad.trace import Tracer
 
 Function = Callable[..., Any]
 _traced = namespace("scipy.stats")[0]
@@ -59,14 +58,6 @@ def choose(name: str, keyword: str, value: Any, *allowed: Any) -> None:
         raise ValueError(
             f"scipy.stats.{name}: {keyword}={value!r}{place()}; one of {', '.join(map(repr, allowed))} can be traced"
         )
-
-
-def require(holds: Any, message: str) -> None:
-    """Raise `ValueError` where a condition on values does not hold, at run time for traced ones."""
-    if isinstance(holds, Tracer):
-        apply(Check(name_of(ValueError), (message.replace("{", "{{").replace("}", "}}"),)), [np.all(holds)])
-    elif not np.all(holds):
-        raise ValueError(f"{message}{place()}")
 
 
 # -- samples ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from graphad.numpy._register import axis_of
 from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy
 from graphad.ops.special import betainc, ndtr, ndtri
-from graphad.scipy._register import namespace
+from graphad.scipy._register import namespace, require
 from graphad.scipy.stats.results import ContingencyResult, MedianTestResult, SignificanceResult
 from graphad.scipy.stats.samples import (
     chi2_above,
@@ -20,7 +20,6 @@ from graphad.scipy.stats.samples import (
     choose,
     number,
     real,
-    require,
     statistic,
     student_pvalue,
     unsupported,
