@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import array
 import collections
+import contextvars
+import ctypes
 import dataclasses
 import functools
 import gc
 import operator
+import os
 import sys
 import timeit
 import types
@@ -476,3 +480,318 @@ def test_a_guard_costs_little() -> None:
     assert np.allclose(with_guards(x), without(x))
     cost = [min(timeit.repeat(lambda f=f: f(x), number=2000, repeat=9)) / 2000 for f in (without, with_guards)]
     assert (cost[1] - cost[0]) / 20 < 0.2e-6
+
+
+word = "a"
+_space = sys.modules[__name__].__dict__
+
+
+@dataclasses.dataclass
+class Pair:
+    a: float = 2.0
+    b: float = 5.0
+
+
+class Base:
+    rate = 2.0
+
+    def step(self, x: Any) -> Any:
+        return x * self.rate
+
+
+class Derived(Base):
+    pass
+
+
+class Named:
+    """A descriptor that keeps its value under another name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = "_" + name
+
+    def __get__(self, x: Any, owner: type) -> Any:
+        return getattr(x, self.name)
+
+    def __set__(self, x: Any, value: Any) -> None:
+        setattr(x, self.name, value)
+
+
+class Entries(dict):  # type: ignore[type-arg]
+    __getattr__ = dict.__getitem__
+    __setattr__ = dict.__setitem__  # type: ignore[assignment]
+
+
+class Meta(type):
+    scale = 2.0
+
+
+Reading = tuple[Any, Any]
+
+
+def by_name_elsewhere() -> Reading:
+    pair = Pair()
+    return lambda x: x * getattr(pair, word), lambda: setattr(pair, "a", 3.0)
+
+
+def by_a_name_that_a_helper_is_given() -> Reading:
+    pair = Pair()
+
+    def get(name: str) -> Any:
+        return getattr(pair, name)
+
+    return lambda x: x * get("a"), lambda: setattr(pair, "a", 3.0)
+
+
+def by_a_name_put_together() -> Reading:
+    state, first = types.SimpleNamespace(w1=2.0), "w"
+    return lambda x: x * getattr(state, first + "1"), lambda: setattr(state, "w1", 3.0)
+
+
+def by_getters_made_before() -> Reading:
+    pair, get = Pair(), operator.attrgetter("a")
+    return lambda x: x * get(pair), lambda: setattr(pair, "a", 3.0)
+
+
+def by_method_callers() -> Reading:
+    base, caller = Base(), operator.methodcaller("step", 1.0)
+    return lambda x: x * caller(base), lambda: setattr(base, "rate", 3.0)
+
+
+def attribute_that_is_not_there() -> Reading:
+    state = types.SimpleNamespace()
+    return lambda x: x * (2.0 if hasattr(state, "flag") else 1.0), lambda: setattr(state, "flag", True)
+
+
+def attribute_with_a_default() -> Reading:
+    derived = Derived()
+    return lambda x: x * getattr(derived, "scale", 1.0), lambda: setattr(derived, "scale", 3.0)
+
+
+def attribute_in_a_handler() -> Reading:
+    state = types.SimpleNamespace()
+
+    def f(x: Any) -> Any:
+        try:
+            return x * state.scale
+        except AttributeError:
+            return x
+
+    return f, lambda: setattr(state, "scale", 3.0)
+
+
+def name_of_a_builtin() -> Reading:
+    return lambda x: abs(x), lambda: _space.update(abs=lambda x: x * 7.0)
+
+
+def globals_as_a_dict() -> Reading:
+    return lambda x: x * globals()["scale"], lambda: _space.update(scale=3.0)
+
+
+def modules_by_name() -> Reading:
+    return lambda x: x * sys.modules[__name__].scale, lambda: _space.update(scale=3.0)  # type: ignore[attr-defined]
+
+
+def module_without_a_file() -> Reading:
+    module: Any = types.ModuleType("made")
+    module.rate = 2.0
+    return lambda x: x * module.rate, lambda: setattr(module, "rate", 3.0)
+
+
+def method_of_one_object() -> Reading:
+    base: Any = Base()
+    return lambda x: base.step(x), lambda: setattr(base, "step", lambda x: 7.0 * x)
+
+
+def attribute_of_a_subclass() -> Reading:
+    class Local(Base):
+        pass
+
+    local = Local()
+    return lambda x: local.step(x), lambda: setattr(Local, "rate", 3.0)
+
+
+def special_method() -> Reading:
+    class Local:
+        def __call__(self, x: Any) -> Any:
+            return x * 2.0
+
+    local = Local()
+    return lambda x: local(x), lambda: setattr(Local, "__call__", lambda self, x: x * 3.0)
+
+
+def attribute_of_a_metaclass() -> Reading:
+    class Local(metaclass=Meta):
+        pass
+
+    def change() -> None:
+        Meta.scale += 1.0
+
+    return lambda x: x * Local.scale, change
+
+
+def descriptor_of_another_name() -> Reading:
+    class Local:
+        rate = Named()
+
+    local: Any = Local()
+    local.rate = 2.0
+    return lambda x: x * local.rate, lambda: setattr(local, "rate", 3.0)
+
+
+def entries_as_attributes() -> Reading:
+    entries = Entries(rate=2.0)
+    return lambda x: x * entries.rate, lambda: setattr(entries, "rate", 3.0)
+
+
+def attribute_of_a_function() -> Reading:
+    def inner(x: Any) -> Any:
+        return x * inner.rate  # type: ignore[attr-defined]
+
+    inner.rate = 2.0  # type: ignore[attr-defined]
+    return lambda x: inner(x), lambda: setattr(inner, "rate", 3.0)
+
+
+def defaults_of_a_function() -> Reading:
+    def inner(x: Any, rate: float = 2.0, *, scale: float = 1.0) -> Any:
+        return x * rate * scale
+
+    return lambda x: inner(x), lambda: (setattr(inner, "__defaults__", (3.0,)), inner.__kwdefaults__.update(scale=7.0))
+
+
+def views_of_dicts() -> Reading:
+    d = {"a": 2.0}
+    shown, values = types.MappingProxyType(d), d.values()
+    return lambda x: x * shown["a"] * sum(values), lambda: d.update(a=3.0)
+
+
+def dicts_of_the_library() -> Reading:
+    first, second = collections.UserDict(a=2.0), collections.ChainMap({}, {"a": 2.0})
+    return lambda x: x * first["a"] * second["a"], lambda: (first.update(a=3.0), second.update(a=7.0))
+
+
+def weak_references() -> Reading:
+    pair = Pair()
+    found, table = weakref.ref(pair), weakref.WeakValueDictionary(a=pair)
+    return lambda x: x * found().a * table["a"].b, lambda: (setattr(pair, "a", 3.0), setattr(pair, "b", 7.0))
+
+
+def context_variables() -> Reading:
+    variable = contextvars.ContextVar("variable", default=2.0)
+    return lambda x: x * variable.get(), lambda: variable.set(3.0)
+
+
+def variables_of_the_process() -> Reading:
+    os.environ["GRAPHAD_TEST_RATE"] = "2.0"
+    return (
+        lambda x: x * float(os.environ["GRAPHAD_TEST_RATE"]),
+        lambda: os.environ.update(GRAPHAD_TEST_RATE="3.0"),
+    )
+
+
+def what_a_cache_gives() -> Reading:
+    @functools.lru_cache
+    def settings() -> Any:
+        return {"pair": Pair()}
+
+    return lambda x: x * settings()["pair"].a, lambda: setattr(settings()["pair"], "a", 3.0)
+
+
+def methods_by_type() -> Reading:
+    @functools.singledispatch
+    def rule(x: Any) -> Any:
+        return 2.0
+
+    return lambda x: x * rule("a"), lambda: rule.register(str, lambda x: 3.0)
+
+
+def memory_seen_otherwise() -> Reading:
+    numbers, number = array.array("d", [2.0, 3.0]), ctypes.c_double(1.0)
+    view = memoryview(numbers)
+    return lambda x: x * view[0] * number.value, lambda: (numbers.__setitem__(0, 5.0), setattr(number, "value", 2.0))
+
+
+def arrays_of_objects() -> Reading:
+    objects = np.array([Pair(), None], object)
+    return lambda x: x * objects[0].a, lambda: setattr(objects[0], "a", 3.0)
+
+
+def arrays_that_get_another_shape() -> Reading:
+    x = np.arange(6.0).reshape(2, 3)
+    return lambda y: y * np.sum(x[0]), lambda: x.resize((3, 2))
+
+
+def zeros_that_get_a_sign() -> Reading:
+    zeros = [0.0] * 6
+    return lambda x: x * np.copysign(1.0, zeros[3]), lambda: zeros.__setitem__(3, -0.0)
+
+
+def attributes_of_tuples() -> Reading:
+    class Point(collections.namedtuple("Point", "a")):
+        rate = 2.0
+
+    point = Point(1.0)
+    return lambda x: x * point.rate, lambda: setattr(Point, "rate", 3.0)
+
+
+def labels_of_pandas() -> Reading:
+    pandas = pytest.importorskip("pandas")
+    series = pandas.Series([2.0, 3.0], index=["a", "b"])
+    mixed = pandas.DataFrame({"a": [2.0, 3.0], "b": ["u", "v"]})
+
+    def change() -> None:
+        series.index = ["b", "a"]
+        mixed.loc[0, "a"] = 7.0
+
+    return lambda x: x * series["a"] * mixed["a"].to_numpy()[0], change
+
+
+@pytest.mark.parametrize("outer", [lambda f: f, graphad.grad], ids=["f", "grad"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        by_name_elsewhere, by_a_name_that_a_helper_is_given, by_a_name_put_together, by_getters_made_before,
+        by_method_callers, attribute_that_is_not_there, attribute_with_a_default, attribute_in_a_handler,
+        name_of_a_builtin, globals_as_a_dict, modules_by_name, module_without_a_file, method_of_one_object,
+        attribute_of_a_subclass, special_method, attribute_of_a_metaclass, descriptor_of_another_name,
+        entries_as_attributes, attribute_of_a_function, defaults_of_a_function, views_of_dicts, dicts_of_the_library,
+        weak_references, context_variables, variables_of_the_process, what_a_cache_gives, methods_by_type,
+        memory_seen_otherwise, arrays_of_objects, arrays_that_get_another_shape, zeros_that_get_a_sign,
+        attributes_of_tuples, labels_of_pandas,
+    ],
+)  # fmt: skip
+def test_roundabout_reads_are_seen(make: Any, outer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "scale", 2.0)
+    monkeypatch.setattr(sys.modules[__name__], "abs", abs, raising=False)
+    monkeypatch.delattr(sys.modules[__name__], "abs")
+    monkeypatch.delattr(Derived, "scale", raising=False)
+    f, change = make()
+    jitted, eager = graphad.jit(outer(f)), outer(f)
+    before = jitted(1.5)
+    assert before == eager(1.5)
+    jitted(1.5)
+    assert jitted.traces == 1
+    change()
+    assert eager(1.5) != before
+    assert jitted(1.5) == eager(1.5)
+    assert jitted.traces == 2
+
+
+def test_equal_objects_in_long_lists_are_told_apart() -> None:
+    pairs = [Pair(float(i)) for i in range(6)]
+    f = graphad.jit(lambda x: sum(p.a * x for p in pairs))
+    assert f(1.0) == 15
+    pairs[0] = Pair(0.0)
+    assert f(1.0) == 15
+    pairs[0].a = 9.0
+    assert f(1.0) == 24
+
+
+def test_what_is_set_beside_does_not_trace_anew() -> None:
+    """Attributes, entries and globals that the function does not read."""
+    base: Any = Derived()
+    f = graphad.jit(lambda x: base.step(abs(x)) * getattr(base, "other", 1.0))
+    for i in range(4):
+        assert f(1.0) == 2
+        setattr(base, f"result{i}", i)
+        _space[f"unrelated{i}"] = i
+    assert f.traces == 1

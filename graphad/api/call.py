@@ -7,9 +7,7 @@ import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cache
 from importlib import import_module
-from types import FunctionType
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -242,7 +240,7 @@ class Call:
 
     `wrt` are the positional arguments that are differentiated, where that is known: what is no array in the others
     is no leaf, and is passed to the function as it is. `entered`, if given, takes up the user's functions that run when
-    it is traced, as far as conversion meets them.
+    it is traced, as far as conversion meets them, and what cached ones give.
     """
 
     __slots__ = (
@@ -258,7 +256,7 @@ class Call:
         wrt: Sequence[int] | None = None,
     ) -> None:
         self.function = function
-        self.entered: dict[int, ref[FunctionType]] | None = None
+        self.entered: dict[int, Callable[[], Any]] | None = None
         self.leaves: list[Any] = []
         self.starts = [0]
         self.trees = []

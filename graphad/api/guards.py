@@ -7,7 +7,11 @@ unchanged: rebound names by identity, small containers and arrays by their conte
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
+from ctypes import c_int
+from operator import is_
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -16,6 +20,9 @@ import numpy as np
 SMALL = 64
 """Entries of a container or an array up to which its contents are guarded."""
 _UNROLLED = 4
+MAPPINGS = (dict, MappingProxyType)
+Memory = (memoryview, c_int.__mro__[-2])
+"""Types that show memory: views, and what `ctypes` makes."""
 
 
 class Guard(NamedTuple):
@@ -77,7 +84,7 @@ _ERRORS = (LookupError, AttributeError, ValueError, TypeError)
 
 def _together(guards: list[Guard]) -> Callable[[], bool]:
     """A function that tells whether all guards hold."""
-    objects: dict[str, Any] = {"same": same, "asarray": np.asarray, "errors": _ERRORS}
+    objects: dict[str, Any] = {"same": same, "asarray": np.asarray, "is_": is_, "array": array, "errors": _ERRORS}
     for guard in guards:
         objects.update(guard.objects)
     test = " and ".join([g.test for g in guards])
@@ -130,31 +137,60 @@ class Tests:
         # Quantities and other arrays with a mind of their own are looked at as NumPy reads them.
         if type(x) is np.ndarray or isinstance(x, (np.memmap, np.ma.MaskedArray)):
             kind = f"{x.dtype}{list(x.shape)}"
+            if x.size <= SMALL and x.dtype.hasobject:
+                return self.entries(f"{path} {kind}", "{0}.ravel().tolist()", x, x.ravel().tolist())
+            test = "{0}.tobytes() == {1} and {0}.shape == {2}" if x.ndim else "{0}.tobytes() == {1}"
             if x.size <= SMALL:
-                return [self.guard(f"{path} {kind}", slot, "{0}.tobytes() == {1}", x, x.tobytes())]
+                return [self.guard(f"{path} {kind}", slot, test, x, x.tobytes(), x.shape)]
             if self.content and not x.dtype.hasobject:
-                return [self.guard(f"{path} {kind}", slot, "hash({0}.tobytes()) == {1}", x, hash(x.tobytes()))]
+                test = "hash({0}.tobytes()) == {1} and {0}.shape == {2}"
+                return [self.guard(f"{path} {kind}", slot, test, x, hash(x.tobytes()), x.shape)]
             return Constant(path, kind)
-        if hasattr(x, "__array__"):
-            array = np.asarray(x)
-            if array.size <= SMALL and not array.dtype.hasobject:
-                return [self.guard(path, slot, "asarray({0}).tobytes() == {1}", x, array.tobytes())]
-            return Constant(path, f"{type(x).__name__} {array.dtype}{list(array.shape)}")
+        if isinstance(x, Memory):
+            size = memoryview(x).nbytes  # type: ignore[arg-type]
+            if size > 8 * SMALL:
+                return Constant(path, f"{type(x).__name__} of {size} bytes")
+            return [self.guard(path, slot, "bytes({0}) == {1}", x, bytes(x))]  # type: ignore[arg-type]
+        if hasattr(type(x), "__array__"):
+            return self.labelled(path, x)
         if len(x) > SMALL:
             return Constant(path, f"{type(x).__name__} of {len(x)} entries")
         if isinstance(x, (set, bytearray)):
             return [self.guard(path, slot, "{0} == {1}", x, x.copy())]
-        keys = list(x) if isinstance(x, dict) else list(range(len(x)))
-        values = [x[k] for k in keys]
-        order = "[*{0}] == {1}" if isinstance(x, dict) else "len({0}) == len({1})"
-        found = [self.guard(path, slot, order, x, keys)]
-        if len(x) <= _UNROLLED:
-            for k, value in zip(keys, values, strict=True):
-                found.append(self.bound(f"{path}[{k!r}]", (id(x), k), "{1}[{2}]", value, x, k))
-            return found
-        entries = "{0}.values()" if isinstance(x, dict) else "{0}"
-        found.append(self.guard(path, (id(x), "entries"), f"[*{entries}] == {{1}}", x, values))
-        if any(isinstance(v, VALUES) for v in values):
-            types = [type(v) for v in values]
-            found.append(self.guard(path, (id(x), "types"), f"[*map(type, {entries})] == {{1}}", x, types))
+        if not isinstance(x, MAPPINGS):
+            found = [self.guard(path, slot, "len({0}) == {1}", x, len(x))]
+            return found + self.entries(path, "{0}", x, list(x))
+        found = [self.guard(path, slot, "[*{0}] == {1}", x, list(x))]
+        return found + self.entries(path, "{0}.values()", x, list(x.values()), list(x))
+
+    def labelled(self, path: str, x: Any) -> list[Guard] | Constant:
+        """Guards of an object that gives an array, with labels if it has some."""
+        given, slot = np.asarray(x), (id(x), "contents")
+        if given.size > SMALL:
+            return Constant(path, f"{type(x).__name__} {given.dtype}{list(given.shape)}")
+        named = [name for name in ("index", "columns") if type(x).__module__.startswith("pandas") and hasattr(x, name)]
+        found = [
+            self.guard(f"{path}.{name}", (id(x), name), f"asarray({{0}}.{name}).tolist() == {{1}}", x, labels)
+            for name, labels in [(name, np.asarray(getattr(x, name)).tolist()) for name in named]
+        ]
+        if given.dtype.hasobject:
+            return [*found, self.guard(path, slot, "repr(asarray({0}).tolist()) == {1}", x, repr(given.tolist()))]
+        return [*found, self.guard(path, slot, "asarray({0}).tobytes() == {1}", x, given.tobytes())]
+
+    def entries(self, path: str, every: str, x: Any, values: list[Any], keys: list[Any] | None = None) -> list[Guard]:
+        """Guards of the entries of a container, which the expression `every` over {0} gives."""
+        if len(values) <= _UNROLLED and not isinstance(x, np.ndarray):
+            places = list(enumerate(values)) if keys is None else list(zip(keys, values, strict=True))
+            return [self.bound(f"{path}[{k!r}]", (id(x), k), "{1}[{2}]", value, x, k) for k, value in places]
+        slot = (id(x), "entries")
+        if not all([isinstance(v, VALUES) for v in values]):
+            return [self.guard(path, slot, f"all(map(is_, {every}, {{1}}))", x, values)]
+        types, signed = [type(v) for v in values], [i for i, v in enumerate(values) if v == 0 and repr(v) != "0"]
+        found = [self.guard(path, slot, f"[*{every}] == {{1}} and [*map(type, {every})] == {{2}}", x, values, types)]
+        if signed and all([isinstance(v, float) for v in values]):
+            test = f"array('d', {every}).tobytes() == {{1}}"
+            found.append(self.guard(path, (id(x), "signs"), test, x, array("d", values).tobytes()))
+        elif signed:
+            test = f"[repr(v) for v in {every} if v == 0 and v is not False] == {{1}}"
+            found.append(self.guard(path, (id(x), "signs"), test, x, [repr(values[i]) for i in signed]))
         return found

@@ -6,9 +6,9 @@ import inspect
 import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from types import CodeType, FunctionType
+from types import CodeType
 from typing import Any, NamedTuple
-from weakref import WeakMethod, ref
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -171,13 +171,13 @@ def compile(
 
 class Version(NamedTuple):
     """What a function was compiled to for one signature, as long as the guards hold. `direct` takes the arguments and
-    looks at nothing but their signature, where there is such a function; `entered` are the functions that were traced;
+    looks at nothing but their signature, where there is such a function; `entered` is what was met in the trace;
     `code` is that of the function itself, `written` are the leaves that it changes in place."""
 
     guards: Guards
     by_leaves: Callable[..., Any]
     direct: Callable[..., Any] | None
-    entered: list[FunctionType]
+    entered: list[Any]
     code: CodeType
     written: list[int]
 
@@ -252,7 +252,7 @@ class Jitted(Decorated):
             found = made
         outer = current_builder()
         if outer is not None and outer.entered is not None:
-            outer.entered.update({id(f): ref(f) for f in found.entered})
+            outer.entered.update({id(x): _itself(x) for x in found.entered})
         if found.direct is not None:
             self._entry, self._hold, self._entry_default = found.direct, found.guards.hold, _default[0]
         call.written, call.read = found.written, found.guards.arrays() if found.written else ()
@@ -272,7 +272,7 @@ class Jitted(Decorated):
 
     def _made(self, call: Call, static: tuple[Any, ...], plain: bool) -> Version | Trace:
         """The call traced and compiled; the trace alone where it reads values of an enclosing one."""
-        met: dict[int, ref[FunctionType]] = {}
+        met: dict[int, Callable[[], Any]] = {}
         call.entered = met
         current = [v for versions in self._cache.values() for v in versions if v.guards.held()]
         start = time.perf_counter()
@@ -296,7 +296,7 @@ class Jitted(Decorated):
             )
         self.traces += 1
         self._leave([g for v in current if not v.guards.held() for g in v.guards.guards if not g.holds()])
-        entered = [f for f in [found() for found in met.values()] if f is not None]
+        entered = [x for x in [found() for found in met.values()] if x is not None]
         roots = [(self._name(), self.fun), *[(str(name), x) for name, _, x in static]]
         guards = reads(roots, entered, self.settings["guards"] == "content", self._own)
         compiled = self._compiled(call, traced.graph, time.perf_counter() - start)
@@ -387,6 +387,10 @@ class Jitted(Decorated):
         """Forget every compiled signature."""
         self._cache.clear()
         self._entry_default = ""
+
+
+def _itself(x: Any) -> Callable[[], Any]:
+    return lambda: x
 
 
 def _none_yet(*args: Any) -> Any:

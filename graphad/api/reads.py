@@ -3,27 +3,32 @@ containers hold, found by the names in their code."""
 
 from __future__ import annotations
 
-import dis
+import builtins
+import os
 import sys
 from array import array
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from functools import cached_property, partial
+from operator import attrgetter, methodcaller
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
-from graphad.api.guards import VALUES, Constant, Guard, Guards, Tests
+from graphad.api.guards import MAPPINGS, VALUES, Constant, Guard, Guards, Memory, Tests
+from graphad.api.mentions import EVERY, Names, names_of
 from graphad.api.methods import KEPT, Decorated
 from graphad.api.sinks import is_sink
-from graphad.codes import OfCode
 from graphad.trace import Tracer
 
-_CONTAINERS = (list, dict, set, deque, bytearray, array, np.ndarray)
-_EVERY = frozenset({"__dict__", "vars", "asdict", "astuple", "replace", "fields"})
-"""Names that give all attributes of an object at once."""
+_CONTAINERS = (list, *MAPPINGS, set, deque, bytearray, array, np.ndarray, *Memory)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_WHOLE = ("scipy.sparse", "collections", "configparser", "weakref")
+"""Modules whose objects are read by all their attributes: their methods are not looked into."""
 _UNREAD = frozenset({
     "__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__class_getitem__", "__del__",
     "__repr__", "__str__", "__hash__", "__eq__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__",
@@ -32,65 +37,20 @@ _UNREAD = frozenset({
 """Methods that the computation of a function does not call on what is there before it."""
 
 
-class Names(NamedTuple):
-    """The names that a function's code reads as globals, and as attributes, and the modules that it imports."""
-
-    globals: frozenset[str]
-    attributes: frozenset[str]
-    modules: frozenset[str]
-
-
-_names: OfCode[Names] = OfCode()
-
-
-def names_of(code: CodeType) -> Names:
-    """What a code object, and those that stand in it, read."""
-    found = _names.get(id(code))
-    if found is None:
-        spaces: set[str] = set()
-        attributes: set[str] = set()
-        modules: set[str] = set()
-        operations: set[str] = set()
-        for c in nested_codes(code):
-            for i in dis.get_instructions(c):
-                operations.add(i.opname)
-                if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-                    spaces.add(i.argval)
-                elif i.opname in ("LOAD_ATTR", "LOAD_METHOD", "LOAD_SUPER_ATTR", "IMPORT_FROM"):
-                    attributes.add(i.argval)
-                elif i.opname == "IMPORT_NAME":
-                    modules.add(i.argval)
-        attributes.discard("replace")  # a method of text, too
-        if "getattr" in spaces or "attrgetter" in spaces | attributes or "MATCH_CLASS" in operations:
-            attributes |= {part for c in nested_codes(code) for text in _texts(c.co_consts) for part in text.split(".")}
-            if not operations.isdisjoint(_FORMATS):
-                attributes.add("__dict__")  # a name that is put together may be any
-        attributes |= spaces & _EVERY
-        found = _names.learn(code, Names(frozenset(spaces), frozenset(attributes), frozenset(modules)))
-    return found
-
-
-_FORMATS = frozenset({"FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC"})
-
-
-def _texts(constants: tuple[Any, ...]) -> list[str]:
-    """The strings among constants, and in tuples of them."""
-    found = [x for x in constants if isinstance(x, str)]
-    return found + [text for x in constants if isinstance(x, tuple) for text in _texts(x)]
-
-
 def reads(
-    roots: Iterable[tuple[str, Any]], entered: Sequence[FunctionType], content: bool, own: set[tuple[int, Any]]
+    roots: Iterable[tuple[str, Any]], entered: Sequence[Any], content: bool, own: set[tuple[int, Any]]
 ) -> Guards:
-    """The guards of all that some objects (functions, static arguments), by their names, and the functions `entered`
-    under a trace can have read; by hashes of large arrays too, with `content`. Places in `own` have none: the function
-    itself changes them."""
+    """The guards of all that some objects (functions, static arguments), by their names, and what was `entered` under a
+    trace (functions, and what caches gave) can have read; by hashes of large arrays too, with `content`. Places in
+    `own` have none: the function itself changes them."""
     walk = _Walk(content, entered)
     for name, x in roots:
         walk.root(name, x)
-    for f in entered:
-        if id(f.__code__) not in walk.local:
-            walk.visit(f.__name__, f)
+    for x in entered:
+        if not isinstance(x, FunctionType):
+            walk.visit(f"a cached {type(x).__name__}", x)
+        elif id(x.__code__) not in walk.local:
+            walk.visit(x.__name__, x)
     walk.finish()
     guards = [g for g in walk.guards.values() if g.slot not in own]
     if not _REPLACING.isdisjoint(sys.modules):
@@ -113,18 +73,23 @@ asked whether its code is what it was."""
 
 
 class _Walk:
-    def __init__(self, content: bool, entered: Sequence[FunctionType]) -> None:
+    def __init__(self, content: bool, entered: Sequence[Any]) -> None:
         self.tests = Tests(content)
         self.guards: dict[tuple[int, Any], Guard] = {}
         self.constants: dict[int, Constant] = {}
         self.attributes: set[str] = set()
+        self.missing: set[str] = set()
+        self.texts: set[str] = set()
+        self.by_text = self.environment = False
         self.objects: dict[int, tuple[Any, str]] = {}
         self.seen: dict[int, Any] = {}
         self.spaces: dict[type, Any] = {}
         self.codes: list[Guard] = []
         self.arrays: list[Any] = []
+        functions = [f for f in entered if isinstance(f, FunctionType)]
+        self.entered = {id(f) for f in functions}
         # The functions that traced functions make hold what belongs to the trace.
-        self.local = {id(c) for f in entered for c in nested_codes(f.__code__)[1:]}
+        self.local = {id(c) for f in functions for c in nested_codes(f.__code__)[1:]}
 
     # -- guards -----------------------------------------------------------------------------------------------
 
@@ -135,17 +100,25 @@ class _Walk:
             self.guards[slot] = self.tests.bound(path, slot, place, value, holder, key)
         self.visit(path, value)
 
+    def absent(self, path: str, space: Any, name: str) -> None:
+        """Guard that a dict, or the attributes of a class, have no such name."""
+        slot = (id(space), name)
+        if slot not in self.guards:
+            self.guards[slot] = self.tests.guard(path, slot, "{1} not in {0}", space, name)
+
     def contents(self, path: str, x: Any) -> None:
         found = self.tests.contents(path, x)
         if isinstance(found, Constant):
             self.constants[id(x)] = found
-            if isinstance(x, (list, deque, dict)):
-                every = x.values() if isinstance(x, dict) else x
+            if isinstance(x, (list, deque, *MAPPINGS)):
+                every = x.values() if isinstance(x, MAPPINGS) else x
                 self.arrays += [y for y in every if isinstance(y, (np.ndarray, Tracer))]
             return
         self.guards.update({guard.slot: guard for guard in found})
-        if isinstance(x, (list, deque, dict)):
-            for key, value in x.items() if isinstance(x, dict) else enumerate(x):
+        if isinstance(x, np.ndarray):
+            x = x.ravel().tolist() if x.dtype.hasobject else ()
+        if isinstance(x, (list, deque, *MAPPINGS)):
+            for key, value in x.items() if isinstance(x, MAPPINGS) else enumerate(x):
                 self.visit(f"{path}[{key!r}]", value)
 
     # -- what is reached --------------------------------------------------------------------------------------
@@ -167,6 +140,8 @@ class _Walk:
 
     def visit(self, path: str, x: Any) -> None:
         """What a value that was read leads to."""
+        if isinstance(x, str):
+            self.texts.add(x)
         if isinstance(x, (*VALUES, CodeType)) or x is None or id(x) in self.seen:
             return
         self.seen[id(x)] = x
@@ -194,13 +169,26 @@ class _Walk:
         elif isinstance(x, (tuple, frozenset)):
             for i, item in enumerate(x):
                 self.visit(f"{path}[{i}]", item)
+            if is_user_class(type(x)):
+                self.object(path, x)
+        elif isinstance(x, _VIEWS):
+            self.visit(path, x.mapping)  # type: ignore[attr-defined]
+        elif isinstance(x, (ref, ContextVar)):
+            place = "{1}.get()" if isinstance(x, ContextVar) else "{1}()"
+            try:
+                value = x.get() if isinstance(x, ContextVar) else x()
+            except LookupError:
+                return
+            self.bound(path, place, value, x)
+        elif isinstance(x, (attrgetter, methodcaller)):
+            self.attributes.update([part for text in x.__reduce__()[1] for part in str(text).split(".")])
         elif isinstance(x, ModuleType):
-            if is_user_file(getattr(x, "__file__", None) or "<frozen>"):
+            if _is_users(x):
                 self.object(path, x)
         else:
             # A dict that reads its entries in a way of its own, as a sparse matrix, is an object like any other.
             own = isinstance(x, dict) and type(x).__getitem__ is not dict.__getitem__
-            if (isinstance(x, _CONTAINERS) and not own) or (hasattr(x, "__array__") and not isinstance(x, type)):
+            if (isinstance(x, _CONTAINERS) and not own) or hasattr(type(x), "__array__"):
                 self.contents(path, x)
             if not isinstance(x, type) or is_user_class(x):
                 self.object(path, x)
@@ -221,25 +209,39 @@ class _Walk:
             except ValueError:  # it has no value yet
                 continue
             for item in held if isinstance(held, tuple) else (held,):
-                if callable(item):
+                if callable(item) or isinstance(item, dict):
                     self.visit(path, item)
 
     def function(self, f: FunctionType) -> None:
         """The globals and cells that a function reads."""
         self.seen[id(f)] = f
         names, space = names_of(f.__code__), f.__globals__
-        self.attributes |= names.attributes
+        self.mention(names)
         for name in sorted(names.globals):
             if name in space:
                 self.bound(name, "{1}[{2}]", space[name], space, name)
+            elif hasattr(builtins, name) or name in names.missing:
+                self.absent(name, space, name)
         for name in names.modules:
+            name = str(space.get("__name__")) if name == "__name__" else name
             self.visit(name, sys.modules.get(name) or sys.modules.get(f"{space.get('__package__')}.{name}"))
         for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
             self.cell(name, cell)
         defaults = f.__defaults__ or ()
-        named = f.__code__.co_varnames[f.__code__.co_argcount - len(defaults) : f.__code__.co_argcount]
-        for name, value in (*zip(named, defaults, strict=True), *(f.__kwdefaults__ or {}).items()):
-            self.visit(name, value)
+        if defaults:
+            self.bound(f"{f.__name__}.__defaults__", "{1}.__defaults__", defaults, f, "__defaults__")
+        for name, value in (f.__kwdefaults__ or {}).items():
+            self.bound(name, "{1}[{2}]", value, f.__kwdefaults__, name)
+        if f.__dict__:
+            self.object(f.__name__, f)
+
+    def mention(self, names: Names) -> None:
+        """Take up the names in a function's code."""
+        self.attributes |= names.attributes
+        self.missing |= names.missing
+        self.texts |= names.texts
+        self.by_text |= names.by_text
+        self.environment |= names.environment
 
     def cell(self, name: str, cell: CellType) -> None:
         try:
@@ -252,29 +254,36 @@ class _Walk:
     def object(self, path: str, x: Any) -> None:
         """An object, class or module with attributes, which are looked at once all names are known."""
         self.objects[id(x)] = x, path
-        for c in type(x).__mro__ if not isinstance(x, (type, ModuleType)) else ():
+        for c in type(x).__mro__ if not isinstance(x, (FunctionType, ModuleType)) else ():
             if is_user_class(c):
                 self.visit(c.__name__, c)
+                self.spaces.setdefault(c, vars(c))
                 for name, value in vars(c).items():
                     if name.startswith("__") and type(value) is FunctionType and name not in _UNREAD:
+                        if id(value) in self.entered:
+                            self.bound(f"{c.__name__}.{name}", "{1}[{2}]", value, self.spaces[c], name)
                         self.visit(f"{c.__name__}.{name}", value)
 
     def finish(self) -> None:
         """Look at the attributes that are read by name, until nothing new is reached."""
-        before = (-1, -1)
-        while before != (len(self.seen), len(self.attributes)):
-            before = len(self.seen), len(self.attributes)
+        before = (-1, -1, -1)
+        while before != (len(self.seen), len(self.attributes), len(self.texts)):
+            if self.by_text:
+                parts = {part for text in self.texts for part in text.split(".") if part.isidentifier()}
+                self.attributes |= parts
+                self.missing |= parts
+            before = len(self.seen), len(self.attributes), len(self.texts)
             for x, path in list(self.objects.values()):
                 self.attributes_of(x, path)
+        for name in sorted(self.texts) if self.environment else ():
+            if name.isidentifier():
+                self.bound(f"the variable {name}", "{1}.get({2})", os.environ.get(name), os.environ, name)
 
     def attributes_of(self, x: Any, path: str) -> None:
-        every = not self.attributes.isdisjoint(_EVERY) or type(x).__module__.startswith("scipy.sparse")
+        every = not self.attributes.isdisjoint(EVERY) or type(x).__module__.startswith(_WHOLE)
+        classes = [c for c in x.__mro__ if is_user_class(c)] if isinstance(x, type) else []
+        self.classes_of(classes, self.attributes & self.missing)
         if isinstance(x, type):
-            for c in x.__mro__:
-                if is_user_class(c):
-                    self.spaces.setdefault(c, vars(c))
-                    for name in self.attributes & vars(c).keys():
-                        self.bound(f"{c.__name__}.{name}", "{1}[{2}]", vars(c)[name], self.spaces[c], name)
             return
         space = getattr(x, "__dict__", None)
         if isinstance(space, dict):
@@ -282,18 +291,44 @@ class _Walk:
                 set(space) - {KEPT} if every and not isinstance(x, ModuleType) else self.attributes & space.keys()
             ):
                 self.bound(f"{path}.{name}", "{1}[{2}]", space[name], space, name)
-        for c in type(x).__mro__ if is_user_class(type(x)) else ():
+            if isinstance(x, ModuleType):
+                for name in self.missing & self.attributes - space.keys():
+                    self.absent(f"{path}.{name}", space, name)
+        if isinstance(x, (FunctionType, ModuleType)):
+            return
+        classes = [c for c in type(x).__mro__ if is_user_class(c)]
+        for c in classes:
             slots = vars(c).get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
                 if (every or name in self.attributes) and name != "__dict__" and hasattr(x, name):
                     self.bound(f"{path}.{name}", "getattr({1}, {2})", getattr(x, name), x, name)
-            if isinstance(space, dict) and is_user_class(c):
-                self.defaults(x, path, space, c)
+        asked = self.attributes if any("__getattr__" in vars(c) for c in classes) else self.attributes & self.missing
+        self.classes_of(classes, asked)
+        if isinstance(space, dict):
+            self.from_classes(path, space, classes, asked)
 
-    def defaults(self, x: Any, path: str, space: dict[str, Any], c: type) -> None:
-        """What an object takes from its class as long as it has no such attribute itself."""
-        for name in self.attributes & vars(c).keys() - space.keys():
-            if not hasattr(type(vars(c)[name]), "__get__"):
-                slot = (id(space), name)
-                if slot not in self.guards:
-                    self.guards[slot] = self.tests.guard(f"{path}.{name}", slot, "{1} not in {0}", space, name)
+    def classes_of(self, classes: Sequence[type], asked: set[str]) -> None:
+        """What classes in the order in which they are searched give, and that those before have no such attribute."""
+        before: set[str] = set()
+        for c in reversed(classes):
+            own = self.spaces.setdefault(c, vars(c))
+            for name in self.attributes & own.keys():
+                self.bound(f"{c.__name__}.{name}", "{1}[{2}]", own[name], own, name)
+            for name in (before | asked) - own.keys():
+                self.absent(f"{c.__name__}.{name}", own, name)
+            before |= self.attributes & own.keys()
+
+    def from_classes(self, path: str, space: dict[str, Any], classes: Sequence[type], asked: set[str]) -> None:
+        """What an object takes from its classes as long as it has no such attribute itself, or is asked for."""
+        found = {name: vars(c)[name] for c in reversed(classes) for name in self.attributes & vars(c).keys()}
+        for name in (found.keys() | asked) - space.keys():
+            if not hasattr(type(found.get(name)), "__set__"):
+                self.absent(f"{path}.{name}", space, name)
+
+
+def _is_users(module: ModuleType) -> bool:
+    """Whether a module is the user's own; one without a file was made by a program, or is the program itself."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__.partition(".")[0] not in sys.stdlib_module_names
+    return is_user_file(file)

@@ -119,10 +119,19 @@ def _uncached(f: Any) -> Callable[..., Any]:
     """A cached function: traced values, which are no keys, go to the function itself."""
 
     def uncached(*args: Any, **kwargs: Any) -> Any:
-        traced = holds_tracer(args) or holds_tracer(kwargs.values())
-        return call(f.__wrapped__)(*args, **kwargs) if traced else f(*args, **kwargs)
+        if holds_tracer(args) or holds_tracer(kwargs.values()):
+            return call(f.__wrapped__)(*args, **kwargs)
+        return _met(found := f(*args, **kwargs), lambda: found)
 
     return uncached
+
+
+def _met(x: Any, found: Callable[[], Any]) -> Any:
+    """Note for guards that a trace has met an object, which `found` gives; answers it."""
+    builder = current_builder()
+    if builder is not None and builder.entered is not None:
+        builder.entered[id(x)] = found
+    return x
 
 
 def call(f: Any) -> Any:
@@ -167,7 +176,6 @@ def call(f: Any) -> Any:
 
 def _unbound(method: Any) -> Callable[..., Any]:
     """A method of NumPy's arrays, called as a function: of a traced array it is that one's own."""
-
     def unbound(x: Any, *args: Any, **kwargs: Any) -> Any:
         found = getattr(x, method.__name__) if isinstance(x, Tracer) else partial(_holder[RUNTIME].guarded(method), x)
         return found(*args, **kwargs)
@@ -207,9 +215,7 @@ _DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
 _MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")
 """The modules of the types of SciPy's functions that are objects: they choose a backend or a ufunc when called."""
 _SERIES = "numpy.polynomial."
-_RANDOM = frozenset(
-    {"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"}
-)
+_RANDOM = frozenset({"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"})
 
 
 def _for_lists(f: FunctionType, converted: Any) -> Any:
@@ -218,10 +224,8 @@ def _for_lists(f: FunctionType, converted: Any) -> Any:
         return converted
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        for x in args:
-            if isinstance(x, (list, tuple)) and holds_tracer(x):
-                return _function(f, True)(*args, **kwargs)
-        return f(*args, **kwargs)
+        listed = any([isinstance(x, (list, tuple)) and holds_tracer(x) for x in args])
+        return (_function(f, True) if listed else f)(*args, **kwargs)
 
     return called
 
@@ -235,9 +239,7 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
         if not is_user_file(code.co_filename):
             return _wrapper(f)
         found = _conversions.learn(code, _convert_code(f))
-    builder = current_builder()
-    if builder is not None and builder.entered is not None:
-        builder.entered[id(f)] = ref(f)
+    _met(f, ref(f))
     if lists and found.converted is None and not found.reason:
         found = _for_list_arguments.get(id(code)) or _for_list_arguments.learn(code, _converted_code(f))
     return f if found.converted is None else _made(f, found.converted)
@@ -445,6 +447,3 @@ def origin(code: CodeType) -> CodeType | None:
     """The user's code object that a converted one comes from, `None` for any that is not converted."""
     found = _converted.get(id(code))
     return None if found is None else found()
-
-
-Function = Callable[..., Any]
