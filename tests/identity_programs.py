@@ -1419,3 +1419,60 @@ def layouts_through_branches_and_loops(x):
     b = np.asfortranarray(a)
     b.ravel("F")[1] = x
     return (a * np.arange(6.0).reshape(2, 3)).sum() + flat.sum()
+
+
+# -- views that code which is not converted gives ---------------------------------------------------------------------
+
+
+def _diagonal(m):
+    return np.einsum("ii->i", m)
+
+
+class Diagonal:
+    def __init__(self):
+        self.m = np.zeros((2, 2))
+
+    @property
+    def diagonal(self):
+        return np.einsum("ii->i", self.m)
+
+
+@program
+def views_by_a_plain_function(x):
+    m, o = np.zeros((2, 2)), Diagonal()
+    _diagonal(m)[:] = x
+    o.diagonal[1] = x * x
+    for i in range(40):
+        o.diagonal[i % 2] += 0.1 * x
+    o.diagonal.sort()
+    np.copyto(_diagonal(o.m)[:1], m[1, 1])
+    return (m * np.arange(4.0).reshape(2, 2)).sum() + o.m.sum()
+
+
+@program
+def windows_of_an_array(x):
+    a = np.arange(6.0)
+    windows = np.lib.stride_tricks.sliding_window_view(a, 3)
+    pairs = np.lib.stride_tricks.as_strided(a, (2, 2), (24, 8))
+    a[2] = x
+    pairs[1, 1] = x * x
+    return (windows * np.arange(12.0).reshape(4, 3)).sum() + pairs.sum()
+
+
+@program
+def turned(x):
+    m = np.zeros((3, 4))
+    np.rot90(m)[0, 1] = x
+    np.rot90(m, -1)[1] += x * x
+    return (m * np.arange(12.0).reshape(3, 4)).sum()
+
+
+@program
+def transposed_in_a_while_loop(x):
+    m = np.arange(9.0).reshape(3, 3) / 9
+    row = m[1]
+    k = 0.0
+    while k < 1.5 + 0.1 * np.tanh(x):
+        m = m.T
+        k += 0.4
+    return m[0, 1] * x + row[0]

@@ -98,23 +98,28 @@ def vectors(draw: Any) -> str:
 
 
 @st.composite
-def blocks(draw: Any, depth: int, indent: str) -> list[str]:
+def blocks(draw: Any, depth: int, indent: str, times: int) -> list[str]:
     lines: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
-        lines += draw(statements(depth, indent))
+        lines += draw(statements(depth, indent, times))
     return lines
 
 
 @st.composite
-def statements(draw: Any, depth: int, indent: str) -> list[str]:
+def statements(draw: Any, depth: int, indent: str, times: int) -> list[str]:
+    """Statements that run at most that often."""
     kinds = ["alias", "make", "store", "store", "augment", "slice", "write", "helper", "method", "number", "entry"]
-    kinds += ["square", "walk"]
-    kinds += ["if", "short", "long", "while"] * (depth > 0)
+    kinds += ["square", "walk", "swap"]
+    kinds += ["if"] * (depth > 0) + ["short", "while"] * (depth > 0 and times >= 4)
+    kinds += ["long"] * (depth > 0 and times >= 33)
     kind, inner = draw(st.sampled_from(kinds)), indent + "    "
     name, place, i = draw(st.sampled_from(ARRAYS)), draw(places()), draw(st.integers(0, 2))
     value, vector = draw(numbers()), draw(vectors())
     if kind == "alias":
         return [f"{indent}{name} = {place}"]
+    if kind == "swap":
+        first, second = draw(st.lists(st.sampled_from([*ARRAYS, "o.u", "h[0]", "d['l']"]), min_size=2, max_size=2))
+        return [f"{indent}{first}, {second} = {second}, {first}"]
     if kind == "square":
         return [f"{indent}m = {draw(st.sampled_from(SQUARES))}"]
     if kind == "walk":
@@ -147,15 +152,17 @@ def statements(draw: Any, depth: int, indent: str) -> list[str]:
     if kind == "entry":
         form = draw(st.sampled_from(["d['k'] = {}", "h[1] = {}", "o.t[1] = {}", "h[0] += {} * 0.1"]))
         return [indent + form.format(vector)]
-    body = draw(blocks(depth - 1, inner))
+    each = {"if": 1, "short": 3, "while": 4, "long": 33}[kind]
+    body = draw(blocks(depth - 1, inner, times // each))
     if kind == "if":
         test = draw(st.sampled_from(["x > 0.4", f"{name}[{i}] < 0.2", "s > 0.1", f"{name}.sum() > x"]))
-        orelse = [f"{indent}else:", *draw(blocks(depth - 1, inner))] if draw(st.booleans()) else []
+        orelse = [f"{indent}else:", *draw(blocks(depth - 1, inner, times))] if draw(st.booleans()) else []
         return [f"{indent}if {test}:", *body, *orelse]
+    word = draw(st.sampled_from(["break", "break", "continue", "return s + m.sum()"]))
+    stop = [f"{inner}if {name}[0] > 1.5:", f"{inner}    {word}"] if draw(st.integers(0, 3)) == 0 else []
     if kind == "while":
         step = f"{inner}k += 0.4 + 0.1 * np.tanh(x)"
-        return [f"{indent}k = 0.0", f"{indent}while k < 1.5 + 0.1 * np.tanh(s):", *body, step]
-    stop = [f"{inner}if {name}[0] > 1.5:", f"{inner}    break"] if draw(st.integers(0, 3)) == 0 else []
+        return [f"{indent}k = 0.0", f"{indent}while k < 1.5 + 0.1 * np.tanh(s):", step, *stop, *body]
     return [f"{indent}for i in range({3 if kind == 'short' else 33}):", *body, *stop]
 
 
@@ -165,7 +172,7 @@ END = """    own = [a, b, v, w, d["k"], d["l"], h[0], h[1], o.u, *o.t]
 
 @st.composite
 def programs(draw: Any, depth: int) -> str:
-    body = draw(blocks(depth, "    "))
+    body = draw(blocks(depth, "    ", 140))
     start = [
         "def program(x):",
         "    s = x * 0.5",

@@ -183,6 +183,13 @@ def view_in(x: Plain, base: Any) -> Any:
     return found
 
 
+def tracked(x: Any) -> Any:
+    """A plain array that sees a buffer's memory, as code that is not converted gives it, as a view of the buffer; any
+    other value as it is."""
+    base = _shared(x) if type(x) is _ndarray and x.base is not None else None
+    return x if base is None else view_in(x, base)
+
+
 def seen(found: Any, args: Sequence[Any]) -> Any:
     """What a function of NumPy's gives: a view of the buffer that it was given, where it is a plain one."""
     if type(found) is tuple:
@@ -298,6 +305,7 @@ def writable(x: Any, given: Sequence[Any]) -> Any:
 
     Raises `ControlFlowError` where a piece that may not run writes to an array from outside of the call.
     """
+    x = tracked(x)
     if isinstance(x, Tracer) or (type(x) is Buffer and stays(x) and not holds_tracer(given)):
         return x
     if type(x) is Buffer:
@@ -430,5 +438,5 @@ def _revive(root: Any, builder: Builder) -> None:
 
 __all__ = [
     "Buffer", "BufferTracer", "BufferView", "Unchanged", "adopt", "become", "made", "made_within", "outside", "plain",
-    "revive", "root_of", "seen", "stays", "view_in", "view_of", "writable",
+    "revive", "root_of", "seen", "stays", "tracked", "view_in", "view_of", "writable",
 ]  # fmt: skip

@@ -31,9 +31,19 @@ def _others(root: Any, views: list[Any]) -> int:
     """References to the arrays of NumPy's whose memory a buffer sees, but for those by its views."""
     most, base = 0, base_of(root)
     while type(base) is np.ndarray:
-        ours = sum([1 for v in views if type(base_of(v)) is np.ndarray and base_of(v).base is base])
+        ours = sum([_through(base_of(v), base) for v in views])
         most, base = max(most, sys.getrefcount(base) - ours), base.base
     return most
+
+
+def _through(x: Any, base: Any) -> bool:
+    """Whether what a view is made of holds an array of NumPy's, itself or by what that is made of in turn."""
+    while x is not None:
+        held = getattr(x, "base", None)
+        if held is base:
+            return True
+        x = held
+    return False
 
 
 class _Seen(np.ndarray[Any, Any]):

@@ -364,7 +364,7 @@ class Inverse:
             rest = [i for i in range(base.ndim) if i not in axes]
             axes = [a if a >= 0 else rest.pop(0) for a in axes]
             numbers = np.arange(base.size).reshape(base.shape)
-            if sorted(axes) == list(range(base.ndim)) and (numbers.transpose(axes) == places).all():
+            if sorted(axes) == list(range(base.ndim)) and np.array_equal(numbers.transpose(axes), places):
                 return transpose(new, np.argsort(axes).tolist())
         return reshape(At(reshape(base, (-1,)))[flat].set(reshape(new, (-1,))), base.shape)
 

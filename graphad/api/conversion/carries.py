@@ -426,4 +426,6 @@ def _values(xs: Sequence[Tracer | None]) -> list[Value | None]:
 
 def _array(x: Any, taken: Tracer | None) -> Any:
     assert taken is not None
+    if type(x) is Buffer:
+        return np.array(x, taken.dtype)  # its memory may be given up when the loop has been recorded
     return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)

@@ -18,7 +18,7 @@ from graphad.api.conversion.parts import in_part
 from graphad.build import Builder
 from graphad.errors import TracerError
 from graphad.numpy._register import holds_tracer, recorded
-from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays, writable
+from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays, tracked, writable
 from graphad.numpy.flat import Flat
 from graphad.numpy.masked import mask_for
 from graphad.numpy.moving import Moving, read
@@ -42,7 +42,7 @@ INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] 
 def setitem(value: Any, x: Any, index: Any, name: str | None = None) -> None:
     """`x[index] = value`, where `x` is the variable of that name. An array that converted code has made becomes a
     traced one where the value or the index is traced, or the statement may not run."""
-    index = mask_for(index)
+    index, x = mask_for(index), tracked(x)
     if isinstance(x, Tracer):
         if name is not None:
             x.__dict__.setdefault("label", name)
@@ -128,6 +128,7 @@ def update(op: str, old: Any, value: Any, x: Any, index: Any, name: str | None =
 def inplace(op: str, x: Any, value: Any) -> Any:
     """What `x` is after `x op= value`. An array keeps its dtype, as in NumPy."""
     in_place, plain = INPLACE[op]
+    x = tracked(x)
     if type(x) is Buffer:
         if not isinstance(value, Tracer) and stays(x):
             try:
