@@ -38,6 +38,16 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True, scope="module")
+def _classes_of_one_file() -> Iterator[None]:
+    """What one file's classes give a meaning of their own is not known in the next."""
+    from graphad.api.conversion import classes
+
+    yield
+    for found in (classes.KNOWN, classes._met, classes._spaces):
+        found.clear()
+
+
+@pytest.fixture(autouse=True, scope="module")
 def _plans_of_memory_are_verified(request: pytest.FixtureRequest) -> Iterator[None]:
     """In tests of random programs, every compiled program's plan of memory is verified."""
     if "random" not in request.module.__name__:

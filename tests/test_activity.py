@@ -6,11 +6,13 @@ import array
 import cmath
 import collections
 import collections.abc
+import colorsys
 import copy
 import ctypes
 import decimal
 import fractions
 import functools
+import heapq
 import itertools
 import json
 import logging
@@ -56,6 +58,32 @@ KEPT = {
     "map_math": lambda x: sum(map(math.sin, [x, 2 * x])),
     "min_of_floats": lambda x: min(map(float, [x, 2 * x])) ** 2,
     "sorted": lambda x: sorted([3 * x, x, 2 * x])[0] ** 2,
+    "sorted_by_key": lambda x: _weighed(sorted([x, -x, 0.1], key=math.fabs, reverse=True)),
+    "sorted_pairs": lambda x: _weighed([a * b for a, b in sorted([(x, 3.0), (0.1, x), (x, x)])]),
+    "sorted_positions": lambda x: [x, 0.1, 3.0][sorted(range(3), key=lambda i: [x, 0.1, 3.0][i])[1]],
+    "sort": lambda x: _weighed(_sorted_in_place([x, -x, 0.1], key=math.exp)),
+    "min_by_float": lambda x: min([x, 2 * x], key=float) ** 2,
+    "max_by_key": lambda x: max([(x, 1.0), (3.0, x)], key=lambda p: p[0] * p[1])[1] ** 2,
+    "max_of_pairs": lambda x: max((x, 2.0), (x, x), (0.1, 3.0))[1] * x,
+    "max_of_none": lambda x: max([], default=x) * max((v for v in [x, 2 * x]), default=0.0),
+    "nlargest": lambda x: _weighed(heapq.nlargest(2, [x, 3 * x, 2 * x])),
+    "nsmallest": lambda x: heapq.nsmallest(1, [x, 1.0], key=math.sin)[0] ** 2,
+    "index": lambda x: (lambda xs: xs[xs.index(max(xs))])([x, 3 * x]) * [x, 1.0, x].count(x),
+    "in": lambda x: (x in [0.1, x]) * x,
+    "fromiter": lambda x: _weighed(np.fromiter((x * i for i in itertools.count()), float, 3)),
+    "fromiter_of_list": lambda x: np.fromiter([x, 2], dtype="d").sum() ** 2,
+    "starmap": lambda x: _weighed(itertools.starmap(math.pow, [(x, 2), (2, x)])),
+    "accumulate_math": lambda x: _weighed(itertools.accumulate([1.0, x, 2.0], math.hypot, initial=x)),
+    "accumulate_max": lambda x: _weighed(itertools.accumulate([x, 0.1, 3 * x], func=max)),
+    "normal_pdf": lambda x: statistics.NormalDist(x, 2 * x).pdf(0.3),
+    "normal_cdf": lambda x: statistics.NormalDist(x, 2.0).cdf(x * x) + statistics.NormalDist().zscore(x),
+    "normal_quantiles": lambda x: _weighed(statistics.NormalDist(x, x).quantiles(5)),
+    "normal_quantile": lambda x: statistics.NormalDist(1.0, 2.0).inv_cdf(x),
+    "normal_arithmetic": lambda x: (statistics.NormalDist(x, 1.0) * x + statistics.NormalDist(1, x)).variance,
+    "normal_of_samples": lambda x: statistics.NormalDist.from_samples([x, 1.0, x * x]).pdf(x),
+    "color": lambda x: _weighed(colorsys.rgb_to_hsv(x, 0.2, x * x)),
+    "method_of_float": lambda x: float.__mul__(x, x) + x.__float__() + float.__rsub__(x, 1.0),
+    "is_integer": lambda x: x * 2 if x.is_integer() else x * 3,
     "reduce": lambda x: functools.reduce(operator.mul, [x, 2.0, x]),
     "accumulate": lambda x: list(itertools.accumulate([x, x, x]))[-1] ** 2,
     "partial": lambda x: functools.partial(math.pow, x)(3.0),
@@ -105,7 +133,6 @@ def test_derivative_is_kept(name):
 
 
 LOST = {
-    "fromiter": lambda x: x * np.fromiter([x, x], float)[0],
     "array": lambda x: x * array.array("d", [x])[0],
     "struct": lambda x: x * struct.unpack("d", struct.pack("d", x))[0],
     "ctypes": lambda x: x * ctypes.c_double(x).value,
@@ -117,6 +144,15 @@ LOST = {
     "array_of_math": lambda x: math.sin(np.ones(2) * x),
 }
 """Programs that cannot keep it: they are refused."""
+
+
+def _weighed(xs):
+    return sum([(i + 1.0) * x for i, x in enumerate(xs)])
+
+
+def _sorted_in_place(xs, key):
+    xs.sort(key=key)
+    return xs
 
 
 def _filled(x):
@@ -206,11 +242,11 @@ def test_code_without_source_refuses_too():
 
 def test_an_enclosing_trace_counts():
     def inner(x):
-        return graphad.grad(lambda y: y * np.fromiter([x], float)[0])(2.0)
+        return graphad.grad(lambda y: y * array.array("d", [x])[0])(2.0)
 
     with pytest.raises(GraphadError, match="lose its derivative"):
         graphad.grad(inner)(3.0)
-    assert graphad.grad(lambda y: y * np.fromiter([3.0], float)[0])(2.0) == 3.0
+    assert graphad.grad(lambda y: y * array.array("d", [3.0])[0])(2.0) == 3.0
 
 
 def test_steps_end_activity():

@@ -3,6 +3,7 @@
 `python tests/test_wrong_programs.py` writes the page anew.
 """
 
+import array
 import functools
 import itertools
 import math
@@ -697,7 +698,7 @@ def _():
 
 @wrong(TRACED, "A number for a library", errors.TracerError, "f64[]", "lose its derivative", "stop_gradient")
 def number_for_a_library():
-    return graphad.grad(lambda x: x * np.fromiter([x], float)[0])(3.0)
+    return graphad.grad(lambda x: x * array.array("d", [x])[0])(3.0)
 
 
 @repaired(6.0)

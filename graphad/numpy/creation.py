@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import wraps
 from itertools import islice
 from typing import Any
 
@@ -171,6 +172,7 @@ def _linspace(
 
 
 @creates(np.linspace)
+@wraps(_linspace, assigned=("__doc__",))
 def linspace(*args: Any, **kwargs: Any) -> Any:
     if holds_tracer(args) or holds_tracer(kwargs.values()):
         return _linspace(*args, **kwargs)

@@ -68,6 +68,27 @@ def _round(x: Any, ndigits: int | None = None) -> Any:
     return round_(x, ndigits or 0)
 
 
+@tracer_method("is_integer")
+def _is_integer(x: Any) -> Any:
+    """Whether a number has no fraction, as Python's float tells it."""
+    return np.logical_and(np.isfinite(x), np.floor(x) == x)
+
+
+@tracer_method("as_integer_ratio")
+def _as_integer_ratio(x: Any) -> Any:
+    return float(x).as_integer_ratio()
+
+
+@tracer_method("__trunc__")
+def _trunc(x: Any) -> Any:
+    return int(x)
+
+
+@tracer_method("hex")
+def _hex(x: Any) -> Any:
+    return float(x).hex()
+
+
 @tracer_method("compress")
 def _compress(x: Any, condition: Any, axis: int | None = None, out: Any = None) -> Any:
     return np.compress(operand(condition), x, axis, out)

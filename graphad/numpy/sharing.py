@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ VIEWS: tuple[Any, ...] = (
 
 
 def _views(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
     def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
         found = handler(x, *args, **kwargs)
         if isinstance(found, tuple):  # of several arrays
@@ -35,8 +37,6 @@ def _views(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
             return found
         return view(found, x, lambda base: function(base, *args, **kwargs))
 
-    viewed.__name__, viewed.__doc__ = handler.__name__, handler.__doc__
-    viewed.__wrapped__ = handler  # type: ignore[attr-defined]
     return viewed
 
 
@@ -48,6 +48,7 @@ for _function in VIEWS:
 def _by_order(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
     """One of NumPy's functions that read the elements in an order, which may depend on the layout."""
 
+    @wraps(handler)
     def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
         found = handler(x, *args, **kwargs)
         if not isinstance(x, Tracer) or not isinstance(found, Tracer):
@@ -61,7 +62,6 @@ def _by_order(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
             forth = lambda base: np.reshape(base, found.shape, given)
         return view(found, x, forth, like=numpys)
 
-    viewed.__name__, viewed.__doc__ = handler.__name__, handler.__doc__
     return viewed
 
 
@@ -126,10 +126,10 @@ def _read_only(x: Any, found: Any, function: Callable[[Any], Any]) -> Any:
 
 
 def _seen_only(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
     def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
         return _read_only(x, handler(x, *args, **kwargs), lambda base: function(base, *args, **kwargs))
 
-    viewed.__name__, viewed.__doc__ = handler.__name__, handler.__doc__
     return viewed
 
 
@@ -140,13 +140,13 @@ for _function in _SEEN:
 
 
 def _broadcast(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
     def broadcast_arrays(*args: Any, **kwargs: Any) -> Any:
         given, found = [x if isinstance(x, Buffer) else operand(x) for x in args], handler(*args, **kwargs)
         if all([x.shape == y.shape for x, y in zip(given, found, strict=True)]):
             return tuple(given)
         return tuple([_spread(y, x) if isinstance(x, Tracer) else y for x, y in zip(given, found, strict=True)])
 
-    broadcast_arrays.__doc__ = handler.__doc__
     return broadcast_arrays
 
 
@@ -172,11 +172,11 @@ def sliding_window_view(
 
 
 def _copying(handler: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(handler)
     def copying(x: Any, *args: Any, **kwargs: Any) -> Any:
         found = handler(x, *args, **kwargs)
         return laid(own(x), x.layout and UNKNOWN) if found is x and isinstance(x, Tracer) else found
 
-    copying.__name__, copying.__doc__ = handler.__name__, handler.__doc__
     return copying
 
 

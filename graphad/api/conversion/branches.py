@@ -364,8 +364,35 @@ def none_of(*flags: Any) -> Any:
     return not_(or_(flags[0], *[lambda f=f: f for f in flags[1:]]))
 
 
+def _by_entries(a: Any, b: Any) -> bool:
+    """Whether two values are compared by what they hold."""
+    return type(a) is type(b) and isinstance(a, (tuple, list)) and type(a).__lt__ in (tuple.__lt__, list.__lt__)
+
+
+def equal(a: Any, b: Any) -> Any:
+    """`a is b or a == b`, as Python compares what tuples and lists hold."""
+    if a is b or not _by_entries(a, b):
+        return a is b or truth(operate("Eq", a, b), "a comparison")
+    pairs = zip(a, b, strict=False)
+    return and_(len(a) == len(b), *[lambda x=x, y=y: equal(x, y) for x, y in pairs])
+
+
+def compared(kind: str, a: Any, b: Any) -> Any:
+    """`a < b` and so on, by the name of the operator; tuples and lists by their first entries that differ."""
+    if not _by_entries(a, b):
+        return operate(kind, a, b)
+    if kind in ("Eq", "NotEq"):
+        return equal(a, b) if kind == "Eq" else not_(equal(a, b))
+    if not a or not b:
+        return operate(kind, len(a), len(b))
+    same_first, rest = equal(a[0], b[0]), lambda: compared(kind, a[1:], b[1:])
+    if not isinstance(same_first, Tracer):
+        return rest() if same_first else compared(kind, a[0], b[0])
+    return or_(and_(same_first, rest), lambda: and_(not_(same_first), lambda: compared(kind, a[0], b[0])))
+
+
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    **{kind: partial(operate, kind) for kind in ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")},
+    **{kind: partial(compared, kind) for kind in ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")},
     "Is": operator.is_, "IsNot": operator.is_not,
     "In": lambda a, b: contains(b, a), "NotIn": lambda a, b: not_(contains(b, a)),
 }  # fmt: skip
@@ -384,7 +411,7 @@ def contains(container: Any, x: Any) -> Any:
         return np.any(container == x)
     if isinstance(container, (list, tuple, set, frozenset)) and (unknown(x) or any(map(unknown, container))):
         items = list(container)
-        return or_(x == items[0], *[lambda y=y: x == y for y in items[1:]]) if items else False
+        return or_(equal(x, items[0]), *[lambda y=y: equal(x, y) for y in items[1:]]) if items else False
     if isinstance(container, np.ndarray) and unknown(x):
         return np.any(container == x)
     method = special(container, "__contains__")

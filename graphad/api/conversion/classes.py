@@ -7,13 +7,14 @@ so that converted code is called (`dunders`); all others stay as they are, and p
 from __future__ import annotations
 
 import dis
+import sys
 from collections import defaultdict
 from functools import cached_property
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
-from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.scope import LIKE_USERS, is_user_class, is_user_file, nested_codes
 from graphad.codes import OfCode
 
 OPERATORS: dict[str, tuple[str, str]] = {
@@ -102,7 +103,7 @@ def _meet_space(space: dict[str, Any]) -> None:
     _spaces[id(space)] = len(space)
     for value in list(space.values()):
         if type(value) is ModuleType:
-            if is_user_file(getattr(value, "__file__", None) or "<frozen>"):
+            if is_user_file(getattr(value, "__file__", None) or "<frozen>") and value.__name__ not in LIKE_USERS:
                 _meet_space(vars(value))
         else:
             _meet_value(value)
@@ -110,6 +111,8 @@ def _meet_space(space: dict[str, Any]) -> None:
 
 def _meet_value(value: Any) -> None:
     cls = value if isinstance(value, type) else type(value)
+    if cls.__module__ in LIKE_USERS and cls is value:
+        return  # what a module imports need not be used
     if is_user_class(cls):
         meet(cls)
     elif cls is defaultdict:
@@ -130,8 +133,11 @@ _BRINGS = frozenset(dis.opmap[n] for n in ("LOAD_BUILD_CLASS", "IMPORT_NAME"))
 def uses(code: CodeType) -> frozenset[str]:
     """Of what is known of classes, all that a function's code uses. A function that defines or imports classes itself
     may use anything."""
-    if any([defaultdict.__name__ in c.co_names for c in nested_codes(code)]):
+    named = {name for c in nested_codes(code) for name in c.co_names}
+    if defaultdict.__name__ in named:
         KNOWN.add(ITEM)
+    if "NormalDist" in named and "statistics" in sys.modules:
+        meet(sys.modules["statistics"].NormalDist)
     found = _uses.get(id(code))
     if found is None:
         if not KNOWN and not any([_BRINGS.intersection(c.co_code[::2]) for c in nested_codes(code)]):

@@ -18,6 +18,7 @@ from types import (
     MethodType,
     MethodWrapperType,
     ModuleType,
+    WrapperDescriptorType,
 )
 from typing import Any, NamedTuple
 from weakref import ref
@@ -27,7 +28,7 @@ import numpy as np
 from graphad.api.conversion.classes import KNOWN, defined, meet, meet_all, uses
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.ledger import CHANGES, changing, reading
-from graphad.api.conversion.library import WRITING, joining, with_arrays, writing_method
+from graphad.api.conversion.library import WRITING, joining, of_distribution, with_arrays, writing_method
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
 from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, keeps, nested_codes
@@ -83,10 +84,10 @@ def convert(f: Any, lists: bool = False) -> Any:
     if kind is FunctionType:
         return _function(f, lists)
     if kind is MethodType and type(f.__self__).__module__.startswith("scipy.stats"):
-        found = _of_distribution(f.__self__)
+        found = of_distribution(f.__self__)
         return f if found is f.__self__ else getattr(found, f.__name__)
     if kind.__module__.startswith("scipy.stats"):
-        return _of_distribution(f)
+        return of_distribution(f)
     if kind is MethodType:
         meet(type(f.__self__))
         inner = convert(f.__func__, lists)
@@ -146,7 +147,8 @@ def call(f: Any) -> Any:
             changing(f.__self__)
         if f.__name__ not in ("append", "extend"):
             reading(f.__self__)
-        return f
+        found = REPLACED.get(getattr(type(f.__self__), f.__name__)) if f.__name__ in _COMPARING else None
+        return f if found is None else partial(found, f.__self__)
     if kind is MethodWrapperType and type(f.__self__) in _HOLDING:
         return _holder[RUNTIME].storing(f)
     if kind is BuiltinFunctionType and type(f.__self__) is np.ufunc:
@@ -175,9 +177,10 @@ def call(f: Any) -> Any:
 
 
 def _unbound(method: Any) -> Callable[..., Any]:
-    """A method of NumPy's arrays, called as a function: of a traced array it is that one's own."""
+    """A method of NumPy's arrays or of a number, called as a function: of a traced value it is that one's own."""
     def unbound(x: Any, *args: Any, **kwargs: Any) -> Any:
-        found = getattr(x, method.__name__) if isinstance(x, Tracer) else partial(_holder[RUNTIME].guarded(method), x)
+        own = isinstance(x, Tracer) and hasattr(x, method.__name__)
+        found = call(getattr(x, method.__name__)) if own else partial(_holder[RUNTIME].guarded(method), x)
         return found(*args, **kwargs)
 
     return unbound
@@ -188,7 +191,7 @@ def _of_library(f: Any) -> Any:
     _load()
     if is_sink(f):
         return poured(f)
-    if type(f) is MethodDescriptorType and f.__objclass__ is np.ndarray:
+    if type(f) in _UNBOUND and f.__objclass__ in (np.ndarray, int, float, complex):
         return _unbound(f)
     package = (getattr(f, "__module__", None) or "").partition(".")[0]
     if package == "graphad":
@@ -202,8 +205,10 @@ def poured(f: Any) -> Callable[..., Any]:
     return _holder[RUNTIME].poured(f)  # type: ignore[no-any-return]
 
 
+_COMPARING = frozenset({"count", "index", "sort"})
 _OWN_METHODS = frozenset({list, dict, set, deque, str, tuple})
 """The types whose methods take traced values as any others."""
+_UNBOUND = (MethodDescriptorType, WrapperDescriptorType)
 _HOLDING = frozenset({np.ndarray, Buffer, list, dict})
 """The types whose elements are assigned by special methods of their own."""
 _DISPATCHED = type(np.sum)
@@ -236,7 +241,7 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
     if found is None or (found.converted is None and not unchanged(found.callees, f)) or _learnt(code, found):
         if id(code) in _converted:
             return f
-        if not is_user_file(code.co_filename):
+        if not is_user_file(code.co_filename) or f in REPLACED:
             return _wrapper(f)
         found = _conversions.learn(code, _convert_code(f))
     _met(f, ref(f))
@@ -325,18 +330,6 @@ def _in_scipy(f: Any) -> Any:
         # Under SciPy's switch for the array API its ufuncs stand behind functions.
         found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
     return found if getattr(sys.modules[place], f.__name__, None) is f else None
-
-
-def _of_distribution(x: Any) -> Any:
-    """The distribution of `graphad.scipy.stats` for one of SciPy's, with its parameters if it is frozen."""
-    from graphad.scipy.stats import DISTRIBUTIONS
-
-    if hasattr(x, "dist") and hasattr(x, "args"):
-        ours = DISTRIBUTIONS.get(getattr(x.dist, "name", ""))
-        return x if ours is None else ours(*x.args, **x.kwds)
-    name = getattr(x, "name", None) or type(x).__name__.removesuffix("_gen")
-    original = getattr(sys.modules["scipy.stats"], name, None)
-    return DISTRIBUTIONS.get(name, x) if original is x else x
 
 
 def _convert_code(f: FunctionType) -> Conversion:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import bisect
 import builtins
 import functools
-from collections.abc import Callable, Iterator
+import heapq
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphad.api.conversion.dispatch import calling, iterated
 from graphad.api.conversion.functions import REPLACED, call
+from graphad.api.conversion.ordering import is_part
 from graphad.api.conversion.parts import staged, truth, unknown
 from graphad.api.conversion.sequences import Count, Fresh, Range, Reversed, Rows, Zip, fresh, length, rows, sequence
 from graphad.numpy._register import NAMESPACE, holds_tracer, operand, recorded
@@ -79,34 +82,6 @@ def _backwards(inner: Rows | None) -> Rows | None:
     return inner and Reversed(inner)
 
 
-def _is_part(x: Any) -> bool:
-    """Whether something is a vector of traced extent."""
-    return isinstance(x, Moving) and x.ndim == 1 and bool(x.ends)
-
-
-def _extreme(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    original = getattr(builtins, name)
-
-    def extreme(*args: Any, **kwargs: Any) -> Any:
-        if len(args) == 1 and not kwargs and _is_part(args[0]):
-            return getattr(np, name)(args[0])
-        args = (iterated(args[0]),) if len(args) == 1 else args
-        items = args[0] if len(args) == 1 else args
-        if isinstance(items, Iterator):
-            items = list(items)
-            args = (items,)
-        if isinstance(items, Tracer) and items.ndim == 1 and not kwargs and unknown(items):
-            return getattr(np, name)(items)
-        if kwargs or not isinstance(items, (list, tuple)) or not any(map(unknown, items)):
-            return original(*args, **kwargs)
-        best = items[0]
-        for x in items[1:]:
-            best = np.where(function(x, best), x, best)
-        return best
-
-    return extreme
-
-
 _length = calling(len, "__len__")
 
 
@@ -114,16 +89,8 @@ def _len(x: Any, /) -> Any:
     return x.shape[0] if isinstance(x, Moving) and x.ndim else _length(x)
 
 
-def _sorted(iterable: Any, /, *, key: Any = None, reverse: Any = False) -> Any:
-    items = iterable if isinstance(iterable, Tracer) and iterable.shape else list(iterable)
-    if key is not None or not (unknown(items) if isinstance(items, Tracer) else any(map(unknown, items))):
-        return sorted(items, key=key and call(key), reverse=reverse)
-    ordered = list(np.sort(recorded(operand(items))))
-    return ordered[::-1] if reverse else ordered
-
-
 def _sum(iterable: Any, /, start: Any = 0) -> Any:
-    if _is_part(iterable) or (isinstance(iterable, Tracer) and iterable.shape and unknown(iterable)):
+    if is_part(iterable) or (isinstance(iterable, Tracer) and iterable.shape and unknown(iterable)):
         total = np.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
     return sum(iterated(iterable), start)
@@ -134,7 +101,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Ca
     decides = original is any
 
     def truths(iterable: Any) -> Any:
-        if _is_part(iterable) or (isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable)):
+        if is_part(iterable) or (isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable)):
             return function(iterable)
         found: Any = not decides
         for x in iterated(iterable):
@@ -149,6 +116,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Ca
     return truths
 
 
+_BY_FUNCTION = (itertools.dropwhile, itertools.filterfalse, itertools.starmap, itertools.takewhile)
 _BISECTIONS = {bisect.bisect_left: "left", bisect.bisect_right: "right"}
 
 
@@ -165,14 +133,22 @@ def _bisection(original: Callable[..., Any]) -> Callable[..., Any]:
     return bisection
 
 
-def _calling(original: Any) -> Callable[..., Any]:
-    """A function of a library that calls its first argument: that is converted."""
+def _calling(original: Any, *places: int | str) -> Callable[..., Any]:
+    """A function of a library that calls arguments, the first one or those at some places: they are converted."""
 
     @functools.wraps(original, updated=())
-    def calling(f: Any, *args: Any, **kwargs: Any) -> Any:
-        return original(call(f), *args, **kwargs)
+    def calling(*args: Any, **kwargs: Any) -> Any:
+        given = [call(x) if i in (places or (0,)) and x is not None else x for i, x in enumerate(args)]
+        return original(*given, **{k: call(x) if k in places and x is not None else x for k, x in kwargs.items()})
 
     return calling
+
+
+def _fromiter(iter: Any, dtype: Any, count: int = -1, **kwargs: Any) -> Any:
+    items = list(iter if count < 0 else itertools.islice(iter, count))
+    if not holds_tracer(items) or len(items) < count:
+        return seen(np.fromiter(items, dtype, count, **kwargs), ())
+    return NAMESPACE[np.fromiter](items, dtype)
 
 
 def _creating(function: Any) -> Callable[..., Any]:
@@ -206,11 +182,11 @@ def install() -> None:
     from graphad import tree
 
     # Of linspace NumPy does not look at the types of all arguments; of those that it does not dispatch, at none.
-    # An iterator of numbers, as fromiter reads it, asks for each of them.
     takers = [f for f in NAMESPACE if f is np.linspace or not isinstance(f, (np.ufunc, type(np.sum)))]
-    takers.remove(np.fromiter)
     for function in takers:
         REPLACED[function] = _creating(function)
+    for function in (map, filter, functools.reduce, functools.cmp_to_key, tree.map, *_BY_FUNCTION):
+        REPLACED[function] = _calling(function)
     REPLACED.update({f: _bisection(f) for f in _BISECTIONS})
     for function in (np.ndenumerate, np.nditer, np.broadcast):
         REPLACED[function] = _walking(function)
@@ -220,18 +196,15 @@ def install() -> None:
             enumerate: _enumerate,
             zip: _zip,
             reversed: _reversed,
-            min: _extreme("min", lambda a, b: a < b),
-            max: _extreme("max", lambda a, b: a > b),
             len: _len,
-            sorted: _sorted,
             sum: _sum,
             any: _truths(any, np.any, np.logical_or),
             all: _truths(all, np.all, np.logical_and),
-            map: _calling(map),
-            filter: _calling(filter),
-            functools.reduce: _calling(functools.reduce),
-            tree.map: _calling(tree.map),
+            np.fromiter: _fromiter,
             np.vectorize: _calling(Vectorize),
+            itertools.accumulate: _calling(itertools.accumulate, 1, "func"),
+            itertools.groupby: _calling(itertools.groupby, 1, "key"),
+            heapq.merge: _calling(heapq.merge, "key"),
         }
     )
 

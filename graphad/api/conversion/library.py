@@ -3,6 +3,7 @@ is written to becomes a traced one where it has to."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
 from typing import Any
@@ -30,6 +31,8 @@ def writing_method(method: Any) -> Callable[..., Any]:
 
 WRITING = frozenset({"byteswap", "fill", "partition", "put", "resize", "setfield", "sort"})
 """Methods of NumPy's arrays that may change them."""
+
+
 @cache
 def joining(function: Any) -> Callable[..., Any]:
     """A function of NumPy for lists of traced values too, which NumPy itself does not hand on to graphad."""
@@ -82,3 +85,15 @@ def with_arrays(method: Any) -> Callable[..., Any]:
         return method(*[operand(x) if isinstance(x, (list, tuple)) and holds_tracer(x) else x for x in args], **kwargs)
 
     return called
+
+
+def of_distribution(x: Any) -> Any:
+    """The distribution of `graphad.scipy.stats` for one of SciPy's, with its parameters if it is frozen."""
+    from graphad.scipy.stats import DISTRIBUTIONS
+
+    if hasattr(x, "dist") and hasattr(x, "args"):
+        ours = DISTRIBUTIONS.get(getattr(x.dist, "name", ""))
+        return x if ours is None else ours(*x.args, **x.kwds)
+    name = getattr(x, "name", None) or type(x).__name__.removesuffix("_gen")
+    original = getattr(sys.modules["scipy.stats"], name, None)
+    return DISTRIBUTIONS.get(name, x) if original is x else x

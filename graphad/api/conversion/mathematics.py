@@ -299,6 +299,7 @@ def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Funct
         "linear_regression": _regression, "median": _quantile(0.5), "median_low": _median_low,
         "median_high": _median_high, "median_grouped": _median_grouped, "quantiles": _quantiles,
         "mode": _mode, "multimode": _commonest,
+        "_mean_stdev": lambda data: (_mean(data), _variance(1, True)(data)),
     }  # fmt: skip
     return numbers, collections, complexes, data
 
@@ -325,6 +326,8 @@ def install() -> None:
             original = getattr(module, name, None)  # some are newer than the oldest Python
             if original is not None:
                 REPLACED[original] = wrapped(original, function)
+    quantile: Any = statistics._normal_dist_inv_cdf  # type: ignore[attr-defined]
+    REPLACED[quantile] = _of_numbers(quantile, lambda p, mu, sigma: mu + sigma * _special("ndtri")(p))
     REPLACED[cmath.rect] = _rect(cmath.rect)
 
 

@@ -18,7 +18,7 @@ _jumps = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_KW", "CALL_FUNCTION_EX") if n in dis.opmap)
 # What follows a tuple that is no argument: it is returned, is an index, or formats a string.
 _TUPLE_ENDS = ("RETURN_VALUE", "BINARY_SUBSCR", "BINARY_OP", "STORE_FAST", "STORE_FAST_LOAD_FAST")
-_STORES = ("STORE_SUBSCR", "STORE_SLICE")
+_SEEN = ("STORE_SUBSCR", "STORE_SLICE", "CONTAINS_OP")
 _OUTSIDE = ("STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL")
 _VARIABLES = ("STORE_DEREF", "DELETE_DEREF")
 _FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
@@ -44,7 +44,7 @@ def needs(f: FunctionType, foreign: Callable[[Any], bool]) -> Callees | None:
         found, called = None, False
         for instruction in dis.get_instructions(code):
             op, name = instruction.opcode, instruction.opname
-            if op in _jumps or name in _STORES or (name == "BINARY_OP" and "=" in instruction.argrepr):
+            if op in _jumps or name in _SEEN or (name == "BINARY_OP" and "=" in instruction.argrepr):
                 return None
             if name in _OUTSIDE or (name in _VARIABLES and instruction.argval in f.__code__.co_freevars):
                 return None

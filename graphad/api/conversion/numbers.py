@@ -135,6 +135,7 @@ def install() -> None:
     """Fill the table of what converted code calls in place of these types."""
     REPLACED.update(
         {builtins.float: _float, builtins.int: _int, builtins.bool: _bool, builtins.str: string}
+        | {Tracer.__float__: _float, Tracer.__int__: _int, Tracer.__bool__: _bool, Tracer.__complex__: _complex}
         | {builtins.complex: _complex, builtins.round: _round}
         | {original: _numpy(original) for original in _SCALARS}
     )

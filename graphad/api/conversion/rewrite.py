@@ -334,7 +334,8 @@ class Rewriter(ast.NodeTransformer):
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         if self._stays(node.comparators[1:]):
             return self.generic_visit(node)  # type: ignore[return-value]
-        if len(node.ops) == 1:
+        displays = any([isinstance(x, (ast.Tuple, ast.List)) for x in (node.left, *node.comparators)])
+        if len(node.ops) == 1 and (not displays or self._stays(node.comparators)):
             new = self.generic_visit(node)
             assert isinstance(new, ast.Compare)
             if not isinstance(node.ops[0], (ast.In, ast.NotIn)):

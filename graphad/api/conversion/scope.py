@@ -19,7 +19,10 @@ MARK = "@"
 PARTS = frozenset({"dtype", "flat", "imag", "real", "shape", "strides"})
 """Attributes of arrays that write to their elements, or lay them out anew."""
 
+LIKE_USERS = ("colorsys", "statistics")
+"""Python's own modules that compute with numbers in Python: their functions and classes are converted as the user's."""
 _paths = sysconfig.get_paths()
+_converted = tuple([os.path.join(os.path.abspath(_paths["stdlib"]), f"{name}.py") for name in LIKE_USERS])
 _libraries = tuple(
     {_own, *[os.path.abspath(_paths[k]) + os.sep for k in ("purelib", "platlib", "stdlib", "platstdlib")]}
 )
@@ -29,12 +32,14 @@ _by_module: dict[str, bool] = {}
 
 
 def is_user_file(file: str) -> bool:
-    """Whether a code object's file belongs neither to Python, nor to an installed library, nor to graphad."""
+    """Whether a code object's file belongs neither to Python, nor to an installed library, nor to graphad; so are taken
+    the modules of Python's that are converted too."""
     found = _by_file.get(file)
     if found is None:
         path = os.path.abspath(file)
         library = path.startswith((*_libraries, *_folders)) or f"{os.sep}site-packages{os.sep}" in path
-        found = _by_file[file] = not library and not file.startswith(("<frozen", "<__array"))
+        found = not library and not file.startswith(("<frozen", "<__array"))
+        found = _by_file[file] = found or path in _converted
     return found
 
 

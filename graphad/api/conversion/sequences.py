@@ -152,7 +152,7 @@ class Items(Rows):
     def item(self, i: Any) -> Any:
         """The item at a position, whose arrays are those of the list: they are read only."""
         rows = [recorded(x)[i] for x in self.columns()]
-        return self._filled(iter([_kept(x, column) for x, column in zip(rows, self._numbers(), strict=True)]))
+        return self._filled(iter([kept(x, column) for x, column in zip(rows, self._numbers(), strict=True)]))
 
     def types(self) -> list[TensorType]:
         return [kind(column[0]) for column in self._numbers()]
@@ -169,7 +169,7 @@ class Items(Rows):
         return [self.entries, *[x for column in self._numbers() for x in column]]
 
 
-def _kept(found: Any, column: list[Any]) -> Any:
+def kept(found: Any, column: list[Any]) -> Any:
     """An array that is one of some others, which is known at run time only."""
     if not found.shape:
         return found
