@@ -385,7 +385,8 @@ def compared(kind: str, a: Any, b: Any) -> Any:
         return equal(a, b) if kind == "Eq" else not_(equal(a, b))
     if not a or not b:
         return operate(kind, len(a), len(b))
-    same_first, rest = equal(a[0], b[0]), lambda: compared(kind, a[1:], b[1:])
+    same_first = equal(a[0], b[0])
+    rest: Thunk = lambda: compared(kind, a[1:], b[1:])
     if not isinstance(same_first, Tracer):
         return rest() if same_first else compared(kind, a[0], b[0])
     return or_(and_(same_first, rest), lambda: and_(not_(same_first), lambda: compared(kind, a[0], b[0])))
