@@ -597,6 +597,13 @@ def module_without_a_file() -> Reading:
     return lambda x: x * module.rate, lambda: setattr(module, "rate", 3.0)
 
 
+def class_without_a_file() -> Reading:
+    space: dict[str, Any] = {}
+    exec("class Local:\n    rate = 2.0\n    def step(self, x):\n        return self.rate * x", space)
+    local = space["Local"]()
+    return lambda x: local.step(x), lambda: setattr(space["Local"], "rate", 3.0)
+
+
 def method_of_one_object() -> Reading:
     base: Any = Base()
     return lambda x: base.step(x), lambda: setattr(base, "step", lambda x: 7.0 * x)
@@ -751,8 +758,9 @@ def labels_of_pandas() -> Reading:
     [
         by_name_elsewhere, by_a_name_that_a_helper_is_given, by_a_name_put_together, by_getters_made_before,
         by_method_callers, attribute_that_is_not_there, attribute_with_a_default, attribute_in_a_handler,
-        name_of_a_builtin, globals_as_a_dict, modules_by_name, module_without_a_file, method_of_one_object,
-        attribute_of_a_subclass, special_method, attribute_of_a_metaclass, descriptor_of_another_name,
+        name_of_a_builtin, globals_as_a_dict, modules_by_name, module_without_a_file, class_without_a_file,
+        method_of_one_object, attribute_of_a_subclass, special_method, attribute_of_a_metaclass,
+        descriptor_of_another_name,
         entries_as_attributes, attribute_of_a_function, defaults_of_a_function, views_of_dicts, dicts_of_the_library,
         weak_references, context_variables, variables_of_the_process, what_a_cache_gives, methods_by_type,
         memory_seen_otherwise, arrays_of_objects, arrays_that_get_another_shape, zeros_that_get_a_sign,

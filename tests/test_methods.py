@@ -391,6 +391,10 @@ def test_bound_methods_travel(travelled: Any) -> None:
     for method in (m.loss, m.slope, m.eager_slope):
         wanted = method(x)
         assert np.allclose(travelled(method)(x), wanted)
+    for name in ("raised", "raised_too", "squared", "squared_too", "rise", "slope_of_square"):
+        for holder in (m, Model, Child(3.0)):
+            method = getattr(holder, name)
+            assert travelled(method)(2.0) == method(2.0)
 
 
 def test_compiled_graphs_travel(travelled: Any) -> None:

@@ -21,7 +21,7 @@ SMALL = 64
 """Entries of a container or an array up to which its contents are guarded."""
 _UNROLLED = 4
 MAPPINGS = (dict, MappingProxyType)
-Memory = (memoryview, c_int.__mro__[-2])
+Memory: tuple[Any, ...] = (memoryview, c_int.__mro__[-2])
 """Types that show memory: views, and what `ctypes` makes."""
 
 
@@ -147,10 +147,10 @@ class Tests:
                 return [self.guard(f"{path} {kind}", slot, test, x, hash(x.tobytes()), x.shape)]
             return Constant(path, kind)
         if isinstance(x, Memory):
-            size = memoryview(x).nbytes  # type: ignore[arg-type]
+            size = memoryview(x).nbytes
             if size > 8 * SMALL:
                 return Constant(path, f"{type(x).__name__} of {size} bytes")
-            return [self.guard(path, slot, "bytes({0}) == {1}", x, bytes(x))]  # type: ignore[arg-type]
+            return [self.guard(path, slot, "bytes({0}) == {1}", x, bytes(x))]
         if hasattr(type(x), "__array__"):
             return self.labelled(path, x)
         if len(x) > SMALL:

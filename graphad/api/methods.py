@@ -63,7 +63,7 @@ class Decorated:
 
     def __reduce__(self) -> Any:
         if self.origin is not None:
-            return _bind, self.origin
+            return _attribute(*self.origin) or (_bind, self.origin)
         if _by_name(self):
             return self.__qualname__  # type: ignore[attr-defined]
         make, args, *state = self.remake()
@@ -85,6 +85,17 @@ class Decorated:
 
 def _bind(decorated: Decorated, instance: Any, owner: type | None) -> Any:
     return decorated.__get__(instance, owner)
+
+
+def _attribute(decorated: Decorated, instance: Any, owner: type | None) -> tuple[Any, ...] | None:
+    """How to get a bound method by its name, where a class has it under its own."""
+    home, name = owner if instance is None else instance, getattr(decorated, "__name__", "")
+    for c in getattr(home if isinstance(home, type) else type(home), "__mro__", ()):
+        if name in vars(c):
+            found = vars(c)[name]
+            is_own = decorated is found or decorated is getattr(found, "__func__", None)
+            return (getattr, (home, name)) if is_own else None
+    return None
 
 
 def _by_name(x: Any) -> bool:

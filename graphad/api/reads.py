@@ -18,7 +18,7 @@ from weakref import ref
 
 import numpy as np
 
-from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.scope import is_user_class, is_user_file, is_user_module, nested_codes
 from graphad.api.guards import MAPPINGS, VALUES, Constant, Guard, Guards, Memory, Tests
 from graphad.api.mentions import EVERY, Names, names_of
 from graphad.api.methods import KEPT, Decorated
@@ -26,7 +26,7 @@ from graphad.api.sinks import is_sink
 from graphad.trace import Tracer
 
 _CONTAINERS = (list, *MAPPINGS, set, deque, bytearray, array, np.ndarray, *Memory)
-_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 _WHOLE = ("scipy.sparse", "collections", "configparser", "weakref")
 """Modules whose objects are read by all their attributes: their methods are not looked into."""
 _UNREAD = frozenset({
@@ -172,7 +172,7 @@ class _Walk:
             if is_user_class(type(x)):
                 self.object(path, x)
         elif isinstance(x, _VIEWS):
-            self.visit(path, x.mapping)  # type: ignore[attr-defined]
+            self.visit(path, x.mapping)
         elif isinstance(x, (ref, ContextVar)):
             place = "{1}.get()" if isinstance(x, ContextVar) else "{1}()"
             try:
@@ -183,7 +183,7 @@ class _Walk:
         elif isinstance(x, (attrgetter, methodcaller)):
             self.attributes.update([part for text in x.__reduce__()[1] for part in str(text).split(".")])
         elif isinstance(x, ModuleType):
-            if _is_users(x):
+            if is_user_module(x.__name__, x):
                 self.object(path, x)
         else:
             # A dict that reads its entries in a way of its own, as a sparse matrix, is an object like any other.
@@ -324,11 +324,3 @@ class _Walk:
         for name in (found.keys() | asked) - space.keys():
             if not hasattr(type(found.get(name)), "__set__"):
                 self.absent(f"{path}.{name}", space, name)
-
-
-def _is_users(module: ModuleType) -> bool:
-    """Whether a module is the user's own; one without a file was made by a program, or is the program itself."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return module.__name__.partition(".")[0] not in sys.stdlib_module_names
-    return is_user_file(file)

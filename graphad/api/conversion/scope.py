@@ -46,11 +46,26 @@ def is_user_file(file: str) -> bool:
 def is_user_class(cls: type) -> bool:
     """Whether a class is defined in the user's own code."""
     name = cls.__module__
+    if name == "builtins":
+        return bool(cls.__flags__ & _MADE)
     found = _by_module.get(name)
     if found is None:
-        file = getattr(sys.modules.get(name), "__file__", None)
-        found = _by_module[name] = name == "__main__" or (file is not None and is_user_file(file))
+        module = sys.modules.get(name)
+        found = _by_module[name] = is_user_module(name, module or sys.modules.get(name.partition(".")[0]))
     return found
+
+
+_MADE = 1 << 9
+"""The flag of classes that a program made, as one without a module of its own."""
+
+
+def is_user_module(name: str, module: Any) -> bool:
+    """Whether a module is the user's own; one without a file was made by a program, or is the program itself."""
+    file = getattr(module, "__file__", None)
+    package = name.partition(".")[0]
+    if file is None and package != name:
+        file = getattr(sys.modules.get(package), "__file__", None)
+    return package not in sys.stdlib_module_names if file is None else is_user_file(file)
 
 
 def nested_codes(code: CodeType) -> list[CodeType]:
