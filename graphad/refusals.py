@@ -65,8 +65,9 @@ def refuse_handled(cls: type[BaseException], how: str = _FOR_SOME) -> None:
     if builder is not None and handles(cls):
         where = place() if builder.where is None else describe_location(builder.where)
         raise ControlFlowError(
-            f"{cls.__name__} {how}{where}; a try statement around it would handle it, and none can at run time; check "
-            "before the function is called, give NaN with numpy.where, or mark the argument static (static_argnums)"
+            f"{cls.__name__} {how}{where}; a try statement around it would handle it, and none can at run time, unless "
+            "the raise statement stands in it; check before the function is called, give NaN with numpy.where, or mark "
+            "the argument static (static_argnums)"
         )
 
 

@@ -838,6 +838,174 @@ def try_statement(x):
     return y
 
 
+# -- exceptions that a handler of the same function takes ------------------------------------------------------------
+
+
+@program(2.0, -2.0)
+def raise_in_a_branch(x):
+    y = x
+    try:
+        if x > 0:
+            raise ValueError("positive")
+        y = x * x
+    except ValueError:
+        y = y * 3 + x**3
+    else:
+        y = y + 1
+    finally:
+        z = y * x
+    return z
+
+
+@program(2.0, 0.7, 0.2, -1.0)
+def handlers_of_several_types(x):
+    try:
+        if x > 1:
+            raise KeyError("large")
+        elif x > 0.5:
+            raise ZeroDivisionError
+        if x > 0:
+            raise np.linalg.LinAlgError("small")
+        y = x
+    except (KeyError, IndexError):
+        y = x * 2
+    except ArithmeticError:
+        y = x * 3
+    except Exception:
+        y = x * x
+    return y * x
+
+
+@program(2.0, -2.0)
+def a_handler_that_returns(x):
+    try:
+        if x > 0:
+            raise ValueError
+        return x * x
+    except ValueError:
+        return x**3
+
+
+@program(2.0, 0.7, -2.0)
+def a_handler_that_goes_on(x):
+    try:
+        if x > 1:
+            raise ValueError
+        if x > 0:
+            return x * x
+        else:
+            raise ValueError
+    except ValueError:
+        y = x
+    return y + 3 * x
+
+
+@program(2.0, -2.0)
+def a_handler_that_asks(x):
+    try:
+        if x > 0:
+            raise ValueError("four", 4)
+        y = x
+    except ValueError as error:
+        y = x * error.args[1]
+    return y * x
+
+
+@program(2.0, 1.2, 0.1)
+def handlers_within_handlers(x):
+    y = x
+    try:
+        try:
+            if x > 1:
+                raise KeyError
+            y = y * x
+        except KeyError:
+            y = y * 5
+            if x > 1.5:
+                raise
+        finally:
+            y = y + x
+    except KeyError:
+        y = y * x
+    return y
+
+
+@program(0.4, 1.0)
+def raise_ends_a_loop(x):
+    total = x
+    try:
+        for i in range(10):
+            if total > 2:
+                raise OverflowError
+            total = total * 1.5 + i
+        total = total * 100
+    except OverflowError:
+        total = total * x
+    return total
+
+
+@program(0.4, 30.0)
+def raise_ends_an_endless_loop(x):
+    total = x
+    try:
+        while True:
+            total = total * 1.5
+            if total > 20:
+                return total
+            if total > 2:
+                raise OverflowError
+    except OverflowError:
+        total = total * x
+    return total
+
+
+@program(0.4, 1.7)
+def handlers_in_a_loop(x):
+    total = x
+    for i in range(6):
+        try:
+            if total > 40:
+                raise StopIteration
+            if total > 1:
+                raise ValueError
+            total = total * 1.3
+        except ValueError:
+            total = total * 2 + i
+            continue
+        except StopIteration:
+            break
+        total = total + x
+    return total
+
+
+@program(0.4, 1.7)
+def raise_after_a_write(x):
+    a = np.zeros(3)
+    try:
+        a[0] = x
+        if x > 0.5:
+            raise KeyError
+        a[1] = x * x
+    except KeyError:
+        a[2] = 5 * x
+    return a[0] + 2 * a[1] + 3 * a[2]
+
+
+@program(0.4, 1.7)
+def raise_by_a_known_test(x):
+    for mode in ("small", "large", "small"):
+        try:
+            if mode == "large":
+                raise LookupError(mode)
+            x = x * 1.1 if x > 1 else x
+        except LookupError as error:
+            x = x * len(str(error))
+    return x
+
+
+# --------------------------------------------------------------------------------------------------------------------
+
+
 @program(1.0, 4.0)
 def function_in_a_branch(x):
     if x > 2:

@@ -123,15 +123,42 @@ def appends_in_a_while(x):
     return sum(ys)
 
 
-@refused(1.0, line=3, message=r"ValueError is raised in a branch of the if.*known at run time only.*static_argnums")
+@refused(1.0, line=3, message=r"ValueError is raised in a branch of the if.*unless the raise statement.*static_argnums")
 def raises_within_try(x):
-    try:
-        if x < 0:
+    def checked(y):
+        if y < 0:
             raise ValueError("negative")
-        y = x
+        return y
+
+    try:
+        y = checked(x)
     except Exception:
         y = 0.0
     return y
+
+
+@refused(1.0, line=2, message=r"the exception that a handler asks for is of type ValueError.*one value in both")
+def asks_for_one_of_two_exceptions(x):
+    try:
+        if x > 2:
+            raise ValueError("large")
+        if x > 0:
+            raise ValueError("positive")
+        y = x
+    except ValueError as error:
+        y = x * len(str(error))
+    return y
+
+
+@refused(1.0, line=4, message=r"ValueError is raised in a branch of the if.*a try statement around it")
+def raises_within_with(x):
+    try:
+        with np.errstate():
+            if x > 0:
+                raise ValueError
+    except ValueError:
+        x = x * 2
+    return x
 
 
 @refused(1.0, line=2, message=r"AssertionError is raised by an assert statement.*a try statement around it")

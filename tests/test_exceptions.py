@@ -248,3 +248,41 @@ def test_settings_that_are_refused_are_put_back():
     with pytest.raises(ControlFlowError, match="floating-point errors"):
         graphad.jit(f)(2.0)
     assert np.geterr() == before
+
+
+def saturating(x, n):
+    total = x
+    for _ in range(n):
+        try:
+            if total > 3:
+                raise OverflowError
+            total = total * 1.5
+        except OverflowError:
+            total = total / x
+    return total
+
+
+def test_raised_and_handled_in_every_executor(executor):
+    compiled = graphad.jit(saturating)
+    slopes = graphad.jit(graphad.vmap(graphad.grad(saturating), (0, None)))(np.array([0.5, 1.7]), 9)
+    for x, slope in zip((0.5, 1.7), slopes, strict=True):
+        assert np.isclose(compiled(x, 9), saturating(x, 9), rtol=1e-14)
+        right = (saturating(x + 1e-6, 9) - saturating(x - 1e-6, 9)) / 2e-6
+        assert np.isclose(graphad.grad(saturating)(x, 9), right, rtol=1e-6)
+        assert np.isclose(slope, right, rtol=1e-6)
+        assert np.isclose(graphad.jit(graphad.jacfwd(saturating))(x, 9), right, rtol=1e-6)
+
+
+def test_what_is_handled_at_run_time_may_raise_something_else():
+    def f(x):
+        try:
+            if x > 1:
+                raise KeyError("large")
+            return x
+        except KeyError as error:
+            raise ValueError(f"{x:.1f} is too large") from error
+
+    compiled = graphad.jit(f)
+    assert compiled(0.5) == 0.5
+    with pytest.raises(ValueError, match=r"2\.0 is too large"):
+        compiled(2.0)

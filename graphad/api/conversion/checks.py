@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.functions import call
-from graphad.api.conversion.parts import describe, shown, staged, truth
+from graphad.api.conversion.parts import describe, in_part, shown, staged, truth
 from graphad.api.conversion.texts import Text
 from graphad.build import current_builder
 from graphad.errors import ControlFlowError
@@ -79,6 +79,17 @@ def trying(handled: Callable[[], Any]) -> Iterator[None]:
         yield
     finally:
         builder.handled = before
+
+
+def handler(raised: Any, types: Callable[[], Sequence[Any]]) -> int:
+    """Which of the handlers around a `raise` statement takes what it raises, where that becomes a branch of the graph;
+    -1 where Python raises it, or no handler is known to take it."""
+    kind = raised if isinstance(raised, type) else type(raised)
+    if in_part():
+        for i, taken in enumerate(types()):
+            if issubclass(kind, taken):
+                return i
+    return -1
 
 
 def fail(error: BaseException, how: str) -> None:
@@ -151,4 +162,4 @@ def _field(field: tuple[Any, int, Any], operands: list[Any]) -> str:
     return f"{{{len(operands) - 1}{kind}{':' + _literal(spec) if spec else ''}}}"
 
 
-__all__ = ["checked", "exception", "fail", "must", "record", "trying"]
+__all__ = ["checked", "exception", "fail", "handler", "must", "record", "trying"]

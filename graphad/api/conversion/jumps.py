@@ -4,14 +4,19 @@ What follows a jump is moved into the other branch where that is possible, and g
 
     if a: return b        if a: result = b; returned = True
     c                     else: c
+
+So does `raise` in a `try` statement whose handlers take it, where it stands in a piece that may not run: what the
+handler does follows the statement, under its flag.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from graphad.api.conversion.elements import load, runtime
 from graphad.api.conversion.names import inside
 from graphad.api.conversion.scope import MARK
 
@@ -25,9 +30,8 @@ def lower(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, lis
 
     The last statement of the function may stay a `return`.
     """
-    nested = any(
-        isinstance(n, ast.Return) for s in inside(function.body) if isinstance(s, _BRANCHING) for n in inside([s])
-    )
+    branching = [s for s in inside(function.body) if isinstance(s, _BRANCHING) or _is_lowered(s)]
+    nested = any([isinstance(n, ast.Return) for s in branching for n in inside([s])])
     lowering = _Lowering(nested)
     body = lowering.block(function.body, None)
     if nested:
@@ -55,9 +59,20 @@ class _Loop:
         self.continued = f"continue{MARK}{number}"
 
 
+class _Handled(NamedTuple):
+    """The variables of a `try` statement: whether its body has raised, which handler takes it, and the exception, if a
+    handler asks for it; and what gives the types that the handlers take."""
+
+    raised: str
+    handler: str
+    error: str
+    types: ast.Lambda
+
+
 class _Lowering:
     def __init__(self, returns: bool) -> None:
         self.returns = returns
+        self.handled: _Handled | None = None
         self.exits: dict[ast.stmt, list[str]] = {}
         self.count = 0
 
@@ -72,7 +87,12 @@ class _Lowering:
                 return [*out, _set(loop.broken, True, s)]
             if isinstance(s, ast.Continue) and loop is not None:
                 return [*out, _set(loop.continued, True, s)]
+            if isinstance(s, ast.Raise) and self.handled is not None and s.exc is not None:
+                return [*out, *_raising(s, s.exc, self.handled)]
             flags = self.flags([s], loop)
+            if _is_lowered(s):
+                out += self.handling(s, loop)  # type: ignore[arg-type]
+                return [*out, *([_guard(flags, self.block(rest, loop), s)] if flags else self.block(rest, loop))]
             if isinstance(s, (ast.While, ast.For)):
                 out += self.loop(s, rest, flags, loop)
                 return out
@@ -80,7 +100,7 @@ class _Lowering:
                 out.append(self.inner(s, loop))
                 continue
             if isinstance(s, ast.If):
-                first, second = _leaves(s.body), _leaves(s.orelse)
+                first, second = [_leaves(b, self.handled is not None) for b in (s.body, s.orelse)]
                 if first != second and rest:
                     moved = ast.copy_location(ast.If(s.test, list(s.body), list(s.orelse)), s)
                     if first:
@@ -116,6 +136,8 @@ class _Lowering:
             body = [_set(own.continued, False, s), *body]
         if RETURNED in flags and self.flags(s.body, None):
             exits.append(RETURNED)
+        if self.handled is not None and _raises(s.body):
+            exits.append(self.handled.raised)
         if isinstance(s, ast.While):
             new: ast.While | ast.For = ast.While(s.test, body, [])
         else:
@@ -125,8 +147,8 @@ class _Lowering:
         self.exits[new] = exits
         after = [*s.orelse, *rest] if not exits else rest
         out = [*before, new]
-        if RETURNED in exits and _endless(s) and ast.Break not in kinds:
-            out.append(_set(RETURNED, True, s))
+        if len(exits) == 1 and _endless(s) and ast.Break not in kinds:
+            out.append(_set(exits[0], True, s))
         if exits and s.orelse:
             out.append(_guard(exits, self.block(s.orelse, outer), s.orelse[0]))
         if after and flags and exits:
@@ -135,17 +157,54 @@ class _Lowering:
             out += self.block(after, outer)
         return out
 
+    def handling(self, s: ast.Try, loop: _Loop | None) -> list[ast.stmt]:
+        """A `try` statement, followed by its handlers once more, under the flag that its body has raised."""
+        self.count += 1
+        names = ("raised", "handler", "error", "native")
+        raised, chosen, error, native = [f"{name}{MARK}{self.count}" for name in names]
+        asked = any([h.name is not None or _reraising(h.body) for h in s.handlers])
+        types = ast.Tuple([copy.deepcopy(h.type) or load("BaseException") for h in s.handlers], ast.Load())
+        none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        # A body that ends by jumps only, none of them of a loop, has returned where it has raised nothing.
+        returns = self.returns and _leaves(s.body, True) and not _own_jumps(s.body)
+        branch: list[ast.stmt] = []
+        for i, h in reversed(list(enumerate(s.handlers))):
+            body = copy.deepcopy(h.body)
+            for again in _reraising(body):
+                again.exc = load(error)
+            if h.name is not None:
+                body.insert(0, _assign(h.name, load(error), h))
+            test = ast.Compare(load(chosen), [ast.Eq()], [ast.Constant(i)])
+            branch = [ast.If(test, body, branch)] if branch else body
+            h.body.insert(0, _set(native, True, h))
+        tried = ast.Try(s.body, s.handlers, [_guard([raised], s.orelse, s.orelse[0])] if s.orelse else [], [])
+        tried.handled = _Handled(raised, chosen, error if asked else "", ast.Lambda(none, types))  # type: ignore[attr-defined]
+        handled = ast.If(load(raised), branch, [])
+        if returns:
+            handled.body.insert(0, _set(RETURNED, False, s))
+            handled.orelse.append(_guard([native], [_set(RETURNED, True, s)], s))
+        found = [_set(raised, False, s), _set(native, False, s)]
+        found += [self.inner(_placed(x, s), loop) for x in (tried, handled)]
+        return [_placed(ast.Try(found, [], [], self.block(s.finalbody, loop)), s)] if s.finalbody else found
+
     def inner(self, s: ast.stmt, loop: _Loop | None) -> ast.stmt:
         """A compound statement with its blocks lowered."""
         definition = isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         if definition or not (hasattr(s, "body") or hasattr(s, "cases")):
             return s
+        around = self.handled
+        if isinstance(s, (ast.With, ast.AsyncWith)):
+            self.handled = None  # it may want to see what leaves it
+        elif isinstance(s, (ast.Try, ast.TryStar)) and s.handlers:
+            self.handled = getattr(s, "handled", None)
+        body = self.block(s.body, loop) if hasattr(s, "body") else []
+        self.handled = around
         if isinstance(s, (ast.Try, ast.TryStar)) and s.orelse:
             flags = self.flags(s.body, loop)
             orelse = self.block(s.orelse, loop)
             handlers: Any = [_with_body(h, self.block(h.body, loop)) for h in s.handlers]
             new: ast.stmt = type(s)(
-                self.block(s.body, loop),
+                body,
                 handlers,
                 [_guard(flags, orelse, s)] if flags else orelse,
                 self.block(s.finalbody, loop),
@@ -153,7 +212,9 @@ class _Lowering:
             return ast.copy_location(new, s)
         fields: dict[str, Any] = {}
         for name, value in ast.iter_fields(s):
-            if isinstance(value, list) and value and isinstance(value[0], ast.stmt):
+            if name == "body":
+                value = body
+            elif isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 value = self.block(value, loop)
             elif isinstance(value, list) and value and isinstance(value[0], (ast.ExceptHandler, ast.match_case)):
                 value = [_with_body(h, self.block(h.body, loop)) for h in value]
@@ -165,6 +226,8 @@ class _Lowering:
         found: list[str] = []
         if self.returns and any(isinstance(n, ast.Return) for n in inside(body)):
             found.append(RETURNED)
+        if self.handled is not None and _raises(body):
+            found.append(self.handled.raised)
         kinds = _own_jumps(body)
         if loop is not None:
             found += [loop.broken] * (ast.Break in kinds) + [loop.continued] * (ast.Continue in kinds)
@@ -209,14 +272,65 @@ def _endless(s: ast.stmt) -> bool:
     return isinstance(s, ast.While) and isinstance(s.test, ast.Constant) and bool(s.test.value)
 
 
-def _leaves(body: Sequence[ast.stmt]) -> bool:
-    """Whether statements always end in a jump."""
+def _leaves(body: Sequence[ast.stmt], handled: bool) -> bool:
+    """Whether statements always end in a jump, which `raise` is where it is handled."""
     for s in body:
         if isinstance(s, (ast.Return, ast.Break, ast.Continue, ast.Raise)):
-            return not isinstance(s, ast.Raise)
-        if isinstance(s, ast.If) and _leaves(s.body) and _leaves(s.orelse):
+            return handled or not isinstance(s, ast.Raise)
+        if isinstance(s, ast.If) and _leaves(s.body, handled) and _leaves(s.orelse, handled):
             return True
     return False
+
+
+def _raises(body: Sequence[ast.AST]) -> bool:
+    """Whether statements raise for the handlers around them: not within a block that sees it first."""
+    for s in body:
+        if isinstance(s, ast.Raise):
+            return True
+        if isinstance(s, (ast.With, ast.AsyncWith, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            continue
+        parts = list(ast.iter_child_nodes(s))
+        if isinstance(s, (ast.Try, ast.TryStar)) and s.handlers:
+            parts = [*s.handlers, *s.orelse, *s.finalbody]
+        if _raises(parts):
+            return True
+    return False
+
+
+def _is_lowered(s: ast.AST) -> bool:
+    """Whether a statement is a `try` whose body raises for its handlers, and none that has its flags already."""
+    return isinstance(s, ast.Try) and bool(s.handlers) and not hasattr(s, "handled") and _raises(s.body)
+
+
+def _raising(s: ast.Raise, made: ast.expr, handled: _Handled) -> list[ast.stmt]:
+    """A `raise` statement that sets flags where a handler takes what it raises."""
+    cls = copy.deepcopy(made.func if isinstance(made, ast.Call) else made)
+    chosen = _assign(handled.handler, runtime("handler", cls, copy.deepcopy(handled.types)), s)
+    taken = [_set(handled.raised, True, s)]
+    if handled.error:
+        error = made if isinstance(made, ast.Call) else ast.Call(made, [], [])
+        taken = [_assign(handled.error, copy.deepcopy(error), s), *taken]
+    test = ast.Compare(load(handled.handler), [ast.GtE()], [ast.Constant(0)])
+    return [_placed(chosen, s), _placed(ast.If(test, taken, [s]), s)]
+
+
+def _reraising(body: Sequence[ast.AST]) -> list[ast.Raise]:
+    """The `raise` statements without an exception that belong to the handler around them."""
+    found = []
+    for s in body:
+        if isinstance(s, ast.Raise) and s.exc is None:
+            found.append(s)
+        elif not isinstance(s, (ast.ExceptHandler, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            found += _reraising(list(ast.iter_child_nodes(s)))
+    return found
+
+
+def _placed(node: ast.stmt, at: ast.AST) -> ast.stmt:
+    """A new statement at the place of another, with those of its parts that have none."""
+    for n in ast.walk(node):
+        if isinstance(n, (ast.expr, ast.stmt, ast.excepthandler)) and not hasattr(n, "lineno"):
+            ast.copy_location(n, at)
+    return node
 
 
 def _with_body(node: ast.AST, body: list[ast.stmt]) -> ast.AST:

@@ -9,7 +9,7 @@ from typing import Any
 from graphad.api.conversion import errstate, iterables, mathematics  # noqa: F401  (they fill the table of calls)
 from graphad.api.conversion.branches import and_, choose, compare, contains, if_, is_, none_of, not_, or_
 from graphad.api.conversion.callbacks import calling_back
-from graphad.api.conversion.checks import checked, exception, trying
+from graphad.api.conversion.checks import checked, exception, handler, trying
 from graphad.api.conversion.constructors import constructor
 from graphad.api.conversion.dispatch import assign, attribute, iterated, managed, operate
 from graphad.api.conversion.draws import drawing, sampling
@@ -55,7 +55,7 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 __all__ = [
     "ControlFlowError", "and_", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked",
     "choose", "compare", "constructor", "contains", "dispatched", "drawing", "exception", "for_", "formatting",
-    "getitem", "guarded", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member", "none_of",
-    "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling", "set_part", "setitem", "settle",
-    "slice", "storing", "text", "trying", "untraced", "update", "vanishes", "while_",
+    "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member",
+    "none_of", "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling", "set_part",
+    "setitem", "settle", "slice", "storing", "text", "trying", "untraced", "update", "vanishes", "while_",
 ]  # fmt: skip

@@ -81,6 +81,8 @@ def plain_name(name: str) -> str:
     """A variable as the user knows it."""
     if name.startswith("the "):
         return name
+    if name.startswith(f"error{MARK}"):
+        return "the exception that a handler asks for"
     return f"the result{name.partition(MARK)[2]}" if name.startswith(f"return{MARK}") else f"`{name}`"
 
 
