@@ -1476,3 +1476,180 @@ def transposed_in_a_while_loop(x):
         m = m.T
         k += 0.4
     return m[0, 1] * x + row[0]
+
+
+# -- made by code that nothing traced can be met in ------------------------------------------------------------------
+
+
+class Grid:
+    """A state that its methods advance by numbers."""
+
+    count = 0
+
+    def __init__(self, n):
+        self.u = np.linspace(0.0, 1.0, n)
+        self.past = [self.u]
+        self.by_name = {"u": self.u, "rows": (self.u[:1], self.u[1:])}
+        self.view = self.u[1:]
+
+    @property
+    def last(self):
+        return self.past[-1]
+
+    def step(self, k):
+        for i in range(1, len(self.u)):
+            self.u[i] += k * self.u[i - 1]
+        self.past.append(self.u.copy())
+        Grid.count += 1
+        return self.u
+
+
+class Slotted:
+    __slots__ = ("u", "v")
+
+    def __init__(self, n):
+        self.u = np.zeros(n)
+        self.v = self.u
+
+
+@program
+def arrays_made_by_a_loop_of_numbers(x):
+    rows, by_name, last = [], {}, None
+    for i in range(4):
+        a = np.arange(3.0) * i
+        rows.append(a)
+        by_name[i] = a[1:]
+        last = a
+    rows[1][1] = x
+    by_name[2][0] *= x
+    last[2] = x * x
+    return rows[1].sum() + by_name[1][0] + rows[2].sum() + rows[3].sum() + sum([v.sum() for v in by_name.values()])
+
+
+@program
+def a_state_that_methods_advance(x):
+    g = Grid(4)
+    for i in range(5):
+        g.step(0.1 * i)
+    g.view[0] = x
+    first = g.u[1] + g.by_name["rows"][1][0]
+    for _ in range(3):
+        g.step(0.2)
+    g.last[2] += x
+    return first + g.u.sum() + g.past[0][1] + g.last.sum() * x
+
+
+@program
+def a_state_of_slots(x):
+    s = Slotted(3)
+    for i in range(3):
+        s.u[i] = i
+        s.v = s.u[:2]
+    s.v[0] = x
+    return s.u.sum() + s.v[0] * x
+
+
+def _table(n):
+    rows = []
+    for i in range(n):
+        rows.append(np.full(2, float(i)))
+    return rows, {"first": rows[0], "pair": (rows[1], rows[1][:1])}, rows[-1][1:]
+
+
+@program
+def arrays_given_by_a_function_of_numbers(x):
+    rows, names, view = _table(4)
+    names["first"][0] = x
+    names["pair"][1][0] += x
+    view[0] *= x
+    return sum([r.sum() for r in rows]) + names["pair"][0][0]
+
+
+def _scaled(a, k):
+    for i in range(len(a)):
+        a[i] *= k
+    return a
+
+
+@program
+def an_array_given_to_a_function_of_numbers_and_given_back(x):
+    a = np.arange(1.0, 4.0)
+    b = _scaled(a, 2.0)
+    b[0] = x
+    c = _scaled(a[1:], 0.5)
+    c[1] = x * x
+    return a.sum() + b.sum() + c.sum()
+
+
+def _found(rows, least):
+    for r in rows:
+        if r[0] > least:
+            return r
+    return rows[0]
+
+
+@program
+def a_loop_of_numbers_that_returns_an_array(x):
+    rows = [np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    r = _found(rows, 2.0)
+    r[1] = x
+
+    def inner():
+        for q in rows[:1]:
+            if q[1] > 1.0:
+                return q[1:]
+        return rows[1]
+
+    s = inner()
+    s[0] = x * 3
+    return rows[0].sum() + rows[1].sum() * x
+
+
+@program
+def an_array_that_many_places_hold_after_a_loop_of_numbers(x):
+    g, h, d = Grid(3), [], {}
+    a = np.zeros(3)
+    for i in range(3):
+        a[i] = i
+        h.append(a)
+        g.past.append(a)
+        g.u = a
+        d[i] = (a, i)
+    a[1] = x
+    return h[0].sum() + g.past[-1][1] * 2 + g.u[1] + d[2][0][1] * x
+
+
+@program
+def numbers_sorted_counted_and_caught(x):
+    counts, rows = {}, [(k * 7 % 5, k) for k in range(8)]
+    rows.sort(key=lambda r: r[0])
+    for k, i in rows:
+        try:
+            counts[k] = counts.get(k, 0.0) + 1.0 / (i - 3)
+        except ZeroDivisionError:
+            counts[k] = counts.get(k, 0.0) - 1.0
+    arrays = [np.full(2, counts[k]) for k in sorted(counts, key=lambda k: -k)]
+    arrays[0][0] = x
+    return sum([a.sum() * x for a in arrays])
+
+
+@program
+def what_a_loop_of_numbers_makes_of_a_type(x):
+    a, names = np.zeros(2), []
+    pair = (a, 1.0)
+    for v in (*pair, 2, "t"):
+        names.append(type(v) is np.ndarray)
+    pair[0][names.index(True)] = x
+    return a.sum() + len(names)
+
+
+@program
+def recursion_on_numbers(x):
+    def tree(depth):
+        a = np.zeros(1)
+        return [a, tree(depth - 1), tree(depth - 1)] if depth else [a]
+
+    t = tree(2)
+    t[1][2][0][0] = x
+    t[0][0] = x * x
+    return t[1][2][0].sum() + t[0].sum() * x

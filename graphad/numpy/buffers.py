@@ -220,7 +220,12 @@ def made(x: Any) -> Any:
 
 
 def _is_holder(x: Any) -> bool:
-    return type(x) in _HOLDERS or isinstance(x, tuple)
+    return type(x) is not _ndarray and holds(type(x))
+
+
+def holds(kind: type) -> bool:
+    """Whether objects of a type are new arrays, or may hold some."""
+    return kind is _ndarray or kind in _HOLDERS or issubclass(kind, tuple)
 
 
 def _adopted(x: Any) -> Any:
@@ -229,6 +234,8 @@ def _adopted(x: Any) -> Any:
 
 def made_within(x: Any) -> Any:
     """A list or tuple whose arrays nothing else holds, with buffers in their place."""
+    if not any([holds(kind) for kind in set(map(type, x))]):
+        return x
     items = list(x) if isinstance(x, tuple) else x
     bases: dict[int, list[int]] = {}
     found = False

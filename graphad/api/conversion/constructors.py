@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import inspect
 from collections.abc import Callable
 from types import FunctionType
@@ -10,7 +11,7 @@ from typing import Any
 
 from graphad.api.conversion.classes import defined, meet
 from graphad.api.conversion.functions import REPLACED, call, convert
-from graphad.numpy.buffers import adopt, made
+from graphad.numpy.buffers import adopt, holds, made
 
 
 def constructor(cls: type) -> Callable[..., Any]:
@@ -29,7 +30,8 @@ def constructor(cls: type) -> Callable[..., Any]:
         if isinstance(x, cls):
             initializer(x)(x, *args, **kwargs)
             # Arrays that code made which is not converted: that of a library's class, from which this one inherits.
-            adopt(getattr(x, "__dict__", {}))
+            if any([holds(type(y)) for y in gc.get_referents(x)]):
+                adopt(getattr(x, "__dict__", {}))
         return x
 
     return make

@@ -1,21 +1,22 @@
 """Assignments to elements become calls: `a[i] = v` is `setitem(v, a, i)`.
 
 Augmented assignments and `match` over plain values are spelled out here as well. A statement that changes the array of
-a variable in place has the attribute `writes`, the variable's name; a loop that may be run as it stands has it as
-`plain`.
+a variable in place has the attribute `writes`, the variable's name; of a loop that may be run as it stands `plain` are
+its variables, and whether it returns.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from graphad.api.conversion import untraced
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.names import Function, bound, declared, parameters
 from graphad.api.conversion.scope import MARK, PARTS
+
+NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
 def runtime(name: str, *args: ast.expr) -> ast.Call:
@@ -30,6 +31,13 @@ def load(name: str) -> ast.Name:
 def assign(name: str, value: ast.expr, like: ast.AST) -> ast.stmt:
     """`name = value`, at the place of another statement."""
     return ast.copy_location(ast.Assign([ast.Name(name, ast.Store())], value), like)
+
+
+def reading(node: ast.stmt | ast.expr, names: Iterable[str]) -> list[ast.expr]:
+    """What reads the variables of a piece of code that may be run as it stands, and its place."""
+    variables = ast.Lambda(NO_ARGUMENTS, ast.Tuple([load(n) for n in names], ast.Load()))
+    place = ast.Tuple([ast.Constant(n) for n in untraced.place_of(node)], ast.Load())
+    return [variables, place]
 
 
 class Scope:
@@ -141,12 +149,13 @@ class Elements(ast.NodeTransformer):
         return ast.copy_location(ast.Name(name, ast.Store()), target), [stored]
 
     def _loop(self, node: ast.For | ast.While) -> ast.AST:
+        names = untraced.variables(node)
+        plain = names is not None and not (self.scope.globals | self.scope.nonlocals) & bound([node])
         if isinstance(node, ast.For) and not _is_bound(node.target):
             target, stored = self._entered(node.target)
             node = ast.copy_location(ast.For(target, node.iter, [*stored, *node.body], node.orelse), node)
-        outer = self.scope.globals | self.scope.nonlocals
-        if untraced.may_be(node) and not outer & bound([node]):
-            node.plain = copy.deepcopy(node)  # type: ignore[union-attr]
+        if plain:
+            node.plain = names, any([isinstance(n, ast.Return) for n in ast.walk(node)])  # type: ignore[union-attr]
         return self.generic_visit(node)
 
     visit_For = visit_While = _loop

@@ -41,7 +41,6 @@ from graphad.numpy._register import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.inplace import WRITERS
 from graphad.numpy.lending import lending
-from graphad.trace import Tracer
 
 
 class Conversion(NamedTuple):
@@ -138,8 +137,12 @@ def _met(x: Any, found: Callable[[], Any]) -> Any:
 def call(f: Any) -> Any:
     """What converted code calls in place of `f`."""
     kind = type(f)
+    if kind is FunctionType and f in sinks:
+        return poured(f)
+    if kind in _WRITTEN and _holder[RUNTIME].is_worth(f):
+        return _holder[RUNTIME].asking(f)
     if kind is FunctionType:
-        return poured(f) if f in sinks else _for_lists(f, _function(f))
+        return for_lists(f)
     if kind in _NUMPY and f not in REPLACED and not (kind is _DISPATCHED and f.__module__.startswith(_SERIES)):
         return joining(f) if not is_library_sink(f) else poured(f)
     if kind is BuiltinFunctionType and type(f.__self__) in _OWN_METHODS:
@@ -176,23 +179,13 @@ def call(f: Any) -> Any:
     return found
 
 
-def _unbound(method: Any) -> Callable[..., Any]:
-    """A method of NumPy's arrays or of a number, called as a function: of a traced value it is that one's own."""
-    def unbound(x: Any, *args: Any, **kwargs: Any) -> Any:
-        own = isinstance(x, Tracer) and hasattr(x, method.__name__)
-        found = call(getattr(x, method.__name__)) if own else partial(_holder[RUNTIME].guarded(method), x)
-        return found(*args, **kwargs)
-
-    return unbound
-
-
 def _of_library(f: Any) -> Any:
     """What is called as it is, but for what is said of traced values where it fails."""
     _load()
     if is_sink(f):
         return poured(f)
     if type(f) in _UNBOUND and f.__objclass__ in (np.ndarray, int, float, complex):
-        return _unbound(f)
+        return _holder[RUNTIME].unbound(f)
     package = (getattr(f, "__module__", None) or "").partition(".")[0]
     if package == "graphad":
         return f
@@ -206,6 +199,7 @@ def poured(f: Any) -> Callable[..., Any]:
 
 
 _COMPARING = frozenset({"count", "index", "sort"})
+_WRITTEN = (FunctionType, MethodType)
 _OWN_METHODS = frozenset({list, dict, set, deque, str, tuple})
 """The types whose methods take traced values as any others."""
 _UNBOUND = (MethodDescriptorType, WrapperDescriptorType)
@@ -223,8 +217,9 @@ _SERIES = "numpy.polynomial."
 _RANDOM = frozenset({"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"})
 
 
-def _for_lists(f: FunctionType, converted: Any) -> Any:
+def for_lists(f: FunctionType) -> Any:
     """What is called for a function: itself, if it was not converted and is given no lists of traced values."""
+    converted = _function(f)
     if converted is not f or f.__code__.co_argcount == 0 or not is_user_file(f.__code__.co_filename):
         return converted
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
 from graphad import tree
+from graphad.api.conversion.functions import call
 from graphad.api.conversion.parts import known, raised_by_user, shown
 from graphad.api.conversion.texts import Text
 from graphad.build import current_builder
@@ -74,6 +76,17 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             raise
 
     return called
+
+
+def unbound(method: Any) -> Callable[..., Any]:
+    """A method of NumPy's arrays or of a number, called as a function: of a traced value it is that one's own."""
+
+    def unbound(x: Any, *args: Any, **kwargs: Any) -> Any:
+        own = isinstance(x, Tracer) and hasattr(x, method.__name__)
+        found = call(getattr(x, method.__name__)) if own else partial(guarded(method), x)
+        return found(*args, **kwargs)
+
+    return unbound
 
 
 def _not_written_yet(f: Callable[..., Any], arguments: Any, deferred: list[Any]) -> None:

@@ -5,6 +5,7 @@ A `Heap` is a picture of all that some functions reach: it tells afterwards what
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -141,6 +142,8 @@ class Attributes(Container):
     __slots__ = ()
 
     def read(self) -> dict[Any, Any]:
+        if _is_bare(self.target):
+            return {}  # a new object: Python is slower with one whose dict was asked for
         found = dict(getattr(self.target, "__dict__", ()))
         found.pop(KEPT, None)
         for cls in type(self.target).__mro__:
@@ -158,6 +161,12 @@ class Attributes(Container):
 
     def slot_path(self, key: Any) -> str:
         return f"{self.path}.{key}"
+
+
+def _is_bare(x: Any) -> bool:
+    """Whether an object has no attributes of its own."""
+    referents = gc.get_referents(x)
+    return len(referents) == 1 and referents[0] is type(x)
 
 
 def _of_library(x: Any, name: str) -> Callable[..., None]:

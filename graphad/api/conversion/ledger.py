@@ -136,6 +136,16 @@ def changing(x: Any) -> Any:
     return x
 
 
+def adopting(x: Any, key: Any, old: Any) -> None:
+    """Note an object of which a slot gets another value for an `old` one, that is not to be kept alive."""
+    builder = current_builder()
+    if builder is not None:
+        changing(x)
+        saved = builder.ledger[id(x)].container.saved
+        if saved.get(key) is old:
+            del saved[key]
+
+
 def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] | None:
     """Let what asks a list that has been noted for its items or its length be refused; None ends that. Gives what was
     so before."""

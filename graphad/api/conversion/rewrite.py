@@ -17,16 +17,15 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from graphad.api.conversion import jumps
+from graphad.api.conversion import jumps, untraced
 from graphad.api.conversion.comprehensions import without_tests
-from graphad.api.conversion.elements import Elements, Scope, assign, index, load, runtime
+from graphad.api.conversion.elements import NO_ARGUMENTS, Elements, Scope, assign, index, load, reading, runtime
 from graphad.api.conversion.fresh import DISPLAYS, KEEP_NOTHING, is_runtime, makes
-from graphad.api.conversion.names import Liveness, all_arguments, bare, bound, captured, inside, read
+from graphad.api.conversion.names import Liveness, all_arguments, bare, bound, captured, inside
 from graphad.api.conversion.scope import MARK
 
 _N = TypeVar("_N", bound=ast.AST)
 _FRAMES = frozenset({"locals", "globals", "vars", "eval", "exec", "dir", "super"})
-_NO_ARGUMENTS = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
 
 
 _YIELDS = (ast.Yield, ast.YieldFrom)
@@ -74,7 +73,7 @@ def _outer_variables(scope: Scope) -> list[ast.stmt]:
         names = ast.Tuple([ast.Constant(n) for n in sorted(scope.globals)], ast.Load())
         out.append(ast.Expr(runtime("assigning", ast.Call(load("globals"), [], []), names)))
     if scope.nonlocals:
-        reader = ast.Lambda(_NO_ARGUMENTS, ast.Tuple([load(n) for n in sorted(scope.nonlocals)], ast.Load()))
+        reader = ast.Lambda(NO_ARGUMENTS, ast.Tuple([load(n) for n in sorted(scope.nonlocals)], ast.Load()))
         out.append(ast.Expr(runtime("rebinding", reader)))
     return out
 
@@ -124,7 +123,7 @@ class Rewriter(ast.NodeTransformer):
             shared.append(ast.Global(outer))
         if len(outer) < len(known):
             shared.append(ast.Nonlocal([n for n in known if n not in self.scope.globals]))
-        arguments = _NO_ARGUMENTS
+        arguments = NO_ARGUMENTS
         if arg:
             arguments = ast.arguments(posonlyargs=[], args=[ast.arg(arg)], kwonlyargs=[], kw_defaults=[], defaults=[])
         return _at(ast.FunctionDef(name, arguments, [*shared, *body], []), like)
@@ -172,15 +171,15 @@ class Rewriter(ast.NodeTransformer):
 
     def _either(self, s: ast.For | ast.While, converted: list[ast.stmt]) -> list[ast.stmt]:
         """A loop as it stands where nothing in it is traced, else converted."""
-        plain: ast.stmt | None = getattr(s, "plain", None)
-        if plain is None:
+        names, returns = getattr(s, "plain", None) or (None, False)
+        if names is None:
             return converted
         name = self.name("untraced")
-        names = ast.Tuple([load(n) for n in sorted(read(plain) | bound([plain]))], ast.Load())
-        test = ast.Compare(load(name), [ast.IsNot()], [ast.Constant(None)])
-        close = ast.Expr(ast.Call(ast.Attribute(load(name), "close", ast.Load()), [], []))
-        found = _at(assign(name, runtime("untraced", ast.Lambda(_NO_ARGUMENTS, names)), s), s)
-        return [found, _at(ast.If(test, [_at(ast.Try([plain], [], [], [_at(close, s)]), s)], converted), s)]
+        found = _at(assign(name, runtime("untraced", *reading(s, names)), s), s)
+        result = ast.Subscript(load(name), ast.Constant(0), ast.Load())
+        returned = [assign(jumps.RESULT, result, s), assign(jumps.RETURNED, ast.Constant(True), s)]
+        orelse: list[ast.stmt] = [_at(ast.If(load(name), returned, []), s)] if returns else []
+        return [found, _at(ast.If(ast.Compare(load(name), [ast.Is()], [ast.Constant(None)]), converted, orelse), s)]
 
     def _run(self, kind: str, s: ast.stmt, names: set[str], *args: ast.expr) -> ast.stmt:
         dead = _constants(names - self.after.get(s, names))
@@ -191,7 +190,7 @@ class Rewriter(ast.NodeTransformer):
         flags = self.exits.get(s)
         if not flags:
             return ast.Constant(None)
-        return ast.Lambda(_NO_ARGUMENTS, runtime("none_of", *[load(f) for f in flags]))
+        return ast.Lambda(NO_ARGUMENTS, runtime("none_of", *[load(f) for f in flags]))
 
     def visit_Assign(self, s: ast.Assign) -> ast.stmt:
         value, targets = self.value(s.value), [self.visit(t) for t in s.targets]
@@ -201,7 +200,7 @@ class Rewriter(ast.NodeTransformer):
         value = s.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == jumps.RETURNED:
             flag, result = value.args
-            return _at(ast.Return(runtime("returned", flag, ast.Lambda(_NO_ARGUMENTS, result))), s)
+            return _at(ast.Return(runtime("returned", flag, ast.Lambda(NO_ARGUMENTS, result))), s)
         return self.generic_visit(s)  # type: ignore[return-value]
 
     def visit_Assert(self, s: ast.Assert) -> ast.stmt:
@@ -268,8 +267,8 @@ class Rewriter(ast.NodeTransformer):
         if new.handlers:
             own = ast.Attribute(load(runtime("x").func.value.id), "ControlFlowError", ast.Load())  # type: ignore[attr-defined]
             handler = ast.ExceptHandler(own, None, [ast.Raise()])
-            types = [h.type or load("BaseException") for h in new.handlers]
-            block = runtime("trying", ast.Lambda(_NO_ARGUMENTS, _types(types)))
+            types = [copy.deepcopy(h.type) if h.type else load("BaseException") for h in new.handlers]
+            block = runtime("trying", ast.Lambda(NO_ARGUMENTS, ast.Tuple(types, ast.Load())))
             new.body = [_at(ast.With([ast.withitem(_at(block, s))], new.body), s)]
             new.handlers.insert(0, _at(handler, s.handlers[0]))
         return new
@@ -280,7 +279,7 @@ class Rewriter(ast.NodeTransformer):
         """An expression as a function without arguments."""
         names = bound([node])
         if not names:
-            return _at(ast.Lambda(_NO_ARGUMENTS, self.visit(node)), node)
+            return _at(ast.Lambda(NO_ARGUMENTS, self.visit(node)), node)
         name = self.name(kind)
         kept, self.hoisted = self.hoisted, []
         value = self.visit(node)
@@ -294,6 +293,10 @@ class Rewriter(ast.NodeTransformer):
         new = self.visit(node)
         if fresh and isinstance(new, ast.GeneratorExp):
             new.elt = _at(runtime("made", new.elt), new.elt)
+            return new
+        if fresh and isinstance(new, ast.Call) and is_runtime(new) and new.func.attr == "either":  # type: ignore[attr-defined]
+            converted: Any = new.args[-1]
+            converted.body = _at(runtime("made", converted.body), node)
             return new
         return _at(runtime("made", new), node) if fresh else new
 
@@ -367,6 +370,11 @@ class Rewriter(ast.NodeTransformer):
             rest = [self.value(a) if isinstance(a, DISPLAYS) else self.visit(a) for a in node.args[1:]]
             node.args = [first(node.args[0]), *rest] if node.args else []
             return node
+        given_code = [*node.args, *[k.value for k in node.keywords]]
+        given = any([isinstance(a, (ast.Lambda, ast.GeneratorExp)) for a in given_code]) and not self.nested
+        return self._piece(node, untraced.variables(node) if given else None, self._call(node))
+
+    def _call(self, node: ast.Call) -> ast.expr:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in self.scope.locals:
             without_tests(name, node.args)
@@ -401,13 +409,20 @@ class Rewriter(ast.NodeTransformer):
         new.args.kw_defaults = [d and self.value(d) for d in node.args.kw_defaults]
         return new
 
-    def _comprehension(self, node: ast.AST) -> ast.AST:
+    def _comprehension(self, node: Any) -> ast.AST:
+        names = None if self.nested or isinstance(node, ast.GeneratorExp) else untraced.variables(node)
         self.nested += 1
-        new = self.generic_visit(node)
-        for g in new.generators:  # type: ignore[attr-defined]
+        new: Any = self.generic_visit(node)
+        for g in new.generators:
             g.iter = _at(runtime("iterated", g.iter), g.iter)
         self.nested -= 1
-        return new
+        return self._piece(node, names, new)
+
+    def _piece(self, node: ast.expr, names: list[str] | None, converted: ast.expr) -> ast.expr:
+        """An expression as it stands where nothing in it is traced, else converted."""
+        if names is None:
+            return converted
+        return _at(runtime("either", *reading(node, names), ast.Lambda(NO_ARGUMENTS, converted)), node)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
@@ -422,11 +437,6 @@ def _written(loop: ast.While | ast.For) -> ast.expr:
 
 def _constants(names: Iterable[str]) -> ast.expr:
     return ast.Tuple([ast.Constant(n) for n in sorted(names)], ast.Load())
-
-
-def _types(types: Sequence[ast.expr]) -> ast.expr:
-    """The types of all handlers as one tuple, in which tuples may stand."""
-    return ast.Tuple([copy.deepcopy(t) for t in types], ast.Load())
 
 
 def _at(node: _N, like: ast.AST) -> _N:

@@ -1,100 +1,207 @@
-"""Loops that only compute with numbers and arrays of NumPy's, none of them traced: they are run as they stand.
+"""Code that reaches nothing traced is run as it stands: loops, comprehensions, calls of the user's functions.
 
-Which loops may be such is judged by their source: assignments to variables and elements, `if`, loops, and calls of
-NumPy's functions, methods of arrays, a few builtins, and functions of the user's that do no more. Whether one is, its
-variables tell when it is reached. For the time of the loop the arrays that the function made are NumPy's own, and new
-ones become buffers when it has ended.
+Whether it does is found when it is reached, by what its variables lead to (`reach`). For the time that it runs the
+arrays that the function made are NumPy's own, and new ones become buffers when it has ended.
 """
 
 from __future__ import annotations
 
 import ast
+import dis
 import sys
-from collections.abc import Iterable
-from types import CellType, FunctionType, ModuleType
+from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.names import read
-from graphad.api.conversion.scope import is_user_file
-from graphad.api.conversion.source import Unreadable, definition
-from graphad.api.sinks import is_sink
+from graphad.api.conversion.functions import convert, for_lists, origin
+from graphad.api.conversion.ledger import adopting
+from graphad.api.conversion.names import bound, read
+from graphad.api.conversion.private import Private
+from graphad.api.conversion.reach import Place, Reach, judged
+from graphad.api.conversion.scope import MARK, is_user_file, nested_codes
+from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
 from graphad.build import current_builder
 from graphad.codes import OfCode
-from graphad.numpy.buffers import Buffer, buffer, made_within, plain, root_of, view_in, view_of
+from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in, view_of
+from graphad.trace import Tracer
 
-_STATEMENTS = (
-    ast.Assign, ast.AugAssign, ast.For, ast.While, ast.If, ast.Expr, ast.Pass, ast.Break, ast.Continue, ast.Return,
+_STAYING = (
+    ast.Yield, ast.YieldFrom, ast.Await, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal,
+    ast.AsyncFor, ast.AsyncWith,
 )  # fmt: skip
-_EXPRESSIONS = (
-    ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript, ast.Slice,
-    ast.Tuple, ast.List, ast.Attribute, ast.Call, ast.keyword,
-)  # fmt: skip
-_KINDS = (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
-_BUILTINS = frozenset(
-    {"abs", "bool", "complex", "divmod", "float", "int", "len", "max", "min", "pow", "range", "round", "sum"}
-)
-_ITERATORS = frozenset({"enumerate", "reversed", "zip"})
-"""Builtins that keep their arguments, which only a loop may call."""
-_APART = frozenset({"base", "broadcast", "ctypes", "data", "flat", "ndenumerate", "nditer", "random"})
-"""Attributes that lead to random numbers, or to an array's memory other than by an array."""
-_LIBRARIES = ("cmath", "math", "numpy")
-_NUMBERS = (bool, int, float, complex, str, type(None), range, np.generic)
+Expression = ast.ListComp | ast.SetComp | ast.DictComp | ast.Call
+Code = ast.For | ast.While | Expression
+Span = tuple[int, int, int | None, int | None]
 
 
-def may_be(loop: ast.For | ast.While) -> bool:
-    """Whether a loop may be one that is run as it stands; what is its `else` follows it in converted code."""
-    leaves = any([isinstance(n, ast.Return) for n in ast.walk(loop)])
-    return not loop.orelse and not leaves and _simple_all([loop])
+def place_of(node: ast.stmt | ast.expr) -> Span:
+    """Where a statement or an expression begins and ends."""
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
 
 
-def _simple_all(code: Iterable[ast.AST]) -> bool:
-    nodes = [n for s in code for n in ast.walk(s)]
-    iterators = [n.iter.func for n in nodes if isinstance(n, ast.For) and _calls(n.iter, _ITERATORS)]  # type: ignore[attr-defined]
-    return all([_simple(n) and (not _calls(n, _ITERATORS) or n.func in iterators) for n in nodes])  # type: ignore[attr-defined]
-
-
-def _calls(node: ast.AST, names: frozenset[str]) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-
-
-def _simple(node: ast.AST) -> bool:
-    if isinstance(node, ast.Assign):
-        kept = isinstance(node.value, (ast.Tuple, ast.List)) and not isinstance(node.targets[0], ast.Tuple)
-        return not kept and all(map(_place, node.targets))
-    if isinstance(node, (ast.For, ast.AugAssign)):
-        return _place(node.target)
-    if isinstance(node, ast.Call):
-        return isinstance(node.func, (ast.Attribute, ast.Name))
-    if isinstance(node, ast.Attribute):
-        return isinstance(node.ctx, ast.Load) and node.attr not in _APART and not node.attr.startswith("_")
-    return isinstance(node, (*_STATEMENTS, *_EXPRESSIONS, *_KINDS))
-
-
-def _place(target: ast.expr) -> bool:
-    """Whether a target is a variable, an element of one, or several of them."""
-    if isinstance(target, ast.Tuple):
-        return all(map(_place, target.elts))
-    while isinstance(target, ast.Subscript):
-        target = target.value
-    return isinstance(target, ast.Name)
-
-
-def untraced(reader: FunctionType) -> Untraced | None:
-    """The variables that a function reads, where a loop over them can be run as it stands; None where it cannot."""
-    builder = current_builder()
-    if builder is not None and (builder.staged or builder.outer is not None):
+def variables(code: Code) -> list[str] | None:
+    """The variables of a piece of code that may be run as it stands; None for any other."""
+    nodes = [*ast.walk(code)]
+    given = {id(x) for n in nodes if isinstance(n, ast.Call) for x in (*n.args, *[k.value for k in n.keywords])}
+    kept = any([isinstance(n, ast.Lambda) and id(n) not in given for n in nodes])
+    if kept or any([isinstance(n, _STAYING) for n in nodes]) or getattr(code, "orelse", None):
         return None
-    return Untraced(reader.__closure__ or ()) if _known(reader, reader.__code__.co_names, set()) else None
+    if isinstance(code, (ast.For, ast.While)):
+        return sorted(read(code) | bound([code]))
+    if bound([code]):
+        return None
+    if isinstance(code, ast.Call):
+        return sorted(read(code))
+    targets = set().union(*[bound([g.target]) for g in code.generators])
+    return sorted((read(code) - targets) | read(code.generators[0].iter))
 
 
-def _known(f: FunctionType, names: Iterable[str], seen: set[Any]) -> bool:
-    """Whether nothing traced comes of what a function's variables hold: those around it, and global ones of `names`."""
-    space = f.__globals__
-    return all([_is_plain(_content(c), seen) for c in f.__closure__ or ()]) and all(
-        [_is_plain(space[n], seen) if n in space else n in _BUILTINS or n in _ITERATORS for n in names]
-    )
+_pieces: OfCode[CodeType | None] = OfCode()
+"""The pieces of code by that of what reads their variables."""
+
+
+def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
+    """Run the code at a place, whose variables are those that `reader` reads, if nothing traced can be met in it: a
+    list of its value or of what a loop returns, empty where that ends without a `return`; else None."""
+    if not _here():
+        return None
+    cells = reader.__closure__ or ()
+    for cell in cells:
+        if isinstance(_content(cell), Tracer):
+            return None
+    code = reader.__code__
+    if id(code) not in _pieces:
+        _pieces.learn(code, _alone(reader, place))
+    found = _pieces[id(code)]
+    if found is None:
+        return None
+    by_name = dict(zip(code.co_freevars, cells, strict=True))
+    closure = tuple([by_name[n] for n in found.co_freevars])
+    piece = FunctionType(found, reader.__globals__, closure=closure)
+    done = _ran(code, piece, (), {})
+    return None if done is None else done[0] or []
+
+
+def either(reader: FunctionType, place: Span, converted: Callable[[], Any]) -> Any:
+    """The value of the expression at a place, by its converted form where it cannot be run as it stands."""
+    found = untraced(reader, place)
+    return converted() if found is None else found[0]
+
+
+def asking(f: Any) -> Callable[..., Any]:
+    """What is called for a function or a method of the user's that is run as it stands if nothing traced can be met in
+    it, else converted."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        code = (f.__func__ if type(f) is MethodType else f).__code__
+        if _here() and not any([isinstance(x, Tracer) for x in args]):
+            found = _ran(code, f, args, kwargs)
+            if found is not None:
+                return found[0]
+        return (convert(f) if type(f) is MethodType else for_lists(f))(*args, **kwargs)
+
+    return called
+
+
+_worth: OfCode[bool] = OfCode()
+
+
+def is_worth(f: Any) -> bool:
+    """Whether a function or a method is one of the user's that does much: that has loops, or calls itself."""
+    f = f.__func__ if type(f) is MethodType else f
+    if type(f) is not FunctionType:
+        return False
+    code = f.__code__
+    found = _worth.get(id(code))
+    if found is None:
+        every = nested_codes(code)
+        again = any([i.opname.startswith("JUMP_BACKWARD") for c in every for i in dis.get_instructions(c)])
+        worth = is_user_file(code.co_filename) and origin(code) is None and judged(code) is not None
+        found = _worth.learn(code, worth and (again or code.co_name in code.co_names))
+    return found
+
+
+def _here() -> bool:
+    """Whether the running trace is one in which code may be run as it stands."""
+    builder = current_builder()
+    return builder is not None and builder.checks and not (builder.staged or builder.repeats or builder.outer)
+
+
+def _alone(reader: FunctionType, place: Span) -> CodeType | None:
+    """The code at a place as a function of its own, on the variables that `reader` reads."""
+    code = origin(reader.__code__)
+    assert code is not None
+    try:
+        node = definition(code, reader.__globals__)
+    except Unreadable:  # by now
+        return None
+    found: Any = next((n for n in ast.walk(node) if isinstance(n, Code) and place_of(n) == place), None)
+    if found is None:
+        return None
+    owner = owner_of(code)
+    if owner is not None:
+        found = Private(owner).visit(found)
+    piece = found if isinstance(found, ast.stmt) else ast.copy_location(ast.Return(found), found)
+    for n in ast.walk(piece):
+        if isinstance(n, ast.Return):
+            n.value = ast.copy_location(ast.List([n.value or ast.Constant(None)], ast.Load()), n)
+    own = [n for n in reader.__code__.co_freevars if n not in code.co_freevars]
+    shared = sorted(bound([piece]))
+    arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+    body: list[ast.stmt] = [ast.Nonlocal(shared)] if shared else []
+    function = ast.FunctionDef(f"piece{MARK}", arguments, [*body, piece], [])
+    made = first_code(compiled_like(ast.copy_location(function, piece), code, f"factory{MARK}", own))
+    if judged(made) is None:
+        return None
+    return made.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+
+
+class _Doubt:
+    """How often in a row code could not be run as it stands, and how often it is not asked from now on."""
+
+    times = left = 0
+
+
+_doubts: OfCode[_Doubt] = OfCode()
+_CHEAP = 64
+"""Objects up to which it does not matter what has been looked at."""
+
+
+def _ran(site: CodeType, f: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any] | None:
+    """A list of what a function gives, if nothing traced can be met in it; else None. It is asked seldom where that was
+    in vain: because it was so, or because what it does takes far less time than to look at all that it reaches."""
+    doubt = _doubts.get(id(site)) or _doubts.learn(site, _Doubt())
+    if doubt.left:
+        doubt.left -= 1
+        return None
+    reach, given, start = Reach(), [*args], perf_counter()
+    if not reach.known([f, given, kwargs]):
+        doubt.times += 1
+        doubt.left = min(1 << doubt.times, _CHEAP) * (1 + reach.cost() // _CHEAP) - 1
+        return None
+    begun = perf_counter()
+    found = [_run(f, given, kwargs, reach)]
+    if reach.cost() > _CHEAP and 4 * (perf_counter() - begun) < begun - start:
+        doubt.left = reach.cost() // _CHEAP
+    else:
+        doubt.times = 0
+    return found
+
+
+def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], reach: Reach) -> Any:
+    """The result of a function which reaches what `reach` has found, called while its arrays are NumPy's own."""
+    if not reach.arrays:
+        return f(*args, **kwargs)
+    opened = _Opened(reach)
+    found: list[Any] = [None]
+    try:
+        found[0] = f(*args, **kwargs)
+    finally:
+        opened.close(found)
+    return found.pop()
 
 
 def _content(cell: CellType) -> Any:
@@ -105,115 +212,89 @@ def _content(cell: CellType) -> Any:
         return None
 
 
-def _is_plain(x: Any, seen: set[Any]) -> bool:
-    """Whether nothing traced can be in a value, nor come of it."""
-    kind = type(x)
-    if kind is np.ndarray or kind is Buffer:
-        return x.dtype.kind in "biufcUS"  # type: ignore[no-any-return]
-    if kind is tuple:
-        return all([_is_plain(item, seen) for item in x])
-    if kind is ModuleType:
-        return x.__name__.partition(".")[0] in _LIBRARIES
-    if kind is FunctionType:
-        return x in seen or (is_user_file(x.__code__.co_filename) and _is_plain_function(x, {x, *seen}))
-    return isinstance(x, _NUMBERS)
+class _Opened:
+    """What code reaches while it runs as it stands: until `close` no place holds a buffer."""
 
-
-_judged: OfCode[frozenset[str] | None] = OfCode()
-
-
-def _is_plain_function(f: FunctionType, seen: set[Any]) -> bool:
-    code = f.__code__
-    if id(code) not in _judged:
-        _judged.learn(code, _judge(f))
-    names = _judged[id(code)]
-    defaults = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
-    known = names is not None and not is_sink(f) and all([_is_plain(x, seen) for x in defaults])
-    return known and _known(f, names, seen)  # type: ignore[arg-type]
-
-
-def _judge(f: FunctionType) -> frozenset[str] | None:
-    """The global names that a function reads, None for one that may do more than such a loop."""
-    try:
-        node = definition(f.__code__, f.__globals__)
-    except Unreadable:
-        return None
-    body: list[ast.AST] = [*node.body] if isinstance(node, ast.FunctionDef) else [node.body]  # type: ignore[list-item]
-    code = f.__code__
-    own = {*code.co_varnames, *code.co_cellvars, *code.co_freevars}
-    return frozenset(set().union(*map(read, body)) - own) if _simple_all(body) else None
-
-
-class Untraced:
-    """The variables of a loop that is run as it stands: until `close` they have no buffers."""
-
-    def __init__(self, every: tuple[CellType, ...]) -> None:
-        self.every = every
-        self.opened: dict[int, tuple[Any, Any]] = {}
+    def __init__(self, reach: Reach) -> None:
+        self.holders = reach.seen
+        self.buffers: dict[int, tuple[Any, Any]] = {}  # arrays, by identity, and the buffers for them
+        self.places: set[tuple[int, Any]] = set()
         self.roots: dict[int, Any] = {}
         self.before: dict[int, Any] = {}
-        for cell in every:
-            x = _content(cell)
+        opened: dict[int, Any] = {}
+        for place in reach.places:
+            x = place.get()
             if type(x) is Buffer:
-                cell.cell_contents = self._open(x)
-            elif _is_held(x):
+                if id(x) not in opened:
+                    new = opened[id(x)] = plain(x)
+                    self.buffers[id(new)] = new, x
+                    self.roots[id(_owner(new))] = root_of(x)
+                self.places.add((id(place.holder), place.key))
+                place.put(opened[id(x)])
+            else:
                 self.before[id(x)] = x
 
-    def _open(self, x: Buffer) -> Any:
-        for new, old in self.opened.values():
-            if old is x:
-                return new
-        new = plain(x)
-        self.opened[id(new)] = new, x
-        self.roots[id(_owner(new))] = root_of(x)
-        return new
-
-    def close(self) -> None:
-        """Give the variables buffers: those that they had, views of these, and new ones for new arrays."""
-        places: dict[int, list[CellType]] = {}
-        for cell in self.every:
-            x = _content(cell)
-            if id(x) in self.opened:
-                _put([cell], self._again(x))
-            elif _is_held(x) and id(x) not in self.before:
-                places.setdefault(id(x), []).append(cell)
+    def close(self, result: list[Any]) -> None:
+        """Give the places buffers: those that they had, views of these, and new ones for new arrays."""
+        after = Reach()
+        after.known([*self.holders.values(), result], lenient=True)
+        arrays: dict[int, list[Place]] = {}
+        tuples: dict[int, Any] = {}
+        for place in after.places:
+            self._note(place, arrays, tuples)
+        places = after.places
+        del after
+        groups: dict[int, list[list[Place]]] = {}
+        for found in arrays.values():
+            x = found[0].get()
+            if id(_owner(x)) in self.roots:
+                self.buffers[id(x)] = x, view_in(x, self.roots[id(_owner(x))])
+            else:
+                groups.setdefault(id(_owner(x)), []).append(found)
         x = None
-        groups: dict[int, list[list[CellType]]] = {}
-        for cells in places.values():
-            if type(cells[0].cell_contents) is np.ndarray:
-                groups.setdefault(id(_owner(cells[0].cell_contents)), []).append(cells)
-            else:
-                self._within(cells)
-        for owner, group in groups.items():
-            if owner not in self.roots:
-                _adopt(group)
-            else:
-                for cells in group:
-                    _put(cells, self._again(cells[0].cell_contents))
-        self.opened, self.before = {}, {}  # nothing but the buffers sees their memory
+        for group in groups.values():
+            self.buffers.update(_adopted(group))
+        made: dict[int, Any] = {}
+        for place in places:
+            self._put(place, self._again(place.get(), made))
+        self.buffers, self.before, self.holders = {}, {}, {}  # nothing but the buffers sees their memory
 
-    def _again(self, x: Any) -> Any:
-        """An array as a buffer, where it is one that had one, or sees its memory; in tuples and lists too."""
-        if isinstance(x, (tuple, list)):
-            return self._rebuilt(x)
-        if type(x) is not np.ndarray:
-            return x
-        if id(x) in self.opened:
-            return self.opened[id(x)][1]
-        root = self.roots.get(id(_owner(x)))
-        return x if root is None else view_in(x, root)
-
-    def _within(self, cells: list[CellType]) -> None:
-        """Do so with what tuples and lists hold."""
-        _put(cells, self._rebuilt(cells[0].cell_contents))
-        _put(cells, made_within(cells[0].cell_contents))
-
-    def _rebuilt(self, x: Any) -> Any:
-        items = [self._again(item) for item in x]
+    def _note(self, place: Place, arrays: dict[int, list[Place]], tuples: dict[int, Any]) -> None:
+        """Note what holds each new array: places, and entries of tuples in places."""
+        x = place.get()
+        if id(x) in self.before or id(x) in self.buffers or id(x) in tuples:
+            return
         if isinstance(x, tuple):
-            return type(x)._make(items) if hasattr(x, "_make") else tuple(items)
-        x[:] = items
-        return x
+            tuples[id(x)] = x
+            for i in range(len(x)):
+                self._note(Place(x, i), arrays, tuples)
+        elif type(x) is np.ndarray:
+            if sys.getrefcount(x) == _OWN_REFERENCES + 1 and _is_free(x):
+                self.buffers[id(x)] = x, buffer(x)
+            else:
+                arrays.setdefault(id(x), []).append(place)
+
+    def _again(self, x: Any, made: dict[int, Any]) -> Any:
+        """What stands for a value from now on; `made` are the tuples that were made for others."""
+        if id(x) in self.buffers:
+            return self.buffers[id(x)][1]
+        if not isinstance(x, tuple) or id(x) in self.before:
+            return x
+        if id(x) not in made:
+            items = [self._again(item, made) for item in x]
+            same = all([a is b for a, b in zip(items, x, strict=True)])
+            new = x if same else type(x)._make(items) if hasattr(x, "_make") else tuple(items)  # type: ignore[attr-defined]
+            made[id(x)] = x, new
+        return made[id(x)][1]
+
+    def _put(self, place: Place, new: Any) -> None:
+        old = place.get()
+        if new is old:
+            return
+        own = type(place.holder) is CellType or (id(place.holder), place.key) in self.places
+        if id(place.holder) in self.holders and not own:
+            adopting(*place, old)
+        place.put(new)
 
 
 def _owner(x: Any) -> Any:
@@ -221,27 +302,21 @@ def _owner(x: Any) -> Any:
     return x if x.base is None else x.base
 
 
-def _adopt(group: list[list[CellType]]) -> None:
-    """Make new arrays of one memory buffers, where these variables alone hold them."""
-    owner = _owner(group[0][0].cell_contents)
-    held = sum([len(cells) if cells[0].cell_contents is owner else 1 for cells in group])
-    free = type(owner) is np.ndarray and owner.base is None and sys.getrefcount(owner) == held + _OWN_REFERENCES
-    alone = all([sys.getrefcount(c[0].cell_contents) == len(c) + 1 for c in group if c[0].cell_contents is not owner])
-    if free and alone and owner.flags.writeable and owner.dtype.kind in "biufc":
-        whole = buffer(owner)
-        for cells in group:
-            x = cells[0].cell_contents
-            _put(cells, whole if x is owner else view_of(whole, x))
+def _is_free(x: Any) -> bool:
+    """Whether an array has memory of its own, and can be written to."""
+    return x.base is None and x.flags.writeable and x.dtype.kind in "biufc"
 
 
-def _put(cells: list[CellType], x: Any) -> None:
-    for cell in cells:
-        cell.cell_contents = x
-
-
-def _is_held(x: Any) -> bool:
-    """Whether a value is an array without a buffer, or may hold such ones."""
-    return type(x) is np.ndarray or isinstance(x, (tuple, list))
+def _adopted(group: list[list[Place]]) -> dict[int, tuple[Any, Any]]:
+    """The buffers for new arrays of one memory, by their identities, where these places alone hold them."""
+    owner = _owner(group[0][0].get())
+    held = sum([len(places) if places[0].get() is owner else 1 for places in group])
+    free = type(owner) is np.ndarray and sys.getrefcount(owner) == held + _OWN_REFERENCES
+    alone = all([sys.getrefcount(p[0].get()) == len(p) + 1 for p in group if p[0].get() is not owner])
+    if not (free and alone and _is_free(owner)):
+        return {}
+    whole, found = buffer(owner), [places[0].get() for places in group]
+    return {id(x): (x, whole if x is owner else view_of(whole, x)) for x in found}
 
 
 _OWN_REFERENCES = 2

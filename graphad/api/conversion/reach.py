@@ -1,0 +1,320 @@
+"""What a piece of code can reach: the values of its variables and all that they hold, and the code of the user's
+functions and classes among them. Where that is closed, known, and none of it traced, the code may run as it stands.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import dis
+import gc
+import re
+import types
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Iterable
+from functools import cached_property, partial
+from itertools import chain
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    GeneratorType,
+    MethodType,
+    MethodWrapperType,
+    ModuleType,
+)
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad.api.conversion.heap import RUNTIME
+from graphad.api.conversion.iterators import is_iterator
+from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
+from graphad.api.sinks import sinks
+from graphad.codes import OfCode
+from graphad.numpy.buffers import Buffer
+
+_MOST = 20_000
+"""Objects that are looked at, large ones of plain numbers counted by a part of their length."""
+_APART = frozenset({
+    "__builtins__", "__closure__", "__code__", "__dict__", "__func__", "__globals__", "__import__", "__self__",
+    "__subclasses__", "__wrapped__", "base", "breakpoint", "broadcast", "compile", "ctypes", "eval", "exec", "f_back",
+    "f_locals", "flags", "gi_frame", "globals", "input", "locals", "nditer", "ndenumerate", "open", "owndata", "random",
+    "require", "resize", "setflags", "super", "vars",
+})  # fmt: skip
+"""Names that lead to what is not seen here: to variables and code by text, to random numbers, to who owns the memory of
+an array."""
+_LIBRARIES = frozenset({
+    "abc", "bisect", "builtins", "cmath", "collections", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "heapq", "itertools", "json", "math", "numbers", "numpy", "operator", "re", "reprlib",
+    "statistics", "string", "textwrap", "types", "typing", "_abc", "_bisect", "_collections", "_functools", "_heapq",
+    "_operator", "_statistics",
+})  # fmt: skip
+"""Packages whose functions compute with what they are given, and reach nothing else."""
+_OTHERS = ("numpy.random", "numpy.ma", "numpy.testing", "numpy.ctypeslib", "numpy.memmap")
+
+_ATOMS: set[type] = {
+    bool, int, float, complex, str, bytes, type(None), range, slice, type(...), type(NotImplemented), np.dtype,
+    re.Pattern, type(dataclasses.MISSING), type(dataclasses._HAS_DEFAULT_FACTORY),  # type: ignore[attr-defined]
+    types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
+    types.ClassMethodDescriptorType, types.GenericAlias,
+    *[cls for cls in np.sctypeDict.values() if cls is not np.object_],
+}  # fmt: skip
+"""Types whose objects hold nothing."""
+_ARRAYS = frozenset({np.ndarray, Buffer})
+_LISTS = frozenset({list, deque})
+_DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
+_SETS = frozenset({set, frozenset})
+_GENERATES = 0x20 | 0x80 | 0x100 | 0x200
+_ROWS = frozenset({list, tuple})
+_ENTRIES = frozenset({tuple, *_LISTS, *_DICTS})
+_HOLDING = (tuple, list, deque, set, frozenset)
+_DISPATCHED = type(np.sum)
+_OF_CLASSES = frozenset({
+    "__abstractmethods__", "__annotations__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__",
+    "__module__", "__orig_bases__", "__parameters__", "__qualname__", "__slots__", "__weakref__", "_abc_impl",
+})  # fmt: skip
+_UNKNOWN: Any = object()
+
+
+class Place(NamedTuple):
+    """A place that holds a value: a variable, an entry of a list or a dict, an attribute."""
+
+    holder: Any
+    key: Any
+
+    def get(self) -> Any:
+        holder, key = self
+        if type(holder) is CellType:
+            return holder.cell_contents
+        if type(holder) in _ENTRIES:
+            return holder[key]
+        return holder.__dict__[key] if key in getattr(holder, "__dict__", ()) else object.__getattribute__(holder, key)
+
+    def put(self, x: Any) -> None:
+        holder, key = self
+        if type(holder) is CellType:
+            holder.cell_contents = x
+        elif type(holder) in _ENTRIES:
+            holder[key] = x
+        elif key in getattr(holder, "__dict__", ()):
+            holder.__dict__[key] = x
+        else:
+            object.__setattr__(holder, key, x)
+
+
+_judged: OfCode[frozenset[str] | None] = OfCode()
+
+
+def judged(code: CodeType) -> frozenset[str] | None:
+    """The global names that code reads; None for code that can reach more than these, its variables and what they hold
+    lead to, that assigns global variables, or that goes on when it has returned."""
+    if id(code) not in _judged:
+        _judged.learn(code, _judge(code))
+    return _judged[id(code)]
+
+
+def _judge(code: CodeType) -> frozenset[str] | None:
+    names: set[str] = set()
+    for c in nested_codes(code):
+        if not _APART.isdisjoint(c.co_names) or "__class__" in c.co_freevars:
+            return None
+        if c.co_flags & _GENERATES and c.co_name != "<genexpr>":
+            return None
+        if "__class__" in c.co_names:
+            names.add("type")
+        for i in dis.get_instructions(c):
+            if i.opname == "LOAD_GLOBAL":
+                names.add(i.argval)
+            elif i.opname in _LEADING or (i.opname == "IMPORT_NAME" and i.argval not in _LIBRARIES):
+                return None
+    return frozenset(names)
+
+
+_LEADING = ("STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_BUILD_CLASS", "LOAD_NAME", "IMPORT_STAR")
+
+
+class Reach:
+    """All that some values lead to. `places` are those that hold arrays and tuples, `functions` the user's that were
+    met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether buffers stand where no other array
+    can be put for them, and `asks` whether code asks for types, which tell the two apart."""
+
+    def __init__(self) -> None:
+        self.seen: dict[int, Any] = {}
+        self.places: list[Place] = []
+        self.functions: list[FunctionType] = []
+        self.arrays = self.fixed = self.asks = False
+        self.left = _MOST
+
+    def cost(self) -> int:
+        """How much was looked at."""
+        return _MOST - self.left
+
+    def known(self, roots: Iterable[Any], lenient: bool = False) -> bool:
+        """Whether all that the roots lead to is known and not traced, and not too much; what is not is left alone by
+        one that is `lenient`."""
+        pending = [*roots]
+        seen = self.seen
+        while pending:
+            x = pending.pop()
+            kind = type(x)
+            if kind in _ATOMS or id(x) in seen:
+                continue
+            seen[id(x)] = x
+            self.left -= 1
+            parts = self._parts(x, kind)
+            if parts is not None:
+                pending += parts
+            elif not lenient:
+                return False
+            if self.left < 0 and not lenient:
+                return False
+        return not (self.fixed and self.asks)
+
+    def named(self, space: dict[str, Any], names: frozenset[str]) -> list[Any] | None:
+        """What global names stand for; None where one stands for nothing."""
+        found = []
+        self.asks = self.asks or "type" in names
+        for n in names:
+            x = space.get(n, _UNKNOWN)
+            if x is _UNKNOWN:
+                builtins = space.get("__builtins__")
+                x = (builtins if isinstance(builtins, dict) else vars(builtins)).get(n, _UNKNOWN)
+                if x is _UNKNOWN:
+                    return None
+            found.append(x)
+        return found
+
+    def _parts(self, x: Any, kind: type) -> list[Any] | None:
+        """What an object leads to; None where that is not known."""
+        if kind is CellType:
+            return self._entries(x, _content(x))
+        if kind in _LISTS:
+            return [] if self._flat(x) else self._entries(x, enumerate(x))
+        if kind in _DICTS:
+            found = [] if self._flat(x.values()) else self._entries(x, x.items())
+            keys = () if self._flat(x) else x
+            return None if found is None else [*found, *keys, getattr(x, "default_factory", None)]
+        if kind in _ARRAYS:
+            self.fixed = self.fixed or kind is Buffer
+            return [] if self._array(x) else None
+        if kind is tuple or kind in _SETS:
+            return [] if self._flat(x) else [*x]
+        if kind is FunctionType:
+            return self._function(x)
+        if kind is MethodType:
+            return [x.__self__, x.__func__]
+        if kind is BuiltinFunctionType or kind is MethodWrapperType:
+            home = x.__self__
+            if home is not None and type(home) is not ModuleType:
+                return [home]
+            return self._library(x.__module__) if x.__name__ not in _APART else None
+        if kind is ModuleType:
+            return self._library(x.__name__)
+        if kind is np.ufunc or kind is _DISPATCHED:
+            return self._library("numpy" if kind is np.ufunc else x.__module__)
+        if kind is partial:
+            return [x.func, x.args, x.keywords]
+        if is_iterator(kind) and kind is not GeneratorType:
+            return gc.get_referents(x)
+        return self._class(x) if isinstance(x, type) else self._object(x, kind) if is_user_class(kind) else None
+
+    def _flat(self, xs: Any) -> bool:
+        """Whether a container holds nothing but numbers and texts, or lists and tuples of such."""
+        self.left -= len(xs) >> 3
+        kinds = set(map(type, xs))
+        if kinds and _ROWS.issuperset(kinds):
+            self.left -= sum(map(len, xs)) >> 3
+            kinds = set(map(type, chain.from_iterable(xs)))
+        return _ATOMS.issuperset(kinds)
+
+    def _array(self, x: Any) -> bool:
+        self.arrays = True
+        return not x.dtype.hasobject
+
+    def _library(self, module: str | None) -> list[Any] | None:
+        """What something of a library leads to."""
+        package = (module or "").partition(".")[0]
+        self.arrays = self.arrays or package in ("numpy", "copy")
+        return [] if package in _LIBRARIES and not (module or "").startswith(_OTHERS) else None
+
+    def _entries(self, holder: Any, entries: Iterable[tuple[Any, Any]]) -> list[Any] | None:
+        """What places hold; arrays, and tuples that may hold some, are noted."""
+        found = []
+        for key, x in entries:
+            kind = type(x)
+            if kind in _ATOMS:
+                continue
+            self.left -= 1
+            if kind in _ARRAYS:
+                self.places.append(Place(holder, key))
+                if not self._array(x):
+                    return None
+                continue
+            found.append(x)
+            if isinstance(x, tuple):
+                self.places.append(Place(holder, key))
+        return found
+
+    def _function(self, f: FunctionType) -> list[Any] | None:
+        code = f.__code__
+        if not is_user_file(code.co_filename):
+            return self._library(f.__globals__.get("__name__"))
+        names = judged(code)
+        found = None if names is None or f in sinks else self.named(f.__globals__, names)
+        if found is None:
+            return None
+        self.functions.append(f)
+        cells = zip(code.co_freevars, f.__closure__ or (), strict=True)
+        found += [cell for name, cell in cells if name != RUNTIME]
+        self.fixed = self.fixed or RUNTIME in code.co_freevars  # converted code makes buffers
+        return [*found, f.__defaults__, f.__kwdefaults__, f.__dict__]
+
+    def _class(self, cls: type) -> list[Any] | None:
+        if not is_user_class(cls):
+            return self._library(cls.__module__)
+        found: list[Any] = [type(cls)]
+        for c in cls.__mro__:
+            if not is_user_class(c):
+                found.append(c)
+                continue
+            fields = vars(c).get("__dataclass_fields__", {})
+            for field in fields.values():
+                found += [field.default, field.default_factory]
+            for name, value in vars(c).items():
+                if name in _OF_CLASSES or (fields and _is_generated(value)):
+                    continue
+                if isinstance(value, property):
+                    found += [value.fget, value.fset, value.fdel]
+                elif isinstance(value, (staticmethod, classmethod)):
+                    found.append(value.__func__)
+                else:
+                    found.append(value.func if isinstance(value, cached_property) else value)
+        return found
+
+    def _object(self, x: Any, kind: type) -> list[Any] | None:
+        """What an object of a class of the user's leads to. Its attributes are not asked for where none can be a place:
+        Python is slower with those of an object whose dict was asked for."""
+        referents = gc.get_referents(x)
+        if not any([t in _ARRAYS or issubclass(t, (tuple, dict)) for t in set(map(type, referents))]):
+            return [kind, *referents]
+        entries = list(getattr(x, "__dict__", {}).items())
+        for c in kind.__mro__:
+            names = c.__dict__.get("__slots__", ())
+            names = (names,) if isinstance(names, str) else names
+            entries += [(n, getattr(x, n)) for n in names if n not in ("__dict__", "__weakref__") and hasattr(x, n)]
+        found = self._entries(x, entries)
+        held = x.items() if isinstance(x, dict) else x if isinstance(x, _HOLDING) else ()
+        return None if found is None else [kind, *found, *held]
+
+
+def _content(cell: CellType) -> list[tuple[Any, Any]]:
+    try:
+        return [(None, cell.cell_contents)]
+    except ValueError:
+        return []
+
+
+def _is_generated(x: Any) -> bool:
+    """Whether something is a function that a dataclass made."""
+    return type(x) is FunctionType and x.__code__.co_filename == "<string>"
