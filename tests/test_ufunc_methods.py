@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,3 +182,17 @@ def test_keywords_of_ufuncs_and_functions(executor):
             for a, b in zip(y, wanted, strict=True) if isinstance(wanted, tuple) else [(y, wanted)]:
                 np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=what)
                 assert (a.dtype, a.shape) == (b.dtype, b.shape), what
+
+
+def quotients(a: Any, b: Any) -> Any:
+    return np.divide(a, b, out=np.zeros(3), where=b != 0), np.sum(a, out=np.zeros(())), np.cumsum(b, out=np.ones(3))
+
+
+def test_results_are_written_into_arrays_made_in_place(executor: str) -> None:
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.0, 4.0])
+    for f in (graphad.jit(quotients, executor=executor), lambda *xs: graphad.jvp(quotients, xs, (a, b))[0]):
+        for found, wanted in zip(f(a, b), quotients(a, b), strict=True):
+            assert np.array_equal(found, wanted)
+    many = graphad.vmap(quotients)(np.stack([a, b]), np.stack([b, a]))
+    assert np.array_equal(many[0][0], [0, 1, 0.75])
+    assert np.array_equal(graphad.grad(lambda b: np.sum(quotients(a, b)[0]))(b), [0, -0.5, -0.1875])

@@ -386,7 +386,7 @@ class Rewriter(ast.NodeTransformer):
             node.func = self.visit(node.func)
         node.args = [given(a) for a in node.args]
         for k in node.keywords:
-            k.value = given(k.value)
+            k.value = (self.value if k.arg == "out" else given)(k.value)
         if name == "super" and not node.args and self.scope.parameters:
             node.args = [load("__class__"), load(self.scope.parameters[0])]
         if name not in _FRAMES:
