@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dis
 import itertools
+import os
+import sys
 import threading
 from collections.abc import Sequence
 from opcode import _nb_ops, opmap  # type: ignore[attr-defined]
 from types import CodeType, FrameType
 from typing import Any
 
-from graphad.build import current_builder, describe_location, place
+from graphad.build import current_builder, describe_location, is_internal, place
 from graphad.codes import OfCode
 from graphad.errors import ControlFlowError, TracerError
 from graphad.op import Traced
+from graphad.places import Location
 
 _ASSIGN_ELEMENTS = frozenset(opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap)
 _OPERATOR = opmap["BINARY_OP"]
@@ -98,11 +101,30 @@ def not_known(x: Any, use: str) -> str:
 
 def no_array(x: Any) -> str:
     """What to say where a library makes a NumPy array of a traced value."""
+    package, where = _library()
+    within = f" in {package}" if package else ""
+    numbers = " numbers of an object with labels (x.to_numpy())," if package in ("pandas", "xarray") else ""
     return (
-        f"a traced {x.type} cannot become a NumPy array{place()}: np.asarray, np.array of a list, or a library call "
-        "lost track of it; use numpy.stack to join traced values, graphad.scipy for functions of SciPy (of sparse "
-        "matrices a @ x is traced), or graphad.pure_callback to call code that cannot be traced"
+        f"a traced {x.type} cannot become a NumPy array{within}{describe_location(where)}: np.asarray, np.array of a "
+        f"list, or a library call lost track of it; use{numbers} numpy.stack to join traced values, graphad.scipy for "
+        "functions of SciPy (of sparse matrices a @ x is traced), or graphad.pure_callback to call code that cannot be "
+        "traced"
     )
+
+
+def _library() -> tuple[str, Location | None]:
+    """The installed package that runs, other than NumPy and SciPy, if there is one, and the line that called it."""
+    frame: FrameType | None = sys._getframe(2)
+    package, innermost = "", None
+    while frame is not None:
+        code = frame.f_code
+        if not is_internal(code):
+            innermost = innermost or Location.of(code, frame.f_lasti)
+            if f"{os.sep}site-packages{os.sep}" not in code.co_filename:
+                return package, Location.of(code, frame.f_lasti)
+            package = package or frame.f_globals.get("__name__", "").partition(".")[0]
+        frame = frame.f_back
+    return "", innermost
 
 
 def unsupported(what: str, operands: Sequence[Any]) -> str:

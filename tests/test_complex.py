@@ -259,3 +259,13 @@ def test_jax_agrees():
         np.testing.assert_allclose(graphad.grad(f)(Z), jax.grad(g)(Z), rtol=1e-10)
     ours = graphad.vjp(lambda z: np.conj(z) * z**2, Z)[1](W)[0]
     np.testing.assert_allclose(ours, jax.vjp(lambda z: jnp.conj(z) * z**2, Z)[1](W)[0], rtol=1e-10)
+
+
+def test_reciprocals_keep_the_side_of_a_branch_cut(executor):
+    z = np.array([complex(a, b) for a in (-4.0, 4.0, 0.0, -1e-320) for b in (0.0, -0.0, 3.0)])
+    with np.errstate(all="ignore"):
+        for f in (lambda z: z**-1, lambda z: np.sqrt(np.reciprocal(z)), lambda z: 1 / z):
+            found, wanted = graphad.jit(f, executor=executor)(z), f(z)
+            np.testing.assert_array_equal(found, wanted)
+            there = ~np.isnan(wanted)
+            assert np.array_equal(np.signbit(found.imag[there]), np.signbit(wanted.imag[there]))

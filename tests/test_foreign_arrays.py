@@ -201,3 +201,14 @@ def test_a_list_of_foreign_values_is_refused() -> None:
         graphad.jit(lambda x: np.dot(x, [unit.Quantity(1.0, "km")] * 3))(X)
     with pytest.raises(TracerError, match=r"numpy\.stack"):
         graphad.grad(lambda x: np.sum(np.ma.array([1.0, 2.0, 3.0]) * x))(X)
+
+
+def test_what_a_library_makes_an_array_of_is_told_by_the_users_line() -> None:
+    module = pytest.importorskip("pandas")
+    series = module.Series(X, index=[2, 1, 0])
+
+    def f(x: Any) -> Any:
+        return np.sum(series * x)
+
+    with pytest.raises(TracerError, match=r"in pandas \(test_foreign_arrays\.py:.*series \* x.*x\.to_numpy\(\)"):
+        graphad.grad(f)(X)

@@ -29,7 +29,7 @@ divide = elementwise(
     domain=((-2.0, 2.0), (0.5, 2.0)),
 )
 reciprocal: Any = elementwise(
-    np.reciprocal, code="1 / {0}", partials=[lambda out, x: -out * out], singular=True, domain=(0.5, 2.0)
+    np.reciprocal, code="conj(1) / {0}", partials=[lambda out, x: -out * out], singular=True, domain=(0.5, 2.0)
 )
 square = elementwise(np.square, code="{0} * {0}", partials=[lambda out, x: 2 * x])
 
