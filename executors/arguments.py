@@ -67,7 +67,7 @@ def host_call(call: HostCall, array: Callable[[Any, int], Array], failures: dict
             ctypes.c_int64.from_address(done).value = 1
         except BaseException as error:
             if isinstance(error, Exception):
-                noted(error, call.node.where)
+                noted(error, call.where)
             failures[threading.get_ident()] = error
 
     return ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)(run)

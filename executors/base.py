@@ -101,8 +101,9 @@ def wanted(executor: Executor, graph: Graph) -> Pipeline:
     return Pipeline([lowered] if missing else []) + Pipeline(executor.pipeline)
 
 
-def compiled(executor: Executor, graph: Graph) -> Executable:
-    """What runs a graph: an executor, and NumPy for the nodes that it does not support.
+def compiled(executor: Executor, graph: Graph, key: str | None = None) -> Executable:
+    """What runs a graph: an executor, and NumPy for the nodes that it does not support. An executor of graphad's own
+    that keeps code on disk keeps it under the `key`.
 
     Raises `ExecutorError` naming an executor that fails, makes no function, or takes no help by NumPy: then with the
     op and the user's line. The results of an executor that is not graphad's own are checked at every call.
@@ -115,7 +116,7 @@ def compiled(executor: Executor, graph: Graph) -> Executable:
 
     missing = next((node for node in graph.nodes if not supported(node)), None)
     if missing is None:
-        return _compiled(executor, graph)
+        return _compiled(executor, graph, key)
     if not getattr(executor, "fallback", True):
         raise ExecutorError(
             f"executor {executor.name} does not support {missing.op.name} of "
@@ -125,10 +126,10 @@ def compiled(executor: Executor, graph: Graph) -> Executable:
     return Pieces(graph, supported, partial(_compiled, executor))
 
 
-def _compiled(executor: Executor, graph: Graph) -> Executable:
+def _compiled(executor: Executor, graph: Graph, key: str | None = None) -> Executable:
     own = type(executor).__module__.startswith("graphad.")
     try:
-        executable = executor.compile(graph)
+        executable = executor.compile(graph) if key is None else executor.compile(graph, key)  # type: ignore[call-arg]
     except GraphadError:
         raise
     except Exception as error:

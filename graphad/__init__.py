@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from graphad import debug, errors, executors, numpy, ops, passes, tree, types
 from graphad.api.call import ShapeDtype
+from graphad.api.compiled import Compiled, compile
 from graphad.api.control import checkpoint, cond, switch
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
 from graphad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
 from graphad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
-from graphad.api.jit import Compiled, compile, eval_shape, jit, trace
+from graphad.api.jit import eval_shape, jit, trace
 from graphad.api.loops import associative_scan, fori_loop, map, scan, while_loop
 from graphad.api.sinks import sinks
 from graphad.api.vectorize import vmap

@@ -59,9 +59,9 @@ def _plans_of_memory_are_verified(request: pytest.FixtureRequest) -> Iterator[No
 
     build, init = LLVMExecutor.build, NumbaExecutable.__init__
 
-    def verified_build(self: LLVMExecutor, program: Program) -> Executable:
+    def verified_build(self: LLVMExecutor, program: Program, key: str | None = None) -> Executable:
         verify(program)
-        return build(self, program)
+        return build(self, program, key)
 
     def verified_init(self: NumbaExecutable, program: Program) -> None:
         verify(program)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loop_statements import program_of
 from many_threads import in_threads
 
 import graphad
@@ -23,7 +24,7 @@ Program = list[Any]
 def compiled(function: Any, executor: str, *args: Any) -> tuple[Any, Program]:
     """The function after compilation, and its statements, none of which is a host call."""
     jitted = graphad.jit(function, executor=executor)
-    program = jitted.compile(*args).executable.program.statements
+    program = program_of(jitted.compile(*args)).statements
     assert not [s.note for s in program if isinstance(s, HostCall)]
     return jitted, program
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loop_statements import program_of
 from many_threads import in_threads
 
 import graphad
@@ -20,7 +21,7 @@ WITH = pytest.mark.parametrize("options", COMPILED, ids=IDS)
 
 def statements(function: Any, *args: Any, **options: Any) -> list[Any]:
     compiled = graphad.jit(function, **(options or {"executor": "llvm"})).compile(*args)
-    return list(all_statements(compiled.executable.program.statements))
+    return list(all_statements(program_of(compiled).statements))
 
 
 def check(function: Any, options: dict[str, Any], *args: Any, rtol: float = 1e-12, more: Sequence[Any] = ()) -> None:

@@ -95,7 +95,8 @@ def test_what_another_thread_has_changed_costs_more(monkeypatch: pytest.MonkeyPa
 
 def test_each_buffer_counts_once() -> None:
     def priced(function: Any) -> float:
-        program = graphad.jit(function, threads=1).compile(X).executable.program
+        compiled = graphad.jit(function, threads=1).compile(X)
+        program = compiled.executor.lowered(compiled.graph)
         return sum(sum(cost.cost(loops_of(s)).touched.values()) for s in program.statements)
 
     assert priced(lambda x: x[1:-1] * 2) == pytest.approx(16 * X.size, rel=1e-3)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import pickle
 from typing import Any
 
 from graphad.errors import ExecutorError
+from graphad.executors import objects
 from graphad.executors.llvm import engine
 from graphad.executors.llvm.emit import Emitter
 from graphad.executors.llvm.executable import Executable
 from graphad.executors.llvm.guard import GAP, Guarded
-from graphad.executors.llvm.libmvec import addresses
+from graphad.executors.llvm.image import Image
 from graphad.executors.loops import Program, lower, verify
+from graphad.executors.loops.cost import caches
+from graphad.executors.loops.lower import RULES
 from graphad.graph import Graph
 from graphad.op import Op
 
@@ -53,21 +57,48 @@ class LLVMExecutor:
         """All ops: what no loops express, the compiled function calls NumPy for."""
         return True
 
-    def compile(self, graph: Graph) -> Executable:
-        """One native function for the graph."""
-        gap = GAP if self.guard else 0
+    def compile(self, graph: Graph, key: str | None = None) -> Executable:
+        """One native function for the graph, which is kept on disk under a `key`, if there is one."""
         if self.guard:
             # With guards all buffers are apart: the plan that is verified is that of a run without them.
-            verify(lower(graph, lanes=self.lanes, threads=self.threads, local=LOCAL))
-        return self.build(lower(graph, lanes=self.lanes, threads=self.threads, gap=gap, local=LOCAL))
+            verify(self.lowered(graph, 0))
+        return self.build(self.lowered(graph, GAP if self.guard else 0), key)
 
-    def build(self, program: Program) -> Executable:
+    def lowered(self, graph: Graph, gap: int = 0) -> Program:
+        """The loop program that a graph is compiled by, with a gap of so many bytes around each buffer."""
+        return lower(graph, lanes=self.lanes, threads=self.threads, gap=gap, local=LOCAL)
+
+    def build(self, program: Program, key: str | None = None) -> Executable:
         """The native function of a loop program."""
         emitter = Emitter(program, self.target)
         text = emitter.text()
-        symbols = {**emitter.module.symbols, **addresses(text)}
-        kind = Guarded if self.guard else Executable
-        return kind(program, emitter.host_calls, text, symbols)
+        image = Image.of(program, emitter, text)
+        name, code = engine.object_code(text)
+        if self.guard:
+            return Guarded(image, code, program)
+        if key is not None:
+            objects.store(key, pickle.dumps((name, image)))
+        return Executable(image, code)
+
+    @property
+    def signature(self) -> str | None:
+        """What compiled code depends on beside its graph, and None where it is not kept: with `guard`, and where
+        lowering rules are not graphad's own."""
+        foreign = not all([rule.__module__.startswith("graphad.") for rule in RULES.values()])
+        if self.guard or foreign or type(self) is not LLVMExecutor:
+            return None
+        target = self.target
+        told = engine.version(), sorted(target.features), target.vector_bytes, target.precise, self.threads, caches()
+        return repr(told)
+
+    def load(self, key: str) -> Executable | None:
+        """The native function that is kept under a key, if there is one."""
+        found = objects.load(key)
+        if found is None:
+            return None
+        name, image = pickle.loads(found)  # from a folder that only the user can write to, as machine code is
+        code = objects.load(name)
+        return None if code is None else Executable(image, code)
 
 
 def _cores() -> int:

@@ -14,8 +14,9 @@ from graphad.executors.llvm.interrupts import CONTROL as WORDS
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
 from graphad.executors.llvm.parts import CONTROL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
+from graphad.executors.llvm.symbols import Symbol
 from graphad.executors.llvm.text import Code, Module
-from graphad.executors.loops.foreign import address, settable
+from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Branch,
@@ -157,10 +158,11 @@ class Emitter:
 
     def statement(self, statement: Any) -> None:
         """Write one statement."""
+        effort = work(statement, self.known)
         if statement.note:
             self.code.do(f"; {statement.note}")
         if isinstance(statement, Loop):
-            self.loop(statement)
+            self.loop(statement, effort)
         elif isinstance(statement, Rows):
             nests = [self._scheduled(loop, rows=True) for loop in statement.loops]
             emit_rows(self, nests, [work(loop) for loop in statement.loops], statement.threads)
@@ -172,20 +174,21 @@ class Emitter:
             emit_branch(self, statement)
         else:
             self.host(statement)
-        self.owed += work(statement)
+        self.owed += effort
         if self.owed > CHUNK:
             self.part.poll()
             self.owed = 0.0
 
-    def loop(self, loop: Loop) -> None:
-        """Write a loop nest, after what it updates in memory has its initial value."""
-        NestEmitter(self, self._scheduled(loop), work(loop)).emit()
+    def loop(self, loop: Loop, effort: float) -> None:
+        """Write a loop nest of so many nanoseconds, after what it updates in memory has its initial value."""
+        NestEmitter(self, self._scheduled(loop), effort).emit()
 
     def _scheduled(self, loop: Loop, rows: bool = False) -> Nest:
         nest = schedule(loop, self.known, rows)
         for reduction in nest.in_memory:
             target = kept_target(reduction)
-            self.loop(Loop(target.shape, [Store(target, reduction.initial)]))
+            first = Loop(target.shape, [Store(target, reduction.initial)])
+            self.loop(first, work(first))
         return nest
 
     @contextmanager
@@ -282,7 +285,7 @@ class Emitter:
         """The call for one batch element."""
         code = self.code
         symbol = f"graphad.{statement.routine}"
-        self.module.symbols[symbol] = address(statement.routine)
+        self.module.symbols[symbol] = Symbol("linalg", statement.routine)
         arguments = []
         for argument in statement.arguments:
             if not isinstance(argument, View):
@@ -296,7 +299,7 @@ class Emitter:
             arguments.append(("ptr", place))
         control = None if statement.own or call(statement) < LONG else settable()
         if control is not None:
-            self.module.symbols.update(zip(_SETTERS, control, strict=True))
+            self.module.symbols.update({name: Symbol("threads", str(i)) for i, name in enumerate(_SETTERS)})
             self.module.declare("i32", _SETTERS[0])
             self.module.declare("void", _SETTERS[1], "i32")
             code.call("void", "graphad.blas.one", *[("ptr", f"@{name}") for name in _SETTERS])

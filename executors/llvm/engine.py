@@ -96,15 +96,15 @@ def _passes(local: bool) -> Any:
     return passes, builder
 
 
-def object_code(text: str) -> bytes:
-    """Machine code for the text of a module: from the cache on disk, or made now and kept there."""
+def object_code(text: str) -> tuple[str, bytes]:
+    """Machine code for the text of a module, from the cache on disk, or made now and kept there; and its key there."""
     name = objects.key(text, version())
     found = objects.load(name)
     if found is None:
         with LOCK:
             found = bytes(_machine().emit_object(optimise(text)))
         objects.store(name, found)
-    return found
+    return name, found
 
 
 def assembly(text: str) -> str:

@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,15 @@ from graphad.executors.arguments import elements, failure, host_call, prepare
 from graphad.executors.llvm import blas, entry, pool
 from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
+from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import FORKED
-from graphad.executors.loops.cost import nanoseconds
-from graphad.executors.loops.program import Buffer, HostCall, Program, loops_of
+from graphad.executors.loops.program import Buffer
 from graphad.executors.once import once
 from graphad.types import Array, TensorType
 
 POOLED_BYTES = 1 << 18
 """Results from this size on come from memory that is used again once its array is gone: the first touch of new memory
 costs more than filling it."""
-
-RELEASE_FROM = 3000.0
-"""Nanoseconds of a run from which it lets go of Python's lock; doing so takes some 50."""
 
 SHARED = ("poll", "parallel", "blas.one", "blas.back")
 """Functions that all programs share and call."""
@@ -92,27 +90,24 @@ class Executable:
     raises while it runs (`IndexError` for an index out of bounds).
     """
 
-    def __init__(self, program: Program, hosts: Sequence[HostCall], text: str, symbols: dict[str, int]) -> None:
-        self.program = program
-        self.text = text
+    def __init__(self, image: Image, code: bytes) -> None:
+        self.image = replace(image, constants=b"")
         self._slot = _Slot()
-        self._hosts = hosts
+        symbols = {name: symbol.address for name, symbol in image.symbols.items()}
         shared = {f"graphad.{name}": native().addresses[name] for name in SHARED}
-        self._library = Library(object_code(text), {**symbols, **shared}, ["run"])
+        self._library = Library(code, {**symbols, **shared}, ["run"])
         self._failures: dict[int, BaseException] = {}
         # What the functions that `bind` makes refer to does not refer back to this object: it goes with its last user.
-        self._fail = _failing(program, self._failures)
-        self._callbacks = [host_call(call, _arrays(program), self._failures) for call in hosts]
-        self._constants = _block(program)
+        self._fail = _failing(image, self._failures)
+        self._callbacks = [host_call(call, _arrays(len(image.input_types)), self._failures) for call in image.hosts]
+        self._constants = aligned(image.constant_bytes)
+        self._constants[:] = np.frombuffer(image.constants, np.uint8)
         self._pools = [
-            Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in program.output_types
+            Pool(t) if t.shape and t.nbytes >= POOLED_BYTES else None for t in image.output_types
         ]
-        loops = [loop for s in program.statements for loop in loops_of(s)]
-        calls = any(not loops_of(s) for s in program.statements)  # of Python, of LAPACK, or of loops
-        self._long = calls or sum(map(nanoseconds, loops)) > RELEASE_FROM
-        exact = self.bind(_refusing(program.name))
-        program_name, types = program.name, program.input_types
-        self.call = self.bind(lambda *args: exact(*prepare(program_name, types, args)))
+        exact = self.bind(_refusing(image.name))
+        name, types = image.name, image.input_types
+        self.call = self.bind(lambda *args: exact(*prepare(name, types, args)))
 
     def bind(
         self, fallback: Callable[..., Any], single: bool = False, numbers: Sequence[type | None] = ()
@@ -120,14 +115,14 @@ class Executable:
         """The function that Python calls. Arguments of other types go to `fallback`; with `single` the answer is one
         result by itself. `numbers` gives for an input without axes the type of Python or NumPy number that stands for
         it (`float` or `np.float64`, for an input of that dtype)."""
-        program, pools = self.program, self._pools
-        numbers = [*numbers, *[None] * (len(program.inputs) - len(numbers))]
+        image, pools = self.image, self._pools
+        numbers = [*numbers, *[None] * (len(image.input_types) - len(numbers))]
         inputs = [
             (_singleton(t), x if _stands_for(x, t) else None, t.ndim, shape)
-            for t, x, shape in zip(program.input_types, numbers, _shapes(program.input_types), strict=True)
+            for t, x, shape in zip(image.input_types, numbers, _shapes(image.input_types), strict=True)
         ]
-        at = np.cumsum([0, *[16 if t.shape == () else 0 for t in program.output_types]])
-        kinds = program.output_types
+        at = np.cumsum([0, *[16 if t.shape == () else 0 for t in image.output_types]])
+        kinds = image.output_types
         outputs = [
             (_singleton(t), pool, t.ndim, shape, int(t.shape != ()), int(start))
             for t, pool, shape, start in zip(kinds, pools, _shapes(kinds), at[:-1], strict=True)
@@ -136,9 +131,9 @@ class Executable:
         tables = [_words([x for row in rows for x in row]) for rows in (inputs, outputs)] + [_words(hosts)]
         words = {
             **constants(), "run": self._library.addresses["run"], "constants": _address(self._constants),
-            "slot": self._slot.words, "arena_bytes": program.arena_bytes, "fallback": fallback, "failed": self._fail,
+            "slot": self._slot.words, "arena_bytes": image.arena_bytes, "fallback": fallback, "failed": self._fail,
             "single": int(single),
-            "release": int(self._long), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
+            "release": int(image.releases), "inputs": len(inputs), "outputs": len(outputs), "hosts": len(hosts),
             "given": _address(tables[0]), "made": _address(tables[1]), "called": _address(tables[2]),
             "scalar_bytes": int(at[-1]),
         }  # fmt: skip
@@ -156,15 +151,15 @@ class Executable:
 
     def memory(self) -> dict[str, int]:
         """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
-        results = sum(t.nbytes for t in self.program.output_types)
-        arena, constants = self.program.arena_bytes, self.program.constant_bytes
+        results = sum(t.nbytes for t in self.image.output_types)
+        arena, constants = self.image.arena_bytes, self.image.constant_bytes
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
 
     def source(self, kind: str | None = None) -> str:
         """The code: LLVM's `ir` (the default) or the machine's `assembly`. Raises `ExecutorError` for other kinds."""
         if kind not in (None, "ir", "assembly"):
             raise ExecutorError(f"llvm: there is no source of the kind {kind!r}; there are 'ir' and 'assembly'")
-        return assembly(self.text) if kind == "assembly" else self.text
+        return assembly(self.image.text) if kind == "assembly" else self.image.text
 
 
 class _Slot:
@@ -177,9 +172,8 @@ class _Slot:
         free(address(self.words[0]))  # by names of its own: those of the module are gone when the interpreter ends
 
 
-def _arrays(program: Program) -> Callable[[Any, int], Array]:
-    """How a host call finds a view as a NumPy array."""
-    inputs = len(program.inputs)
+def _arrays(inputs: int) -> Callable[[Any, int], Array]:
+    """How a host call finds a view as a NumPy array, in a program of so many inputs."""
 
     def array(view: Any, table: int) -> Array:
         buffer: Buffer = view.buffer
@@ -196,9 +190,9 @@ def _refusing(name: str) -> Callable[..., None]:
     return refuse
 
 
-def _failing(program: Program, failures: dict[int, BaseException]) -> Callable[[int], None]:
+def _failing(image: Image, failures: dict[int, BaseException]) -> Callable[[int], None]:
     """What raises the error that a run ended with."""
-    errors = program.errors
+    errors = image.errors
 
     def fail(status: int) -> None:
         if status <= len(errors):
@@ -206,7 +200,7 @@ def _failing(program: Program, failures: dict[int, BaseException]) -> Callable[[
             raise kind(message)
         if status == FORKED + 1:
             raise ExecutorError(
-                f"{program.name}: the process was forked within a loop that threads shared, of which the child has "
+                f"{image.name}: the process was forked within a loop that threads shared, of which the child has "
                 "its own part only; fork between calls, or give threads=1"
             )
         raise failure(failures)
@@ -222,7 +216,7 @@ def _caller() -> int:
 @once
 def native() -> Library:
     """The functions that all programs share."""
-    library = Library(object_code(entry.text() + pool.text() + blas.text()), {}, ["call", *SHARED, *pool.HOOKS])
+    library = Library(object_code(entry.text() + pool.text() + blas.text())[1], {}, ["call", *SHARED, *pool.HOOKS])
     pool.install(library.addresses)
     return library
 
@@ -253,13 +247,6 @@ def _shapes(kinds: Sequence[TensorType]) -> list[Any]:
 
 def _singleton(kind: TensorType) -> Any:
     return np.dtype(kind.dtype.char)
-
-
-def _block(program: Program) -> Array:
-    block = aligned(program.constant_bytes)
-    for buffer, array in program.constants:
-        block[buffer.offset : buffer.offset + buffer.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
-    return block
 
 
 def aligned(nbytes: int) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphad.errors import ExecutorError
 from graphad.executors.llvm.executable import Executable, aligned
+from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import CONTROL
 from graphad.executors.loops.layout import touched
 from graphad.executors.loops.program import Buffer, Load, Program, loops_of, roots, walk
@@ -69,6 +70,10 @@ class Guarded(Executable):
     Temporaries and results hold NaN before each run. The program must have been lowered with a gap of `GAP` bytes.
     Raises `ExecutorError` for a write outside of a buffer, or into an input or a constant.
     """
+
+    def __init__(self, image: Image, code: bytes, program: Program) -> None:
+        self.program = program
+        super().__init__(image, code)
 
     def bind(
         self, fallback: Callable[..., Any], single: bool = False, numbers: Sequence[type | None] = ()

@@ -30,13 +30,9 @@ def library() -> ctypes.CDLL | None:
         return None
 
 
-def addresses(text: str) -> dict[str, int]:
-    """The addresses of the library's functions that a module's text names."""
-    found = library()
-    if found is None or "@_ZGV" not in text:
-        return {}
-    names = {"_ZGV" + part[: part.index("(")] for part in text.split("@_ZGV")[1:]}
-    return {name: ctypes.cast(getattr(found, name), ctypes.c_void_p).value or 0 for name in names}
+def named(text: str) -> set[str]:
+    """The library's functions that a module's text names."""
+    return {"_ZGV" + part[: part.index("(")] for part in text.split("@_ZGV")[1:]}
 
 
 @cache

@@ -14,9 +14,10 @@ import numpy as np
 from graphad.errors import MissingRuleError
 from graphad.executors.llvm.casts import Casts, part_of
 from graphad.executors.llvm.mathcode import Math
+from graphad.executors.llvm.symbols import Symbol
 from graphad.executors.llvm.text import Code, element_type, literals, splat, vector
 from graphad.executors.llvm.vectormath import definition, is_simple_power, power
-from graphad.executors.loops.specials import address, symbol
+from graphad.executors.loops.specials import symbol
 from graphad.ops.scalar import Const, Operation
 from graphad.types import DType
 
@@ -259,7 +260,7 @@ class Scalars(Casts):
             raise MissingRuleError(f"scipy.special.cython_special has no function {name} of {len(args)} doubles")
         exported, skip = found
         label = f"graphad.special.{name}.{len(args)}"
-        self.code.module.symbols[label] = address(exported)
+        self.code.module.symbols[label] = Symbol("special", exported)
         double = np.dtype(float)
         wide = [self.cast(x, dtype, double) for x in args]
         more = [("i32", "0")] if skip else []

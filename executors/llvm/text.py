@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.executors.llvm.symbols import Symbol
 from graphad.types import DType
 
 INDEX = "i64"
@@ -67,8 +68,8 @@ class Module:
     def __init__(self) -> None:
         self.declarations: dict[str, None] = {}
         self.definitions: dict[str, str] = {}
-        self.symbols: dict[str, int] = {}
-        """Addresses of the external functions that the process does not export by name."""
+        self.symbols: dict[str, Symbol] = {}
+        """The external functions that the process does not export by name."""
 
     def declare(self, result: str, symbol: str, *arguments: str) -> str:
         """Declare a function and give its name."""

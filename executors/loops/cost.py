@@ -7,7 +7,7 @@ longer, and its threads gain more than is said here.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,14 +59,14 @@ class Cost:
         return (self.compute + (nbytes - moved) / least + moved / min(least, _BETWEEN)) / threads
 
 
-def nanoseconds(loop: Loop) -> float:
-    """About how long one thread takes for a loop."""
-    return cost([loop]).alone
+def nanoseconds(loop: Loop, known: Set[Scalar] = frozenset()) -> float:
+    """About how long one thread takes for a loop, where the scalars in `known` are computed already."""
+    return cost([loop], known).alone
 
 
-def cost(loops: Sequence[Loop]) -> Cost:
+def cost(loops: Sequence[Loop], known: Set[Scalar] = frozenset()) -> Cost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
-    scalars = [(loop, [*walk(roots(loop))]) for loop in loops]
+    scalars = [(loop, [*walk(roots(loop), known)]) for loop in loops]
     touched = [x for loop, found in scalars for x in _views(loop, found)]
     return Cost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
 
@@ -105,7 +105,7 @@ def _innermost(loop: Loop, scalars: Sequence[Scalar]) -> dict[Scalar, int]:
     """The innermost axis on which each scalar depends, -1 for those that are computed before the loop."""
     found: dict[Scalar, int] = {}
     for x in scalars:
-        axes = [found[y] for y in children(x)]
+        axes = [found.get(y, -1) for y in children(x)]
         if isinstance(x, Index):
             axes.append(x.axis)
         elif isinstance(x, Load):

@@ -257,7 +257,7 @@ class Lowering:
         places = [self.place(v) for v in node.outputs]
         results = [p if p.buffer.kind not in ("local", "moving") else self.temporary(v)
                    for p, v in zip(places, node.outputs, strict=True)]  # fmt: skip
-        self.statements.append(HostCall(node.op, operands, results, node, self.note(node)))
+        self.statements.append(HostCall(node.op, operands, results, node.where, self.note(node)))
         for found, place in zip(results, places, strict=True):
             if found is not place:
                 self.copy(found, place)

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.graph import Node
 from graphad.op import Op
 from graphad.ops.scalar import Const, Operation, Scalar
+from graphad.places import Location
 from graphad.types import Array, DType, Shape, TensorType
 
 
@@ -282,7 +282,7 @@ class HostCall:
     op: Op
     operands: list[View]
     results: list[View]
-    node: Node
+    where: Location | None
     note: str = ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from graphad.executors.loops.cost import nanoseconds, routine
 from graphad.executors.loops.program import (
@@ -15,6 +15,7 @@ from graphad.executors.loops.program import (
     loops_of,
 )
 from graphad.executors.loops.ranges import narrowed
+from graphad.ops.scalar import Scalar
 
 CHUNK = 1_000_000
 """Nanoseconds of work after which a program asks."""
@@ -25,11 +26,12 @@ _CHUNKS = 8
 """Chunks for each thread that are enough."""
 
 
-def work(statement: Statement) -> float:
-    """About how many nanoseconds a statement takes, those within repetitions and branches not counted."""
+def work(statement: Statement, known: Set[Scalar] = frozenset()) -> float:
+    """About how many nanoseconds a statement takes, those within repetitions and branches, and what it takes to compute
+    the scalars in `known`, not counted."""
     if isinstance(statement, Foreign):
         return statement.count * call(statement)
-    return _HOST if isinstance(statement, HostCall) else sum(map(nanoseconds, loops_of(statement)))
+    return _HOST if isinstance(statement, HostCall) else sum([nanoseconds(loop, known) for loop in loops_of(statement)])
 
 
 def whole(statement: Statement) -> float:

@@ -1,8 +1,7 @@
-"""Tracing to a graph, pipelines over it, and compiled functions."""
+"""Tracing to a graph, and functions that are compiled for each signature of their arguments."""
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
@@ -13,27 +12,24 @@ from weakref import WeakMethod
 import numpy as np
 
 from graphad import executors, tree
-from graphad.api.call import Call, ShapeDtype, as_array, check_callable, is_weak, warn
-from graphad.api.diagnose import kinds_of, watched
+from graphad.api.call import Call, ShapeDtype, check_callable, is_weak, warn
+from graphad.api.compiled import OPTIMISE, Compiled
+from graphad.api.diagnose import kinds_of
 from graphad.api.entries import by_leaves, direct, record
 from graphad.api.guards import Guard, Guards
 from graphad.api.methods import Decorated, innermost_function, kept, receiver, transformation
 from graphad.api.reads import reads
 from graphad.api.static import Static
-from graphad.build import check_graph, current_builder, describe_location, place, user_location
-from graphad.errors import ExecutorError, TracerError, TypeMismatchError
+from graphad.build import current_builder, describe_location, place, user_location
+from graphad.errors import TracerError, TypeMismatchError
 from graphad.executors import Executor
-from graphad.executors.base import _default, compiled, refused, wanted
+from graphad.executors.base import _default
 from graphad.graph import Graph
 from graphad.numpy.layouts import layout_of
-from graphad.passes import Pipeline, Stage
+from graphad.passes import Pipeline
 from graphad.trace import Trace, Tracer, innermost
 from graphad.tracebacks import boundary, shorten
 
-OPTIMISE = (
-    "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, share_pads, dce"
-)
-"""The pipeline that `jit` runs before the executor's own."""
 _STATIC = "mark it with static_argnums or static_argnames, if it can be hashed"
 
 
@@ -76,97 +72,6 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     call = Call(fun, args, kwargs)
     graph = call.trace(known=False).graph
     return tree.unflatten(call.out_tree, [ShapeDtype(t.shape, t.dtype) for t in graph.output_types])
-
-
-class Compiled:
-    """A graph after its pipeline, compiled by an executor. Call it with the graph's inputs.
-
-    `stages` holds every stage with the seconds that it took (the last is the executor's compilation), `graph` the
-    optimised graph.
-    """
-
-    def __init__(
-        self,
-        graph: Graph,
-        pipeline: str | Pipeline,
-        executor: Executor,
-        trace_seconds: float = 0.0,
-        debug: tuple[str, ...] = (),
-        unrolled: Sequence[str] = (),
-    ) -> None:
-        self._made_from = graph, pipeline, executor, trace_seconds, debug, unrolled
-        self._unrolled = unrolled
-        self.executor = executor
-        steps = pipeline if isinstance(pipeline, Pipeline) else Pipeline(pipeline)
-        self.stages = [Stage("trace", graph, trace_seconds)]
-        self.stages += steps.stages(graph)
-        self.stages += wanted(executor, self.stages[-1].graph).stages(self.stages[-1].graph)
-        self.graph = self.stages[-1].graph
-        start = time.perf_counter()
-        self.executable = compiled(executor, self.graph)
-        if debug:
-            self.executable = watched(self.executable, graph, debug)
-        self.stages.append(Stage(f"compile[{executor.name}]", self.graph, time.perf_counter() - start))
-
-    def __call__(self, *args: Any) -> tuple[Any, ...]:
-        try:
-            arrays = [as_array(x) for x in args]
-            for i, (x, v) in enumerate(zip(arrays, self.graph.inputs, strict=False)):
-                if x.shape != v.type.shape or x.dtype != v.type.dtype:
-                    raise refused(self.graph.name, i, x, v.type)
-            return self.executable(*arrays)  # type: ignore[no-any-return]
-        except Exception as error:
-            shorten(error)
-            raise
-
-    def __reduce__(self) -> Any:
-        # Native code belongs to its process: it is compiled anew.
-        return Compiled, self._made_from
-
-    def source(self, kind: str | None = None) -> str:
-        """The code that the executor generated, or the graph's text where it generates none.
-
-        `llvm` has the kinds `"ir"`, which is the default, and `"assembly"`. Raises `ExecutorError` for a kind that the
-        executor does not have.
-        """
-        source = getattr(self.executable, "source", None)
-        if source is not None and (kind is None or inspect.signature(source).parameters):
-            return str(source() if kind is None else source(kind))
-        if kind is not None:
-            raise ExecutorError(f"{self.executor.name}: there is no source of the kind {kind!r}; leave the kind out")
-        return str(self.graph)
-
-    def memory(self) -> dict[str, int]:
-        """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`, and
-        their sum as `peak`.
-
-        An executor that plans no arena tells only `results` and `constants`.
-        """
-        memory = getattr(self.executable, "memory", None)
-        if memory is not None:
-            return memory()  # type: ignore[no-any-return]
-        results = sum(t.nbytes for t in self.graph.output_types)
-        return {"results": results, "constants": sum(c.type.nbytes for c in self.graph.constants())}
-
-    def report(self) -> str:
-        """What there is to know of how the graph was traced: the loops that Python ran and that make many nodes."""
-        return "\n".join([f"{self.graph.name}: {len(self.stages[0].graph.nodes)} nodes traced", *self._unrolled])
-
-    def __repr__(self) -> str:
-        return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"
-
-
-@boundary
-def compile(
-    graph: Graph, pipeline: str | Pipeline = OPTIMISE, executor: str | Executor | None = None, **options: Any
-) -> Compiled:
-    """Run a pipeline over a graph and compile the result: `compile(trace(f)(x), "grad(wrt=0), simplify, cse, dce")`.
-
-    `options` are the executor's own, as in `jit`. Raises `PipelineError` or `ExecutorError` for a name that is not
-    known, `TypeMismatchError` for what is no graph.
-    """
-    check_graph("compile", graph)
-    return Compiled(graph, pipeline, executors.get(executor, **options))
 
 
 class Version(NamedTuple):

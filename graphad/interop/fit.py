@@ -188,7 +188,7 @@ def _check_start(value: float) -> None:
 
 def _exact(objective: Objective, executor: str, progress: Callable[[str], None]) -> FitResult:
     import graphad
-    from graphad.api.jit import OPTIMISE
+    from graphad.api.compiled import OPTIMISE
 
     progress("trace, differentiate, compile")
     began = time.perf_counter()

@@ -21,6 +21,8 @@ ExceptionClass = type[BaseException]
 _local: WeakValueDictionary[str, ExceptionClass] = WeakValueDictionary()
 _names: WeakKeyDictionary[ExceptionClass, str] = WeakKeyDictionary()
 _count = itertools.count(1)
+LOCAL = "#"
+"""What stands before the number of a class that is known in this process only."""
 
 
 class ExceptionName(str):
@@ -40,7 +42,7 @@ def name_of(cls: ExceptionClass) -> ExceptionName:
     if name is None:
         name = cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}:{cls.__qualname__}"
         if find(name) is not cls:
-            name = f"{name}#{next(_count)}"
+            name = f"{name}{LOCAL}{next(_count)}"
             _local[name] = cls
         _names[cls] = name
     found = ExceptionName(name)

@@ -7,6 +7,7 @@ Operands broadcast as NumPy's do and have the dtypes that NumPy's own promotion 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from importlib import import_module
@@ -323,12 +324,11 @@ def elementwise(
         "code": code,
         "_partials": tuple(partials) or (None,) * ufunc.nin,
         "_multilinear": tuple(multilinear),
-        "singular": singular,
-        "picks": picks,
+        "singular": singular, "picks": picks,
         "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared else "",
         "domain": domain if isinstance(domain[0], tuple) else (domain,),
-        "_resolved": {},
-        "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.", "__module__": __name__,
+        "_resolved": {}, "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.",
+        "__module__": sys._getframe(1).f_globals["__name__"],
     }  # fmt: skip
     op = type(name, (base,), members, name=name)()
     OPS[name] = op

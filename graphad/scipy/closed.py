@@ -15,11 +15,11 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import Call, ShapeDtype, run
+from graphad.api.compiled import compile
 from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.heap import Heap
 from graphad.api.jacobians import jacfwd
-from graphad.api.jit import compile
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.executors.numpy import evaluate

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import graphad
-from graphad.api.jit import OPTIMISE
+from graphad.api.compiled import OPTIMISE
 from graphad.executors import llvm
 from graphad.executors.llvm import engine, executable
 
