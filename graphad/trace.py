@@ -164,7 +164,7 @@ class Tracer(Traced):
         return complex(self.plain("complex()"))
 
     def __index__(self) -> int:
-        if self.dtype.kind not in "iu":
+        if self.dtype.kind not in ("iub" if self.weak else "iu"):
             raise TypeError("only integer arrays of one element can be converted to an index")
         return int(self.known("an index into a list, or range(),"))
 

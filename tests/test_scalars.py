@@ -120,3 +120,46 @@ def test_joining_with_subscripts():
     x = np.array([1.0, 3.0, 2.0])
     for found, expected in zip(graphad.jit(joined, executor="numpy")(x), joined(x), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+TRUTHS = {
+    "+": lambda x: ((x > 0) + (x > 1)) * x,
+    "-": lambda x: ((x > 0) - (x < 0)) * x,
+    "*": lambda x: ((x > 0) * (x > 1) + (x > 1)) * x,
+    "//": lambda x: ((x > 0) // (x > 1) + (x > 0)) * x,
+    "**": lambda x: ((x > 0) ** (x > 1) + (x > 1)) * x,
+    "<<": lambda x: ((x > 0) << (x > 1)) * x,
+    "-x": lambda x: -(x > 0) * x,
+    "+x": lambda x: +(x > 0) * x,
+    "~x": lambda x: ~(x > 0) * x,
+    "abs": lambda x: (abs(x > 0) + abs(x > 1)) * x,
+    "True + x": lambda x: (True + (x > 0)) * x,
+    "&": lambda x: ((x > 0) & (x > 1) | (x > 2) ^ (x > 0)) * x,
+    "sum": lambda x: sum([x > 0, x > 1, x > 9]) * x,
+    "bool": lambda x: (bool(x) + bool(x)) * x,
+    "not": lambda x: ((not x > 9) + (not x > 0) + True) * x,
+    "and": lambda x: ((x > 0 and x > 1) + (0 < x < 9)) * x,
+    "any": lambda x: (any([x > 0, x > 9]) + all([x > 0, x > 1])) * x,
+    "in": lambda x: ((x in (1.5, 9.0)) + (x not in (9.0, 8.0)) - True) * x,
+    "math": lambda x: (math.isfinite(x) + (not math.isnan(x))) * x,
+    "NumPy": lambda x: (np.add(x > 0, x > 1) + np.sum(np.array([x > 0, x > 1]))) * x,
+}
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+@pytest.mark.parametrize("kind", [float, np.float64, np.array])
+def test_truths_are_numbers_where_they_are_pythons(name, kind):
+    """Python's bools are 0 and 1 in its arithmetic; NumPy's are truths in its own."""
+    f, x = TRUTHS[name], kind(1.5)
+    try:
+        wanted = f(x)
+    except TypeError:  # NumPy has no difference of truths
+        for g in (graphad.jit(f), graphad.grad(f)):
+            with pytest.raises(TypeError):
+                g(x)
+        return
+    for g in (graphad.jit(f), lambda x: graphad.jvp(f, (x,), (1.0,))[0]):
+        assert g(x) == wanted
+    # The truths do not change around 1.5.
+    slope = wanted / 1.5 if name != "in" else graphad.grad(f)(x)
+    assert graphad.grad(f)(x) == graphad.jit(graphad.grad(f))(x) == slope

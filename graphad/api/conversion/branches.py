@@ -21,8 +21,10 @@ from graphad.api.conversion.parts import (
     common,
     describe,
     is_number,
+    is_weak,
     kind,
     placeholder,
+    python_bool,
     quoted,
     same,
     shown,
@@ -328,6 +330,7 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
         return _joined(rest[0](), rest[1:], both)
 
     value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
+    weak = is_weak(value)
     if not part.raised and not part.changed and heap.resized() is None and not any(True for _ in heap.changes()):
         if not isinstance(value, Tracer):
             return test if value is both else value
@@ -336,7 +339,9 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
             builder = innermost([test])
             assert builder is not None
             other = inline(part.graph, part.captures, builder)[0]
-            return np.logical_and(test, other) if both else np.logical_or(test, other)
+            found = np.logical_and(test, other) if both else np.logical_or(test, other)
+            found.weak = is_weak(test) and weak
+            return found
     heap.restore()
     bodies = [lambda: not both, tail] if both else [tail, lambda: not both]
     return select(test, bodies, (), "and, or", ["where it is false", "where it is true"], truths=True)
@@ -345,7 +350,7 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
 def not_(x: Any) -> Any:
     """`not x`."""
     test = truth(x, "not")
-    return np.logical_not(test) if isinstance(test, Tracer) else not test
+    return python_bool(np.logical_not(test)) if isinstance(test, Tracer) else not test
 
 
 def is_(x: Any, value: Any, last: bool = False) -> Any:
@@ -408,6 +413,10 @@ def compare(left: Any, *rest: Any) -> Any:
 
 def contains(container: Any, x: Any) -> Any:
     """`x in container`."""
+    return python_bool(_contains(container, x))
+
+
+def _contains(container: Any, x: Any) -> Any:
     if isinstance(container, Tracer) and (unknown(container) or unknown(x)):
         return np.any(container == x)
     if isinstance(container, (list, tuple, set, frozenset)) and (unknown(x) or any(map(unknown, container))):

@@ -15,7 +15,7 @@ import numpy as np
 from graphad.api.conversion.dispatch import calling, iterated
 from graphad.api.conversion.functions import REPLACED, call
 from graphad.api.conversion.ordering import is_part
-from graphad.api.conversion.parts import staged, truth, unknown
+from graphad.api.conversion.parts import python_bool, staged, truth, unknown
 from graphad.api.conversion.sequences import Count, Fresh, Range, Reversed, Rows, Zip, fresh, length, rows, sequence
 from graphad.numpy._register import NAMESPACE, holds_tracer, operand, recorded
 from graphad.numpy.buffers import Buffer, seen
@@ -102,7 +102,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Ca
 
     def truths(iterable: Any) -> Any:
         if is_part(iterable) or (isinstance(iterable, Tracer) and iterable.ndim == 1 and unknown(iterable)):
-            return function(iterable)
+            return python_bool(function(iterable))
         found: Any = not decides
         for x in iterated(iterable):
             test = truth(x, original.__name__)
@@ -111,7 +111,7 @@ def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Ca
                     return test
             else:
                 found = join(found, test) if isinstance(found, Tracer) else test
-        return found
+        return python_bool(found)
 
     return truths
 

@@ -12,7 +12,7 @@ import numpy as np
 from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import calling
 from graphad.api.conversion.functions import REPLACED
-from graphad.api.conversion.parts import shown, truth, unknown
+from graphad.api.conversion.parts import python_bool, shown, truth, unknown
 from graphad.api.conversion.texts import Text, string
 from graphad.errors import TypeMismatchError
 from graphad.numpy._register import holds_tracer, operand
@@ -87,7 +87,7 @@ _rounded = calling(builtins.round, "__round__")
 
 
 def _bool(*args: Any) -> Any:
-    return truth(args[0], "bool()") if len(args) == 1 else builtins.bool(*args)
+    return python_bool(truth(args[0], "bool()")) if len(args) == 1 else builtins.bool(*args)
 
 
 def _complex(*args: Any, **kwargs: Any) -> Any:

@@ -170,6 +170,11 @@ def truth(x: Any, what: str) -> Any:
     return x if x.dtype.kind == "b" else x != 0
 
 
+def python_bool(x: Any) -> Any:
+    """A truth as Python's own bool, or what stands for one."""
+    return Tracer(x.builder, x.value, True) if isinstance(x, Tracer) else x
+
+
 def is_number(x: Any) -> bool:
     """Whether a value can be carried by the graph."""
     kind = type(x)
