@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from graphad.numpy._register import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy
 from graphad.ops.special import gammaln
+from graphad.scipy._register import since
 from graphad.scipy.special import multigammaln
 from graphad.scipy.stats.distribution import Base
 
@@ -122,7 +122,7 @@ class _Multinomial(Base):
         x, p, n = _real(x), _real(p), _real(n)
         p = cast(p, float_dtype(p))
         off = np.abs(1 - np.sum(p, axis=-1, keepdims=True)) > 10 * np.finfo(p.dtype).eps
-        if np.lib.NumpyVersion(version("scipy")) < "1.18.0":
+        if not since("1.18.0"):
             rest = 1 - np.sum(p[..., :-1], axis=-1, keepdims=True)
             p = np.concatenate([p[..., :-1], np.where(off, rest, p[..., -1:])], axis=-1)
             off = np.zeros_like(off)
