@@ -216,9 +216,10 @@ def line(where, name):
     return f"| `{name}` | {' | '.join(marks)} | {note} |"
 
 
+VERSION = ".".join(np.__version__.split(".")[:2])
 HEADER = f"""# NumPy's functions
 
-What works of each function of NumPy {'.'.join(np.__version__.split('.')[:2])}. This page is written by
+What works of each function of NumPy {VERSION}. This page is written by
 `tests/numpy_coverage.py`, which tries one typical call of each; a test holds it to the truth.
 
 - *eager*: `graphad.numpy` has it; without traced operands it is NumPy's own.

@@ -136,3 +136,32 @@ def test_sums_are_continued_in_time_that_grows_with_the_graph() -> None:
     np.testing.assert_allclose(after.eval(x), graph.eval(x))
     few, many = (calls(lambda graph=graph: passes.accumulate(graph)) for graph in map(sums_beside, (50, 400)))
     assert many < 9 * few
+
+
+def loops_beside(n: int) -> Graph:
+    """Loops of one length: some read only the argument, some what the one before stacks, some where one ended."""
+    row = TensorType("f8", (4,))
+    inside = Builder("body")
+    total, entry = inside.input(row), inside.input(row)
+    body = inside.finish([*inside.emit(OPS["add"], (total, entry)), *inside.emit(OPS["sin"], (entry,))])
+    builder = Builder("f")
+    rows = builder.input(TensorType("f8", (3, 4)))
+    start, ended, stacked = Constant(np.zeros(4)), Constant(np.ones(4)), rows
+    found = []
+    for i in range(n):
+        ended, stacked = builder.emit(
+            Scan(body, 0, 3, 1), (ended if i % 3 == 2 else start, stacked if i % 3 == 1 else rows)
+        )
+        found.append(ended)
+    return builder.finish([*found, stacked])
+
+
+def test_loops_are_merged_in_time_that_grows_with_the_graph() -> None:
+    graph = loops_beside(9)
+    after = passes.merge_loops(graph).verify()
+    assert len(after.nodes) == 2
+    x = np.arange(12.0).reshape(3, 4) / 10
+    for a, b in zip(after.eval(x), graph.eval(x), strict=True):
+        np.testing.assert_allclose(a, b)
+    few, many = (calls(lambda graph=graph: passes.merge_loops(graph)) for graph in map(loops_beside, (50, 400)))
+    assert many < 9 * few

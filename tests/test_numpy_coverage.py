@@ -26,10 +26,18 @@ def text():
 def test_row_is_true(text, where, name):
     section = text.split(f"## {where}\n")[1].split("\n## ")[0]
     rows = [row for row in section.splitlines() if row.startswith(f"| `{name}` |")]
+    if not rows and not of_this_numpy(text):
+        pytest.skip("the page tells of another version of NumPy")
     assert rows == [coverage.line(where, name)], f"write the page anew: GRAPHAD_UPDATE=1 pytest {__file__}"
 
 
+def of_this_numpy(text):
+    return f"NumPy {coverage.VERSION}. This" in text
+
+
 def test_page_names_everything(text):
+    if not of_this_numpy(text):
+        pytest.skip("the page tells of another version of NumPy")
     for where, module in coverage.MODULES.items():
         section = text.split(f"## {where}\n")[1].split("\n## ")[0]
         for kind, names in coverage.others(module).items():

@@ -25,6 +25,8 @@ def test_page_lists_what_is_traced(text, module):
 
 
 def test_page_begins_with_the_counts(text):
+    if f"SciPy {coverage.SCIPY} on" not in text:
+        pytest.skip("the page tells of another version of SciPy")
     assert text.startswith(coverage.HEADER + coverage.summary()), f"{ANEW} peers"
 
 

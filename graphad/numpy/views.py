@@ -88,8 +88,9 @@ class View(Tracer):
 
     def become_shaped(self, shape: Any) -> None:
         """Give the view, and nothing else, another shape. Raises NumPy's `AttributeError` where that needs a copy."""
-        seen = self.shadow.view()
-        seen.shape = shape
+        seen = self.shadow.reshape(shape)
+        if seen.size and not np.may_share_memory(seen, self.shadow):
+            raise AttributeError("Incompatible shape for in-place modification; use x = x.reshape(shape), which copies")
         old, new, forth, back, like = self.shadow.shape, seen.shape, self.forth, self.back, self.like
         shaped: Forth = lambda x: reshape(x, new) if isinstance(x, Tracer) else x.reshape(new)
         self.forth = lambda base: shaped(forth(base))

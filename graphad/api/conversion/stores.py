@@ -42,7 +42,12 @@ def _laid_out(x: Any, name: str, value: Any) -> None:
             f".{name} = of an array that holds traced values, or in a branch or a loop that may not run{place()}; "
             "write a = a.reshape(shape), a = a.astype(dtype)"
         )
-    setattr(writable(x, ()), name, value)
+    target = writable(x, ())
+    if name == "shape" and hasattr(target, "_set_shape"):
+        # Since NumPy 2.5 a shape that is set is deprecated, with a warning that would point here.
+        target._set_shape(value)
+    else:
+        setattr(target, name, value)
 
 
 def _setattr(x: Any, name: str, value: Any, /) -> None:

@@ -182,7 +182,12 @@ def _histogram(name: str, a: Any, bins: Any, limits: Any, weights: Any) -> tuple
         low, high = np.min(a), np.max(a)
         beyond = (high - low) / (2.0 * (number(name, bins, "the number of bins") - 1.0))
         limits = (low - beyond, high + beyond)
-    counts, edges = np.histogram(a, bins=bins, range=limits, weights=weights)
+    if since("1.18.0"):
+        # Bins of no width stay so.
+        edges = np.linspace(*limits, number(name, bins, "the number of bins") + 1)
+        counts = np.histogram(a, bins=edges, weights=weights)[0]
+    else:
+        counts, edges = np.histogram(a, bins=bins, range=limits, weights=weights)
     outside = np.sum((limits[0] > a) | (a > limits[1]))
     found = known(outside)
     return counts * 1.0, limits[0], edges[1] - edges[0], outside if found is None else int(found)
@@ -199,6 +204,9 @@ def cumfreq(a: Any, numbins: int = 10, defaultreallimits: Any = None, weights: A
 def relfreq(a: Any, numbins: int = 10, defaultreallimits: Any = None, weights: Any = None) -> RelfreqResult:
     """SciPy's `relfreq`, differentiable in weights and limits; counts change by jumps only."""
     counts, *rest = _histogram("relfreq", a, numbins, defaultreallimits, weights)
-    # From SciPy 1.18 on weights are relative to their sum.
-    plain = weights is None or not since("1.18.0")
-    return RelfreqResult(counts / (operand(a).shape[0] if plain else np.sum(operand(weights))), *rest)
+    # From SciPy 1.18 on weights are relative to their sum, and all elements count.
+    if since("1.18.0"):
+        whole = operand(a).size if weights is None else np.sum(operand(weights))
+    else:
+        whole = operand(a).shape[0]
+    return RelfreqResult(counts / whole, *rest)
