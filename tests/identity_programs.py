@@ -1478,6 +1478,18 @@ def transposed_in_a_while_loop(x):
     return m[0, 1] * x + row[0]
 
 
+@program
+def row_chosen_by_a_branch(x):
+    m, row = np.arange(4.0).reshape(2, 2) * x, np.ones(2)
+    if x > 0.9:
+        row = m[0]
+        if x > 1:
+            row = m[:, 1][::-1]
+    row[0] += x
+    m[0, 0] = 7
+    return m.sum() * 3 + row.sum()
+
+
 # -- made by code that nothing traced can be met in ------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ PLACES = (
     "np.asarray({}, order='F')", "np.reshape(m, (9,), order='F')[3:6]", "np.broadcast_arrays({}, m[0])[0]",
 )  # fmt: skip
 """Ways to reach an array of three numbers."""
+FEW = ("{}", "{}", "{}", "m[0]", "h[0]", "o.u", "{}[::-1]", "same({})")
+"""Those of programs that give their arrays to one another most of the time."""
 SQUARES = (
     "np.asfortranarray(m)", "m.T.copy(order='K')", "np.copy(m.T)", "m.T", "np.einsum('ij->ji', m)", "m * 0.9",
     "m.T * 0.9", "np.array(m, order='F')", "np.where(m.T > 0.3, m.T, 0.1)", "m[:, [2, 0, 1]]",
@@ -86,35 +88,37 @@ def numbers(draw: Any) -> str:
 
 
 @st.composite
-def places(draw: Any) -> str:
-    return draw(st.sampled_from(PLACES)).format(draw(st.sampled_from(ARRAYS)))
+def places(draw: Any, dense: bool) -> str:
+    return draw(st.sampled_from(FEW if dense else PLACES)).format(draw(st.sampled_from(ARRAYS)))
 
 
 @st.composite
-def vectors(draw: Any) -> str:
-    place, name = draw(places()), draw(st.sampled_from(ARRAYS))
+def vectors(draw: Any, dense: bool) -> str:
+    place, name = draw(places(dense)), draw(st.sampled_from(ARRAYS))
     form = draw(st.sampled_from(["{}", "{} * 0.5", "np.tanh({})", "{} * x", "{} + " + name, "np.flip({})"]))
     return form.format(place)
 
 
 @st.composite
-def blocks(draw: Any, depth: int, indent: str, times: int) -> list[str]:
+def blocks(draw: Any, depth: int, indent: str, times: int, dense: bool) -> list[str]:
     lines: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
-        lines += draw(statements(depth, indent, times))
+        lines += draw(statements(depth, indent, times, dense))
     return lines
 
 
 @st.composite
-def statements(draw: Any, depth: int, indent: str, times: int) -> list[str]:
-    """Statements that run at most that often."""
+def statements(draw: Any, depth: int, indent: str, times: int, dense: bool) -> list[str]:
+    """Statements that run at most that often; of few kinds, `dense` in aliases."""
     kinds = ["alias", "make", "store", "store", "augment", "slice", "write", "helper", "method", "number", "entry"]
     kinds += ["square", "walk", "swap"]
-    kinds += ["if"] * (depth > 0) + ["short", "while"] * (depth > 0 and times >= 4)
+    if dense:
+        kinds = ["alias", "alias", "make", "store", "store", "swap", "entry"]
+    kinds += ["if"] * (depth > 0) * (1 + dense) + ["short", "while"] * (depth > 0 and times >= 4)
     kinds += ["long"] * (depth > 0 and times >= 33)
     kind, inner = draw(st.sampled_from(kinds)), indent + "    "
-    name, place, i = draw(st.sampled_from(ARRAYS)), draw(places()), draw(st.integers(0, 2))
-    value, vector = draw(numbers()), draw(vectors())
+    name, place, i = draw(st.sampled_from(ARRAYS)), draw(places(dense)), draw(st.integers(0, 2))
+    value, vector = draw(numbers()), draw(vectors(dense))
     if kind == "alias":
         return [f"{indent}{name} = {place}"]
     if kind == "swap":
@@ -144,7 +148,7 @@ def statements(draw: Any, depth: int, indent: str, times: int) -> list[str]:
         return [indent + form.format(p=place, v=vector, n=name, s=value, i=i)]
     if kind == "helper":
         form = draw(st.sampled_from(["halve({p})", "{n} = mixed({p}, {q}, x)", "mixed({p}, {q}, s)", "early({p}, s)"]))
-        return [indent + form.format(p=place, n=name, q=draw(places()))]
+        return [indent + form.format(p=place, n=name, q=draw(places(dense)))]
     if kind == "method":
         return [f"{indent}{draw(st.sampled_from(['o.step(x)', 'o.step(s)', f'o = Thing({name})', f'o.u = {name}']))}"]
     if kind == "number":
@@ -153,10 +157,10 @@ def statements(draw: Any, depth: int, indent: str, times: int) -> list[str]:
         form = draw(st.sampled_from(["d['k'] = {}", "h[1] = {}", "o.t[1] = {}", "h[0] += {} * 0.1"]))
         return [indent + form.format(vector)]
     each = {"if": 1, "short": 3, "while": 4, "long": 33}[kind]
-    body = draw(blocks(depth - 1, inner, times // each))
+    body = draw(blocks(depth - 1, inner, times // each, dense))
     if kind == "if":
         test = draw(st.sampled_from(["x > 0.4", f"{name}[{i}] < 0.2", "s > 0.1", f"{name}.sum() > x"]))
-        orelse = [f"{indent}else:", *draw(blocks(depth - 1, inner, times))] if draw(st.booleans()) else []
+        orelse = [f"{indent}else:", *draw(blocks(depth - 1, inner, times, dense))] if draw(st.booleans()) else []
         return [f"{indent}if {test}:", *body, *orelse]
     word = draw(st.sampled_from(["break", "break", "continue", "return s + m.sum()"]))
     stop = [f"{inner}if {name}[0] > 1.5:", f"{inner}    {word}"] if draw(st.integers(0, 3)) == 0 else []
@@ -171,8 +175,8 @@ END = """    own = [a, b, v, w, d["k"], d["l"], h[0], h[1], o.u, *o.t]
 
 
 @st.composite
-def programs(draw: Any, depth: int) -> str:
-    body = draw(blocks(depth, "    ", 140))
+def programs(draw: Any, depth: int, dense: bool = False) -> str:
+    body = [line for _ in range(1 + 2 * dense) for line in draw(blocks(depth, "    ", 140, dense))]
     start = [
         "def program(x):",
         "    s = x * 0.5",

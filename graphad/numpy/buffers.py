@@ -28,6 +28,7 @@ from graphad.numpy.strides import seen_from
 from graphad.numpy.views import View, enclosed
 from graphad.ops import shape as shapes
 from graphad.trace import Tracer, lift
+from graphad.types import TensorType
 
 Plain = np.ndarray[Any, Any]
 
@@ -371,7 +372,7 @@ def become(x: Any, kept: bool = False) -> Tracer:
     for v, part in zip(views, found, strict=True):
         v.__class__ = BufferView
         v.origin, v.forth, v.back, v.shadow, v.key = root, *part, plain(v), None
-        v._found, v._seen = (home, root.value), None
+        v._found, v._seen = (home, Value(TensorType(v.shadow.dtype, v.shadow.shape))), None
     trace = home
     while trace.outer is not None:
         trace = trace.outer

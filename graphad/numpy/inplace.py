@@ -169,7 +169,8 @@ def _set_shape(x: Any, shape: Any) -> None:
         )
 
 
-Tracer.shape = Tracer.shape.setter(_set_shape)  # type: ignore[attr-defined, method-assign]
+for _cls in (Tracer, View):
+    _cls.shape = _cls.shape.setter(_set_shape)  # type: ignore[attr-defined, method-assign]
 
 
 # -- methods and functions that write -----------------------------------------------------------------------------

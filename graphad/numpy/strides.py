@@ -9,8 +9,9 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import ControlFlowError
+from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.updates import At
-from graphad.numpy.views import Back, Forth, Inverse, read_only, repeated
+from graphad.numpy.views import read_only, repeated
 from graphad.ops.shape import reshape, transpose
 from graphad.trace import Tracer
 

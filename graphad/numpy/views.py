@@ -18,17 +18,12 @@ from graphad.build import Builder, building, current_builder, describe_location,
 from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
 from graphad.numpy._register import operand
+from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
-from graphad.numpy.updates import At
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
-from graphad.ops.shape import broadcast_to, reshape, transpose
+from graphad.ops.shape import broadcast_to, reshape
 from graphad.trace import UFUNC_METHODS, Tracer, lift, type_of
-
-Forth = Callable[[Any], Any]
-"""What a view is of its origin: for tracers and for NumPy's arrays alike."""
-Back = Callable[[Any, Any], Any]
-"""`back(origin, new)`: the origin where the view is `new`."""
 
 
 class View(Tracer):
@@ -49,6 +44,13 @@ class View(Tracer):
         self._found: tuple[Builder, Value] = found.builder, found.value
         self._seen: Value | None = origin.value
 
+    # What it is can be asked at any time, its value only where that of its origin is known.
+    type = property(lambda self: self._found[1].type.with_shape(self.shadow.shape))  # type: ignore[assignment]
+    shape = property(lambda self: self.shadow.shape)  # type: ignore[assignment]
+    dtype = property(lambda self: self._found[1].type.dtype)  # type: ignore[assignment]
+    ndim = property(lambda self: self.shadow.ndim)  # type: ignore[assignment]
+    size = property(lambda self: self.shadow.size)  # type: ignore[assignment]
+
     @cached_property
     def layout(self) -> Any:  # type: ignore[override]
         """The order of the axes, there being gaps between them or not."""
@@ -60,19 +62,20 @@ class View(Tracer):
         if not isinstance(origin, Tracer):
             return builder, value  # an array of NumPy's again: the trace has ended
         source = origin.value
-        if source is not self._seen or (builder.undone and value in builder.undone):
+        if source is not self._seen or (builder.undone and value in builder.undone) or self._ended(builder):
             # The view follows what has been written to its origin, where it is read next.
             builder = origin.builder
             if builder.closed:
-                return builder, Value(self.shadow_type(source))
+                return builder, Value(self.type)
             with building(builder):
                 found = self.forth(Tracer(builder, source))
             self._found, self._seen = (found.builder, found.value), source
         return self._found
 
-    def shadow_type(self, source: Value) -> Any:
-        """The type of the view of an origin that can no longer be read."""
-        return source.type.with_shape(self.shadow.shape)
+    def _ended(self, builder: Builder) -> bool:
+        """Whether the view was last read in a piece that has ended, which did not write to its origin."""
+        current = current_builder()
+        return builder is not self.origin.builder and current is not None and not builder.encloses(current)
 
     @property
     def value(self) -> Value:  # type: ignore[override]
@@ -120,8 +123,11 @@ class Joined(Tracer):
     def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]]) -> None:
         self._builder, self._value, self._following = found.builder, found.value, False
         # What only this array knows is held: a view, one that stands for an array of the same name elsewhere, and one
-        # that may be others.
-        held = [s is OUTSIDE or isinstance(s, (View, Shared)) or may_be_others(s) for _, s in sources]
+        # that a loop may have left. Of one that may be others these are among the sources.
+        held = [
+            s is OUTSIDE or isinstance(s, (View, Shared)) or (may_be_others(s) and not isinstance(s, Joined))
+            for _, s in sources
+        ]
         self._sources = [
             (test, (lambda s=s: s) if kept else ref(s)) for (test, s), kept in zip(sources, held, strict=True)
         ]
@@ -129,7 +135,6 @@ class Joined(Tracer):
         self._at: Value | None = found.value  # what it was when these were seen; a piece that ends undoes it alone
         self._others: list[ref[Tracer]] = []
         self.layout, self.boxed = found.layout, found.boxed
-        self.depth: int = 1 + max([s.depth for _, s in sources if isinstance(s, Joined)], default=0)
 
     def sources(self) -> Iterator[tuple[int, Tracer, Any]]:
         """The arrays that it may be, with the tests that say so, as far as anything else knows them."""
@@ -148,7 +153,11 @@ class Joined(Tracer):
     def others(self) -> list[Tracer]:
         """The arrays that it may be, as far as anything else knows them."""
         known = [s for _, _, s in self.sources() if isinstance(s, Tracer)]
-        return known + [x for r in self._others if (x := r()) is not None]
+        return known + self.excluded()
+
+    def excluded(self) -> list[Tracer]:
+        """The arrays that it may be, of which it is not known when."""
+        return [x for r in self._others if (x := r()) is not None]
 
     def keeps(self, x: Tracer) -> bool:
         """Whether an array is the only one that it may be, besides such as nothing else knows."""
@@ -204,6 +213,11 @@ class Joined(Tracer):
             replace(source, where(test, new, own(source)))
             self._seen[i] = source.value
         self._at = self._value
+
+
+def follows(x: Any) -> bool:
+    """Whether an array is one of others, of which something else knows."""
+    return isinstance(x, Joined) and any([isinstance(s, Tracer) for _, _, s in x.sources()])
 
 
 def may_be_others(x: Any) -> bool:
@@ -343,31 +357,6 @@ def repeated(origin: Any, new: Any) -> Any:
 def own(x: Tracer) -> Tracer:
     """The same value as an array of its own, which shares nothing."""
     return Tracer(x.builder, x.value)
-
-
-class Inverse:
-    """What undoes a rearrangement of elements."""
-
-    def __init__(self, forth: Forth) -> None:
-        self.forth = forth
-
-    def __call__(self, base: Any, new: Any) -> Any:
-        places = self.forth(np.arange(base.size).reshape(base.shape))
-        flat = places.reshape(-1)
-        if flat.size == base.size and (flat == np.arange(base.size)).all():
-            return reshape(new, base.shape)
-        if places.ndim == base.ndim and flat.size == base.size:
-            # A permutation of the axes: which axis of the base each step along the view goes along.
-            strides = [int(np.prod(base.shape[i + 1 :])) for i in range(base.ndim)]
-            first = [places[tuple([int(i == j) for i in range(base.ndim)])] if places.shape[j] > 1 else None
-                     for j in range(base.ndim)]  # fmt: skip
-            axes = [strides.index(n) if n in strides else -1 for n in first]
-            rest = [i for i in range(base.ndim) if i not in axes]
-            axes = [a if a >= 0 else rest.pop(0) for a in axes]
-            numbers = np.arange(base.size).reshape(base.shape)
-            if sorted(axes) == list(range(base.ndim)) and np.array_equal(numbers.transpose(axes), places):
-                return transpose(new, np.argsort(axes).tolist())
-        return reshape(At(reshape(base, (-1,)))[flat].set(reshape(new, (-1,))), base.shape)
 
 
 def assign(x: Tracer, new: Any, what: str) -> None:

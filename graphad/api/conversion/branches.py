@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -12,9 +11,9 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.control import all_captures
+from graphad.api.conversion.choices import Choices
 from graphad.api.conversion.dispatch import operate, special
 from graphad.api.conversion.heap import UNSET, Heap, Slot
-from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.jumps import RETURNED
 from graphad.api.conversion.parts import (
     Part,
@@ -35,14 +34,12 @@ from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.numpy.layouts import standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, Shared, candidates, lose, origin_of, write
+from graphad.numpy.views import Lost, lose, write
 from graphad.ops.guarding import must_be_reached
 from graphad.ops.structured import Cond, Structured
 from graphad.trace import Tracer, apply, inline, innermost
 
 Thunk = Callable[[], Any]
-_DEEP = 6
-"""Branches after which an array is one of those of the branch before, or another one."""
 
 
 def if_(test: Any, then: Thunk, orelse: Thunk | None, dead: Sequence[str]) -> None:
@@ -125,7 +122,9 @@ def select(
                 lose(x, str(value.name))
     for slot, made in written:
         slot.container.write(slot.key, made(results))
-    return result(results)
+    found = result(results)
+    merge.makers.clear()  # what only a branch had is held no longer
+    return found
 
 
 def _stop(test: Any, part: Part) -> None:
@@ -160,8 +159,7 @@ class _Merge:
         self.weak: list[bool] = []
         self.columns: list[Sequence[Any]] = []
         self.makers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
-        self.uses: Counter[tuple[int, int]] = Counter()
-        self.shared: dict[tuple[int, int], Any] = {}
+        self.choices = Choices(parts)
 
     def add(self, values: Sequence[Any], path: str, jumped: Sequence[bool] | None = None) -> Callable[[list[Any]], Any]:
         """Take up one value of each branch; gives what makes the merged value of the cond's results."""
@@ -201,16 +199,15 @@ class _Merge:
         if key in self.makers:
             return self.makers[key]  # the same array in every branch is one array afterwards
         at = self._output(column, *found)
-        roots = [identity(x, part.builder) for part, x in zip(self.parts, column, strict=True)]
-        if all([root is None for root in roots]):
+        choices = self.choices.of(column, at, self._output)
+        if not any(choices):
             return lambda results: results[at]
-        for i, root in enumerate(roots):
-            self.uses[i, id(root)] += 1
         made: list[Any] = []
 
         def maker(results: list[Any]) -> Any:
             if not made:
-                made.append(self._joined(results[at], column, roots))
+                tests = [np.logical_not(self.test), self.test]
+                made.append(self.choices.joined(results, at, tests, choices))
             return made[0]
 
         self.makers[key] = maker
@@ -223,40 +220,6 @@ class _Merge:
         for part, outputs, x in zip(self.parts, self.outputs, column, strict=True):
             outputs.append(part.lifted(x, dtype))
         return len(self.weak) - 1
-
-    def _joined(self, found: Any, column: Sequence[Any], roots: Sequence[Any]) -> Any:
-        """The array after the branches, which is in each of them that one of `column`: one from around the branches, or
-        one that another variable has too."""
-        sources: list[tuple[Any, Any]] = []
-        others: list[Any] = []
-        for i, (part, x, root) in enumerate(zip(self.parts, column, roots, strict=True)):
-            if root is None:
-                continue
-            test = self.test if i else np.logical_not(self.test)
-            if isinstance(root, Joined) and inside_of(root, part.builder):
-                sources.append((test, OUTSIDE))
-                others += [y for y in root.others() if not inside_of(y, part.builder)]
-            elif root is not OUTSIDE and inside_of(root, part.builder):
-                if self.uses[i, id(root)] == 1:
-                    continue
-                # Of a view nothing else is known than that something has the array too.
-                key, one = (i, id(root)), Shared(found.builder, found.value)
-                sources.append((test, self.shared.setdefault(key, one) if root is x else OUTSIDE))
-            else:
-                sources.append((test, x if root is not OUTSIDE else OUTSIDE))
-                if isinstance(x, Joined):
-                    # It may go where nothing but this array has it; what it may be stays.
-                    sources += [(np.logical_and(test, t), y) for _, t, y in x.sources() if t is not None]
-        if not sources:
-            return found
-        if any([isinstance(y, Joined) and y.depth == _DEEP for _, y in sources]):
-            # What it may be is too much to follow: neither it nor these are written to.
-            others += [z for _, y in sources for z in candidates(origin_of(y)) if isinstance(z, Tracer)]
-            sources = [(None, OUTSIDE)]
-        new = Joined(found, sources)
-        for y in others:
-            new.exclude(y)
-        return new
 
     def changed(self) -> list[tuple[Any, Callable[[list[Any]], Any]]]:
         """The arrays from around the branches that some of them change, as results."""

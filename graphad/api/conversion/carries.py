@@ -37,7 +37,7 @@ from graphad.errors import ControlFlowError
 from graphad.graph import Value
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import packed, standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, candidates, either, lose, own, write
+from graphad.numpy.views import OUTSIDE, Joined, Lost, candidates, either, follows, lose, own, write
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import TensorType
@@ -149,7 +149,7 @@ class Loop:
         with building(part.builder):
             for x in self.lost.values():
                 lose(x, _LOST.format(self.what))
-        return [a.enter(part) for a in self.changed.values()]
+            return [a.enter(part) for a in self.changed.values()]  # one may follow another, within the piece
 
     def _left(self, part: Part) -> bool:
         """Take up the arrays from around the loop that an iteration changed."""
@@ -309,7 +309,10 @@ class Loop:
             changed = [c.slot.read() is not x for c, x in zip(self.carried.values(), entered, strict=True)]
             known = {c.slot.identity for c in self.carried.values()}
             extra = any(s.identity not in known for s in self.heap.changes())
-            stored = any([not isinstance(v, Lost) and v not in arrays for _, v in part.changed])
+            # What may be other arrays follows these where it is read; what is written to it, they have too.
+            stored = any(
+                [not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed]
+            )
             if any([g.leave() for g in self.lists]):
                 raise ControlFlowError(f"the test of {self.what} appends to a list{shown()}; let its body do that")
         finally:

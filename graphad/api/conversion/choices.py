@@ -1,0 +1,129 @@
+"""Which array a variable has after branches: one from around them, or one that another variable has too, each under the
+test that says so."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphad import tree
+from graphad.api.conversion.items import identity, inside_of
+from graphad.api.conversion.parts import Part
+from graphad.numpy.views import OUTSIDE, Joined, Shared, View, candidates, origin_of
+from graphad.trace import Tracer
+
+Output = Callable[[Sequence[Any], Any, bool], int]
+_MOST = 12
+"""Arrays of which one may be any, each under its test."""
+
+
+class Choice(NamedTuple):
+    """An array that a variable may have in a branch.
+
+    `test` is the place among the results of the test that says so, None where it always has it; `value` that of the
+    elements of an array made in the branch, None where only a view of it is meant.
+    """
+
+    array: Any
+    test: int | None = None
+    value: int | None = None
+
+
+class Choices:
+    """The arrays that the variables have in branches."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self.parts = parts
+        self.uses: Counter[tuple[int, int]] = Counter()
+        self.shared: dict[tuple[int, int], Any] = {}
+
+    def of(self, column: Sequence[Any], at: int, output: Output) -> list[list[Choice]]:
+        """What a variable may have in each branch, where it has `column`, the result at a place. `output` takes up one
+        value of each branch as a result, and gives its place."""
+        found = [list(self._in_branch(i, column, at, output)) for i in range(len(column))]
+        for i, choices in enumerate(found):
+            self.uses.update([(i, id(c.array)) for c in choices if self._inside(i, c.array)])
+        return found
+
+    def _inside(self, i: int, x: Any) -> bool:
+        return x is not OUTSIDE and inside_of(origin_of(x), self.parts[i].builder)
+
+    def _in_branch(self, i: int, column: Sequence[Any], at: int, output: Output) -> Iterator[Choice]:
+        x = column[i]
+        root = identity(x, self.parts[i].builder)
+        if root is None:
+            return
+        if root is OUTSIDE or not self._inside(i, root):
+            yield Choice(x if root is not OUTSIDE and self._lasts(i, x) else OUTSIDE)
+            return
+        yield Choice(root, None, at if x is root else None)
+        if isinstance(root, Joined) and x is not root:
+            yield Choice(OUTSIDE)
+        elif isinstance(root, Joined):
+            for _, test, y in root.sources():
+                given = [j == i and (test is None or test) for j in range(len(column))]
+                yield self._source(i, column, y, output(given, np.dtype(bool), False), output)
+
+    def _source(self, i: int, column: Sequence[Any], y: Any, test: int, output: Output) -> Choice:
+        """What an array of a branch may be."""
+        if not self._inside(i, y):
+            return Choice(y if y is not OUTSIDE and self._lasts(i, y) else OUTSIDE, test)
+        if isinstance(y, View):
+            return Choice(origin_of(y), test)
+        return Choice(y, test, output([y if j == i else x for j, x in enumerate(column)], y.dtype, False))
+
+    def _lasts(self, i: int, x: Any) -> bool:
+        """Whether a view of an array from around a branch can be made after it: its indices are no values of the
+        branch."""
+        while isinstance(x, View):
+            if any([isinstance(k, Tracer) and k.builder is self.parts[i].builder for k in tree.leaves(x.key)]):
+                return False
+            x = x.origin
+        return True
+
+    def joined(self, results: Sequence[Any], at: int, tests: Sequence[Any], choices: Sequence[Sequence[Choice]]) -> Any:
+        """The array after the branches, each of which runs where its test holds."""
+        sources: list[tuple[Any, Any]] = []
+        others: list[Any] = []
+        for i, each in enumerate(choices):
+            for c in each:
+                test, key = tests[i] if c.test is None else results[c.test], (i, id(c.array))
+                if not self._inside(i, c.array):
+                    sources.append((test, c.array))
+                    continue
+                if isinstance(c.array, Joined):
+                    others += [y for y in c.array.excluded() if not self._inside(i, y)]
+                if self.uses[key] > 1 and c.value is None:
+                    sources.append((test, OUTSIDE))  # of a view nothing else is known than that something has it too
+                elif self.uses[key] > 1:
+                    one = results[c.value]
+                    sources.append((test, self.shared.setdefault(key, Shared(one.builder, one.value))))
+        if not sources:
+            return results[at]
+        sources, excluded = _distinct(sources)
+        new = Joined(results[at], sources)
+        for y in [*others, *excluded]:
+            new.exclude(y)
+        return new
+
+
+def _distinct(sources: Sequence[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]], list[Any]]:
+    """Arrays that one may be, each once, with what these may be in turn; and those beside which it is not to be written
+    to. Of too many nothing else is known than that."""
+    every: dict[int, tuple[Any, Any]] = {}
+    others: list[Any] = []
+    for test, x in sources:
+        found = [(test, x)]
+        if isinstance(x, Joined):
+            # It may go where nothing but this array has it; what it may be stays.
+            found += [(test if t is None else np.logical_and(test, t), y) for _, t, y in x.sources()]
+            others += x.excluded()
+        for t, y in found:
+            every[id(y)] = (np.logical_or(every[id(y)][0], t), y) if id(y) in every else (t, y)
+    if len(every) <= _MOST:
+        return list(every.values()), others
+    found = [z for _, y in every.values() for z in candidates(origin_of(y)) if isinstance(z, Tracer)]
+    return [(None, OUTSIDE)], [*others, *found]
