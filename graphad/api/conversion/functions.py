@@ -139,10 +139,10 @@ def call(f: Any) -> Any:
     kind = type(f)
     if kind is FunctionType and f in sinks:
         return poured(f)
-    if kind in _WRITTEN and _holder[RUNTIME].is_worth(f):
-        return _holder[RUNTIME].asking(f)
-    if kind is FunctionType:
-        return for_lists(f)
+    if kind is FunctionType or kind is MethodType:
+        asked = _holder[RUNTIME].asking(f)
+        if asked is not None or kind is FunctionType:
+            return asked or for_lists(f)
     if kind in _NUMPY and f not in REPLACED and not (kind is _DISPATCHED and f.__module__.startswith(_SERIES)):
         return joining(f) if not is_library_sink(f) else poured(f)
     if kind is BuiltinFunctionType and type(f.__self__) in _OWN_METHODS:
@@ -199,7 +199,6 @@ def poured(f: Any) -> Callable[..., Any]:
 
 
 _COMPARING = frozenset({"count", "index", "sort"})
-_WRITTEN = (FunctionType, MethodType)
 _OWN_METHODS = frozenset({list, dict, set, deque, str, tuple})
 """The types whose methods take traced values as any others."""
 _UNBOUND = (MethodDescriptorType, WrapperDescriptorType)

@@ -53,7 +53,7 @@ _LIBRARIES = frozenset({
 """Packages whose functions compute with what they are given, and reach nothing else."""
 _OTHERS = ("numpy.random", "numpy.ma", "numpy.testing", "numpy.ctypeslib", "numpy.memmap")
 
-_ATOMS: set[type] = {
+ATOMS: set[type] = {
     bool, int, float, complex, str, bytes, type(None), range, slice, type(...), type(NotImplemented), np.dtype,
     re.Pattern, type(dataclasses.MISSING), type(dataclasses._HAS_DEFAULT_FACTORY),  # type: ignore[attr-defined]
     types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
@@ -103,6 +103,8 @@ class Place(NamedTuple):
             object.__setattr__(holder, key, x)
 
 
+_of_libraries: dict[int, tuple[Any, bool]] = {}
+"""Functions, classes and modules of these libraries that were met, by identity, and whether they make arrays."""
 _judged: OfCode[frozenset[str] | None] = OfCode()
 
 
@@ -139,6 +141,8 @@ class Reach:
     met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether buffers stand where no other array
     can be put for them, and `asks` whether code asks for types, which tell the two apart."""
 
+    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "places", "seen")
+
     def __init__(self) -> None:
         self.seen: dict[int, Any] = {}
         self.places: list[Place] = []
@@ -158,7 +162,10 @@ class Reach:
         while pending:
             x = pending.pop()
             kind = type(x)
-            if kind in _ATOMS or id(x) in seen:
+            if kind in ATOMS or id(x) in seen:
+                continue
+            if id(x) in _of_libraries:
+                self.arrays = self.arrays or _of_libraries[id(x)][1]
                 continue
             seen[id(x)] = x
             self.left -= 1
@@ -208,11 +215,11 @@ class Reach:
             home = x.__self__
             if home is not None and type(home) is not ModuleType:
                 return [home]
-            return self._library(x.__module__) if x.__name__ not in _APART else None
+            return self._library(x, x.__module__) if x.__name__ not in _APART else None
         if kind is ModuleType:
-            return self._library(x.__name__)
+            return self._library(x, x.__name__)
         if kind is np.ufunc or kind is _DISPATCHED:
-            return self._library("numpy" if kind is np.ufunc else x.__module__)
+            return self._library(x, "numpy" if kind is np.ufunc else x.__module__)
         if kind is partial:
             return [x.func, x.args, x.keywords]
         if is_iterator(kind) and kind is not GeneratorType:
@@ -226,24 +233,28 @@ class Reach:
         if kinds and _ROWS.issuperset(kinds):
             self.left -= sum(map(len, xs)) >> 3
             kinds = set(map(type, chain.from_iterable(xs)))
-        return _ATOMS.issuperset(kinds)
+        return ATOMS.issuperset(kinds)
 
     def _array(self, x: Any) -> bool:
         self.arrays = True
         return not x.dtype.hasobject
 
-    def _library(self, module: str | None) -> list[Any] | None:
-        """What something of a library leads to."""
+    def _library(self, x: Any, module: str | None) -> list[Any] | None:
+        """What something of a library leads to, which lives as long as Python runs."""
         package = (module or "").partition(".")[0]
-        self.arrays = self.arrays or package in ("numpy", "copy")
-        return [] if package in _LIBRARIES and not (module or "").startswith(_OTHERS) else None
+        if package not in _LIBRARIES or (module or "").startswith(_OTHERS):
+            return None
+        makes = package in ("numpy", "copy")
+        self.arrays = self.arrays or makes
+        _of_libraries[id(x)] = x, makes
+        return []
 
     def _entries(self, holder: Any, entries: Iterable[tuple[Any, Any]]) -> list[Any] | None:
         """What places hold; arrays, and tuples that may hold some, are noted."""
         found = []
         for key, x in entries:
             kind = type(x)
-            if kind in _ATOMS:
+            if kind in ATOMS:
                 continue
             self.left -= 1
             if kind in _ARRAYS:
@@ -259,7 +270,8 @@ class Reach:
     def _function(self, f: FunctionType) -> list[Any] | None:
         code = f.__code__
         if not is_user_file(code.co_filename):
-            return self._library(f.__globals__.get("__name__"))
+            known = self._library(code if f.__closure__ else f, f.__globals__.get("__name__"))
+            return None if known is None else [*(f.__closure__ or ())]
         names = judged(code)
         found = None if names is None or f in sinks else self.named(f.__globals__, names)
         if found is None:
@@ -272,7 +284,7 @@ class Reach:
 
     def _class(self, cls: type) -> list[Any] | None:
         if not is_user_class(cls):
-            return self._library(cls.__module__)
+            return self._library(cls, cls.__module__)
         found: list[Any] = [type(cls)]
         for c in cls.__mro__:
             if not is_user_class(c):

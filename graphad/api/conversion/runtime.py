@@ -24,7 +24,7 @@ from graphad.api.conversion.sequences import getitem
 from graphad.api.conversion.sinks import poured
 from graphad.api.conversion.stores import set_part, storing
 from graphad.api.conversion.texts import formatting, percent, text
-from graphad.api.conversion.untraced import asking, either, is_worth, untraced
+from graphad.api.conversion.untraced import asking, either, untraced
 from graphad.errors import ControlFlowError
 from graphad.numpy._register import known
 from graphad.numpy.buffers import made
@@ -55,8 +55,7 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 __all__ = [
     "ControlFlowError", "and_", "asking", "assign", "assigning", "attribute", "call", "calling_back", "changing",
     "checked", "choose", "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_",
-    "formatting", "getitem", "guarded", "handler", "if_", "inplace", "is_", "is_worth", "iterated", "made", "managed",
-    "matching", "member", "none_of", "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling",
-    "set_part", "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update", "vanishes",
-    "while_",
+    "formatting", "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching",
+    "member", "none_of", "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling", "set_part",
+    "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update", "vanishes", "while_",
 ]  # fmt: skip

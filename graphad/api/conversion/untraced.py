@@ -20,7 +20,7 @@ from graphad.api.conversion.functions import convert, for_lists, origin
 from graphad.api.conversion.ledger import adopting
 from graphad.api.conversion.names import bound, read
 from graphad.api.conversion.private import Private
-from graphad.api.conversion.reach import Place, Reach, judged
+from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
 from graphad.api.conversion.scope import MARK, is_user_file, nested_codes
 from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
 from graphad.build import current_builder
@@ -69,19 +69,30 @@ def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
     if not _here():
         return None
     cells = reader.__closure__ or ()
+    values = []
     for cell in cells:
-        if isinstance(_content(cell), Tracer):
-            return None
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:  # it has none yet
+            values.append(None)
+    if any([isinstance(x, Tracer) for x in values]):
+        return None
     code = reader.__code__
     if id(code) not in _pieces:
         _pieces.learn(code, _alone(reader, place))
+        _doubts.learn(code, _Doubt())
     found = _pieces[id(code)]
-    if found is None:
+    if found is None or _doubts[id(code)].holds():
         return None
     by_name = dict(zip(code.co_freevars, cells, strict=True))
     closure = tuple([by_name[n] for n in found.co_freevars])
     piece = FunctionType(found, reader.__globals__, closure=closure)
-    done = _ran(code, piece, (), {})
+    reach = Reach()
+    roots = reach.named(reader.__globals__, judged(found))
+    if roots is None:
+        return None
+    roots += [cell for cell, x in zip(cells, values, strict=True) if type(x) not in ATOMS]
+    done = _ran(code, piece, reach, roots, (), {})
     return None if done is None else done[0] or []
 
 
@@ -91,14 +102,19 @@ def either(reader: FunctionType, place: Span, converted: Callable[[], Any]) -> A
     return converted() if found is None else found[0]
 
 
-def asking(f: Any) -> Callable[..., Any]:
-    """What is called for a function or a method of the user's that is run as it stands if nothing traced can be met in
-    it, else converted."""
+def asking(f: Any) -> Callable[..., Any] | None:
+    """What is called for a function or a method of the user's that does much: it is run as it stands if nothing traced
+    can be met in it, else converted. None for any other, and where it is not to be asked now."""
+    code = getattr(f, "__code__", None)
+    if code is None or not _is_worth(code) or not _here() or _doubts[id(code)].holds():
+        return None
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        code = (f.__func__ if type(f) is MethodType else f).__code__
-        if _here() and not any([isinstance(x, Tracer) for x in args]):
-            found = _ran(code, f, args, kwargs)
+        if any([isinstance(x, Tracer) for x in args]):
+            _doubts[id(code)].grow(_FEW)
+        else:
+            given = [*args]
+            found = _ran(code, f, Reach(), [f, given, kwargs], given, kwargs)
             if found is not None:
                 return found[0]
         return (convert(f) if type(f) is MethodType else for_lists(f))(*args, **kwargs)
@@ -109,18 +125,15 @@ def asking(f: Any) -> Callable[..., Any]:
 _worth: OfCode[bool] = OfCode()
 
 
-def is_worth(f: Any) -> bool:
-    """Whether a function or a method is one of the user's that does much: that has loops, or calls itself."""
-    f = f.__func__ if type(f) is MethodType else f
-    if type(f) is not FunctionType:
-        return False
-    code = f.__code__
+def _is_worth(code: CodeType) -> bool:
+    """Whether code is the user's and does much: has loops, or calls itself."""
     found = _worth.get(id(code))
     if found is None:
         every = nested_codes(code)
         again = any([i.opname.startswith("JUMP_BACKWARD") for c in every for i in dis.get_instructions(c)])
         worth = is_user_file(code.co_filename) and origin(code) is None and judged(code) is not None
         found = _worth.learn(code, worth and (again or code.co_name in code.co_names))
+        _doubts.learn(code, _Doubt())
     return found
 
 
@@ -162,32 +175,44 @@ def _alone(reader: FunctionType, place: Span) -> CodeType | None:
 class _Doubt:
     """How often in a row code could not be run as it stands, and how often it is not asked from now on."""
 
-    times = left = 0
+    __slots__ = ("left", "times")
+
+    def __init__(self) -> None:
+        self.times = self.left = 0
+
+    def holds(self) -> bool:
+        """Whether code is not to be asked this time."""
+        self.left -= self.left > 0
+        return self.left > 0
+
+    def grow(self, most: int, cost: int = 0) -> None:
+        """Note that code was asked in vain, at a cost."""
+        self.times += 1
+        self.left = min(1 << self.times, most) * (1 + cost // _CHEAP)
 
 
 _doubts: OfCode[_Doubt] = OfCode()
 _CHEAP = 64
 """Objects up to which it does not matter what has been looked at."""
+_FEW, _MANY = 8, 64
 
 
-def _ran(site: CodeType, f: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any] | None:
-    """A list of what a function gives, if nothing traced can be met in it; else None. It is asked seldom where that was
-    in vain: because it was so, or because what it does takes far less time than to look at all that it reaches."""
-    doubt = _doubts.get(id(site)) or _doubts.learn(site, _Doubt())
-    if doubt.left:
-        doubt.left -= 1
-        return None
-    reach, given, start = Reach(), [*args], perf_counter()
-    if not reach.known([f, given, kwargs]):
-        doubt.times += 1
-        doubt.left = min(1 << doubt.times, _CHEAP) * (1 + reach.cost() // _CHEAP) - 1
+def _ran(
+    site: CodeType, f: Any, reach: Reach, roots: list[Any], args: Sequence[Any], kwargs: dict[str, Any]
+) -> list[Any] | None:
+    """A list of what a function gives, if nothing traced can be met in it, which reaches `roots`; else None. It is
+    asked seldom where that was in vain: because it was so, or because what it does takes far less time than to look at
+    all that it reaches."""
+    doubt = _doubts[id(site)]
+    start = perf_counter()
+    if not reach.known(roots):
+        doubt.grow(_MANY, reach.cost())
         return None
     begun = perf_counter()
-    found = [_run(f, given, kwargs, reach)]
+    found = [_run(f, args, kwargs, reach)]
     if reach.cost() > _CHEAP and 4 * (perf_counter() - begun) < begun - start:
-        doubt.left = reach.cost() // _CHEAP
-    else:
-        doubt.times = 0
+        doubt.grow(1, reach.cost())
+    doubt.times = 0
     return found
 
 
@@ -202,14 +227,6 @@ def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], rea
     finally:
         opened.close(found)
     return found.pop()
-
-
-def _content(cell: CellType) -> Any:
-    """What a variable holds, None if nothing."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
 
 
 class _Opened:
