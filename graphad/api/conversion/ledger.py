@@ -136,14 +136,12 @@ def changing(x: Any) -> Any:
     return x
 
 
-def adopting(x: Any, key: Any, old: Any) -> None:
-    """Note an object of which a slot gets another value for an `old` one, that is not to be kept alive."""
+def noted(x: Any) -> dict[Any, Any]:
+    """What an object held when it was noted, which it is now at the latest."""
     builder = current_builder()
-    if builder is not None:
-        changing(x)
-        saved = builder.ledger[id(x)].container.saved
-        if saved.get(key) is old:
-            del saved[key]
+    assert builder is not None
+    changing(x)
+    return builder.ledger[id(x)].container.saved
 
 
 def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] | None:

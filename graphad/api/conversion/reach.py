@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import dis
 import gc
+import inspect
 import re
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -65,7 +66,9 @@ _ARRAYS = frozenset({np.ndarray, Buffer})
 _LISTS = frozenset({list, deque})
 _DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
 _SETS = frozenset({set, frozenset})
-_GENERATES = 0x20 | 0x80 | 0x100 | 0x200
+_AWAITS = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+_SEVERAL = 8
+"""Objects of one type from which on they are looked at together."""
 _ROWS = frozenset({list, tuple})
 _ENTRIES = frozenset({tuple, *_LISTS, *_DICTS})
 _HOLDING = (tuple, list, deque, set, frozenset)
@@ -110,7 +113,7 @@ _judged: OfCode[frozenset[str] | None] = OfCode()
 
 def judged(code: CodeType) -> frozenset[str] | None:
     """The global names that code reads; None for code that can reach more than these, its variables and what they hold
-    lead to, that assigns global variables, or that goes on when it has returned."""
+    lead to, or that assigns global variables."""
     if id(code) not in _judged:
         _judged.learn(code, _judge(code))
     return _judged[id(code)]
@@ -121,7 +124,7 @@ def _judge(code: CodeType) -> frozenset[str] | None:
     for c in nested_codes(code):
         if not _APART.isdisjoint(c.co_names) or "__class__" in c.co_freevars:
             return None
-        if c.co_flags & _GENERATES and c.co_name != "<genexpr>":
+        if c.co_flags & _AWAITS:
             return None
         if "__class__" in c.co_names:
             names.add("type")
@@ -160,23 +163,37 @@ class Reach:
         pending = [*roots]
         seen = self.seen
         while pending:
-            x = pending.pop()
-            kind = type(x)
-            if kind in ATOMS or id(x) in seen:
-                continue
-            if id(x) in _of_libraries:
-                self.arrays = self.arrays or _of_libraries[id(x)][1]
-                continue
-            seen[id(x)] = x
-            self.left -= 1
-            parts = self._parts(x, kind)
-            if parts is not None:
-                pending += parts
-            elif not lenient:
-                return False
+            groups: dict[type, dict[int, Any]] = {}
+            for x in pending:
+                kind = type(x)
+                if kind not in ATOMS and id(x) not in seen:
+                    groups.setdefault(kind, {})[id(x)] = x
+            pending = []
+            for kind, group in groups.items():
+                self.left -= len(group)
+                seen.update(group)
+                found = self._together(kind, [*group.values()]) if len(group) > _SEVERAL else None
+                for parts in [self._parts(x, kind) for x in group.values()] if found is None else [found]:
+                    if parts is not None:
+                        pending += parts
+                    elif not lenient:
+                        return False
             if self.left < 0 and not lenient:
                 return False
         return not (self.fixed and self.asks)
+
+    def _together(self, kind: type, xs: list[Any]) -> list[Any] | None:
+        """What several objects of a type lead to, where they hold no arrays nor tuples; None where they may."""
+        if kind not in _ENTRIES and not (is_user_class(kind) and type not in kind.__mro__):
+            return None
+        found = gc.get_referents(*xs)
+        self.left -= len(found) >> 3
+        kinds = set(map(type, found))
+        others = (dict, tuple) if kind not in _ENTRIES else tuple
+        if any([k in _ARRAYS or issubclass(k, others) for k in kinds]):
+            return None
+        kinds -= ATOMS
+        return [x for x in found if type(x) in kinds] if kinds else []
 
     def named(self, space: dict[str, Any], names: frozenset[str]) -> list[Any] | None:
         """What global names stand for; None where one stands for nothing."""
@@ -194,6 +211,9 @@ class Reach:
 
     def _parts(self, x: Any, kind: type) -> list[Any] | None:
         """What an object leads to; None where that is not known."""
+        if id(x) in _of_libraries:
+            self.arrays = self.arrays or _of_libraries[id(x)][1]
+            return []
         if kind is CellType:
             return self._entries(x, _content(x))
         if kind in _LISTS:

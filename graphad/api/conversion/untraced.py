@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import dis
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.functions import convert, for_lists, origin
-from graphad.api.conversion.ledger import adopting
+from graphad.api.conversion.ledger import noted
 from graphad.api.conversion.names import bound, read
 from graphad.api.conversion.private import Private
 from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
@@ -131,7 +132,8 @@ def _is_worth(code: CodeType) -> bool:
     if found is None:
         every = nested_codes(code)
         again = any([i.opname.startswith("JUMP_BACKWARD") for c in every for i in dis.get_instructions(c)])
-        worth = is_user_file(code.co_filename) and origin(code) is None and judged(code) is not None
+        own = is_user_file(code.co_filename) and origin(code) is None
+        worth = own and not code.co_flags & inspect.CO_GENERATOR and judged(code) is not None
         found = _worth.learn(code, worth and (again or code.co_name in code.co_names))
         _doubts.learn(code, _Doubt())
     return found
@@ -195,6 +197,8 @@ _doubts: OfCode[_Doubt] = OfCode()
 _CHEAP = 64
 """Objects up to which it does not matter what has been looked at."""
 _FEW, _MANY = 8, 64
+_DEAR = 16
+"""How much longer than it runs code may be looked at: converted it would take longer still."""
 
 
 def _ran(
@@ -210,7 +214,7 @@ def _ran(
         return None
     begun = perf_counter()
     found = [_run(f, args, kwargs, reach)]
-    if reach.cost() > _CHEAP and 4 * (perf_counter() - begun) < begun - start:
+    if reach.cost() > _CHEAP and _DEAR * (perf_counter() - begun) < begun - start:
         doubt.grow(1, reach.cost())
     doubt.times = 0
     return found
@@ -220,7 +224,7 @@ def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], rea
     """The result of a function which reaches what `reach` has found, called while its arrays are NumPy's own."""
     if not reach.arrays:
         return f(*args, **kwargs)
-    opened = _Opened(reach)
+    opened = _Opened(reach, getattr(f, "__closure__", None) or ())
     found: list[Any] = [None]
     try:
         found[0] = f(*args, **kwargs)
@@ -232,12 +236,14 @@ def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], rea
 class _Opened:
     """What code reaches while it runs as it stands: until `close` no place holds a buffer."""
 
-    def __init__(self, reach: Reach) -> None:
+    def __init__(self, reach: Reach, cells: Sequence[CellType]) -> None:
         self.holders = reach.seen
+        self.cells = cells  # of which some were not looked at
         self.buffers: dict[int, tuple[Any, Any]] = {}  # arrays, by identity, and the buffers for them
         self.places: set[tuple[int, Any]] = set()
         self.roots: dict[int, Any] = {}
         self.before: dict[int, Any] = {}
+        self.noted: dict[int, dict[Any, Any]] = {}
         opened: dict[int, Any] = {}
         for place in reach.places:
             x = place.get()
@@ -254,12 +260,18 @@ class _Opened:
     def close(self, result: list[Any]) -> None:
         """Give the places buffers: those that they had, views of these, and new ones for new arrays."""
         after = Reach()
-        after.known([*self.holders.values(), result], lenient=True)
+        after.known([*self.holders.values(), *self.cells, result], lenient=True)
         arrays: dict[int, list[Place]] = {}
         tuples: dict[int, Any] = {}
+        places, alone = [], []
         for place in after.places:
-            self._note(place, arrays, tuples)
-        places = after.places
+            x = place.get()
+            if type(x) is np.ndarray and sys.getrefcount(x) == _OWN_REFERENCES + 1 and self._is_new(x) and _is_free(x):
+                alone.append((place, buffer(x)))
+            else:
+                places.append(place)
+                self._note(place, arrays, tuples)
+        x = None
         del after
         groups: dict[int, list[list[Place]]] = {}
         for found in arrays.values():
@@ -272,24 +284,24 @@ class _Opened:
         for group in groups.values():
             self.buffers.update(_adopted(group))
         made: dict[int, Any] = {}
-        for place in places:
-            self._put(place, self._again(place.get(), made))
+        for place, new in [*alone, *[(place, self._again(place.get(), made)) for place in places]]:
+            self._put(place, new)
         self.buffers, self.before, self.holders = {}, {}, {}  # nothing but the buffers sees their memory
 
     def _note(self, place: Place, arrays: dict[int, list[Place]], tuples: dict[int, Any]) -> None:
         """Note what holds each new array: places, and entries of tuples in places."""
         x = place.get()
-        if id(x) in self.before or id(x) in self.buffers or id(x) in tuples:
+        if not self._is_new(x) or id(x) in tuples:
             return
         if isinstance(x, tuple):
             tuples[id(x)] = x
             for i in range(len(x)):
                 self._note(Place(x, i), arrays, tuples)
         elif type(x) is np.ndarray:
-            if sys.getrefcount(x) == _OWN_REFERENCES + 1 and _is_free(x):
-                self.buffers[id(x)] = x, buffer(x)
-            else:
-                arrays.setdefault(id(x), []).append(place)
+            arrays.setdefault(id(x), []).append(place)
+
+    def _is_new(self, x: Any) -> bool:
+        return id(x) not in self.before and id(x) not in self.buffers
 
     def _again(self, x: Any, made: dict[int, Any]) -> Any:
         """What stands for a value from now on; `made` are the tuples that were made for others."""
@@ -305,12 +317,14 @@ class _Opened:
         return made[id(x)][1]
 
     def _put(self, place: Place, new: Any) -> None:
-        old = place.get()
+        old, (holder, key) = place.get(), place
         if new is old:
             return
-        own = type(place.holder) is CellType or (id(place.holder), place.key) in self.places
-        if id(place.holder) in self.holders and not own:
-            adopting(*place, old)
+        if id(holder) in self.holders and type(holder) is not CellType and (id(holder), key) not in self.places:
+            if id(holder) not in self.noted:
+                self.noted[id(holder)] = noted(holder)
+            if self.noted[id(holder)].get(key) is old:
+                del self.noted[id(holder)][key]
         place.put(new)
 
 
