@@ -1665,3 +1665,45 @@ def recursion_on_numbers(x):
     t[1][2][0][0] = x
     t[0][0] = x * x
     return t[1][2][0].sum() + t[0].sum() * x
+
+
+@program
+def inner_functions_in_a_loop_of_numbers(x):
+    kept, count, a = [], 0, np.zeros(3)
+
+    def g(t, k=2.0):
+        nonlocal count
+        count += 1
+        a[count % 3] = a[count % 3] + t * k
+        return a
+
+    h = lambda t: t * t + count if t > 1 else t
+    s = 0.0
+    for i in range(4):
+        s += g(i * 0.5)[1] + h(i)
+        kept.append(g)
+        kept.append((h, g(0.1)))
+    kept[0](x)
+    kept[1][1][0] = x
+    return s + a.sum() * x + float(kept[2] is g) + kept[3][0](x)
+
+
+def _halves(n):
+    a = np.zeros(2)
+    for i in range(n):
+        a[i % 2] += 0.5
+        yield a
+
+
+@program
+def generators_in_a_loop_of_numbers(x):
+    every = []
+    for a in _halves(4):
+        every.append(a)
+    rest = _halves(3)
+    first = next(rest)
+    for a in rest:
+        last = a
+    every[0][0] = x
+    last[1] = x * first[0]
+    return every[-1].sum() + first.sum() * x

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+import operator
 import sys
-from typing import Any
+from collections import namedtuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -12,6 +17,7 @@ from identity_programs import PROGRAMS
 
 import graphad
 from graphad.api.conversion import runtime
+from graphad.api.conversion.reach import Reach
 
 VALUES = (1.3, 0.7)
 
@@ -189,6 +195,144 @@ def test_a_loop_of_numbers_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(runtime, "for_", None)
     monkeypatch.setattr(runtime, "update", None)
     assert graphad.grad(f)(2.0) == 24.0
+
+
+class Account:
+    rates: ClassVar[dict[str, Any]] = {"a": 0.1}
+
+    def __init__(self):
+        self.rows, self.counts = [], {}
+
+    @property
+    def size(self):
+        return len(self.rows)
+
+    def add(self, v):
+        try:
+            self.rows.append(v * self.rates["b" if v > 2 else "a"])
+        except KeyError as error:
+            self.counts[error.args[0]] = self.counts.get(error.args[0], 0) + 1
+        return f"{self.size}:{v:.1f}"
+
+
+def everyday(n):
+    account, texts = Account(), []
+    for i in range(n):
+        texts.append(account.add(i * 0.5))
+    table = [[j * i for j in range(3)] for i in range(3)]
+    total = sum(sum(row) for row in table)
+    while total > 10:
+        total -= 1
+    best = sorted(account.rows, key=lambda v: -v)[0]
+    return best + total + account.counts["b"] + len("".join(texts))
+
+
+def test_constant_code_is_not_converted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x):
+        account, texts, seen = Account(), [], {}
+        for i in range(8):
+            texts.append(account.add(i * 0.5))
+            seen[i % 3] = seen.get(i % 3, 0) + 1
+        return x * (everyday(8) + len("".join([t.strip() for t in texts])) + seen[1])
+
+    right = f(1.0)
+    for name in ("for_", "while_", "inplace", "getitem", "if_", "choose", "iterated", "text"):
+        monkeypatch.setattr(runtime, name, None)
+    assert graphad.grad(f)(2.0) == right
+
+
+HELD: dict[str, Any] = {}
+Wave = namedtuple("Wave", "phase n")
+
+
+def sines(source, n=3):
+    total = 0.0
+    for i in range(n):
+        total += math.sin(source(i)) if source(i) > 0.2 else 0.0
+    return total
+
+
+class Carrier:
+    __slots__ = ("value",)
+    shared: Any = None
+
+    def __init__(self, value):
+        self.value = value
+
+    def __call__(self, i):
+        return self.value * (i + 1)
+
+    def of_class(self, i):
+        return Carrier.shared * (i + 1)
+
+
+def by_default(x):
+    def source(i, x=x):
+        return x * (i + 1)
+
+    return sines(source)
+
+
+def by_a_global(x):
+    HELD["x"] = x
+    found = sines(lambda i: HELD["x"] * (i + 1))
+    HELD.clear()
+    return found
+
+
+def by_an_attribute_of_a_class(x):
+    Carrier.shared = x
+    found = sines(Carrier(1.0).of_class)
+    Carrier.shared = None
+    return found
+
+
+SOURCES: dict[str, Callable[[Any], Any]] = {
+    "a closure": lambda x: sines(lambda i: x * (i + 1)),
+    "a default": by_default,
+    "a global": by_a_global,
+    "a slot": lambda x: sines(Carrier(x)),
+    "an attribute of a class": by_an_attribute_of_a_class,
+    "a partial": lambda x: sines(partial(operator.mul, x), n=4),
+    "an entry": lambda x: sines({i: x * (i + 1) for i in range(3)}.get),
+    "a named tuple": lambda x: sines(lambda i, w=Wave([x], 1): w.phase[0] * (i + w.n)),  # noqa: B008
+    "an iterator": lambda x: sines(lambda i, xs=iter([x] * 9): next(xs)),  # noqa: B008
+    "an entry of an array of objects": lambda x: sines(lambda i, a=np.array([{"x": x}], object): a[0]["x"] * (i + 1)),  # noqa: B008
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_code_that_can_meet_a_traced_value_is_converted(name: str) -> None:
+    function = SOURCES[name]
+    value, gradient = graphad.value_and_grad(function)(0.3)
+    assert value == pytest.approx(function(0.3))
+    assert gradient == pytest.approx(slope(function, 0.3), rel=1e-5)
+
+
+def test_random_numbers_of_constant_code_are_numpys() -> None:
+    def f(x):
+        rng, total = np.random.default_rng(3), 0.0
+        for _ in range(4):
+            total += rng.normal()
+        return x * total + np.random.default_rng(3).normal()
+
+    assert graphad.grad(f)(2.0) == pytest.approx(f(2.0) - f(1.0))
+
+
+def test_code_is_asked_seldom_where_that_is_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    known = Reach.known
+    monkeypatch.setattr(Reach, "known", lambda self, *args: asked.append(None) or known(self, *args))
+
+    def f(x):
+        held, total = [x], 0.0
+        for i in range(300):
+            for row in (held, held):
+                total = total + row[0] * i
+        return total
+
+    assert graphad.grad(f)(2.0) == 2 * sum(range(300))
+    assert len(asked) < 40
 
 
 def test_loops_of_stores_and_reads_take_time_in_proportion_to_their_length() -> None:

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from graphad.api.conversion import untraced
+from graphad.api.conversion import alone
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.names import Function, bound, declared, parameters
 from graphad.api.conversion.scope import MARK, PARTS
@@ -36,7 +36,7 @@ def assign(name: str, value: ast.expr, like: ast.AST) -> ast.stmt:
 def reading(node: ast.stmt | ast.expr, names: Iterable[str]) -> list[ast.expr]:
     """What reads the variables of a piece of code that may be run as it stands, and its place."""
     variables = ast.Lambda(NO_ARGUMENTS, ast.Tuple([load(n) for n in names], ast.Load()))
-    place = ast.Tuple([ast.Constant(n) for n in untraced.place_of(node)], ast.Load())
+    place = ast.Tuple([ast.Constant(n) for n in alone.place_of(node)], ast.Load())
     return [variables, place]
 
 
@@ -149,7 +149,7 @@ class Elements(ast.NodeTransformer):
         return ast.copy_location(ast.Name(name, ast.Store()), target), [stored]
 
     def _loop(self, node: ast.For | ast.While) -> ast.AST:
-        names = untraced.variables(node)
+        names = alone.variables(node)
         plain = names is not None and not (self.scope.globals | self.scope.nonlocals) & bound([node])
         if isinstance(node, ast.For) and not _is_bound(node.target):
             target, stored = self._entered(node.target)

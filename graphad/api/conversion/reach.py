@@ -11,7 +11,7 @@ import inspect
 import re
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cached_property, partial
 from itertools import chain
 from types import (
@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphad.api.conversion.alone import is_inner, twin
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.iterators import is_iterator
 from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
@@ -140,13 +141,19 @@ _LEADING = ("STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_BUILD_CLASS", "LOAD_NAME", "I
 
 
 class Reach:
-    """All that some values lead to. `places` are those that hold arrays and tuples, `functions` the user's that were
-    met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether buffers stand where no other array
-    can be put for them, and `asks` whether code asks for types, which tell the two apart."""
+    """All that some values lead to.
 
-    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "places", "seen")
+    `places` are those that hold arrays, tuples, inner functions (by which there are `twins`) and what is `marked`;
+    `functions` the user's that were met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether
+    buffers stand where no other array can be put for them, and `asks` whether code asks for types, which tell the two
+    apart.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "marked", "places", "seen", "twins")
+
+    def __init__(self, marked: Container[int] = ()) -> None:
+        self.marked = marked
+        self.twins: dict[int, FunctionType] = {}
         self.seen: dict[int, Any] = {}
         self.places: list[Place] = []
         self.functions: list[FunctionType] = []
@@ -282,9 +289,12 @@ class Reach:
                 if not self._array(x):
                     return None
                 continue
-            found.append(x)
-            if isinstance(x, tuple):
+            if isinstance(x, tuple) or id(x) in self.marked:
                 self.places.append(Place(holder, key))
+            elif is_inner(x) and (new := self.twins.get(id(x)) or twin(x)) is not None:
+                self.places.append(Place(holder, key))
+                self.twins[id(x)] = x = new
+            found.append(x)
         return found
 
     def _function(self, f: FunctionType) -> list[Any] | None:

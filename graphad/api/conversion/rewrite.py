@@ -17,7 +17,7 @@ import copy
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from graphad.api.conversion import jumps, untraced
+from graphad.api.conversion import alone, jumps
 from graphad.api.conversion.comprehensions import without_tests
 from graphad.api.conversion.elements import NO_ARGUMENTS, Elements, Scope, assign, index, load, reading, runtime
 from graphad.api.conversion.fresh import DISPLAYS, KEEP_NOTHING, is_runtime, makes
@@ -372,7 +372,7 @@ class Rewriter(ast.NodeTransformer):
             return node
         given_code = [*node.args, *[k.value for k in node.keywords]]
         given = any([isinstance(a, (ast.Lambda, ast.GeneratorExp)) for a in given_code]) and not self.nested
-        return self._piece(node, untraced.variables(node) if given else None, self._call(node))
+        return self._piece(node, alone.variables(node) if given else None, self._call(node))
 
     def _call(self, node: ast.Call) -> ast.expr:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
@@ -410,7 +410,7 @@ class Rewriter(ast.NodeTransformer):
         return new
 
     def _comprehension(self, node: Any) -> ast.AST:
-        names = None if self.nested or isinstance(node, ast.GeneratorExp) else untraced.variables(node)
+        names = None if self.nested or isinstance(node, ast.GeneratorExp) else alone.variables(node)
         self.nested += 1
         new: Any = self.generic_visit(node)
         for g in new.generators:

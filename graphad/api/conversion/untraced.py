@@ -6,59 +6,25 @@ arrays that the function made are NumPy's own, and new ones become buffers when 
 
 from __future__ import annotations
 
-import ast
 import dis
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from time import perf_counter
+from time import thread_time
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
+from graphad.api.conversion.alone import Span, piece
 from graphad.api.conversion.functions import convert, for_lists, origin
 from graphad.api.conversion.ledger import noted
-from graphad.api.conversion.names import bound, read
-from graphad.api.conversion.private import Private
 from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
-from graphad.api.conversion.scope import MARK, is_user_file, nested_codes
-from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
+from graphad.api.conversion.scope import is_user_file, nested_codes
 from graphad.build import current_builder
 from graphad.codes import OfCode
 from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in, view_of
 from graphad.trace import Tracer
-
-_STAYING = (
-    ast.Yield, ast.YieldFrom, ast.Await, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal,
-    ast.AsyncFor, ast.AsyncWith,
-)  # fmt: skip
-Expression = ast.ListComp | ast.SetComp | ast.DictComp | ast.Call
-Code = ast.For | ast.While | Expression
-Span = tuple[int, int, int | None, int | None]
-
-
-def place_of(node: ast.stmt | ast.expr) -> Span:
-    """Where a statement or an expression begins and ends."""
-    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
-
-
-def variables(code: Code) -> list[str] | None:
-    """The variables of a piece of code that may be run as it stands; None for any other."""
-    nodes = [*ast.walk(code)]
-    given = {id(x) for n in nodes if isinstance(n, ast.Call) for x in (*n.args, *[k.value for k in n.keywords])}
-    kept = any([isinstance(n, ast.Lambda) and id(n) not in given for n in nodes])
-    if kept or any([isinstance(n, _STAYING) for n in nodes]) or getattr(code, "orelse", None):
-        return None
-    if isinstance(code, (ast.For, ast.While)):
-        return sorted(read(code) | bound([code]))
-    if bound([code]):
-        return None
-    if isinstance(code, ast.Call):
-        return sorted(read(code))
-    targets = set().union(*[bound([g.target]) for g in code.generators])
-    return sorted((read(code) - targets) | read(code.generators[0].iter))
-
 
 _pieces: OfCode[CodeType | None] = OfCode()
 """The pieces of code by that of what reads their variables."""
@@ -80,20 +46,20 @@ def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
         return None
     code = reader.__code__
     if id(code) not in _pieces:
-        _pieces.learn(code, _alone(reader, place))
+        _pieces.learn(code, piece(reader, place))
         _doubts.learn(code, _Doubt())
     found = _pieces[id(code)]
-    if found is None or _doubts[id(code)].holds():
+    names = None if found is None else judged(found)
+    if found is None or names is None or _doubts[id(code)].holds():
         return None
     by_name = dict(zip(code.co_freevars, cells, strict=True))
     closure = tuple([by_name[n] for n in found.co_freevars])
-    piece = FunctionType(found, reader.__globals__, closure=closure)
     reach = Reach()
-    roots = reach.named(reader.__globals__, judged(found))
+    roots = reach.named(reader.__globals__, names)
     if roots is None:
         return None
     roots += [cell for cell, x in zip(cells, values, strict=True) if type(x) not in ATOMS]
-    done = _ran(code, piece, reach, roots, (), {})
+    done = _ran(code, FunctionType(found, reader.__globals__, closure=closure), reach, roots, (), {})
     return None if done is None else done[0] or []
 
 
@@ -145,35 +111,6 @@ def _here() -> bool:
     return builder is not None and builder.checks and not (builder.staged or builder.repeats or builder.outer)
 
 
-def _alone(reader: FunctionType, place: Span) -> CodeType | None:
-    """The code at a place as a function of its own, on the variables that `reader` reads."""
-    code = origin(reader.__code__)
-    assert code is not None
-    try:
-        node = definition(code, reader.__globals__)
-    except Unreadable:  # by now
-        return None
-    found: Any = next((n for n in ast.walk(node) if isinstance(n, Code) and place_of(n) == place), None)
-    if found is None:
-        return None
-    owner = owner_of(code)
-    if owner is not None:
-        found = Private(owner).visit(found)
-    piece = found if isinstance(found, ast.stmt) else ast.copy_location(ast.Return(found), found)
-    for n in ast.walk(piece):
-        if isinstance(n, ast.Return):
-            n.value = ast.copy_location(ast.List([n.value or ast.Constant(None)], ast.Load()), n)
-    own = [n for n in reader.__code__.co_freevars if n not in code.co_freevars]
-    shared = sorted(bound([piece]))
-    arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-    body: list[ast.stmt] = [ast.Nonlocal(shared)] if shared else []
-    function = ast.FunctionDef(f"piece{MARK}", arguments, [*body, piece], [])
-    made = first_code(compiled_like(ast.copy_location(function, piece), code, f"factory{MARK}", own))
-    if judged(made) is None:
-        return None
-    return made.replace(co_name=code.co_name, co_qualname=code.co_qualname)
-
-
 class _Doubt:
     """How often in a row code could not be run as it stands, and how often it is not asked from now on."""
 
@@ -197,7 +134,7 @@ _doubts: OfCode[_Doubt] = OfCode()
 _CHEAP = 64
 """Objects up to which it does not matter what has been looked at."""
 _FEW, _MANY = 8, 64
-_DEAR = 16
+_DEAR = 32
 """How much longer than it runs code may be looked at: converted it would take longer still."""
 
 
@@ -208,13 +145,13 @@ def _ran(
     asked seldom where that was in vain: because it was so, or because what it does takes far less time than to look at
     all that it reaches."""
     doubt = _doubts[id(site)]
-    start = perf_counter()
+    start = thread_time()
     if not reach.known(roots):
         doubt.grow(_MANY, reach.cost())
         return None
-    begun = perf_counter()
+    begun = thread_time()
     found = [_run(f, args, kwargs, reach)]
-    if reach.cost() > _CHEAP and _DEAR * (perf_counter() - begun) < begun - start:
+    if reach.cost() > _CHEAP and _DEAR * (thread_time() - begun) < begun - start:
         doubt.grow(1, reach.cost())
     doubt.times = 0
     return found
@@ -222,7 +159,7 @@ def _ran(
 
 def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], reach: Reach) -> Any:
     """The result of a function which reaches what `reach` has found, called while its arrays are NumPy's own."""
-    if not reach.arrays:
+    if not reach.arrays and not reach.twins:
         return f(*args, **kwargs)
     opened = _Opened(reach, getattr(f, "__closure__", None) or ())
     found: list[Any] = [None]
@@ -239,7 +176,7 @@ class _Opened:
     def __init__(self, reach: Reach, cells: Sequence[CellType]) -> None:
         self.holders = reach.seen
         self.cells = cells  # of which some were not looked at
-        self.buffers: dict[int, tuple[Any, Any]] = {}  # arrays, by identity, and the buffers for them
+        self.buffers: dict[int, tuple[Any, Any]] = {}  # arrays and functions, by identity, and what stands for them
         self.places: set[tuple[int, Any]] = set()
         self.roots: dict[int, Any] = {}
         self.before: dict[int, Any] = {}
@@ -254,12 +191,17 @@ class _Opened:
                     self.roots[id(_owner(new))] = root_of(x)
                 self.places.add((id(place.holder), place.key))
                 place.put(opened[id(x)])
+            elif id(x) in reach.twins:
+                new = reach.twins[id(x)]
+                self.buffers[id(new)] = new, x
+                self.places.add((id(place.holder), place.key))
+                place.put(new)
             else:
                 self.before[id(x)] = x
 
     def close(self, result: list[Any]) -> None:
         """Give the places buffers: those that they had, views of these, and new ones for new arrays."""
-        after = Reach()
+        after = Reach(self.buffers)
         after.known([*self.holders.values(), *self.cells, result], lenient=True)
         arrays: dict[int, list[Place]] = {}
         tuples: dict[int, Any] = {}
