@@ -141,7 +141,7 @@ def noted(x: Any) -> dict[Any, Any]:
     builder = current_builder()
     assert builder is not None
     changing(x)
-    return builder.ledger[id(x)].container.saved
+    return builder.ledger[id(x)].container.saved  # type: ignore[no-any-return]
 
 
 def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] | None:

@@ -192,10 +192,9 @@ class _Opened:
                 self.places.add((id(place.holder), place.key))
                 place.put(opened[id(x)])
             elif id(x) in reach.twins:
-                new = reach.twins[id(x)]
-                self.buffers[id(new)] = new, x
+                self.buffers[id(reach.twins[id(x)])] = reach.twins[id(x)], x
                 self.places.add((id(place.holder), place.key))
-                place.put(new)
+                place.put(reach.twins[id(x)])
             else:
                 self.before[id(x)] = x
 
