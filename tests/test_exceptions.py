@@ -250,6 +250,12 @@ def test_settings_that_are_refused_are_put_back():
     assert np.geterr() == before
 
 
+def test_what_math_raises_for_an_infinity():
+    for function in (math.sin, math.cos, math.tan):
+        with pytest.raises(ValueError, match="math domain error"):
+            graphad.grad(lambda x, function=function: function(x * 1e308))(1e10)
+
+
 def saturating(x, n):
     total = x
     for _ in range(n):

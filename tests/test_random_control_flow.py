@@ -43,16 +43,29 @@ def predicates(draw: Any) -> str:
 
 
 @st.composite
-def blocks(draw: Any, depth: int, indent: str, loop: bool = False) -> list[str]:
+def blocks(draw: Any, depth: int, indent: str, loop: bool = False, tried: bool = False) -> list[str]:
     lines: list[str] = []
     for _ in range(draw(st.integers(1, 3))):
-        lines += draw(statements(depth, indent, loop))
+        lines += draw(statements(depth, indent, loop, tried))
     return lines
 
 
 @st.composite
-def statements(draw: Any, depth: int, indent: str, loop: bool) -> list[str]:
-    kinds = ["assign", "assign", "augment", *(["if", "for", "count", "while"] if depth else []), *["leave"] * loop]
+def handlers(draw: Any, depth: int, indent: str, loop: bool) -> list[str]:
+    """What follows the body of a `try` statement, which raises `ValueError` or `KeyError`."""
+    inner = indent + "    "
+    forms = [["except ValueError:", "except LookupError:"], ["except (KeyError, ValueError):"], ["except Exception:"]]
+    lines = []
+    for handler in draw(st.sampled_from(forms)):
+        lines += [f"{indent}{handler}", *draw(blocks(depth - 1, inner, loop))]
+    lines += [f"{indent}else:", *draw(blocks(0, inner))] if draw(st.booleans()) else []
+    return lines + ([f"{indent}finally:", *draw(blocks(0, inner))] if draw(st.booleans()) else [])
+
+
+@st.composite
+def statements(draw: Any, depth: int, indent: str, loop: bool, tried: bool) -> list[str]:
+    kinds = ["assign", "assign", "augment", *["leave"] * loop, *["raise", "raise", "return"] * tried]
+    kinds += ["if", "for", "count", "while", "try"] * (depth > 0)
     kind, inner = draw(st.sampled_from(kinds)), indent + "    "
     name = draw(st.sampled_from(NAMES))
     if kind == "assign":
@@ -61,19 +74,26 @@ def statements(draw: Any, depth: int, indent: str, loop: bool) -> list[str]:
         return [f"{indent}{name} += 0.1 * np.cos({draw(expressions(1))})"]
     if kind == "leave":
         return [f"{indent}if {draw(predicates())}:", f"{inner}{draw(st.sampled_from(['break', 'continue']))}"]
+    if kind == "raise":
+        error = draw(st.sampled_from(["ValueError", "KeyError"]))
+        return [f"{indent}if {draw(predicates())}:", f"{inner}raise {error}"]
+    if kind == "return":
+        return [f"{indent}if {draw(predicates())}:", f"{inner}return {draw(expressions(1))} * 1.0"]
+    if kind == "try":
+        return [f"{indent}try:", *draw(blocks(depth - 1, inner, loop, True)), *draw(handlers(depth, indent, loop))]
     if kind == "if":
-        lines = [f"{indent}if {draw(predicates())}:", *draw(blocks(depth - 1, inner))]
-        return lines + ([f"{indent}else:", *draw(blocks(depth - 1, inner))] if draw(st.booleans()) else [])
+        lines = [f"{indent}if {draw(predicates())}:", *draw(blocks(depth - 1, inner, loop, tried))]
+        return lines + ([f"{indent}else:", *draw(blocks(depth - 1, inner, loop, tried))] if draw(st.booleans()) else [])
     if kind == "for":
-        return [f"{indent}for i in range({draw(st.integers(0, 3))}):", *draw(blocks(depth - 1, inner, True))]
+        return [f"{indent}for i in range({draw(st.integers(0, 3))}):", *draw(blocks(depth - 1, inner, True, tried))]
     if kind == "count":
         last = f"{inner}{name} = {name} * 0.9 + 0.01 * i"
-        return [f"{indent}for i in range(n):", *draw(blocks(depth - 1, inner, True)), last]
+        return [f"{indent}for i in range(n):", *draw(blocks(depth - 1, inner, True, tried)), last]
     # The counter changes first, so that `continue` cannot keep the loop from ending; and the bound is one, so that
     # nested loops which raise it cannot run away from their counters.
     counter = f"t{next(_numbers)}"
     test, step = f"{indent}while {counter} < 2.0 + np.tanh({name}):", f"{inner}{counter} = {counter} + 0.7"
-    return [f"{indent}{counter} = 0.0", test, step, *draw(blocks(depth - 1, inner, True))]
+    return [f"{indent}{counter} = 0.0", test, step, *draw(blocks(depth - 1, inner, True, tried))]
 
 
 @st.composite

@@ -42,11 +42,12 @@ _COMPLEX = (
 
 
 _TOTAL = frozenset({
-    "asinh", "atan", "atan2", "cbrt", "ceil", "copysign", "cos", "degrees", "erf", "erfc", "fabs", "floor", "frexp",
-    "hypot", "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "radians", "sin", "tan", "tanh",
-    "trunc", "ulp",
+    "asinh", "atan", "atan2", "cbrt", "ceil", "copysign", "degrees", "erf", "erfc", "fabs", "floor", "frexp", "hypot",
+    "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "radians", "tanh", "trunc", "ulp",
 })  # fmt: skip
-"""Functions of `math` that give a number for every finite one."""
+"""Functions of `math` that give a number for every one."""
+_FINITE = frozenset({"cos", "sin", "tan"})
+"""Functions that raise for infinities only, for which compiled programs show NaN: no handler around them is refused."""
 
 
 _OVERFLOWS = frozenset({"cosh", "exp", "exp2", "expm1", "sinh"})
@@ -58,8 +59,8 @@ def _asked(original: Function, args: Any, kwargs: Any) -> None:
     cannot be known, and would be handled."""
     if staged():
         name = original.__name__
-        for kind in (OverflowError,) if name in _OVERFLOWS else (ValueError,):
-            refuse_handled(kind)
+        if name not in _FINITE:
+            refuse_handled(OverflowError if name in _OVERFLOWS else ValueError)
         return
     plain = [known(x) if isinstance(x, Tracer) else x for x in args]
     if not any([x is None for x in plain]):
