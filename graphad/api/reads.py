@@ -280,7 +280,7 @@ class _Walk:
                 self.bound(f"the variable {name}", "{1}.get({2})", os.environ.get(name), os.environ, name)
 
     def attributes_of(self, x: Any, path: str) -> None:
-        every = not self.attributes.isdisjoint(EVERY) or type(x).__module__.startswith(_WHOLE)
+        every = not self.attributes.isdisjoint(EVERY) or str(type(x).__module__).startswith(_WHOLE)
         classes = [c for c in x.__mro__ if is_user_class(c)] if isinstance(x, type) else []
         self.classes_of(classes, self.attributes & self.missing)
         if isinstance(x, type):

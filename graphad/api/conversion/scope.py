@@ -46,6 +46,8 @@ def is_user_file(file: str) -> bool:
 def is_user_class(cls: type) -> bool:
     """Whether a class is defined in the user's own code."""
     name = cls.__module__
+    if not isinstance(name, str):
+        return False  # the class of Cython's functions tells the module of a function
     if name == "builtins":
         return bool(cls.__flags__ & _MADE)
     found = _by_module.get(name)
