@@ -809,6 +809,44 @@ def test_entries_that_a_loop_may_have_left_are_not_read_in_doubt(changes: bool) 
         graphad.jit(function)(0.6)
 
 
+def appends_what_a_branch_has_chosen(x):
+    a, b, kept, k = np.zeros(2), np.ones(2), [], x
+    for _ in range(40):
+        c = a if k > 1 else b
+        kept.append(c)
+        a[0] += x
+        k = k + 0.1
+    return sum([v[0] for v in kept])
+
+
+def appends_what_the_next_iteration_changes(x):
+    u, kept = np.zeros(2), []
+    for _ in range(40):
+        u[0] += x
+        u = u * 1.01
+        kept.append(u)
+    return sum([v[0] for v in kept])
+
+
+@pytest.mark.parametrize("function", [appends_what_a_branch_has_chosen, appends_what_the_next_iteration_changes])
+def test_items_of_lists_change_with_what_they_are(function: Any) -> None:
+    for x in (0.53, 1.23):
+        right = pytest.approx((function(x), slope(function, x)), rel=1e-6)
+        assert graphad.jit(graphad.value_and_grad(function))(x) == right
+
+
+def test_items_that_a_loop_has_appended_are_not_written_to() -> None:
+    def f(x):
+        kept = []
+        for i in range(40):
+            kept.append(np.array([x * i, 1.0]))
+        kept[0][0] = 9.0
+        return kept[0].sum() + kept[1].sum()
+
+    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+: kept.0..0. = 9.0.*copy"):
+        graphad.jit(f)(1.5)
+
+
 # -- memory that others keep ------------------------------------------------------------------------------------------
 
 

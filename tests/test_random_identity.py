@@ -164,14 +164,16 @@ def statements(draw: Any, depth: int, indent: str, times: int, dense: bool) -> l
         return [f"{indent}if {test}:", *body, *orelse]
     word = draw(st.sampled_from(["break", "break", "continue", "return s + m.sum()"]))
     stop = [f"{inner}if {name}[0] > 1.5:", f"{inner}    {word}"] if draw(st.integers(0, 3)) == 0 else []
+    keep = [f"{inner}q.append({place})"] if len(indent) == 4 and draw(st.integers(0, 3)) == 0 else []
+    stop = [*keep, *stop]
     if kind == "while":
         step = f"{inner}k += 0.4 + 0.1 * np.tanh(x)"
         return [f"{indent}k = 0.0", f"{indent}while k < 1.5 + 0.1 * np.tanh(s):", step, *stop, *body]
     return [f"{indent}for i in range({3 if kind == 'short' else 33}):", *body, *stop]
 
 
-END = """    own = [a, b, v, w, d["k"], d["l"], h[0], h[1], o.u, *o.t]
-    return s + sum([p.sum() * c for p, c in zip(own, C)]) + (m * M).sum()"""
+END = """    own = [a, b, v, w, d["k"], d["l"], h[0], h[1], o.u, *o.t, *q[:3], *q[-3:]]
+    return s + sum([p.sum() * c for p, c in zip(own, C, strict=False)]) + (m * M).sum()"""
 
 
 @st.composite
@@ -185,7 +187,7 @@ def programs(draw: Any, depth: int, dense: bool = False) -> str:
         "    w = m[1]",
         "    d = {'k': a, 'l': np.zeros(3)}",
         "    h = [b, np.full(3, 0.2)]",
-        "    o = Thing(v)",
+        "    o, q = Thing(v), []",
     ]
     return "\n".join(["import numpy as np", HELPERS, *start, *body, END, ""])
 
@@ -194,7 +196,7 @@ def made(source: str) -> Callable[[Any], Any]:
     """The function of a source, which conversion can read."""
     file = f"<random identity {next(_numbers)}>"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
-    space: dict[str, Any] = {"__name__": "__main__", "C": list(range(1, 14)), "M": np.arange(9.0).reshape(3, 3)}
+    space: dict[str, Any] = {"__name__": "__main__", "C": list(range(1, 20)), "M": np.arange(9.0).reshape(3, 3)}
     exec(compile(source, file, "exec"), space)
     return space["program"]  # type: ignore[no-any-return]
 

@@ -61,21 +61,15 @@ class View(Tracer):
         builder, value = self._found
         if not isinstance(origin, Tracer):
             return builder, value  # an array of NumPy's again: the trace has ended
-        source = origin.value
-        if source is not self._seen or (builder.undone and value in builder.undone) or self._ended(builder):
+        home, source = origin._follow() if isinstance(origin, View) else (origin.builder, origin.value)
+        if source is not self._seen or (builder.undone and value in builder.undone) or _ended(builder, home):
             # The view follows what has been written to its origin, where it is read next.
-            builder = origin.builder
-            if builder.closed:
-                return builder, Value(self.type)
-            with building(builder):
-                found = self.forth(Tracer(builder, source))
+            if home.closed:
+                return home, Value(self.type)
+            with building(home):
+                found = self.forth(Tracer(home, source))
             self._found, self._seen = (found.builder, found.value), source
         return self._found
-
-    def _ended(self, builder: Builder) -> bool:
-        """Whether the view was last read in a piece that has ended, which did not write to its origin."""
-        current = current_builder()
-        return builder is not self.origin.builder and current is not None and not builder.encloses(current)
 
     @property
     def value(self) -> Value:  # type: ignore[override]
@@ -105,6 +99,12 @@ class View(Tracer):
     def now(self, builder: Builder, value: Value) -> None:
         """Note what the view is after its origin was given these elements."""
         self._found, self._seen = (builder, value), self.origin.value
+
+
+def _ended(builder: Builder, home: Builder) -> bool:
+    """Whether a view was last read in a piece that has ended, which did not write to its origin."""
+    current = current_builder()
+    return builder is not home and current is not None and not builder.encloses(current)
 
 
 class Fixed(Tracer):
@@ -201,15 +201,18 @@ class Joined(Tracer):
     def builder(self, builder: Builder) -> None:
         self._builder = builder
 
+    def check(self) -> None:
+        """Raise `ControlFlowError` where it cannot be written to."""
+        if any([s is OUTSIDE for _, _, s in self.sources()]):
+            raise ControlFlowError(
+                f"an array is written to{describe_location(user_location())} that another variable may have as "
+                "well, or that may be one from outside of the function, which is known at run time only; make a "
+                "copy of it before (numpy.array(x))"
+            )
+
     def spread(self, new: Any) -> None:
         """Write what was written to it to the arrays that it may be."""
         for i, test, source in self.sources():
-            if not isinstance(source, Tracer):
-                raise ControlFlowError(
-                    f"an array is written to{describe_location(user_location())} that another variable may have as "
-                    "well, or that may be one from outside of the function, which is known at run time only; make a "
-                    "copy of it before (numpy.array(x))"
-                )
             replace(source, where(test, new, own(source)))
             self._seen[i] = source.value
         self._at = self._value
@@ -412,6 +415,8 @@ def replace(x: Tracer, new: Any) -> None:
     for r, what in x.__dict__.get("alternatives", ()):
         if (other := r()) is not None:
             lose(other, what)
+    if isinstance(x, Joined):
+        x.check()
     write(x, new)
     if isinstance(x, Joined):
         x.spread(new)

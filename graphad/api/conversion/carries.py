@@ -107,7 +107,7 @@ class Loop:
                     if not self._apart(written) and not self._lose([p for p in written if p[0] in self.carried]):
                         self.shared = aliases.check(part, self.changes, self.what)
                         self.alone = aliases.alone
-                        self._keep(part, written)
+                        self._keep(part, aliases)
                         return part, rows
         except BaseException:
             for g in self.lists:
@@ -131,12 +131,13 @@ class Loop:
             self.lists.append(Growth(container, self.what))
         return bool(found)
 
-    def _keep(self, part: Part, written: Collection[Place]) -> None:
+    def _keep(self, part: Part, aliases: Aliases) -> None:
         """Let nothing be written to what variables and lists have in common."""
+        written = aliases.written
         places = {id(x): (key, i) for key, c in self.carried.items() for i, x in enumerate(c.inputs) if x is not None}
         steady = {x for x, place in places.items() if place not in written}
         for g in self.lists:
-            g.check(part, steady)
+            g.check(part, steady, {id(x) for place in written for x in aliases.after.get(place, ())})
         if any([kind(x).shape for g in self.lists for x in g.leaves()]):
             for place in places.values():
                 c, i = self.carried[place[0]], place[1]

@@ -18,6 +18,7 @@ from graphad.api.conversion.ledger import unread
 from graphad.api.conversion.parts import Part, describe, is_number, is_weak, kind, quoted, shown
 from graphad.errors import ControlFlowError
 from graphad.numpy.entries import Entry
+from graphad.numpy.views import OUTSIDE, candidates
 from graphad.trace import Tracer
 
 
@@ -73,16 +74,18 @@ class Growth:
         """The numbers that an iteration appends."""
         return [x for item in self.items for x in tree.leaves(item) if is_number(x)]
 
-    def check(self, part: Part, steady: set[int]) -> None:
+    def check(self, part: Part, steady: set[int], given: set[int]) -> None:
         """Raise `ControlFlowError` for items that are no numbers, and for arrays that something else may change:
-        `steady` are those of variables that no iteration writes to."""
+        `steady` are those of variables that no iteration writes to, `given` those that the next one may."""
         for x in [x for item in self.items for x in tree.leaves(item)]:
             if isinstance(x, (Tracer, np.ndarray)) and is_number(x):
                 array = root(x)
-                if array is not None and not inside_of(array, part.builder) and id(array) not in steady:
+                around = [y for y in candidates(array) if y is OUTSIDE or not inside_of(y, part.builder)]
+                changed = [y for y in candidates(array) if id(y) in given] if array is not None else []
+                if array is not None and (changed or any([id(y) not in steady for y in around])):
                     raise ControlFlowError(
-                        f"{self.what} appends an array from around it to the list {self.path}{shown()}; append a copy "
-                        "(x.copy())"
+                        f"{self.what} appends an array to the list {self.path}{shown()} that another iteration may "
+                        "change; append a copy (x.copy())"
                     )
             elif isinstance(x, (Tracer, np.ndarray)):
                 raise ControlFlowError(f"{self.what} appends {describe(x)} to the list {self.path}{shown()}")
