@@ -39,10 +39,10 @@ from graphad.numpy.buffers import Buffer
 _MOST = 20_000
 """Objects that are looked at, large ones of plain numbers counted by a part of their length."""
 _APART = frozenset({
-    "__builtins__", "__closure__", "__code__", "__dict__", "__func__", "__globals__", "__import__", "__self__",
-    "__subclasses__", "__wrapped__", "base", "breakpoint", "broadcast", "compile", "ctypes", "eval", "exec", "f_back",
-    "f_locals", "flags", "gi_frame", "globals", "input", "locals", "nditer", "ndenumerate", "open", "owndata", "random",
-    "require", "resize", "setflags", "super", "vars",
+    "__builtins__", "__closure__", "__code__", "__func__", "__globals__", "__import__", "__self__", "__subclasses__",
+    "__wrapped__", "base", "breakpoint", "broadcast", "compile", "ctypes", "eval", "exec", "f_back", "f_locals",
+    "flags", "gi_frame", "globals", "input", "locals", "nditer", "ndenumerate", "open", "owndata", "random", "require",
+    "resize", "setflags", "vars",
 })  # fmt: skip
 """Names that lead to what is not seen here: to variables and code by text, to random numbers, to who owns the memory of
 an array."""
@@ -123,7 +123,7 @@ def judged(code: CodeType) -> frozenset[str] | None:
 def _judge(code: CodeType) -> frozenset[str] | None:
     names: set[str] = set()
     for c in nested_codes(code):
-        if not _APART.isdisjoint(c.co_names) or "__class__" in c.co_freevars:
+        if not _APART.isdisjoint(c.co_names):
             return None
         if c.co_flags & _AWAITS:
             return None
@@ -173,7 +173,9 @@ class Reach:
             groups: dict[type, dict[int, Any]] = {}
             for x in pending:
                 kind = type(x)
-                if kind not in ATOMS and id(x) not in seen:
+                if id(x) in _of_libraries:
+                    self.arrays = self.arrays or _of_libraries[id(x)][1]
+                elif kind not in ATOMS and id(x) not in seen:
                     groups.setdefault(kind, {})[id(x)] = x
             pending = []
             for kind, group in groups.items():
@@ -218,9 +220,6 @@ class Reach:
 
     def _parts(self, x: Any, kind: type) -> list[Any] | None:
         """What an object leads to; None where that is not known."""
-        if id(x) in _of_libraries:
-            self.arrays = self.arrays or _of_libraries[id(x)][1]
-            return []
         if kind is CellType:
             return self._entries(x, _content(x))
         if kind in _LISTS:

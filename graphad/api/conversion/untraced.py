@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from time import thread_time
 from types import CellType, CodeType, FunctionType, MethodType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,36 @@ from graphad.codes import OfCode
 from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in, view_of
 from graphad.trace import Tracer
 
-_pieces: OfCode[CodeType | None] = OfCode()
+
+class _Doubt:
+    """How often in a row code could not be run as it stands, and how often it is not asked from now on."""
+
+    __slots__ = ("left", "times")
+
+    def __init__(self) -> None:
+        self.times = self.left = 0
+
+    def holds(self) -> bool:
+        """Whether code is not to be asked this time."""
+        self.left -= self.left > 0
+        return self.left > 0
+
+    def grow(self, most: int, cost: int = 0) -> None:
+        """Note that code was asked in vain, at a cost."""
+        self.times += 1
+        self.left = min(1 << self.times, most) * (1 + cost // _CHEAP)
+
+
+class _Piece(NamedTuple):
+    """The code of a piece, the global names that it reads, and which of the variables are its own."""
+
+    code: CodeType
+    names: frozenset[str]
+    order: tuple[int, ...]
+    doubt: _Doubt
+
+
+_pieces: OfCode[_Piece | None] = OfCode()
 """The pieces of code by that of what reads their variables."""
 
 
@@ -35,32 +64,35 @@ def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
     list of its value or of what a loop returns, empty where that ends without a `return`; else None."""
     if not _here():
         return None
-    cells = reader.__closure__ or ()
-    values = []
+    cells, roots = reader.__closure__ or (), []
     for cell in cells:
         try:
-            values.append(cell.cell_contents)
+            x = cell.cell_contents
         except ValueError:  # it has none yet
-            values.append(None)
-    if any([isinstance(x, Tracer) for x in values]):
+            continue
+        if type(x) not in ATOMS:
+            if isinstance(x, Tracer):
+                return None
+            roots.append(cell)
+    x, code = None, reader.__code__
+    found = _pieces[id(code)] if id(code) in _pieces else _pieces.learn(code, _alone(reader, place))
+    if found is None or found.doubt.holds():
         return None
-    code = reader.__code__
-    if id(code) not in _pieces:
-        _pieces.learn(code, piece(reader, place))
-        _doubts.learn(code, _Doubt())
-    found = _pieces[id(code)]
-    names = None if found is None else judged(found)
-    if found is None or names is None or _doubts[id(code)].holds():
-        return None
-    by_name = dict(zip(code.co_freevars, cells, strict=True))
-    closure = tuple([by_name[n] for n in found.co_freevars])
     reach = Reach()
-    roots = reach.named(reader.__globals__, names)
-    if roots is None:
+    others = reach.named(reader.__globals__, found.names)
+    if others is None:
         return None
-    roots += [cell for cell, x in zip(cells, values, strict=True) if type(x) not in ATOMS]
-    done = _ran(code, FunctionType(found, reader.__globals__, closure=closure), reach, roots, (), {})
+    run = FunctionType(found.code, reader.__globals__, closure=tuple([cells[i] for i in found.order]))
+    done = _ran(found.doubt, run, reach, roots + others, (), {})
     return None if done is None else done[0] or []
+
+
+def _alone(reader: FunctionType, place: Span) -> _Piece | None:
+    code = piece(reader, place)
+    names = None if code is None or "super" in code.co_names else judged(code)
+    if code is None or names is None:
+        return None
+    return _Piece(code, names, tuple([reader.__code__.co_freevars.index(n) for n in code.co_freevars]), _Doubt())
 
 
 def either(reader: FunctionType, place: Span, converted: Callable[[], Any]) -> Any:
@@ -81,7 +113,7 @@ def asking(f: Any) -> Callable[..., Any] | None:
             _doubts[id(code)].grow(_FEW)
         else:
             given = [*args]
-            found = _ran(code, f, Reach(), [f, given, kwargs], given, kwargs)
+            found = _ran(_doubts[id(code)], f, Reach(), [f, given, kwargs], given, kwargs)
             if found is not None:
                 return found[0]
         return (convert(f) if type(f) is MethodType else for_lists(f))(*args, **kwargs)
@@ -111,49 +143,32 @@ def _here() -> bool:
     return builder is not None and builder.checks and not (builder.staged or builder.repeats or builder.outer)
 
 
-class _Doubt:
-    """How often in a row code could not be run as it stands, and how often it is not asked from now on."""
-
-    __slots__ = ("left", "times")
-
-    def __init__(self) -> None:
-        self.times = self.left = 0
-
-    def holds(self) -> bool:
-        """Whether code is not to be asked this time."""
-        self.left -= self.left > 0
-        return self.left > 0
-
-    def grow(self, most: int, cost: int = 0) -> None:
-        """Note that code was asked in vain, at a cost."""
-        self.times += 1
-        self.left = min(1 << self.times, most) * (1 + cost // _CHEAP)
-
-
 _doubts: OfCode[_Doubt] = OfCode()
+"""Those about functions."""
 _CHEAP = 64
 """Objects up to which it does not matter what has been looked at."""
 _FEW, _MANY = 8, 64
-_DEAR = 32
-"""How much longer than it runs code may be looked at: converted it would take longer still."""
+_LOOK = 1e-8
+"""Seconds that code must take for each object that it reaches: some part of what it takes to look at that, since
+converted code takes longer still."""
 
 
 def _ran(
-    site: CodeType, f: Any, reach: Reach, roots: list[Any], args: Sequence[Any], kwargs: dict[str, Any]
+    doubt: _Doubt, f: Any, reach: Reach, roots: list[Any], args: Sequence[Any], kwargs: dict[str, Any]
 ) -> list[Any] | None:
     """A list of what a function gives, if nothing traced can be met in it, which reaches `roots`; else None. It is
     asked seldom where that was in vain: because it was so, or because what it does takes far less time than to look at
     all that it reaches."""
-    doubt = _doubts[id(site)]
-    start = thread_time()
     if not reach.known(roots):
         doubt.grow(_MANY, reach.cost())
         return None
-    begun = thread_time()
-    found = [_run(f, args, kwargs, reach)]
-    if reach.cost() > _CHEAP and _DEAR * (thread_time() - begun) < begun - start:
-        doubt.grow(1, reach.cost())
     doubt.times = 0
+    if reach.cost() <= _CHEAP:
+        return [_run(f, args, kwargs, reach)]
+    start = thread_time()
+    found = [_run(f, args, kwargs, reach)]
+    if thread_time() - start < _LOOK * reach.cost():
+        doubt.grow(1, reach.cost())
     return found
 
 
