@@ -6,6 +6,7 @@ Converted code names them by their places, and holds their variables.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
@@ -120,15 +121,26 @@ def _found(part: FunctionType, fits: Callable[[ast.AST], bool]) -> Any:
     more than one."""
     code = origin(part.__code__)
     assert code is not None
-    try:
-        node = definition(code, part.__globals__)
-    except Unreadable:  # by now
-        return None
+    _, node = _definitions.get(id(code)) or (code, None)
+    if node is None:
+        try:
+            node = definition(code, part.__globals__)
+        except Unreadable:  # by now
+            return None
+        while len(_definitions) >= _KEPT:
+            _definitions.pop(next(iter(_definitions)), None)
+        _definitions[id(code)] = code, node
     found = [n for n in ast.walk(node) if n is not node and fits(n)]
     owner = owner_of(code)
     if len(found) != 1:
         return None
-    return found[0] if owner is None else Private(owner).visit(found[0])
+    new = copy.deepcopy(found[0])
+    return new if owner is None else Private(owner).visit(new)
+
+
+_definitions: dict[int, tuple[CodeType, ast.AST]] = {}
+"""The definitions that were read last, by the identity of their code."""
+_KEPT = 8
 
 
 def _compiled(part: FunctionType, body: ast.stmt) -> CodeType:

@@ -52,7 +52,6 @@ class _Piece(NamedTuple):
     code: CodeType
     names: frozenset[str]
     order: tuple[int, ...]
-    doubt: _Doubt
 
 
 _pieces: OfCode[_Piece | None] = OfCode()
@@ -75,16 +74,18 @@ def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
                 return None
             roots.append(cell)
     x, code = None, reader.__code__
-    found = _pieces[id(code)] if id(code) in _pieces else _pieces.learn(code, _alone(reader, place))
-    if found is None or found.doubt.holds():
+    doubt = _doubts.get(id(code)) or _doubts.learn(code, _Doubt())
+    if doubt.holds():
         return None
     reach = Reach()
-    others = reach.named(reader.__globals__, found.names)
-    if others is None:
+    if not _is_known(doubt, reach, roots):
+        return None
+    found = _pieces[id(code)] if id(code) in _pieces else _pieces.learn(code, _alone(reader, place))
+    others = None if found is None else reach.named(reader.__globals__, found.names)
+    if found is None or others is None or not _is_known(doubt, reach, others):
         return None
     run = FunctionType(found.code, reader.__globals__, closure=tuple([cells[i] for i in found.order]))
-    done = _ran(found.doubt, run, reach, roots + others, (), {})
-    return None if done is None else done[0] or []
+    return _ran(doubt, run, reach, (), {})[0] or []
 
 
 def _alone(reader: FunctionType, place: Span) -> _Piece | None:
@@ -92,7 +93,7 @@ def _alone(reader: FunctionType, place: Span) -> _Piece | None:
     names = None if code is None or "super" in code.co_names else judged(code)
     if code is None or names is None:
         return None
-    return _Piece(code, names, tuple([reader.__code__.co_freevars.index(n) for n in code.co_freevars]), _Doubt())
+    return _Piece(code, names, tuple([reader.__code__.co_freevars.index(n) for n in code.co_freevars]))
 
 
 def either(reader: FunctionType, place: Span, converted: Callable[[], Any]) -> Any:
@@ -112,10 +113,9 @@ def asking(f: Any) -> Callable[..., Any] | None:
         if any([isinstance(x, Tracer) for x in args]):
             _doubts[id(code)].grow(_FEW)
         else:
-            given = [*args]
-            found = _ran(_doubts[id(code)], f, Reach(), [f, given, kwargs], given, kwargs)
-            if found is not None:
-                return found[0]
+            given, reach = [*args], Reach()
+            if _is_known(_doubts[id(code)], reach, [f, given, kwargs]):
+                return _ran(_doubts[id(code)], f, reach, given, kwargs)[0]
         return (convert(f) if type(f) is MethodType else for_lists(f))(*args, **kwargs)
 
     return called
@@ -144,7 +144,6 @@ def _here() -> bool:
 
 
 _doubts: OfCode[_Doubt] = OfCode()
-"""Those about functions."""
 _CHEAP = 64
 """Objects up to which it does not matter what has been looked at."""
 _FEW, _MANY = 8, 64
@@ -153,16 +152,18 @@ _LOOK = 1e-8
 converted code takes longer still."""
 
 
-def _ran(
-    doubt: _Doubt, f: Any, reach: Reach, roots: list[Any], args: Sequence[Any], kwargs: dict[str, Any]
-) -> list[Any] | None:
-    """A list of what a function gives, if nothing traced can be met in it, which reaches `roots`; else None. It is
-    asked seldom where that was in vain: because it was so, or because what it does takes far less time than to look at
-    all that it reaches."""
+def _is_known(doubt: _Doubt, reach: Reach, roots: list[Any]) -> bool:
+    """Whether nothing traced can be met in what leads to `roots`."""
     if not reach.known(roots):
         doubt.grow(_MANY, reach.cost())
-        return None
+        return False
     doubt.times = 0
+    return True
+
+
+def _ran(doubt: _Doubt, f: Any, reach: Reach, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+    """A list of what a function gives. Its code is asked seldom from now on if what it does takes far less time than to
+    look at all that it reaches."""
     if reach.cost() <= _CHEAP:
         return [_run(f, args, kwargs, reach)]
     start = thread_time()
