@@ -110,9 +110,10 @@ def _ordered(nodes: Sequence[Node], leader: Sequence[int], turn: dict[Node, int]
         before[i].update([maker[v] for v in node.inputs if maker.get(v, i) != i])
         if must_be_reached(node.op):
             # Negative numbers stand between the turns of what raises or has an effect.
-            before[i].add(-turn[node])
-            before.setdefault(-turn[node], set()).add(1 - turn[node])
-            before.setdefault(-turn[node] - 1, set()).add(i)
+            start = -1 - turn[node]
+            before[i].add(start)
+            before.setdefault(start, set()).add(start + 1)
+            before.setdefault(start - 1, set()).add(i)
     found: dict[int, None] = {}
     for i in before:
         stack = [i]
