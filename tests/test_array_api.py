@@ -319,6 +319,16 @@ def test_signatures():
     assert wrong == []
 
 
+def test_functions_that_give_views_and_copies_tell_their_arguments():
+    for theirs, ours in ((np, gnp), (np.linalg, gnp.linalg)):
+        for name in ("reshape", "roll", "repeat", "broadcast_to", "linspace", "squeeze", "flip", "diagonal"):
+            if hasattr(theirs, name):
+                parameters = inspect.signature(getattr(ours, name)).parameters
+                wanted = set(inspect.signature(getattr(theirs, name)).parameters) - {"subok"}
+                assert wanted <= set(parameters), name
+                assert all(p.kind is not p.VAR_POSITIONAL for p in parameters.values()), name
+
+
 def test_attributes_are_there():
     strict = pytest.importorskip("array_api_strict")
     names = [n for n in dir(strict.asarray(1.0)) if not n.startswith("_") or n.endswith("__")]
