@@ -15,7 +15,7 @@ from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, Tra
 from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
-from graphad.refusals import lost, no_array, not_known, refused, unsupported
+from graphad.refusals import handles, lost, no_array, not_known, refused, unsupported
 from graphad.registry import Registry
 from graphad.types import DType, Shape, TensorType, type_of
 
@@ -127,6 +127,8 @@ class Tracer(Traced):
         raise NotImplementedError  # set by graphad.numpy.indexing
 
     def __hash__(self) -> int:
+        if (self.shape or self.boxed) and handles(TypeError):
+            raise TypeError("unhashable type: 'numpy.ndarray'")
         raise TracerError(f"unhashable: a traced {self.type} as key or in a set{place()}; use a name or a known index")
 
     # -- the known value --------------------------------------------------------------------------------------

@@ -255,3 +255,27 @@ def test_a_check_holds_back_what_follows():
     assert len(checks_of(graph)) == 1
     (loop,) = [node for node in graph.nodes if node.op.name == "scan"]
     assert checks_of(loop.op.body)
+
+
+def refused(x):
+    if x > 0:
+        raise ValueError("x is positive")
+    return -x
+
+
+def looped(x):
+    def body(_, carry):
+        assert x < 0, "x is positive"
+        return carry * 2.0
+
+    return graphad.fori_loop(0, 0, body, x * 2.0) * np.where(x > 0, 1.0, -0.5)
+
+
+@pytest.mark.parametrize("x", [2.0, -2.0])
+def test_bodies_that_do_not_run_check_nothing_in_eager_derivatives(x):
+    for f in (
+        lambda x: graphad.cond(x > 0, lambda: x * 2.0, lambda: refused(x)),
+        lambda x: graphad.switch(np.where(x > 0, 0, 1), [lambda: x * 2.0, lambda: refused(x)]),
+        looped,
+    ):
+        assert graphad.grad(f)(x) == graphad.jit(graphad.grad(f))(x) == (2 if x > 0 else -1)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import decimal
 import math
+import struct
 
 import numpy as np
 import pytest
 
 import graphad
-from graphad.errors import ControlFlowError
+from graphad.errors import ControlFlowError, GraphadError, TracerError
 
 EAGER = {
     "grad": lambda f, x: graphad.grad(f)(x),
@@ -292,3 +294,108 @@ def test_what_is_handled_at_run_time_may_raise_something_else():
     assert compiled(0.5) == 0.5
     with pytest.raises(ValueError, match=r"2\.0 is too large"):
         compiled(2.0)
+
+
+def by_except(body, kinds):
+    def f(x):
+        try:
+            return body(x) * x
+        except kinds:
+            return 0.0 * x
+
+    return f
+
+
+def by_suppress(body, kinds):
+    def f(x):
+        with contextlib.suppress(kinds):
+            return body(x) * x
+        return 0.0 * x
+
+    return f
+
+
+class Quiet:
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return True
+
+
+def by_a_class(body, kinds):
+    def f(x):
+        with Quiet():
+            return body(x) * x
+        return 0.0 * x
+
+    return f
+
+
+@pytest.mark.parametrize("swallow", [by_except, by_suppress, by_a_class])
+@pytest.mark.parametrize("kinds", [Exception, TypeError, (ValueError, TypeError)], ids=["all", "TypeError", "two"])
+def test_a_refusal_is_no_exception_of_the_program(swallow, kinds):
+    """What graphad cannot do does not send a program another way without a word."""
+    bodies = [lambda x: float(decimal.Decimal(x)), lambda x: struct.unpack("d", struct.pack("d", x))[0]]
+    if kinds is Exception:
+        bodies.append(lambda x: np.frompyfunc(lambda v: v * v, 1, 1)(x))
+    for body in bodies:
+        f = swallow(body, kinds)
+        assert f(1.5) > 0
+        for g in (graphad.grad(f), graphad.jit(f), graphad.jit(graphad.grad(f))):
+            with pytest.raises(GraphadError):
+                g(1.5)
+
+
+def test_handlers_that_name_graphads_errors_take_them():
+    def f(x):
+        try:
+            return float(decimal.Decimal(x))
+        except TracerError:
+            return 2.0 * x
+
+    assert graphad.grad(f)(1.5) == graphad.jit(graphad.grad(f))(1.5) == 2.0
+
+
+def listed(x):
+    try:
+        return sum(list(x))
+    except TypeError:
+        return 2.0 * x
+
+
+def measured(x):
+    try:
+        return len(x) * np.sum(x)
+    except TypeError:
+        return 2.0 * x
+
+
+def hashed(x):
+    try:
+        return {x: 1.0}[x] * np.sum(x)
+    except TypeError:
+        return 2.0 * np.sum(x)
+
+
+@pytest.mark.parametrize(("f", "x"), [(listed, 1.5), (listed, np.ones(3)), (measured, 1.5), (hashed, np.ones(3))])
+def test_what_python_raises_of_numbers_and_arrays_is_handled(f, x):
+    assert graphad.jit(f)(x) == f(x)
+    assert np.all(graphad.grad(f)(x) == f(x) / np.sum(x))
+
+
+class Carrying(Exception):
+    def __init__(self, value):
+        super().__init__("carries a value")
+        self.value = value
+
+
+def test_an_exception_carries_a_traced_value():
+    def f(x):
+        try:
+            raise Carrying(x * x)
+        except Carrying as error:
+            return 2.0 * error.value
+
+    assert graphad.jit(f)(3.0) == 18
+    assert graphad.grad(f)(3.0) == graphad.jit(graphad.grad(f))(3.0) == 12

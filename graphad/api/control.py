@@ -14,6 +14,7 @@ from graphad.api.methods import transformation
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph, Value
+from graphad.numpy._register import known
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
 from graphad.ops.structured import Checkpoint, Cond
@@ -154,6 +155,11 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 def _select(
     name: str, index: Tracer, functions: Sequence[Callable[..., Any]], operands: tuple[Any, ...], titles: Sequence[str]
 ) -> Any:
+    builder = current_builder()
+    value = known(index) if builder is not None and not builder.staged else None
+    if value is not None:
+        # An eager derivative takes the branch that Python would.
+        return converted(functions[min(max(int(value), 0), len(functions) - 1)])(*operands)
     regions = [Region(f, operands) for f in functions]
     unify(name, "the branches' results", "result", regions, titles)
     captures = all_captures(*regions)

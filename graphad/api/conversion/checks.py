@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.literals import OpaqueAttributeError, plain
 from graphad.ops.checks import Check, name_of
-from graphad.refusals import refuse_handled
+from graphad.refusals import handles, refuse_handled
 from graphad.trace import Tracer, apply
 
 _GIVEN = "graphad@"
@@ -30,13 +29,14 @@ def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -
         return True
     held = truth(test(), "the assert statement")
     if not isinstance(held, Tracer):
-        if held or message is None or not staged():
+        repeats = builder is not None and builder.repeats  # of a body that may never run
+        if held or not (repeats or (message is not None and staged())):
             return bool(held)
-        told = message()
-        if not isinstance(told, (Tracer, Text)):
+        told = () if message is None else (message(),)
+        if not (repeats or isinstance(told[0], (Tracer, Text))):
             return False
         # What it says is known at run time only.
-        record(False, AssertionError, (told,), {})
+        record(np.array(False), AssertionError, told, {})
         return True
     refuse_handled(AssertionError, "is raised by an assert statement whose test is known at run time only")
     record(held, AssertionError, () if message is None else (message(),), {})
@@ -50,7 +50,7 @@ def exception(cls: Any) -> Callable[..., Any]:
         return call(cls)  # type: ignore[no-any-return]
 
     def make(*args: Any, **kwargs: Any) -> Any:
-        if not staged():
+        if not staged() or (handles(cls) and not in_part()):
             return cls(*args, **kwargs)
         given = (*args, *kwargs.values())
         shows = any([isinstance(x, (Tracer, Text)) for x in given]) and "__init__" in _written(cls)
@@ -64,21 +64,6 @@ def exception(cls: Any) -> Callable[..., Any]:
 def _written(cls: type) -> set[str]:
     """The names that the classes written in Python define, of a class and its bases."""
     return {name for base in cls.__mro__ if "__module__" in vars(base) for name in vars(base)}
-
-
-@contextmanager
-def trying(handled: Callable[[], Any]) -> Iterator[None]:
-    """The block of a try statement; `handled` gives the exceptions that its handlers take."""
-    builder = current_builder()
-    if builder is None:
-        yield
-        return
-    before = builder.handled
-    builder.handled = (*before, handled)
-    try:
-        yield
-    finally:
-        builder.handled = before
 
 
 def handler(raised: Any, types: Callable[[], Sequence[Any]]) -> int:
@@ -162,4 +147,4 @@ def _field(field: tuple[Any, int, Any], operands: list[Any]) -> str:
     return f"{{{len(operands) - 1}{kind}{':' + _literal(spec) if spec else ''}}}"
 
 
-__all__ = ["checked", "exception", "fail", "handler", "must", "record", "trying"]
+__all__ = ["checked", "exception", "fail", "handler", "must", "record"]

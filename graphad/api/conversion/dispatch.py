@@ -13,6 +13,7 @@ import numpy as np
 
 from graphad.api.conversion.classes import MISSING, OPERATORS, UNARY, defined
 from graphad.api.conversion.functions import REPLACED, convert
+from graphad.api.conversion.handlers import passing
 from graphad.api.conversion.kinds import lacks
 from graphad.api.conversion.ledger import changing, reading
 from graphad.api.conversion.scope import is_user_class, is_user_file
@@ -151,7 +152,8 @@ class _Managed:
 
     def __exit__(self, *error: Any) -> Any:
         method = special(self.x, "__exit__")
-        return self.x.__exit__(*error) if method is None else method(*error)
+        taken = self.x.__exit__(*error) if method is None else method(*error)
+        return taken and not isinstance(error[1], passing(tuple))
 
 
 def managed(x: Any) -> Any:

@@ -15,7 +15,7 @@ from graphad.api.conversion.parts import known, raised_by_user, shown
 from graphad.api.conversion.texts import Text
 from graphad.build import current_builder
 from graphad.errors import GraphadError, TracerError
-from graphad.refusals import latest_refusal
+from graphad.refusals import handles, latest_refusal
 from graphad.trace import Tracer
 
 
@@ -32,6 +32,11 @@ class Later:
         )
 
     __getattr__ = __iter__ = __getitem__ = __call__ = __bool__ = __len__ = __add__ = __setattr__ = refuse
+    __float__ = __int__ = __complex__ = __index__ = refuse
+
+
+_PYTHONS = ("iteration over a 0-d array", "len() of unsized object")
+"""What Python says of numbers too, which a program may ask for by a handler."""
 
 
 def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
@@ -65,6 +70,8 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             if not traced:
                 raise
             bare = isinstance(error, (TypeError, AttributeError))
+            if str(error) in _PYTHONS and handles(TypeError):
+                raise
             if bare or (pure and not _raises(f, args, kwargs, type(error))):
                 name = getattr(f, "__qualname__", type(f).__name__)
                 types = ", ".join(str(x.type) for x in traced)

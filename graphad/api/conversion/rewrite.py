@@ -265,10 +265,10 @@ class Rewriter(ast.NodeTransformer):
         new = self._blocks(s)
         self.trying = before
         if new.handlers:
-            own = ast.Attribute(load(runtime("x").func.value.id), "ControlFlowError", ast.Load())  # type: ignore[attr-defined]
-            handler = ast.ExceptHandler(own, None, [ast.Raise()])
             types = [copy.deepcopy(h.type) if h.type else load("BaseException") for h in new.handlers]
-            block = runtime("trying", ast.Lambda(NO_ARGUMENTS, ast.Tuple(types, ast.Load())))
+            handled = ast.Lambda(NO_ARGUMENTS, ast.Tuple(types, ast.Load()))
+            handler = ast.ExceptHandler(runtime("passing", copy.deepcopy(handled)), None, [ast.Raise()])
+            block = runtime("trying", handled)
             new.body = [_at(ast.With([ast.withitem(_at(block, s))], new.body), s)]
             new.handlers.insert(0, _at(handler, s.handlers[0]))
         return new

@@ -9,12 +9,13 @@ from typing import Any
 from graphad.api.conversion import errstate, iterables, mathematics  # noqa: F401  (they fill the table of calls)
 from graphad.api.conversion.branches import and_, choose, compare, contains, if_, is_, none_of, not_, or_
 from graphad.api.conversion.callbacks import calling_back
-from graphad.api.conversion.checks import checked, exception, handler, trying
+from graphad.api.conversion.checks import checked, exception, handler
 from graphad.api.conversion.constructors import constructor
 from graphad.api.conversion.dispatch import assign, attribute, iterated, managed, operate
 from graphad.api.conversion.draws import drawing, sampling
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.guarded import guarded, unbound
+from graphad.api.conversion.handlers import passing, trying
 from graphad.api.conversion.items import inplace, setitem, update
 from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
@@ -53,9 +54,10 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 
 
 __all__ = [
-    "ControlFlowError", "and_", "asking", "assign", "assigning", "attribute", "call", "calling_back", "changing",
-    "checked", "choose", "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_",
-    "formatting", "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching",
-    "member", "none_of", "not_", "operate", "or_", "percent", "poured", "rebinding", "returned", "sampling", "set_part",
-    "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update", "vanishes", "while_",
+    "and_", "asking", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked", "choose",
+    "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_", "formatting",
+    "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member",
+    "none_of", "not_", "operate", "or_", "passing", "percent", "poured", "rebinding", "returned", "sampling",
+    "set_part", "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update",
+    "vanishes", "while_",
 ]  # fmt: skip
