@@ -168,7 +168,8 @@ class Tests:
         given, slot = np.asarray(x), (id(x), "contents")
         if given.size > SMALL:
             return Constant(path, f"{type(x).__name__} {given.dtype}{list(given.shape)}")
-        named = [name for name in ("index", "columns") if type(x).__module__.startswith("pandas") and hasattr(x, name)]
+        is_pandas = str(type(x).__module__).startswith("pandas")
+        named = [name for name in ("index", "columns") if is_pandas and hasattr(x, name)]
         found = [
             self.guard(f"{path}.{name}", (id(x), name), f"asarray({{0}}.{name}).tolist() == {{1}}", x, labels)
             for name, labels in [(name, np.asarray(getattr(x, name)).tolist()) for name in named]
