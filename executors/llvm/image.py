@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from dataclasses import dataclass
 
@@ -41,16 +42,25 @@ class Image:
         block = np.zeros(program.constant_bytes, np.uint8)
         for buffer, array in program.constants:
             block[buffer.offset : buffer.offset + buffer.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
-        loops = [loop for s in program.statements for loop in loops_of(s)]
-        calls = any(not loops_of(s) for s in program.statements)  # of Python, of LAPACK, or of loops
         return cls(
             program.name, program.input_types, program.output_types, program.errors, block.tobytes(),
             program.constant_bytes, program.arena_bytes, emitter.host_calls,
             {**emitter.module.symbols, **{name: Symbol("mvec", name) for name in sorted(named(text))}},
-            calls or sum(map(nanoseconds, loops)) > RELEASE_FROM, zlib.compress(text.encode(), 1),
+            _long(program), zlib.compress(text.encode(), 1),
         )  # fmt: skip
 
     @property
     def text(self) -> str:
         """The code as LLVM's text."""
         return zlib.decompress(self.packed).decode()
+
+
+def _long(program: Program) -> bool:
+    """Whether a run may take longer than `RELEASE_FROM`: what calls Python, LAPACK, or loops does."""
+    total = 0.0
+    for statement in program.statements:
+        loops = loops_of(statement)
+        total += sum(map(nanoseconds, loops)) if loops else math.inf
+        if total > RELEASE_FROM:
+            return True
+    return False
