@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from collections import Counter, OrderedDict, defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -164,3 +165,45 @@ def test_derivative_rules_are_matched_by_key() -> None:
     declared = {"a": graphad.ShapeDtype(()), "b": graphad.ShapeDtype(())}
     found = graphad.jit(lambda x: graphad.pure_callback(lambda x: {"b": 2 * x, "a": x}, declared, x))(3.0)
     same(found, {"a": 3.0, "b": 6.0})
+
+
+class Point(NamedTuple):
+    x: Any
+    y: Any
+
+
+@dataclasses.dataclass
+class Held:
+    a: Any
+    b: Any = None
+
+
+ONE = np.arange(3.0)
+ALIKE = [
+    {"a": ONE, "b": 2.0}, (ONE, 2.0), [ONE, [2.0, ()]], Point(ONE, 2.0), Held(ONE, 2.0), Held(Point(ONE, {1: 2.0})),
+    OrderedDict(a=ONE, b=(2.0,)), defaultdict(list, a=ONE), {"a": {}, "b": None, "c": [ONE]}, {}, None, (), ONE,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ALIKE, ids=str)
+def test_calls_of_one_structure_and_of_others(first: Any) -> None:
+    """What is written for one structure serves no other: a key, an order, a kind, a leaf or a container that differs."""
+    jitted = graphad.jit(lambda x, y: {"x": x, 2: [y, None], "n": tree.leaves(x)}, executor="numpy")
+    for other in [first, *ALIKE, {"b": 2.0, "a": ONE}, {"a": ONE, "c": 2.0}, [ONE], (ONE, [2.0]), first]:
+        for y in (ONE, [ONE]):
+            same(jitted(other, y), {"x": other, 2: [y, None], "n": tree.leaves(other)})
+        same(jitted(first, ONE), {"x": first, 2: [ONE, None], "n": tree.leaves(first)})
+    with pytest.raises(TypeError):
+        jitted(first)
+    with pytest.raises(TypeError):
+        jitted(first, ONE, ONE)
+
+
+@pytest.mark.parametrize("first", ALIKE[:6], ids=str)
+def test_containers_in_the_place_of_leaves(first: Any) -> None:
+    jitted = graphad.jit(lambda x: x, executor="llvm")
+    same(jitted(first), first)
+    for more in ([1.0], {"k": 3.0}, None):
+        other = tree.unflatten(tree.structure(first), [more for _ in tree.leaves(first)])
+        same(jitted(other), other)
+        same(jitted(first), first)

@@ -10,6 +10,7 @@ import numpy as np
 from graphad import passes, tree
 from graphad.api.apart import clash
 from graphad.api.call import Call, as_array, run
+from graphad.api.unpacking import packing, unpacking
 from graphad.numpy.layouts import standing
 from graphad.ops.control import Call as CallOp
 from graphad.trace import Trace, apply
@@ -47,16 +48,15 @@ def direct(
     if bare and not nested:
         return native  # type: ignore[no-any-return]
 
-    def whole(*args: Any) -> Any:
-        leaves: list[Any] = []
-        if [tree._flatten(x, leaves) for x in args] != trees:
-            return other(*args)
-        results = native(*leaves)
-        if bare:
-            return results
-        return results.result if type(results) is _Whole else tree.unflatten(out_tree, results)
+    if bare:
+        return unpacking(trees, native, other)
+    pack = packing(out_tree)
 
-    return whole
+    def whole(*leaves: Any) -> Any:
+        results = native(*leaves)
+        return results.result if type(results) is _Whole else pack(results)
+
+    return unpacking(trees, whole, other) if nested else whole
 
 
 def _apart(
