@@ -187,7 +187,7 @@ ALIKE = [
 
 @pytest.mark.parametrize("first", ALIKE, ids=str)
 def test_calls_of_one_structure_and_of_others(first: Any) -> None:
-    """What is written for one structure serves no other: a key, an order, a kind, a leaf or a container that differs."""
+    """What is written for one structure serves no other, which differs in a key, an order, a kind or a leaf."""
     jitted = graphad.jit(lambda x, y: {"x": x, 2: [y, None], "n": tree.leaves(x)}, executor="numpy")
     for other in [first, *ALIKE, {"b": 2.0, "a": ONE}, {"a": ONE, "c": 2.0}, [ONE], (ONE, [2.0])]:
         for y in (ONE, [ONE]):
