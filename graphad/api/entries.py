@@ -10,6 +10,7 @@ import numpy as np
 from graphad import passes, tree
 from graphad.api.apart import clash
 from graphad.api.call import Call, as_array, run
+from graphad.api.starting import Starting
 from graphad.api.unpacking import packing, unpacking
 from graphad.numpy.layouts import standing
 from graphad.ops.control import Call as CallOp
@@ -38,11 +39,12 @@ def direct(
         args = [tree.unflatten(t, [next(rest) for _ in range(t.num_leaves)]) for t in trees] if nested else leaves
         return other(*args) if bare else _Whole(other(*args))
 
-    bind = getattr(executable, "bind", None)
-    if bind is not None:
-        native = bind(otherwise, single, [type(x) for x in call.leaves])
-    else:
-        native = _checked(executable, call.leaves, otherwise, single)
+    def bound(executable: Any) -> Callable[..., Any]:
+        if hasattr(executable, "bind"):
+            return executable.bind(otherwise, single, [type(x) for x in call.leaves])  # type: ignore[no-any-return]
+        return _checked(executable, call.leaves, otherwise, single)
+
+    native = executable.then(bound(executable), bound) if isinstance(executable, Starting) else bound(executable)
     if call.written and (sum([isinstance(x, np.ndarray) for x in call.leaves]) > 1 or read()):
         native = _apart(native, call.written, otherwise, read)
     if bare and not nested:

@@ -19,6 +19,7 @@ from graphad.api.entries import by_leaves, direct, record
 from graphad.api.guards import Guard, Guards
 from graphad.api.methods import Decorated, innermost_function, kept, receiver, transformation
 from graphad.api.reads import reads
+from graphad.api.starting import Starting
 from graphad.api.static import Static
 from graphad.build import current_builder, describe_location, place, user_location
 from graphad.errors import TracerError, TypeMismatchError
@@ -104,11 +105,12 @@ class Jitted(Decorated):
         self.static = Static(fun, settings["static_argnums"], settings["static_argnames"])
         self.tracing: dict[str, Any] = {name: settings[name] for name in ("control_flow", "checks")}
         self.debug = kinds_of(settings["debug"])
-        if settings["guards"] not in ("identity", "content"):
-            raise TypeMismatchError(
-                f"jit: guards={settings['guards']!r}{describe_location(user_location())}, and should be 'identity' or "
-                "'content'"
-            )
+        for name, one, other in (("guards", "identity", "content"), ("start", "compiled", "interpreted")):
+            if settings[name] not in (one, other):
+                raise TypeMismatchError(
+                    f"jit: {name}={settings[name]!r}{describe_location(user_location())}, and should be {one!r} or "
+                    f"{other!r}"
+                )
         if options:
             executors.get(self.executor, **options)
         self.traces = 0
@@ -204,13 +206,13 @@ class Jitted(Decorated):
         entered = [x for x in [found() for found in met.values()] if x is not None]
         roots = [(self._name(), self.fun), *[(str(name), x) for name, _, x in static]]
         guards = reads(roots, entered, self.settings["guards"] == "content", self._own)
-        compiled = self._compiled(call, traced.graph, time.perf_counter() - start)
+        executable = self._executable(call, traced.graph, time.perf_counter() - start)
         # Compiled code does not keep alive what keeps it.
         other = WeakMethod(self._other)
         otherwise = lambda *args: other()(*args)  # type: ignore[misc]
         simple = plain and not static and all([layout_of(x) is None for x in call.leaves])
-        entry = direct(compiled.executable, call, otherwise, guards.arrays) if simple else None
-        run, code = by_leaves(compiled.executable, call), self._function.__code__
+        entry = direct(executable, call, otherwise, guards.arrays) if simple else None
+        run, code = by_leaves(executable, call), self._function.__code__
         return Version(guards, run, entry, entered, code, call.written)
 
     def _name(self) -> str:
@@ -288,6 +290,15 @@ class Jitted(Decorated):
         told = [f"  {message}" for message, _ in call.unrolled.values()]
         return Compiled(graph, self.settings["pipeline"], executor, seconds, self.debug, told)
 
+    def _executable(self, call: Call, graph: Graph, seconds: float) -> Callable[..., Any]:
+        def make() -> Callable[..., Any]:
+            return self._compiled(call, graph, seconds).executable
+
+        if self.settings["start"] == "compiled" or self.debug:
+            return make()
+        pipeline = self.settings["pipeline"]
+        return Starting(graph if pipeline == OPTIMISE else Pipeline(pipeline)(graph), make)
+
     def clear_cache(self) -> None:
         """Forget every compiled signature."""
         self._cache.clear()
@@ -316,6 +327,7 @@ def jit(
     checks: bool = True,
     debug: str | Sequence[str] | None = None,
     guards: str = "identity",
+    start: str = "compiled",
     **options: Any,
 ) -> Any:
     """Trace, optimise and compile `fun` at its first call with each signature (shapes, dtypes, trees, static values).
@@ -331,15 +343,16 @@ def jit(
     the contents of a container or array of up to 64 entries change, it is traced anew; larger ones are constants,
     which `report()` lists, and with `guards="content"` their hashes are compared at each call. On a method, the
     object is no argument but read, `static_argnums` count from the argument after it, and what is compiled is kept
-    with the object. Jitted functions pickle and copy as their functions do, without what was compiled. `options`
-    are what the executor takes: `llvm` has `threads`, `math="fast"` or `"precise"`, and `guard`. Works as a
-    decorator, with or without options. Raises `ExecutorError` for an option that the executor does not take,
-    `ControlFlowError` for control flow that cannot be converted.
+    with the object. With `start="interpreted"` NumPy runs the first calls, while the function is compiled in another
+    thread; results then may differ by rounding from call to call. Jitted functions pickle and copy as their functions
+    do, without what was compiled. `options` are what the executor takes: `llvm` has `threads`, `math="fast"` or
+    `"precise"`, and `guard`. Works as a decorator, with or without options. Raises `ExecutorError` for an option that
+    the executor does not take, `ControlFlowError` for control flow that cannot be converted.
     """
     settings: dict[str, Any] = {
         "executor": executor, "pipeline": pipeline, "static_argnums": static_argnums,
         "static_argnames": static_argnames, "control_flow": control_flow, "checks": checks, "debug": debug,
-        "guards": guards,
+        "guards": guards, "start": start,
     }  # fmt: skip
     if fun is None:
         return partial(jit, **settings, **options)
