@@ -163,3 +163,26 @@ def test_truths_are_numbers_where_they_are_pythons(name, kind):
     # The truths do not change around 1.5.
     slope = wanted / 1.5 if name != "in" else graphad.grad(f)(x)
     assert graphad.grad(f)(x) == graphad.jit(graphad.grad(f))(x) == slope
+
+
+def sums(x):
+    return math.fsum([x, 1e16, -1e16]) * math.fsum(x * np.array([1e100, 3.0, -1e100]))
+
+
+def test_fsum_loses_nothing(executor):
+    assert graphad.jit(sums, executor=executor)(2.3) == sums(2.3)
+    assert graphad.jvp(sums, (2.3,), (1.0,))[0] == sums(2.3)
+    for f in (graphad.grad, graphad.jacfwd, lambda f: graphad.jit(graphad.grad(f), executor=executor)):
+        assert f(lambda x: math.fsum([x * x, 1e16, -1e16]))(2.5) == 5.0
+    assert np.isnan(graphad.jit(lambda x: math.fsum([x, np.nan]))(1.0))
+
+
+def test_integers_of_python_have_powers_that_are_none():
+    f = lambda x: int(x) ** -2 * x + isinstance(int(x) ** -1, float)
+    assert graphad.jit(f)(2.5) == graphad.jvp(f, (2.5,), (1.0,))[0] == f(2.5)
+    assert graphad.jit(graphad.grad(f))(2.5) == graphad.grad(f)(2.5) == 0.25
+
+
+def test_methods_that_traced_numbers_lack_are_named():
+    with pytest.raises(TracerError, match="bit_length"):
+        graphad.jit(lambda x: int(x).bit_length() * x)(2.5)

@@ -162,7 +162,8 @@ def refuse_bare(error: TypeError | AttributeError) -> None:
     if isinstance(error, GraphadError) or not re.search(r"\b(Tracer|View|Text)\b", str(error)):
         return
     x = getattr(error, "obj", None)
-    if isinstance(x, Tracer) and not hasattr(np.ndarray if x.shape else np.float64, getattr(error, "name", "")):
+    kind = np.ndarray if isinstance(x, Tracer) and x.shape else int if getattr(x, "weak", False) else np.float64
+    if isinstance(x, Tracer) and not any([hasattr(k, getattr(error, "name", "")) for k in (kind, np.float64)]):
         return
     raise TracerError(
         f"{error}{describe_location(raised_at(error))}: what is used there takes no traced value; use NumPy's "

@@ -169,6 +169,8 @@ def operator_power(x: Any, y: Any) -> Any:
             return np.sqrt(x)  # type: ignore[call-overload]
         if y == 2 and type(y) is int and x.dtype.kind == "b":
             return square(x)
+        if type(y) is int and y < 0 and x.weak and x.dtype.kind == "i":
+            return power(cast(x, FLOAT64), y)  # of Python's integers it is no integer
     return power(x, y)
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.numbers import real, scalar, whole
 from graphad.api.conversion.parts import known, staged
+from graphad.api.custom import stop_gradient
+from graphad.api.loops import scan
 from graphad.numpy._register import deciding, holds_tracer, operand, recorded
 from graphad.ops.elementwise import cast
 from graphad.refusals import refuse_handled
@@ -153,6 +155,21 @@ def _array(data: Any) -> Any:
     return recorded(operand(data if isinstance(data, Tracer) else list(data)))
 
 
+def _fsum(seq: Any) -> Any:
+    """`math.fsum`: the sum with what its steps round off (Neumaier, ZAMM 54, 1974); its derivative is the sum's."""
+
+    def step(carry: Any, x: Any) -> Any:
+        total, lost = carry
+        new = total + x
+        return (new, lost + np.where(np.abs(total) >= np.abs(x), (total - new) + x, (x - new) + total)), None
+
+    x = cast(_array(seq), FLOAT64)
+    plain = np.sum(x)
+    total, lost = scan(step, (np.float64(0), np.float64(0)), stop_gradient(x))[0]
+    exact = total + lost
+    return np.where(np.isfinite(exact), exact + (plain - stop_gradient(plain)), plain)
+
+
 def _sumprod(p: Any, q: Any) -> Any:
     return np.sum(_array(p) * _array(q))
 
@@ -286,7 +303,7 @@ def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Funct
         "ldexp": lambda x, i: x * 2.0**i, "fma": lambda x, y, z: x * y + z,
     }  # fmt: skip
     collections: dict[str, Function] = {
-        "fsum": lambda seq: np.sum(_array(seq)), "sumprod": _sumprod, "dist": _dist,
+        "fsum": _fsum, "sumprod": _sumprod, "dist": _dist,
         "prod": lambda iterable, *, start=1: np.prod(_array(iterable)) * start,
     }  # fmt: skip
     complexes: dict[str, Function] = {name: getattr(np, _RENAMED.get(name, name)) for name in _COMPLEX}
