@@ -115,8 +115,8 @@ def dispatched(f: Any) -> Callable[..., Any] | None:
 def _of_method(f: Any) -> Callable[[type], Any] | None:
     """How a bound method of `singledispatchmethod` chooses."""
     held = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
-    maker = held["self"].cell_contents if {"self", "obj", "cls"} <= held.keys() else None
-    if not isinstance(maker, functools.singledispatchmethod):
+    maker = getattr(getattr(f, "register", None), "__self__", None)
+    if not isinstance(maker, functools.singledispatchmethod) or not {"obj", "cls"} <= held.keys():
         return None
     bound = held["obj"].cell_contents, held["cls"].cell_contents
     return lambda cls: maker.dispatcher.dispatch(cls).__get__(*bound)
