@@ -17,6 +17,7 @@ from graphad.passes.propagate import propagate
 from graphad.passes.share_pads import share_pads
 from graphad.passes.simplify import rewrite, simplify
 from graphad.passes.transpose import transpose
+from graphad.passes.undo import undo
 from graphad.passes.unroll_loops import unroll_loops
 from graphad.passes.vjp import grad, vjp
 from graphad.passes.vmap import batch, vmap
@@ -25,5 +26,5 @@ from graphad.rewriter import Rewriter
 __all__ = [
     "PASSES", "Pass", "Pipeline", "Rewriter", "Stage", "accumulate", "batch", "cse", "dce", "decompose", "fold", "fuse",
     "grad", "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize", "merge_loops", "propagate", "rewrite",
-    "share_pads", "simplify", "split", "transpose", "unroll_loops", "vjp", "vmap",
+    "share_pads", "simplify", "split", "transpose", "undo", "unroll_loops", "vjp", "vmap",
 ]  # fmt: skip

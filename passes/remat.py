@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from graphad.graph import Constant, Node, Value
 from graphad.ops.dynamic import DynamicSlice
@@ -14,12 +14,19 @@ FEW = 16
 """Elements of a value that are kept rather than the numbers from which they follow."""
 
 
+def pays(node: Node) -> bool:
+    """Whether computing a node again costs no more than to keep what it gives."""
+    return cheap_to_compute(node) or isinstance(node.op, (Gather, DynamicSlice))
+
+
 def recomputed(
-    inputs: Sequence[Value], nodes: Sequence[Node], needed: Sequence[Value], free: set[Value]
-) -> tuple[list[Value], list[Node]]:
+    inputs: Sequence[Value], nodes: Sequence[Node], needed: Sequence[Value], free: set[Value],
+    again_pays: Callable[[Node], bool] = pays,
+) -> tuple[list[Value], list[Node]]:  # fmt: skip
     """The residuals to keep so that all needed values can be had, and the nodes that compute the rest from them.
 
     Inputs in `free` cost nothing to keep. What is dynamically long cannot be kept, and so is always computed anew.
+    `again_pays` says which nodes rather run again.
     """
     producers = {v: node for node in nodes for v in node.outputs}
     order = {v: i for i, v in enumerate(v for node in nodes for v in node.outputs)}
@@ -41,7 +48,7 @@ def recomputed(
                 pending.pop()
             elif isinstance(u, Constant) or u in free or u in kept or (numbers and u is not v and u.type.size == 1):
                 known.add(u)
-            elif node is None or not _again(node) or any([w in dear for w in node.inputs]):
+            elif node is None or not again_pays(node) or any([w in dear for w in node.inputs]):
                 dear.add(u)
             else:
                 unknown = [w for w in node.inputs if w not in known]
@@ -61,8 +68,8 @@ def recomputed(
             node = producers.get(u)
             many = u.type.size > FEW and cheap(u, True)
             spread = node is not None and isinstance(node.op, BroadcastTo)
-            again_pays = u.type.dynamic or cheap(u, False) or many or spread
-            if not again_pays or u in free or node is None:
+            follows_cheaply = u.type.dynamic or cheap(u, False) or many or spread
+            if not follows_cheaply or u in free or node is None:
                 kept[u] = None
                 for dear in costly:
                     dear.clear()
@@ -75,7 +82,3 @@ def recomputed(
     position = {node: i for i, node in enumerate(nodes)}
     return list(kept), sorted(again, key=position.__getitem__)
 
-
-def _again(node: Node) -> bool:
-    """Whether computing a node again costs no more than to keep what it gives."""
-    return cheap_to_compute(node) or isinstance(node.op, (Gather, DynamicSlice))

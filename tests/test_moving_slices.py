@@ -27,6 +27,7 @@ EXPRESSIONS = [
     "np.sum(x[j:i:-1])", "np.vdot(x[i:j], y[i:j])", "np.inner(x[i:j], y[i:j])", "np.sum(a[i, :j])", "a[i, :j] @ x[:j]",
     "np.sum(a[i + 1 :, i])", "np.sum(np.sin(a[:i, :j]))", "np.sum(a[:i, :j] @ x[:j])", "np.sum(a[:i, :j].T @ x[:i])",
     "np.sum(a[:i, :j] @ a[:j, :i])", "np.sum(a[:, :i] @ x[:i])", "np.sum(x[:i] @ a[:i])",
+    "np.sum(x @ a[:, i:])", "np.sum(a[j] @ a[:, :i])", "np.sum(np.matmul(a, a[:, :i]))", "np.sum(np.dot(y, a[:, :j]))",
     "np.sum(np.outer(x[:i], y[j:]) ** 2)", "np.einsum('i,ij,j->', x[:i], a[:i, :j], y[:j])",
     "np.sum(np.einsum('ij,j->i', a[:i, :j], y[:j]) ** 2)", "np.linalg.norm(x[: i + 1])",
     "np.sum(np.cumsum(x[i:j]) ** 2)", "np.sum(np.cumprod(x[i:]))", "np.sum(np.where(x[:i] > 1, x[:i], 0.0))",

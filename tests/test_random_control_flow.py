@@ -169,7 +169,7 @@ def test_deeper_programs(executor: str, source: str, a: float, b: float, n: int)
 
 PASSES = [
     "propagate", "licm", "unroll_loops", "unroll_loops(limit=1000)", "accumulate", "merge_loops", "simplify", "cse",
-    "fold", "share_pads(least=2)", "dce",
+    "fold", "share_pads(least=2)", "dce", "undo",
 ]  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from graphad import passes
 
 PASSES = (
     "cse", "dce", "fold", "licm", "lifetime", "accumulate", "merge_loops", "propagate", "unroll_loops", "decompose",
-    "inline", "simplify", "share_pads", "fuse", "propagate, licm, cse, merge_loops, accumulate, fold, dce, lifetime",
+    "inline", "simplify", "share_pads", "fuse", "undo",
+    "propagate, licm, cse, merge_loops, accumulate, undo, fold, dce, lifetime",
 )  # fmt: skip
 SEEDS = 60
 

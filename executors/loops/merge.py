@@ -6,7 +6,8 @@ the last has nothing to do outside of the part: taken into one loop all of them 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 
 from graphad.executors.loops.bounded import bounds, moves, same_place
 from graphad.executors.loops.program import (
@@ -39,26 +40,37 @@ LIMIT = 256
 """Scalars of a merged loop, at most."""
 SHORT = 8
 """Scalars of a loop that is run again and again along axes that it does not have, at most."""
+COPIED = 24
+"""Scalars that are not the same at all positions of a loop of which others take copies in, at most."""
 BACK = 32
 """Statements among which a loop is looked for."""
 
 
 def merged(statements: list[Statement]) -> list[Statement]:
     """The statements, with loops taken into the masked ones that alone read what they store."""
-    readers: dict[Buffer, int] = {}
-    for statement in all_statements(statements):
-        for buffer in _read(statement):
-            readers[buffer] = readers.get(buffer, 0) + 1
-    return rewritten(statements, lambda part: _merged(part, readers))
+    every = list(all_statements(statements))
+    reading = _Reading({x for statement in every for loop in loops_of(statement) for x in loop.values})
+    readers = Counter([buffer for statement in every for buffer in reading(statement)])
+    result = rewritten(statements, lambda part: _merged(part, readers, reading))
+    read = {buffer for statement in all_statements(result) for buffer in reading(statement)}
+    return rewritten(result, lambda part: [each for each in part if not _copied_everywhere(each, read)])
 
 
-def _merged(statements: list[Statement], readers: dict[Buffer, int]) -> list[Statement]:
+def _copied_everywhere(statement: Statement, read: set[Buffer]) -> bool:
+    """Whether nothing reads what a loop stores, in memory that the program has for itself."""
+    if not isinstance(statement, Loop) or statement.reductions or statement.checks or statement.values:
+        return False
+    own = _written(statement)
+    return bool(own) and all([b.kind == "temporary" and not b.parents and b not in read for b in own])
+
+
+def _merged(statements: list[Statement], readers: Counter[Buffer], reading: _Reading) -> list[Statement]:
     result: list[Statement] = []
     left = list(statements)
     while left:
         last = left.pop()
         if isinstance(last, Loop) and _may_rest(last):
-            last, left = _taken(last, left, readers)
+            last, left = _taken(last, left, readers, reading)
         result.append(last)
     return result[::-1]
 
@@ -69,25 +81,53 @@ def _may_rest(loop: Loop) -> bool:
     return bool(loop.space) and not loop.values and all([s.add or s.view.buffer in read for s in loop.stores])
 
 
-def _taken(loop: Loop, before: list[Statement], readers: dict[Buffer, int]) -> tuple[Loop, list[Statement]]:
+def _taken(
+    loop: Loop, before: list[Statement], readers: Counter[Buffer], reading: _Reading
+) -> tuple[Loop, list[Statement]]:
     """A loop with those that it takes in, and the statements that are left before it: as they are where the whole would
-    run over all positions."""
-    left, whole, group, i = list(before), loop, [loop], len(before)
+    run over all positions. Of a short loop that others read as well a copy is taken in."""
+    left, whole, taken, group, i = list(before), loop, [loop], [loop], len(before)
     while i > max(0, len(before) - BACK):
         i -= 1
         first = left[i]
-        if isinstance(first, Loop) and _passes(first, left[i + 1 :]):
-            both = _joined(first, whole, lambda b: readers.get(b) == sum([b in _read(each) for each in group]))
-            if both is not None:
-                whole = both
-                group.append(first)
-                del left[i]
-    return (whole, left) if len(group) > 1 and bounds(whole) else (loop, before)
+        if not isinstance(first, Loop):
+            continue
+        wanted = {b for each in taken for b in reading(each)}
+        part, rest = _parted(first, wanted, reading)
+        alone = all([readers[b] == sum([b in reading(each) for each in group]) for b in _written(part)])
+        if not alone:
+            rest = [first]
+            if part.checks or len(moves(part)) > COPIED:
+                continue
+        if _passes(part, left[i + 1 :], reading, alone) and (both := _joined(part, whole, reading)) is not None:
+            whole = both
+            taken.append(part)
+            left[i : i + 1] = rest
+            if alone:
+                group.append(part)
+    return (whole, left) if len(taken) > 1 and bounds(whole) else (loop, before)
 
 
-def _joined(first: Loop, second: Loop, alone: Callable[[Buffer], bool]) -> Loop | None:
+def _parted(loop: Loop, wanted: set[Buffer], reading: _Reading) -> tuple[Loop, list[Loop]]:
+    """The part of a loop that stores what is `wanted`, and the rest where there is one, to which belong checks of
+    what does not move."""
+    stores = [s for s in loop.stores if s.view.buffer in wanted]
+    others = [s for s in loop.stores if s not in stores]
+    if not stores or loop.reductions or loop.values or not (others or loop.checks):
+        return loop, []
+    moving = moves(loop) if loop.checks else {}
+    if any([c.condition in moving for c in loop.checks]):
+        return loop, []
+    part = Loop(loop.space, stores, note=loop.note)
+    rest = [Loop((), checks=loop.checks, note=loop.note)] if loop.checks else []
+    rest += [Loop(loop.space, others, note=loop.note)] if others else []
+    apart = not any([_bases(_written(each)) & _bases(reading(part)) for each in rest])
+    return (part, rest) if apart else (loop, [])
+
+
+def _joined(first: Loop, second: Loop, reading: _Reading) -> Loop | None:
     """Two loops as one, if none reads what the other writes at another position, and the second reads something that
-    the first stores, all of which it must read `alone`."""
+    the first stores."""
     if first.space != second.space:
         spread = _spread(first, second.space)
         if spread is None:
@@ -100,7 +140,7 @@ def _joined(first: Loop, second: Loop, alone: Callable[[Buffer], bool]) -> Loop 
     places = {store.view.buffer: store for store in first.stores}
     if len(places) < len(first.stores) or any([s.add or s.shift is not None for s in first.stores]):
         return None
-    if not any([b in _read(second) for b in places]) or any([b.kind != "temporary" or not alone(b) for b in places]):
+    if not any([b in reading(second) for b in places]) or any([b.kind != "temporary" for b in places]):
         return None
     for x in walk(roots(second)):
         if isinstance(x, (Lane, Pack, Across)):
@@ -108,7 +148,7 @@ def _joined(first: Loop, second: Loop, alone: Callable[[Buffer], bool]) -> Loop 
         if isinstance(x, Load) and x.view.buffer in places and not _here(x, places[x.view.buffer]):
             return None
     written = _bases(_written(second))
-    if written & _bases(_read(first)) or written & _bases(places):
+    if written & _bases(reading(first)) or written & _bases(places):
         return None
 
     def change(x: Load | Index) -> Scalar:
@@ -151,11 +191,11 @@ def _here(x: Load, store: Store) -> bool:
     return x.shift is None and x.lanes == store.value.lanes == 1 and same_place(x.view, store.view)
 
 
-def _passes(loop: Loop, statements: Iterable[Statement]) -> bool:
-    """Whether a loop may run after statements instead of before them."""
-    own, read = _bases(_written(loop)), _bases(_read(loop))
+def _passes(loop: Loop, statements: Iterable[Statement], reading: _Reading, moves: bool) -> bool:
+    """Whether a loop may run after statements, instead of before them if it `moves`."""
+    own, read = _bases(_written(loop)) if moves else set[Buffer](), _bases(reading(loop))
     for statement in all_statements(statements):
-        if own & _bases(_read(statement)) or (own | read) & _bases(_written(statement)):
+        if own & _bases(reading(statement)) or (own | read) & _bases(_written(statement)):
             return False
         if loop.checks and (not isinstance(statement, Loop) or statement.checks):
             return False
@@ -166,17 +206,26 @@ def _bases(buffers: Iterable[Buffer]) -> set[Buffer]:
     return {root for buffer in buffers for root in roots_of(buffer)}
 
 
-def _read(statement: Statement) -> set[Buffer]:
-    """The buffers that a statement reads itself; what it changes counts."""
-    if isinstance(statement, HostCall):
-        return {view.buffer for view in statement.operands}
-    if isinstance(statement, Foreign):
-        return {view.buffer for view in statement.views}
-    if isinstance(statement, Repeat):
-        sources = [e.source.buffer if isinstance(e.source, View) else e.source.header for e in statement.entries]
-        return {*sources, *[b for pair in statement.swaps for x in pair for b in x.parents]}
-    found = {x.view.buffer for loop in loops_of(statement) for x in walk(roots(loop)) if isinstance(x, Load)}
-    return found | {s.view.buffer for loop in loops_of(statement) for s in loop.stores if s.add}
+class _Reading:
+    """The buffers that a statement reads itself; what it changes counts. Not what others have `computed` before."""
+
+    def __init__(self, computed: set[Scalar]) -> None:
+        self.computed = computed
+
+    def __call__(self, statement: Statement) -> set[Buffer]:
+        if isinstance(statement, HostCall):
+            return {view.buffer for view in statement.operands}
+        if isinstance(statement, Foreign):
+            return {view.buffer for view in statement.views}
+        if isinstance(statement, Repeat):
+            sources = [e.source.buffer if isinstance(e.source, View) else e.source.header for e in statement.entries]
+            return {*sources, *[b for pair in statement.swaps for x in pair for b in x.parents]}
+        found: set[Buffer] = set()
+        for loop in loops_of(statement):
+            known = self.computed.difference(loop.values) if self.computed else self.computed
+            found.update([x.view.buffer for x in walk(roots(loop), known) if isinstance(x, Load)])
+            found.update([s.view.buffer for s in loop.stores if s.add])
+        return found
 
 
 def _written(statement: Statement) -> set[Buffer]:

@@ -21,7 +21,8 @@ from graphad.passes import Pipeline, Stage
 from graphad.tracebacks import boundary, shorten
 
 OPTIMISE = (
-    "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, share_pads, dce"
+    "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, undo, share_pads, "
+    "dce"
 )
 """The pipeline that `jit` runs before the executor's own."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import Unsized
 from graphad.errors import ShapeError
 from graphad.numpy._register import axis_of, implements, operand, reject, unlaid
 from graphad.numpy.layouts import UNKNOWN, laid
@@ -25,7 +26,7 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
 def matmul(a: Any, b: Any) -> Any:
     """NumPy's `matmul`, which is what `a @ b` means; of sparse matrices too."""
     for x in (a, b):
-        if type(x) is not Tracer and hasattr(x, "tocsr"):
+        if type(x) is not Tracer and hasattr(type(x), "tocsr"):
             from graphad.scipy.sparse.matrices import product
 
             return product(a, b)
@@ -55,8 +56,12 @@ def generalized(handler: Any, *ranks: int) -> Any:
     return function
 
 
+def _matmul_operator(a: Any, b: Any) -> Any:
+    return NotImplemented if isinstance(b, Unsized) else matmul(a, b)
+
+
 UFUNCS[np.matmul] = generalized(matmul, 2, 2, 2)
-setattr(Tracer, "__matmul__", matmul)  # noqa: B010
+setattr(Tracer, "__matmul__", _matmul_operator)  # noqa: B010
 setattr(Tracer, "__rmatmul__", lambda self, other: matmul(other, self))  # noqa: B010
 
 
