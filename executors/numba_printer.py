@@ -160,7 +160,7 @@ class Printer:
         self.depth -= 1
 
     def nest(self, nest: Nest, nanoseconds: float) -> None:
-        for reduction in nest.in_memory:
+        for reduction in nest.filled:
             assert reduction.target is not None
             fill = Loop(reduction.target.shape, [Store(_collapsed(reduction), reduction.initial)])
             fill.space = fill.stores[0].view.shape

@@ -11,7 +11,8 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
 from graphad.ops.gather import ScatterAdd
 from graphad.ops.guarding import must_be_reached, turns
-from graphad.ops.loops import Scan
+from graphad.ops.loops import Loop, Scan
+from graphad.ops.select import Select, select
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass
 
@@ -26,8 +27,10 @@ def accumulate(graph: Graph) -> Graph:
     return _continued(graph, frozenset())
 
 
-def _continued(graph: Graph, zeros: frozenset[Value]) -> Graph:
+def _continued(graph: Graph, zeros: frozenset[Value], within_loop: bool = False) -> Graph:
     """The graph, of whose inputs these are zeros, with sums continued."""
+    if within_loop:
+        graph = _increased(graph)
     if not any([node.op._region_fields for node in graph.nodes]):
         return graph
     producers = {v: node for node in graph.nodes for v in node.outputs}
@@ -38,7 +41,7 @@ def _continued(graph: Graph, zeros: frozenset[Value]) -> Graph:
         if isinstance(op, Scan):
             consts = zip(op.body.inputs[: op.consts], node.inputs[op.lead :], strict=False)
             known = frozenset([inner for inner, v in consts if _is_zeros(v, producers, zeros)])
-        return node.map_regions(lambda region: _continued(region, known))
+        return node.map_regions(lambda region: _continued(region, known, isinstance(op, Loop)))
 
     nodes = [within(node) for node in graph.nodes]
     outputs = list(graph.outputs)
@@ -47,6 +50,34 @@ def _continued(graph: Graph, zeros: frozenset[Value]) -> Graph:
         if sums.run():
             nodes, outputs = sums.ordered(), [sums.renamed.get(v, v) for v in outputs]
     return graph.replace(nodes=nodes, outputs=outputs)
+
+
+def _increased(graph: Graph) -> Graph:
+    """The body of a loop in which derivatives change a total only where a choice adds something to it, as an array can
+    that stays where it is."""
+    uses = Counter([*[v for node in graph.nodes for v in node.inputs], *graph.outputs])
+    makers: dict[Value, Node] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        made = _choice(node, makers, uses) if node.op is add and node.where is not None and node.where.role else [node]
+        nodes += made
+        makers.update({v: each for each in made for v in each.outputs})
+    return graph.replace(nodes=nodes)
+
+
+def _choice(node: Node, makers: dict[Value, Node], uses: Counter[Value]) -> list[Node]:
+    (out,) = node.outputs
+    for total, part in (node.inputs, node.inputs[::-1]):
+        maker = makers.get(part)
+        if maker is None or not isinstance(maker.op, Select) or uses[part] > 1 or total.type != out.type:
+            continue
+        condition, x, y = maker.inputs
+        term, taken = (x, True) if _is_zeros(y, makers, frozenset()) else (y, False)
+        if (taken or _is_zeros(x, makers, frozenset())) and condition.type.shape == out.type.shape == term.type.shape:
+            new = Value(out.type)
+            sides = (new, total) if taken else (total, new)
+            return [Node(add, (total, term), (new,), node.where), Node(select, (condition, *sides), (out,), node.where)]
+    return [node]
 
 
 Step = tuple[Node, int]

@@ -185,7 +185,7 @@ class Emitter:
 
     def _scheduled(self, loop: Loop, rows: bool = False) -> Nest:
         nest = schedule(loop, self.known, rows)
-        for reduction in nest.in_memory:
+        for reduction in nest.filled:
             target = kept_target(reduction)
             first = Loop(target.shape, [Store(target, reduction.initial)])
             self.loop(first, work(first))

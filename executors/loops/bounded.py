@@ -1,7 +1,8 @@
 """Loops that run over part of an axis: positions at which a loop has no effect, as a mask of its own says, are left
 out.
 
-An effect is none if a term of a reduction is its initial value, if a store writes what stands there, if a check holds.
+An effect is none if a term of a reduction is its initial value (which its target holds before, where the loop leaves
+results out), if a store writes what stands there, if a check holds.
 Masks compare a position with a number that is known before the loop, `i < n`. With such a comparison taken as false (or
 true) the scalars of the loop are evaluated as far as they are known: if all effects are none, positions at which it is
 false (or true) need not be run, whatever else the loop computes. The masks stay where they are, so a loop may run over
@@ -10,12 +11,23 @@ more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.program import Index, Load, Loop, Store, View, children, roots, walk
+from graphad.executors.loops.program import (
+    Index,
+    Load,
+    Loop,
+    Reduction,
+    Statement,
+    Store,
+    View,
+    children,
+    roots,
+    walk,
+)
 from graphad.ops.scalar import Const, Operation, Scalar, operation
 from graphad.types import BOOL, INT64
 
@@ -43,7 +55,7 @@ def bounds(loop: Loop) -> dict[int, Ends]:
     result: dict[int, Ends] = {}
     for key, number in {key: number for key, number, _ in tests.values()}.items():
         axis, _, offset = key
-        if any([axis not in r.axes for r in loop.reductions]):
+        if any([axis not in r.axes and r.target is None for r in loop.reductions]):
             continue
         for holds in (False, True):
             given = {x: Const(BOOL, np.bool_(truth == holds)) for x, (other, _, truth) in tests.items() if other == key}
@@ -53,6 +65,17 @@ def bounds(loop: Loop) -> dict[int, Ends]:
                 low, high = (operation("maximum", low, end), high) if holds else (low, operation("minimum", high, end))
                 result[axis] = low, high
     return result
+
+
+def has_holes(view: View, statements: Sequence[Statement]) -> bool:
+    """Whether what stands in a view, as statements have stored it, is zero beyond a bound that is known at run time."""
+    for statement in reversed(statements):
+        for store in statement.stores if isinstance(statement, Loop) else ():
+            if store.view.buffer is view.buffer:
+                zero = Const(store.value.dtype, store.value.dtype.type(0))
+                total = Reduction("sum", store.value, tuple(range(len(statement.space))), zero)
+                return not store.add and bool(bounds(Loop(statement.space, reductions=[total])))
+    return False
 
 
 def moves(loop: Loop) -> dict[Scalar, None]:

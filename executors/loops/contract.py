@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from graphad.executors.loops.bounded import has_holes
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Foreign, Load, Loop, Reduction, Result, Store, View
@@ -15,6 +16,10 @@ from graphad.ops.scalar import operation
 MATRIX_FROM = 128
 VECTOR_FROM = 4096
 """Products of one product of matrices, or of a matrix and a vector, from which BLAS is quicker than an inlined loop."""
+
+
+NEAR = 16
+"""Statements before a product among which those that make its operands are looked for."""
 
 
 @rule(DotGeneral)
@@ -39,6 +44,9 @@ def dot_general(low: Lowering, node: Node) -> bool:
     least = VECTOR_FROM if 1 in (math.prod(m), math.prod(n)) else MATRIX_FROM
     # Loops sum products of two vectors of real numbers as quickly, and more exactly.
     dot = dtype.kind == "f" and math.prod(m) * math.prod(n) == 1
+    # Those of a matrix of which only a part is not zero run over that part.
+    matrix = x if math.prod(n) == 1 else y if math.prod(m) == 1 else None
+    dot = dot or (dtype.kind == "f" and matrix is not None and has_holes(matrix, low.statements[-NEAR:]))
     if k > 1 and dtype.kind in "fc" and not dot and math.prod(m) * math.prod(n) * k >= least:
         shape = math.prod(batch), math.prod(m), math.prod(n)
         out_view = low.place(out).reshape(shape)

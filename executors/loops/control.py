@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.inplace import updated
+from graphad.executors.loops.inplace import chosen, updated
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Branch,
@@ -54,9 +54,19 @@ def cond(low: Lowering, node: Node) -> bool:
     branch = Branch(selector, [], note=low.note(node))
     places = [_cell(low, v) if v.type.size == 1 else low.place(v) for v in node.outputs]
     needed: list[Scalar] = [selector]
-    for graph in node.op.regions.values():
+    assert isinstance(node.op, Cond)
+    bodies, changed = chosen(node.op)
+    kept: dict[int, list[list[Value]]] = {}
+    for k, (j, chains) in changed.items():
+        given = low.env.get(operands[k])
+        if low.given_up.get(operands[k]) is node.outputs[j] and isinstance(given, View) and given.contiguous:
+            places[j], kept[k] = given, chains
+    for i, graph in enumerate(bodies):
         inner = low.region(graph, list(places))
         needed += bind(low, inner, graph.inputs, operands)
+        for k, chains in kept.items():
+            inner.homes.update(dict.fromkeys(chains[i], low.view(operands[k])))
+            inner.given_up.update(pairwise(chains[i]))
         inner.lower_all()
         inner.settle(places)
         branch.branches.append(inner.statements)

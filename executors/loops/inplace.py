@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from graphad.graph import Graph, Node, Value
 from graphad.ops.elementwise import Cast, Elementwise
@@ -12,10 +13,12 @@ from graphad.ops.fused import Fused
 from graphad.ops.loops import Loop, Scan
 from graphad.ops.reduce import Reduction
 from graphad.ops.select import Select
+from graphad.ops.structured import Cond
 
 Updated = tuple[Graph, dict[int, list[Value]]]
-_Known = dict[tuple[Graph, int, int], Updated]
-"""What was found of the bodies of inner loops, each of which is asked for often."""
+Chosen = tuple[list[Graph], dict[int, tuple[int, list[list[Value]]]]]
+_Known = dict[Any, Any]
+"""What was found of inner loops and branches, each of which is asked for often."""
 
 
 def updated(body: Graph, consts: int, carries: int, known: _Known | None = None) -> Updated:
@@ -25,7 +28,54 @@ def updated(body: Graph, consts: int, carries: int, known: _Known | None = None)
     key = body, consts, carries
     if key not in known:
         known[key] = _updated(body, consts, carries, known)
-    return known[key]
+    found: Updated = known[key]
+    return found
+
+
+def chosen(op: Cond, known: _Known | None = None) -> Chosen:
+    """The operands that each branch changes in place or hands on as they are: for each, by its position, that of the
+    result that it becomes, and the values that stand there in each branch. The branches come in orders for that."""
+    known = {} if known is None else known
+    if op not in known:
+        known[op] = _chosen_in_place(op, known)
+    found: Chosen = known[op]
+    return found
+
+
+def _chosen_in_place(op: Cond, known: _Known) -> Chosen:
+    first = op.branches[0]
+    pairs: dict[int, int] = {}
+    for j, goal in enumerate(first.outputs):
+        for k, v in enumerate(first.inputs):
+            fits = v.type == goal.type and v.type.size > 1 and k not in pairs
+            if fits and all([_handed(b, k, j) or _in_order(b, {k: j}, known)[1] for b in op.branches]):
+                pairs[k] = j
+                break
+    bodies: list[Graph] = []
+    chains: dict[int, list[list[Value]]] = {k: [] for k in pairs}
+    for branch in op.branches:
+        changed = {k: j for k, j in pairs.items() if not _handed(branch, k, j)}
+        body, found = _in_order(branch, changed, known)
+        if len(found) < len(changed):
+            return list(op.branches), {}
+        bodies.append(body)
+        for k in pairs:
+            chains[k].append(found[list(changed).index(k)] if k in changed else [branch.inputs[k]])
+    return bodies, {k: (j, chains[k]) for k, j in pairs.items()}
+
+
+def _handed(branch: Graph, k: int, j: int) -> bool:
+    """Whether a branch gives an operand as one of its results and no other."""
+    return branch.outputs[j] is branch.inputs[k] and branch.outputs.count(branch.inputs[k]) == 1
+
+
+def _in_order(branch: Graph, pairs: dict[int, int], known: _Known) -> Updated:
+    """What `updated` finds of a branch whose operands become results like the carries of a loop."""
+    inputs = [*[v for k, v in enumerate(branch.inputs) if k not in pairs], *[branch.inputs[k] for k in pairs]]
+    outputs = [branch.outputs[j] for j in pairs.values()]
+    outputs += [v for j, v in enumerate(branch.outputs) if j not in pairs.values()]
+    body, found = _updated(branch.replace(inputs=inputs, outputs=outputs), len(inputs) - len(pairs), len(pairs), known)
+    return branch.replace(nodes=body.nodes), found
 
 
 def _updated(body: Graph, consts: int, carries: int, known: _Known) -> Updated:
@@ -60,13 +110,13 @@ def _chain(
     """The values from a carry to what it becomes, each the one before it with some elements changed."""
     if list(body.outputs).count(goal) != 1 or v in body.outputs:
         return None
-    chain = [v]
+    chain, leading = [v], _leading(body, goal, known)
     while chain[-1] is not goal:
         u = chain[-1]
         step = None
         for node in readers.get(u, ()):
             result = _update(node, u, known)
-            if result is not None and _leads(readers, result, goal, known):
+            if result is not None and result in leading:
                 if step is not None:
                     return None
                 step = result
@@ -86,6 +136,9 @@ def _update(node: Node, v: Value, known: _Known) -> Value | None:
         return node.outputs[0] if _partly(node, v) else None
     if isinstance(node.op, Fused) and node.op.depth < 0 and node.inputs.count(v) == 1:
         return _chosen(node.op.kernel, node, v)
+    if isinstance(node.op, Cond) and node.inputs.count(v) == 1:
+        taken = chosen(node.op, known)[1].get(node.inputs.index(v) - 1)
+        return None if taken is None else node.outputs[taken[0]]
     if not isinstance(node.op, Loop) or node.inputs.count(v) != 1:
         return None
     op = node.op
@@ -122,13 +175,18 @@ def _chosen(kernel: Graph, node: Node, v: Value) -> Value | None:
     return node.outputs[kernel.outputs.index(found[0])] if len(found) == 1 else None
 
 
-def _leads(readers: dict[Value, list[Node]], v: Value, goal: Value, known: _Known) -> bool:
-    while v is not goal:
-        following = [r for node in readers.get(v, ()) if (r := _update(node, v, known)) is not None]
-        if len(following) != 1:
-            return False
-        v = following[0]
-    return True
+def _leading(body: Graph, goal: Value, known: _Known) -> set[Value]:
+    """The values that become another one by updates."""
+    makers = {v: node for node in body.nodes for v in node.outputs}
+    found, pending = {goal}, [goal]
+    while pending:
+        v = pending.pop()
+        node = makers.get(v)
+        for u in dict.fromkeys(node.inputs if node is not None else ()):
+            if u not in found and u.type == v.type and node is not None and _update(node, u, known) is v:
+                found.add(u)
+                pending.append(u)
+    return found
 
 
 def _at_once(node: Node) -> bool:
@@ -166,4 +224,4 @@ def _ordered(body: Graph, before: dict[Node, list[Node]]) -> list[Node] | None:
     return order
 
 
-__all__ = ["updated"]
+__all__ = ["chosen", "updated"]

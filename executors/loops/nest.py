@@ -29,8 +29,9 @@ class Nest:
     """A scheduled loop. `extents` run from the outermost loop in; `strides[view]` are the view's along these loops.
 
     `places` gives the loop of each axis. `levels[d]` are the scalars and checks that stand inside `d` loops. Stores and
-    the updates of all reductions stand in the innermost loop; those of `in_memory` update their target, which must hold
-    their initial value first. `bounds` are the ends of those loops that need not run over all positions.
+    the updates of all reductions stand in the innermost loop; those of `in_memory` update their target. The targets of
+    those in `filled` must hold their initial value first. `bounds` are the ends of those loops that need not run over
+    all positions.
     """
 
     extents: Shape
@@ -40,6 +41,7 @@ class Nest:
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
+    filled: list[Reduction]
     bounds: dict[int, Ends]
 
     def level(self, reduction: Reduction) -> int:
@@ -67,7 +69,7 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
     strides = {view: tuple(view.strides[group[-1]] for group in groups) for view in views}
     place = {axis: d for d, group in enumerate(groups) for axis in group}
     within = {place[axis]: pair for axis, pair in ends.items() if axis in place and not (rows and place[axis] == 0)}
-    nest = Nest(extents, place, strides, [[] for _ in range(len(groups) + 1)], loop.stores, [], [], within)
+    nest = Nest(extents, place, strides, [[] for _ in range(len(groups) + 1)], loop.stores, [], [], [], within)
 
     depth: dict[Scalar, int] = {}
     for x in scalars:
@@ -89,6 +91,8 @@ def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
             nest.reductions.append(reduction)
         else:
             nest.in_memory.append(reduction)
+        if kept != set(range(len(kept))) or not kept.isdisjoint(within):
+            nest.filled.append(reduction)
     return nest
 
 

@@ -113,7 +113,7 @@ class _Verifier:
     def loops(self, loops: Sequence[Loop], nests: Sequence[Nest], copy: bool = False) -> None:
         """One loop, which may be a `copy` of memory onto itself, or several that run row by row."""
         for nest in nests:
-            for r in nest.in_memory:
+            for r in nest.filled:
                 self.write(self.placed(_target(r)))
             for x in _loads(nest, outside=True):
                 self.load(x)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.graph import Constant
 from graphad.op import Op, Sample, is_linear
 from graphad.ops.arithmetic import add, logical_not, not_equal
 from graphad.ops.elementwise import cast, known_finite
 from graphad.ops.machinery import multiply_no_nan, select
-from graphad.ops.reduce import Any_
+from graphad.ops.reduce import Any_, Sum
 from graphad.ops.rounding import isfinite
-from graphad.ops.shape import common_dtype, moveaxis, transpose
+from graphad.ops.select import Select
+from graphad.ops.shape import broadcast_to, common_dtype, moveaxis, reshape, transpose
 from graphad.trace import trace_flat
 from graphad.types import TensorType
 
@@ -193,10 +196,14 @@ class DotNoNan(DotGeneral):
         return self.transpose(ct, *xs)
 
     def decompose(self, *xs: Any) -> Any:
-        """The plain product; only where that shows that something is not finite it is computed term by term."""
+        """The plain product; only where that shows that something is not finite it is computed term by term. So are
+        products that sum nothing, and those of a vector where a mask has left zeros: they cost no more."""
         from graphad.ops.structured import Cond
 
         x, y = xs
+        apart = [math.prod(x.shape[i] for i in own) for x, own in zip(xs, self.free(x.ndim, y.ndim), strict=True)]
+        if not self.lhs_contract or (1 in apart and max(apart) > 1 and any(map(_masked, xs))):
+            return self._by_terms(x, y)
         out = self.plain(x, y)
         factor = xs[1 - self.zeros]
         looked = factor if factor.size < out.size else out
@@ -217,15 +224,37 @@ class DotNoNan(DotGeneral):
         )
         return Cond(branches)(Any_(tuple(range(bad.ndim)))(bad), x, y, out)
 
+    def _by_terms(self, x: Any, y: Any) -> Any:
+        """The sum of the products of elements."""
+        free = self.free(x.ndim, y.ndim)
+        batch, summed = [x.shape[i] for i in self.lhs_batch], [x.shape[i] for i in self.lhs_contract]
+        m, n = ([v.shape[i] for i in own] for v, own in zip((x, y), free, strict=True))
+        x = transpose(x, (*self.lhs_batch, *free[0], *self.lhs_contract))
+        y = transpose(y, (*self.rhs_batch, *free[1], *self.rhs_contract))
+        shape = (*batch, *m, *n, *summed)
+        x = broadcast_to(reshape(x, (*batch, *m, *[1] * len(n), *summed)), shape)
+        y = broadcast_to(reshape(y, (*batch, *[1] * len(m), *n, *summed)), shape)
+        terms = multiply_no_nan(x, y) if self.zeros else multiply_no_nan(y, x)
+        return Sum(tuple(range(len(shape) - len(summed), len(shape))))(terms) if summed else terms
+
     @classmethod
     def samples(cls) -> Iterable[Sample]:
         x = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
         y = np.cos(np.arange(12.0)).reshape(4, 3)
+        yield Sample(cls((), ()), (x[0], y))
         for zeros in (0, 1):
             yield Sample(cls((1,), (0,), zeros=zeros), (x, y))
             yield Sample(cls((), (), (1,), (0,), zeros), (x, y[:, 0]))
         yield Sample(cls((0,), (0,)), (x[0] + 1j, y[:, 0] - 2j))
         yield Sample(cls((1,), (0,)), (x.astype("f4"), y[:, 0].astype("f4")))
+
+
+def _masked(x: Any) -> bool:
+    """Whether an array has zeros where a condition does not hold."""
+    node = x.builder.maker(x.value)
+    if node is None or not isinstance(node.op, Select):
+        return False
+    return any([isinstance(v, Constant) and not v.array.any() for v in node.inputs[1:]])
 
 
 __all__ = ["DotGeneral", "DotNoNan"]

@@ -7,15 +7,26 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphad.errors import ShapeError, TypeMismatchError
+from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.op import Op, Sample
-from graphad.ops.arithmetic import add, equal, greater, less, logical_not, reciprocal, square, subtract
+from graphad.ops.arithmetic import (
+    add,
+    equal,
+    greater,
+    less,
+    logical_not,
+    logical_or,
+    not_equal,
+    reciprocal,
+    square,
+    subtract,
+)  # fmt: skip
 from graphad.ops.complex import conjugate, imag_part, real_part
 from graphad.ops.cumulative import Cumprod
 from graphad.ops.elementwise import cast
 from graphad.ops.machinery import multiply, select
 from graphad.ops.rounding import isinf
-from graphad.ops.shape import broadcast_to, concatenate, full, reshape, transpose
+from graphad.ops.shape import broadcast_to, concatenate, full, iota, reshape, transpose
 from graphad.ops.slicing import Slice
 from graphad.ops.transcendental import exp, log, sqrt, unit
 from graphad.types import BOOL, INT64, DType, Shape, TensorType
@@ -269,10 +280,15 @@ class All(Truth):
         return xp.all(xs[0], axis=self.axes)
 
 
+FEW = 1 << 15
+"""Elements among which the place of the extreme is found without NumPy's help."""
+
+
 class ArgExtremum(Op, abstract=True):
     """Base of `argmax` and `argmin`: the first place of the extreme along `axis`, as int64."""
 
     axis: int
+    extreme: ClassVar[type[Op]]
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
@@ -287,6 +303,18 @@ class ArgExtremum(Op, abstract=True):
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return type(self)(self.axis + 1)(xs[0])
 
+    def decompose(self, *xs: Any) -> Any:
+        """The least place of what equals the extreme, or is no number; NumPy is called for many elements."""
+        (x,) = xs
+        if x.dtype.kind not in "biuf" or x.size > FEW or not x.size:
+            raise MissingRuleError(f"{self.name}: {x.type} is left to NumPy")
+        n = x.shape[self.axis]
+        found = equal(x, expand(self.extreme((self.axis,))(x), x.shape, (self.axis,)))
+        if x.dtype.kind == "f":
+            found = logical_or(found, not_equal(x, x))
+        place = broadcast_to(reshape(iota(n), tuple(n if i == self.axis else 1 for i in range(x.ndim))), x.shape)
+        return Min((self.axis,))(select(found, place, np.int64(n - 1)))
+
     def flops(self, *xs: TensorType) -> int:
         return xs[0].size
 
@@ -294,6 +322,8 @@ class ArgExtremum(Op, abstract=True):
     def samples(cls) -> Iterable[Sample]:
         x = np.array([[1.5, -2.0, 0.5], [3.0, 0.25, -1.0]])
         yield Sample(cls(0), (x,))
+        yield Sample(cls(1), (np.array([[1.0, np.nan, 3.0, np.nan], [np.inf, 2.0, np.inf, -np.inf]]),))
+        yield Sample(cls(0), (np.array([False, True, True]),))
         yield Sample(cls(1), (x.astype("f4"),))
         yield Sample(cls(0), (np.array([3, 1, 3, 1]),))
         yield Sample(cls(1), (np.zeros((0, 2)),))
@@ -302,12 +332,16 @@ class ArgExtremum(Op, abstract=True):
 class Argmax(ArgExtremum):
     """NumPy's `argmax` along an axis."""
 
+    extreme = Max
+
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.argmax(xs[0], axis=self.axis).astype(INT64)
 
 
 class Argmin(ArgExtremum):
     """NumPy's `argmin` along an axis."""
+
+    extreme = Min
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         return xp.argmin(xs[0], axis=self.axis).astype(INT64)

@@ -219,7 +219,10 @@ class Cond(Structured):
         firsts, seconds = tuple([h.first for h in halves]), tuple([h.second for h in halves])
         kept = others(operands, linear)
         first = all_results(Cond(firsts)(index, *kept))
-        second = all_results(Cond(seconds)(index, *first[known:], *kept, *chosen(operands, linear)))
+        given = [*first[known:], *kept, *chosen(operands, linear)]
+        read = [any(column) for column in zip(*map(used_inputs, seconds), strict=True)]
+        seconds = tuple([branch.replace(inputs=chosen(branch.inputs, read)) for branch in seconds])
+        second = all_results(Cond(seconds)(index, *chosen(given, read)))
         return merged(wanted, second, first[:known])
 
     def transpose(self, ct: Any, *xs: Any, recur: Any = None) -> Any:
