@@ -15,16 +15,17 @@ def dce(graph: Graph) -> Graph:
     stays, so that a derivative which needs no value of it tells of a singular matrix or an index out of bounds as the
     value does; within, where it would keep a whole loop alive, it goes.
     """
-    return _cleaned(graph, True)
+    return cleaned(graph, True)
 
 
-def _cleaned(graph: Graph, raising: bool = False) -> Graph:
+def cleaned(graph: Graph, raising: bool = False) -> Graph:
+    """`dce` of a region, or of a graph if what is `raising` stays."""
     live: set[Value] = set(graph.outputs)
     kept: list[Node] = []
     for node in reversed(graph.nodes):
         stays = node.op.effect or (raising and node.op.raises and not isinstance(node.op, Structured))
         if stays or not live.isdisjoint(node.outputs):
-            node = _pruned(node.map_regions(_cleaned), live)
+            node = _pruned(node.map_regions(cleaned), live)
             live.update(node.inputs)
             kept.append(node)
     return graph.replace(nodes=reversed(kept))
@@ -38,4 +39,4 @@ def _pruned(node: Node, live: set[Value]) -> Node:
         return node
     op, operands, results = found
     inputs = tuple([node.inputs[i] for i in operands])
-    return Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where).map_regions(_cleaned)
+    return Node(op, inputs, tuple([node.outputs[i] for i in results]), node.where).map_regions(cleaned)

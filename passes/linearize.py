@@ -8,7 +8,7 @@ from graphad.graph import Graph, Node, Value, reads
 from graphad.ops.guarding import refuse_again, silent
 from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
-from graphad.passes.dce import dce
+from graphad.passes.dce import cleaned, dce
 from graphad.passes.inline import inline
 from graphad.passes.jvp import differentiate, indices
 from graphad.passes.licm import licm
@@ -67,7 +67,9 @@ def _split(graph: Graph, node: Node, linear: Sequence[bool]) -> list[Node]:
     return recorder.nodes
 
 
-def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wanted: Sequence[bool]) -> Split:
+def split_region(
+    region: Graph, linear: Sequence[bool], free: Sequence[bool], wanted: Sequence[bool], lent: bool = False
+) -> Split:
     """Cut a region in two, as the rule `Structured.split` asks.
 
     What the second part reads of the first is chosen by `remat`: what is cheap to compute anew is not kept.
@@ -79,13 +81,27 @@ def split_region(region: Graph, linear: Sequence[bool], free: Sequence[bool], wa
     nonlinear, tail = partition(region, roots)
     needed = _residuals(tail, roots, outputs)
     costless = {v for v, flag in zip(region.inputs, free, strict=True) if flag}
-    residuals, again = recomputed(given, nonlinear, needed, costless)
+    stacking = [part for node in nonlinear for part in _stacking_apart(node)]
+    residuals, again = recomputed(given, stacking, needed, costless, lent=lent)
     anew = {v for node in again for v in node.outputs}
     residuals = [v for v in residuals if v not in anew]
     refuse_again(again)
     first = dce(Graph(given, nonlinear, (*known, *residuals), region.name))
     nodes = [*map(silent, again), *tail]
-    return Split(first, Graph((*residuals, *roots), nodes, outputs, f"{region.name}_linear"))
+    return Split(first, cleaned(Graph((*residuals, *roots), nodes, outputs, f"{region.name}_linear")))
+
+
+def _stacking_apart(node: Node) -> list[Node]:
+    """A loop, and by itself what of it is needed for what it stacks whose length is not known: that is run again."""
+    stacks = [v.type.dynamic for v in node.outputs]
+    found = node.op.prune(stacks) if any(stacks) and isinstance(node.op, Structured) else None
+    if found is None:
+        return [node]
+    op, operands, results = found
+    apart = [v if flag else Value(v.type, v.name) for v, flag in zip(node.outputs, stacks, strict=True)]
+    rest = [Value(v.type, v.name) if flag else v for v, flag in zip(node.outputs, stacks, strict=True)]
+    inputs, outputs = tuple([node.inputs[i] for i in operands]), tuple([apart[i] for i in results])
+    return [Node(node.op, node.inputs, tuple(rest), node.where), Node(op, inputs, outputs, node.where)]
 
 
 def _residuals(nodes: Sequence[Node], roots: Collection[Value], outputs: Iterable[Value]) -> list[Value]:

@@ -21,12 +21,13 @@ def pays(node: Node) -> bool:
 
 def recomputed(
     inputs: Sequence[Value], nodes: Sequence[Node], needed: Sequence[Value], free: set[Value],
-    again_pays: Callable[[Node], bool] = pays,
+    again_pays: Callable[[Node], bool] = pays, lent: bool = False,
 ) -> tuple[list[Value], list[Node]]:  # fmt: skip
     """The residuals to keep so that all needed values can be had, and the nodes that compute the rest from them.
 
     Inputs in `free` cost nothing to keep. What is dynamically long cannot be kept, and so is always computed anew.
-    `again_pays` says which nodes rather run again.
+    `again_pays` says which nodes rather run again. If what is free is only `lent`, a few numbers that would be read
+    from an array are kept, so that the array need not be.
     """
     producers = {v: node for node in nodes for v in node.outputs}
     order = {v: i for i, v in enumerate(v for node in nodes for v in node.outputs)}
@@ -58,6 +59,19 @@ def recomputed(
                     known.add(u)
         return v in known
 
+    def from_arrays(v: Value) -> bool:
+        """Whether a value is computed from a free array."""
+        pending, seen = [v], {v}
+        while pending:
+            u = pending.pop()
+            if u in free and u.type.size > FEW:
+                return True
+            node = producers.get(u) if u not in free and u not in kept else None
+            new = [w for w in (node.inputs if node is not None else ()) if w not in seen]
+            seen.update(new)
+            pending += new
+        return False
+
     def provide(v: Value) -> None:
         """Keep a value, or compute it and what it needs anew."""
         pending = [v]
@@ -69,6 +83,8 @@ def recomputed(
             many = u.type.size > FEW and cheap(u, True)
             spread = node is not None and isinstance(node.op, BroadcastTo)
             follows_cheaply = u.type.dynamic or cheap(u, False) or many or spread
+            if lent and u.type.size <= FEW and not u.type.dynamic and from_arrays(u):
+                follows_cheaply = False
             if not follows_cheaply or u in free or node is None:
                 kept[u] = None
                 for dear in costly:

@@ -16,6 +16,7 @@ from graphad.ops.gather import Gather, Scatter, ScatterSet
 from graphad.ops.guarding import must_be_reached, silent
 from graphad.ops.iteration import Loop
 from graphad.ops.loops import Scan
+from graphad.ops.shape import Reshape
 from graphad.ops.structured import Cond
 from graphad.passes.base import graph_pass
 from graphad.passes.cse import cse
@@ -144,11 +145,26 @@ def _outside(v: Value, makers: Makers, known: dict[Value, Value], more: list[Nod
     node = makers.get(v)
     if isinstance(v, Constant):
         return v
-    if v not in known and node is not None and v.type.size == 1 and isinstance(node.op, (Elementwise, Cast)):
-        operands = [_outside(x, makers, known, more) for x in node.inputs]
-        if None not in operands and pays(node):
-            more.append(node.copied(known))
-    return known.get(v)
+    if v in known or node is None or v.type.shape or not isinstance(node.op, (Elementwise, Cast, Gather)):
+        return known.get(v)
+    operands = [_outside(x, makers, known, more) for x in node.inputs]
+    if None in operands or not pays(node):
+        return None
+    if isinstance(node.op, Gather):
+        _clamped(node, [x for x in operands if x is not None], v, known, more)
+    else:
+        more.append(node.copied(known))
+    return known[v]
+
+
+def _clamped(node: Node, operands: list[Value], v: Value, known: dict[Value, Value], more: list[Node]) -> None:
+    """A number of an array, read where it is not sure that it is one of its places."""
+    x, *indices = operands
+    starts = dict(zip(node.op.axes, indices, strict=True))  # type: ignore[attr-defined]
+    part, known[v] = Value(v.type.with_shape((1,) * len(indices))), Value(v.type, v.name)
+    places = [starts[axis] for axis in range(len(indices))]
+    more.append(Node(DynamicSlice(part.type.shape), (x, *places), (part,), node.where))
+    more.append(Node(Reshape(()), (part,), (known[v],), node.where))
 
 
 def _row(array: TensorType, part: Part, outside: Callable[[Value], Value | None]) -> Part | None:

@@ -208,7 +208,7 @@ class Cond(Structured):
     def split(self, recur: Any, linear: Flags, *xs: Any) -> list[Any]:
         index, operands, linear = xs[0], xs[1:], linear[1:]
         wanted = self.dependence([False, *linear])
-        parts = [recur(branch, linear, [True] * len(linear), wanted) for branch in self.branches]
+        parts = [recur(branch, linear, [True] * len(linear), wanted, lent=True) for branch in self.branches]
         known = len(wanted) - sum(wanted)
         # Residuals of one type share a slot across branches; a branch that has fewer of them gives zeros.
         slots: Counter[TensorType] = Counter()
