@@ -23,9 +23,10 @@ ROWS = {m: RNG.uniform(-1, 1, (40, m)) for m in SIZES}
 def steps(draw: Any, indent: str, depth: int) -> list[str]:
     array, other = draw(st.permutations(["u", "w"]))
     index = f"({draw(st.sampled_from(['i', '2 * i + 1', '3 * i']))}) % m"
-    vectors = [f"{array} @ T", f"{other} * {array}", f"np.cos({array})", f"(X * {array})[1]", array]
+    vectors = [f"{array} @ T", f"{other} * {array}", f"np.cos({array})", f"(X * {array})[1]", array, f"M[{index}]"]
     vector = draw(st.sampled_from(vectors))
-    kinds = ["kernel", "rows", "entry", "entry", "add", "part", "sum", "whole", *["loop", "if"] * (depth > 0)]
+    kinds = ["kernel", "rows", "entry", "entry", "add", "part", "sum", "whole", "matrix", "matrix", "read"]
+    kinds += ["loop", "if"] * (depth > 0)
     kind, inner = draw(st.sampled_from(kinds)), indent + "    "
     if kind == "kernel":
         return [f"{indent}a = np.sin({vector} + 0.1 * a)"]
@@ -38,6 +39,14 @@ def steps(draw: Any, indent: str, depth: int) -> list[str]:
         return [f"{indent}{array}[{index}] += 0.3 * {other}[(i + 1) % m]"]
     if kind == "part":
         return [f"{indent}{array}[1:] = 0.9 * {draw(st.sampled_from([f'{array}[:-1]', 'a[1:]', f'{other}[:-1]']))}"]
+    if kind == "matrix":
+        row = f"M[{index}] = 0.9 * np.sin({vector})"
+        places = [f"M[:, {index}] += 0.1 * {array}", f"M[{index}, (i + 1) % m] = 0.5 * s", row, row]
+        places += [f"M[i % m, : i % m] = 0.5 * {array}[: i % m]", f"M[i % m :, {index}] *= 0.9"]
+        return [f"{indent}{draw(st.sampled_from([*places, f'M[[i % m, ({index}) % m]] = M[[({index}) % m, i % m]]']))}"]
+    if kind == "read":
+        reads = ["s = 0.5 * s + 0.1 * np.sum(M * M)", f"{array} = 0.5 * {array} + M @ {other}", "a = np.tanh(a @ M)"]
+        return [f"{indent}{draw(st.sampled_from(reads))}"]
     if kind == "whole":
         return [f"{indent}{array} = np.tanh({array} + {vector})"]
     if kind == "sum":
@@ -52,8 +61,9 @@ def steps(draw: Any, indent: str, depth: int) -> list[str]:
 def programs(draw: Any) -> str:
     body = [line for _ in range(draw(st.integers(2, 6))) for line in draw(steps("        ", 1))]
     start = "    a, b, s, m = 0.0 * u, 0.0 * X, 0.0, len(u)"
-    head = ["def program(u, w, T, X, n):", "    u, w = u.copy(), w.copy()", start, "    for i in range(n):"]
-    return "\n".join([*head, *body, "    return u, w, a, s + b[3, 1]", ""])
+    copies = "    u, w, M = u.copy(), w.copy(), T + 0.1 * u"
+    head = ["def program(u, w, T, X, n):", copies, start, "    for i in range(n):"]
+    return "\n".join([*head, *body, "    return u, w, a, s + b[3, 1], M", ""])
 
 
 def check(source: str, m: int, n: int, executor: str) -> None:

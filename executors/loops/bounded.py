@@ -69,12 +69,11 @@ def bounds(loop: Loop) -> dict[int, Ends]:
 
 def has_holes(view: View, statements: Sequence[Statement]) -> bool:
     """Whether what stands in a view, as statements have stored it, is zero beyond a bound that is known at run time."""
-    for statement in reversed(statements):
-        for store in statement.stores if isinstance(statement, Loop) else ():
-            if store.view.buffer is view.buffer:
-                zero = Const(store.value.dtype, store.value.dtype.type(0))
-                total = Reduction("sum", store.value, tuple(range(len(statement.space))), zero)
-                return not store.add and bool(bounds(Loop(statement.space, reductions=[total])))
+    for loop in [x for x in reversed(statements) if isinstance(x, Loop)]:
+        for store in [x for x in loop.stores if x.view.buffer is view.buffer]:
+            zero = Const(store.value.dtype, store.value.dtype.type(0))
+            total = Reduction("sum", store.value, tuple(range(len(loop.space))), zero)
+            return not store.add and bool(bounds(Loop(loop.space, reductions=[total])))
     return False
 
 

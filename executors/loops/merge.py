@@ -97,7 +97,8 @@ def _taken(
         alone = all([readers[b] == sum([b in reading(each) for each in group]) for b in _written(part)])
         if not alone:
             rest = [first]
-            if part.checks or len(moves(part)) > COPIED:
+            changes = _bases(_written(part)) & _bases(reading(part))
+            if part.checks or changes or len(moves(part)) > COPIED:
                 continue
         if _passes(part, left[i + 1 :], reading, alone) and (both := _joined(part, whole, reading)) is not None:
             whole = both

@@ -288,7 +288,7 @@ class ArgExtremum(Op, abstract=True):
     """Base of `argmax` and `argmin`: the first place of the extreme along `axis`, as int64."""
 
     axis: int
-    extreme: ClassVar[type[Op]]
+    extreme: ClassVar[type[Reduction]]
 
     def infer(self, *xs: TensorType) -> TensorType:
         (x,) = xs
