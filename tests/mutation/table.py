@@ -219,12 +219,11 @@ PASSES = [
     ),
     Mutation(
         "loops are merged of which one reads the other's carries", "passes/merge_loops.py",
-        "return not (reached & rest) and not", "return not", effects("merge_loops"),
+        "free = alike & ~mask", "free = alike", effects("merge_loops"),
     ),
     Mutation(
         "merged loops move effects", "passes/merge_loops.py",
-        "if together is not None and _in_order(together, nodes, i, j):", "if together is not None:",
-        effects("merge_loops"),
+        "ordered = earlier if reached else 0", "ordered = 0", effects("merge_loops"),
     ),
     Mutation(
         "a carry that changes is stacked as if it did not", "passes/propagate.py",
@@ -338,7 +337,7 @@ FRONT = [
     ),
     Mutation(
         "arrays that are read are not guarded", "graphad/api/guards.py",
-        'slot, "{0}.tobytes() == {1}", x, x.tobytes())', 'slot, "{1} is not {0}", x, x.tobytes())',
+        "slot, test, x, x.tobytes(), x.shape)", 'slot, "{1} is not {0}", x, x.tobytes())',
         "tests/test_guards.py",
     ),
     Mutation(
