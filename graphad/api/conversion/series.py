@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from types import FunctionType
 from typing import Any
 
@@ -53,6 +54,12 @@ def _trimcoef(c: Any, tol: Any = 0) -> Any:
 _OWN: dict[Function, Function] = {
     polyutils.trimseq: _trimmed, polyutils.as_series: _as_series, polyutils.trimcoef: _trimcoef
 }  # fmt: skip
+
+
+# Since NumPy 2.5 its functions make real numbers of eigenvalues themselves; traced ones are always complex.
+_to_real = getattr(import_module("numpy.linalg._linalg"), "_to_real_if_imag_zero", None)
+if _to_real is not None:
+    REPLACED[_to_real] = lambda w, t: w if holds_tracer([w]) else _to_real(w, t)
 
 
 class _Zeros(ast.NodeTransformer):
