@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import axis_of, deciding, implements, known, operand, reject
+from graphad.numpy._register import axis_of, deciding, float_dtype, implements, known, operand, reject
 from graphad.numpy.manipulation import slice_axis
 from graphad.op import OPS
 from graphad.ops import complex as parts
@@ -73,7 +73,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
 def sinc(x: Any) -> Any:
     x = operand(x)
     if x.dtype.kind != "c":
-        return OPS["sinc"]()(x)
+        return OPS["sinc"]()(cast(x, float_dtype(x)))
     # Near 0 its series, whose next term is below rounding, so that derivatives have no division by 0.
     y = math.pi * x
     small = np.abs(y) < 1e-3
