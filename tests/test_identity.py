@@ -287,6 +287,14 @@ def by_an_attribute_of_a_class(x):
     return found
 
 
+class Holder(np.ndarray):
+    """An array of another class, of objects."""
+
+
+def held(a, i):
+    return a[0]["x"] * (i + 1)
+
+
 SOURCES: dict[str, Callable[[Any], Any]] = {
     "a closure": lambda x: sines(lambda i: x * (i + 1)),
     "a default": by_default,
@@ -297,6 +305,8 @@ SOURCES: dict[str, Callable[[Any], Any]] = {
     "an entry": lambda x: sines({i: x * (i + 1) for i in range(3)}.get),
     "a named tuple": lambda x: sines(lambda i, w=Wave([x], 1): w.phase[0] * (i + w.n)),  # noqa: B008
     "an iterator": lambda x: sines(lambda i, xs=iter([x] * 9): next(xs)),  # noqa: B008
+    "an array of another class": lambda x: sines(partial(held, np.array([{"x": x}], object).view(Holder))),
+    "a view of a dict": lambda x: sines(lambda i, v={"x": x}.values(): next(iter(v)) * (i + 1)),  # noqa: B008
     "an entry of an array of objects": lambda x: sines(lambda i, a=np.array([{"x": x}], object): a[0]["x"] * (i + 1)),  # noqa: B008
 }  # fmt: skip
 
@@ -307,6 +317,19 @@ def test_code_that_can_meet_a_traced_value_is_converted(name: str) -> None:
     value, gradient = graphad.value_and_grad(function)(0.3)
     assert value == pytest.approx(function(0.3))
     assert gradient == pytest.approx(slope(function, 0.3), rel=1e-5)
+
+
+def test_identities_of_arrays_stay_in_constant_code() -> None:
+    def f(x):
+        rows, places = [np.zeros(1) for _ in range(3)], {}
+        for i, row in enumerate(rows):
+            places[id(row)] = i
+        rows[1][0] = x
+        for row in sorted(rows, key=operator.methodcaller("__len__")):
+            x = x + places[id(row)] * row[0]
+        return x
+
+    assert graphad.value_and_grad(f)(2.0) == (4.0, 2.0)
 
 
 def test_random_numbers_of_constant_code_are_numpys() -> None:

@@ -8,6 +8,7 @@ import dataclasses
 import dis
 import gc
 import inspect
+import operator
 import re
 import types
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -60,9 +61,14 @@ ATOMS: set[type] = {
     re.Pattern, type(dataclasses.MISSING), type(dataclasses._HAS_DEFAULT_FACTORY),  # type: ignore[attr-defined]
     types.GetSetDescriptorType, types.MemberDescriptorType, types.WrapperDescriptorType, types.MethodDescriptorType,
     types.ClassMethodDescriptorType, types.GenericAlias,
-    *[cls for cls in np.sctypeDict.values() if cls is not np.object_],
+    *[cls for cls in np.sctypeDict.values() if cls not in (np.object_, np.void)],
 }  # fmt: skip
 """Types whose objects hold nothing."""
+_HANDLES = frozenset({
+    operator.attrgetter, operator.itemgetter, operator.methodcaller, types.MappingProxyType,
+    *[type(view) for view in ({}.keys(), {}.values(), {}.items())],
+})  # fmt: skip
+"""Types whose objects lead to what their references say."""
 _ARRAYS = frozenset({np.ndarray, Buffer})
 _LISTS = frozenset({list, deque})
 _DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
@@ -145,11 +151,11 @@ class Reach:
 
     `places` are those that hold arrays, tuples, inner functions (by which there are `twins`) and what is `marked`;
     `functions` the user's that were met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether
-    buffers stand where no other array can be put for them, and `asks` whether code asks for types, which tell the two
-    apart.
+    buffers stand where no other array can be put for them, `asks` whether code asks for types, which tell the two
+    apart, and `tells` whether it asks for identities.
     """
 
-    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "marked", "places", "seen", "twins")
+    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "marked", "places", "seen", "tells", "twins")
 
     def __init__(self, marked: Container[int] = ()) -> None:
         self.marked = marked
@@ -157,7 +163,7 @@ class Reach:
         self.seen: dict[int, Any] = {}
         self.places: list[Place] = []
         self.functions: list[FunctionType] = []
-        self.arrays = self.fixed = self.asks = False
+        self.arrays = self.fixed = self.asks = self.tells = False
         self.left = _MOST
 
     def cost(self) -> int:
@@ -189,11 +195,11 @@ class Reach:
                         return False
             if self.left < 0 and not lenient:
                 return False
-        return not (self.fixed and self.asks)
+        return not (self.fixed and self.asks) and not (self.arrays and self.tells)
 
     def _together(self, kind: type, xs: list[Any]) -> list[Any] | None:
         """What several objects of a type lead to, where they hold no arrays nor tuples; None where they may."""
-        if kind not in _ENTRIES and not (is_user_class(kind) and type not in kind.__mro__):
+        if kind not in _ENTRIES and not _is_object(kind):
             return None
         found = gc.get_referents(*xs)
         self.left -= len(found) >> 3
@@ -207,7 +213,7 @@ class Reach:
     def named(self, space: dict[str, Any], names: frozenset[str]) -> list[Any] | None:
         """What global names stand for; None where one stands for nothing."""
         found = []
-        self.asks = self.asks or "type" in names
+        self.asks, self.tells = self.asks or "type" in names, self.tells or "id" in names
         for n in names:
             x = space.get(n, _UNKNOWN)
             if x is _UNKNOWN:
@@ -248,9 +254,9 @@ class Reach:
             return self._library(x, "numpy" if kind is np.ufunc else x.__module__)
         if kind is partial:
             return [x.func, x.args, x.keywords]
-        if is_iterator(kind) and kind is not GeneratorType:
+        if kind in _HANDLES or (is_iterator(kind) and kind is not GeneratorType):
             return gc.get_referents(x)
-        return self._class(x) if isinstance(x, type) else self._object(x, kind) if is_user_class(kind) else None
+        return self._class(x) if isinstance(x, type) else self._object(x, kind) if _is_object(kind) else None
 
     def _flat(self, xs: Any) -> bool:
         """Whether a container holds nothing but numbers and texts, or lists and tuples of such."""
@@ -354,6 +360,11 @@ def _content(cell: CellType) -> list[tuple[Any, Any]]:
         return [(None, cell.cell_contents)]
     except ValueError:
         return []
+
+
+def _is_object(kind: type) -> bool:
+    """Whether a type is a class of the user's, whose objects lead to what their references say."""
+    return is_user_class(kind) and not issubclass(kind, (type, np.ndarray, np.generic))
 
 
 def _is_generated(x: Any) -> bool:
