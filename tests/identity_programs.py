@@ -1707,3 +1707,31 @@ def generators_in_a_loop_of_numbers(x):
     every[0][0] = x
     last[1] = x * first[0]
     return every[-1].sum() + first.sum() * x
+
+
+class Stack(list):
+    top = None
+
+
+class Table(dict):
+    __slots__ = ("__hidden", "seen")
+
+    def hide(self, a):
+        self.__hidden = self.seen = a
+
+    def hidden(self):
+        return self.__hidden
+
+
+@program
+def lists_and_dicts_of_ones_own_in_a_loop_of_numbers(x):
+    s, t = Stack(), Table()
+    for i in range(3):
+        s.append(np.full(2, 1.0 * i))
+        s.top = s[0]
+        t[i] = s[-1][1:]
+        t.hide(s[1:])
+    s[1][0] = x
+    t[2][0] = x * x
+    s.top[1] = x
+    return s[1].sum() + s[2].sum() * x + s[0].sum() + t.hidden()[0][0] + t.seen[1][1]

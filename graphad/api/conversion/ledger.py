@@ -136,12 +136,13 @@ def changing(x: Any) -> Any:
     return x
 
 
-def noted(x: Any) -> dict[Any, Any]:
-    """What an object held when it was noted, which it is now at the latest."""
+def noted(x: Any, attributes: bool) -> dict[Any, Any]:
+    """What an object held as entries, or as attributes, when it was noted, which it is now at the latest."""
     builder = current_builder()
     assert builder is not None
     changing(x)
-    return builder.ledger[id(x)].container.saved  # type: ignore[no-any-return]
+    entry = (builder.ledger.get((id(x), "")) if attributes else None) or builder.ledger[id(x)]
+    return entry.container.saved  # type: ignore[no-any-return]
 
 
 def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] | None:

@@ -78,7 +78,6 @@ _SEVERAL = 8
 """Objects of one type from which on they are looked at together."""
 _ROWS = frozenset({list, tuple})
 _ENTRIES = frozenset({tuple, *_LISTS, *_DICTS})
-_HOLDING = (tuple, list, deque, set, frozenset)
 _DISPATCHED = type(np.sum)
 _OF_CLASSES = frozenset({
     "__abstractmethods__", "__annotations__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__",
@@ -88,29 +87,35 @@ _UNKNOWN: Any = object()
 
 
 class Place(NamedTuple):
-    """A place that holds a value: a variable, an entry of a list or a dict, an attribute."""
+    """A place that holds a value: a variable, an entry of a list, a tuple or a dict, an `attribute`."""
 
     holder: Any
     key: Any
+    attribute: bool = False
 
     def get(self) -> Any:
-        holder, key = self
+        holder, key, attribute = self
         if type(holder) is CellType:
             return holder.cell_contents
-        if type(holder) in _ENTRIES:
-            return holder[key]
+        if not attribute:
+            return holder[key] if type(holder) in _ENTRIES else _kind_of(holder).__getitem__(holder, key)
         return holder.__dict__[key] if key in getattr(holder, "__dict__", ()) else object.__getattribute__(holder, key)
 
     def put(self, x: Any) -> None:
-        holder, key = self
+        holder, key, attribute = self
         if type(holder) is CellType:
             holder.cell_contents = x
-        elif type(holder) in _ENTRIES:
-            holder[key] = x
+        elif not attribute:
+            _kind_of(holder).__setitem__(holder, key, x)
         elif key in getattr(holder, "__dict__", ()):
             holder.__dict__[key] = x
         else:
             object.__setattr__(holder, key, x)
+
+
+def _kind_of(x: Any) -> Any:
+    """The type of Python's that a list, a deque, a dict or a tuple is of; None for anything else."""
+    return next((cls for cls in (list, dict, deque, tuple) if isinstance(x, cls)), None)
 
 
 _of_libraries: dict[int, tuple[Any, bool]] = {}
@@ -281,7 +286,9 @@ class Reach:
         _of_libraries[id(x)] = x, makes
         return []
 
-    def _entries(self, holder: Any, entries: Iterable[tuple[Any, Any]]) -> list[Any] | None:
+    def _entries(
+        self, holder: Any, entries: Iterable[tuple[Any, Any]], attributes: bool = False
+    ) -> list[Any] | None:
         """What places hold; arrays, and tuples that may hold some, are noted."""
         found = []
         for key, x in entries:
@@ -290,14 +297,14 @@ class Reach:
                 continue
             self.left -= 1
             if kind in _ARRAYS:
-                self.places.append(Place(holder, key))
+                self.places.append(Place(holder, key, attributes))
                 if not self._array(x):
                     return None
                 continue
             if isinstance(x, tuple) or id(x) in self.marked:
-                self.places.append(Place(holder, key))
+                self.places.append(Place(holder, key, attributes))
             elif is_inner(x) and (new := self.twins.get(id(x)) or twin(x)) is not None:
-                self.places.append(Place(holder, key))
+                self.places.append(Place(holder, key, attributes))
                 self.twins[id(x)] = x = new
             found.append(x)
         return found
@@ -345,14 +352,21 @@ class Reach:
         referents = gc.get_referents(x)
         if not any([t in _ARRAYS or issubclass(t, (tuple, dict)) for t in set(map(type, referents))]):
             return [kind, *referents]
-        entries = list(getattr(x, "__dict__", {}).items())
-        for c in kind.__mro__:
-            names = c.__dict__.get("__slots__", ())
-            names = (names,) if isinstance(names, str) else names
-            entries += [(n, getattr(x, n)) for n in names if n not in ("__dict__", "__weakref__") and hasattr(x, n)]
-        found = self._entries(x, entries)
-        held = x.items() if isinstance(x, dict) else x if isinstance(x, _HOLDING) else ()
-        return None if found is None else [kind, *found, *held]
+        own = getattr(x, "__dict__", {})
+        slots = [n for c in kind.__mro__ for n in _names_of(c.__dict__.get("__slots__", ())) if hasattr(x, n)]
+        attributes = [*own.items(), *[(n, getattr(x, n)) for n in slots if n not in ("__dict__", "__weakref__")]]
+        base = _kind_of(x)
+        items = [] if base is None or base is tuple else base.items(x) if base is dict else enumerate(base.__iter__(x))
+        entries = [*items]
+        placed = {id(own), *[id(v) for _, v in (*attributes, *entries)]}
+        first, second = self._entries(x, attributes, True), self._entries(x, entries)
+        if first is None or second is None:
+            return None
+        return [kind, *first, *second, *[r for r in referents if id(r) not in placed]]
+
+
+def _names_of(slots: Any) -> Iterable[str]:
+    return (slots,) if isinstance(slots, str) else slots
 
 
 def _content(cell: CellType) -> list[tuple[Any, Any]]:

@@ -23,7 +23,7 @@ from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
 from graphad.api.conversion.scope import is_user_file, nested_codes
 from graphad.build import current_builder
 from graphad.codes import OfCode
-from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in, view_of
+from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in
 from graphad.trace import Tracer
 
 
@@ -193,10 +193,10 @@ class _Opened:
         self.holders = reach.seen
         self.cells = cells  # of which some were not looked at
         self.buffers: dict[int, tuple[Any, Any]] = {}  # arrays and functions, by identity, and what stands for them
-        self.places: set[tuple[int, Any]] = set()
+        self.places: set[tuple[int, Any, bool]] = set()
         self.roots: dict[int, Any] = {}
         self.before: dict[int, Any] = {}
-        self.noted: dict[int, dict[Any, Any]] = {}
+        self.noted: dict[tuple[int, bool], dict[Any, Any]] = {}
         opened: dict[int, Any] = {}
         for place in reach.places:
             x = place.get()
@@ -205,11 +205,11 @@ class _Opened:
                     new = opened[id(x)] = plain(x)
                     self.buffers[id(new)] = new, x
                     self.roots[id(_owner(new))] = root_of(x)
-                self.places.add((id(place.holder), place.key))
+                self.places.add((id(place.holder), place.key, place.attribute))
                 place.put(opened[id(x)])
             elif id(x) in reach.twins:
                 self.buffers[id(reach.twins[id(x)])] = reach.twins[id(x)], x
-                self.places.add((id(place.holder), place.key))
+                self.places.add((id(place.holder), place.key, place.attribute))
                 place.put(reach.twins[id(x)])
             else:
                 self.before[id(x)] = x
@@ -274,14 +274,16 @@ class _Opened:
         return made[id(x)][1]
 
     def _put(self, place: Place, new: Any) -> None:
-        old, (holder, key) = place.get(), place
+        old, (holder, key, attribute) = place.get(), place
         if new is old:
             return
-        if id(holder) in self.holders and type(holder) is not CellType and (id(holder), key) not in self.places:
-            if id(holder) not in self.noted:
-                self.noted[id(holder)] = noted(holder)
-            if self.noted[id(holder)].get(key) is old:
-                del self.noted[id(holder)][key]
+        own = type(holder) is CellType or (id(holder), key, attribute) in self.places
+        if id(holder) in self.holders and not own:
+            if (id(holder), attribute) not in self.noted:
+                self.noted[id(holder), attribute] = noted(holder, attribute)
+            saved = self.noted[id(holder), attribute]
+            if saved.get(key) is old:
+                del saved[key]
         place.put(new)
 
 
@@ -304,7 +306,7 @@ def _adopted(group: list[list[Place]]) -> dict[int, tuple[Any, Any]]:
     if not (free and alone and _is_free(owner)):
         return {}
     whole, found = buffer(owner), [places[0].get() for places in group]
-    return {id(x): (x, whole if x is owner else view_of(whole, x)) for x in found}
+    return {id(x): (x, whole if x is owner else view_in(x, whole)) for x in found}
 
 
 _OWN_REFERENCES = 2
