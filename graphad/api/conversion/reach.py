@@ -64,9 +64,10 @@ ATOMS: set[type] = {
     *[cls for cls in np.sctypeDict.values() if cls not in (np.object_, np.void)],
 }  # fmt: skip
 """Types whose objects hold nothing."""
-_HANDLES = frozenset({
-    operator.attrgetter, operator.itemgetter, operator.methodcaller, types.MappingProxyType,
-    *[type(view) for view in ({}.keys(), {}.values(), {}.items())],
+_EMPTY: dict[Any, Any] = {}
+_DICT_VIEWS: list[Any] = [type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items())]
+_HANDLES: frozenset[Any] = frozenset({
+    operator.attrgetter, operator.itemgetter, operator.methodcaller, types.MappingProxyType, *_DICT_VIEWS,
 })  # fmt: skip
 """Types whose objects lead to what their references say."""
 _ARRAYS = frozenset({np.ndarray, Buffer})
@@ -356,8 +357,9 @@ class Reach:
         slots = [n for c in kind.__mro__ for n in _names_of(c.__dict__.get("__slots__", ())) if hasattr(x, n)]
         attributes = [*own.items(), *[(n, getattr(x, n)) for n in slots if n not in ("__dict__", "__weakref__")]]
         base = _kind_of(x)
-        items = [] if base is None or base is tuple else base.items(x) if base is dict else enumerate(base.__iter__(x))
-        entries = [*items]
+        entries: list[tuple[Any, Any]] = []
+        if base is not None and base is not tuple:
+            entries += base.items(x) if base is dict else enumerate(base.__iter__(x))
         placed = {id(own), *[id(v) for _, v in (*attributes, *entries)]}
         first, second = self._entries(x, attributes, True), self._entries(x, entries)
         if first is None or second is None:
