@@ -12,9 +12,10 @@ from opcode import _nb_ops, opmap  # type: ignore[attr-defined]
 from types import CodeType, FrameType
 from typing import Any
 
-from graphad.build import current_builder, describe_location, is_internal, place
+from graphad.build import Builder, current_builder, describe_location, is_internal, place
 from graphad.codes import OfCode
-from graphad.errors import ControlFlowError, TracerError
+from graphad.errors import ControlFlowError, GraphadError, TracerError
+from graphad.graph import Graph, Value
 from graphad.op import Traced
 from graphad.places import Location
 
@@ -72,6 +73,24 @@ def refuse_handled(cls: type[BaseException], how: str = _FOR_SOME) -> None:
             "the raise statement stands in it; check before the function is called, give NaN with numpy.where, or mark "
             "the argument static (static_argnums)"
         )
+
+
+_EARLIER = "graphad@earlier"
+"""The attribute of an exception that holds what was recorded before it was raised, and the values that this reads."""
+
+
+def note_earlier(builder: Builder, error: Exception) -> None:
+    """Note with what a function raises while it is traced, whatever the values are, what its trace had recorded before
+    if some of that may raise too, or has an effect."""
+    error.__dict__.pop(_EARLIER, None)
+    refused = isinstance(error, GraphadError) and not isinstance(error, IndexError)
+    if builder.staged and not refused and any([node.op.effect or node.op.raises for node in builder.nodes]):
+        error.__dict__[_EARLIER] = builder.finish([]), list(builder.captures.values())
+
+
+def earlier(error: Exception) -> tuple[Graph, list[tuple[Builder, Value]]] | None:
+    """What `note_earlier` noted, which is forgotten then."""
+    return error.__dict__.pop(_EARLIER, None)
 
 
 _latest = threading.local()

@@ -15,7 +15,7 @@ from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, Tra
 from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
 from graphad.graph import Constant, Graph, Value
 from graphad.op import OPS, Op, Traced
-from graphad.refusals import handles, lost, no_array, not_known, refused, unsupported
+from graphad.refusals import handles, lost, no_array, not_known, note_earlier, refused, unsupported
 from graphad.registry import Registry
 from graphad.types import DType, Shape, TensorType, type_of
 
@@ -400,8 +400,10 @@ def trace_flat(
     with building(builder):
         try:
             results = list(function(tracers))
-        except GraphadError as error:
-            locate(error, raised_at(error) or user_location())
+        except Exception as error:
+            note_earlier(builder, error)
+            if isinstance(error, GraphadError):
+                locate(error, raised_at(error) or user_location())
             raise
         outputs = [lift(builder, x) for x in results]
     captures = [Tracer(outer, value) for outer, value in builder.captures.values()]

@@ -399,3 +399,42 @@ def test_an_exception_carries_a_traced_value():
 
     assert graphad.jit(f)(3.0) == 18
     assert graphad.grad(f)(3.0) == graphad.jit(graphad.grad(f))(3.0) == 12
+
+
+def test_what_comes_before_an_exception_that_is_always_raised(capsys):
+    """The trace ends in it: what was recorded before happens first, or raises itself."""
+
+    def f(x):
+        assert x < 0.5, f"x is {x:.2f}"
+        print(f"x {x:.2f}")
+        for _ in range(2):
+            assert x < 0.5, f"x is {x:.2f}"
+            x = np.tanh(0.7)
+        return x
+
+    for function in (f, graphad.jit(f), graphad.jit(graphad.grad(f)), graphad.grad(graphad.jit(f))):
+        for x, text, printed in ((0.6, "x is 0.60", ""), (0.2, "x is 0.60", "x 0.20\n")):
+            with pytest.raises(AssertionError, match=text):
+                function(x)
+            assert capsys.readouterr().out == printed
+    with pytest.raises(AssertionError):
+        graphad.trace(f)(0.2)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_exception_that_is_always_raised_may_be_handled(capsys):
+    def inner(x):
+        print(f"x {x:.2f}")
+        raise ValueError("always")
+
+    def outer(x):
+        try:
+            inner(x)
+        except ValueError as error:
+            x = x * len(str(error))
+        return x
+
+    assert graphad.jit(outer)(2.0) == 12.0
+    with pytest.raises(ValueError, match="always"):
+        graphad.jit(lambda x: graphad.jit(inner)(x))(2.0)
+    assert capsys.readouterr().out == "x 2.00\nx 2.00\n"

@@ -30,6 +30,7 @@ from graphad.numpy.buffers import Buffer, become
 from graphad.numpy.layouts import laid, layout_of
 from graphad.numpy.views import lose, origin_of, own
 from graphad.places import Location
+from graphad.refusals import earlier
 from graphad.trace import PYTHON_SCALARS, Trace, Tracer, inline, innermost, trace_flat
 from graphad.types import TensorType
 
@@ -407,6 +408,8 @@ class Call:
                 **options,
             )
         except Exception as error:
+            if known:
+                self.precede(error)
             if outer is None:
                 _release(error)
             raise
@@ -417,6 +420,16 @@ class Call:
             for message, where in self.unrolled.values():
                 warn(message, where)
         return trace
+
+
+    def precede(self, error: Exception) -> None:
+        """Do, in a call, what the function did before it raised an exception that does not depend on the values."""
+        if (found := earlier(error)) is not None:
+            args = [*self.leaves, *[Tracer(*captured) for captured in found[1]]]
+            builder = innermost(args)
+            if builder is not None and not builder.staged:
+                args = [x.builder.evaluate(x.value) if isinstance(x, Tracer) else x for x in args]
+            run(found[0], args)
 
 
 _told: dict[Any, Any] = {}

@@ -146,7 +146,7 @@ class Jitted(Decorated):
         call = Call(*bound[:3])
         types = call.types(_STATIC)
         if innermost(call.leaves) is not None:
-            return record(call, call.trace(known=False, **self.tracing))
+            return record(call, self._trace(call))
         told = [(is_weak(x), type(x) is np.ndarray, layout_of(x)) for x in call.leaves]
         kinds = tuple(zip(types, told, strict=True))
         key = (_default[0], id(self._function.__code__), kinds, tuple(call.trees), call.treedef, bound.key)
@@ -183,7 +183,7 @@ class Jitted(Decorated):
         call.entered = met
         current = [v for versions in self._cache.values() for v in versions if v.guards.held()]
         start = time.perf_counter()
-        traced = call.trace(known=False, **self.tracing)
+        traced = self._trace(call)
         if traced.captures:
             if current_builder() is None:
                 raise TracerError(
@@ -214,6 +214,13 @@ class Jitted(Decorated):
         entry = direct(executable, call, otherwise, guards.arrays) if simple else None
         run, code = by_leaves(executable, call), self._function.__code__
         return Version(guards, run, entry, entered, code, call.written)
+
+    def _trace(self, call: Call) -> Trace:
+        try:
+            return call.trace(known=False, **self.tracing)
+        except Exception as error:
+            call.precede(error)
+            raise
 
     def _name(self) -> str:
         return getattr(self, "__name__", "the function")
