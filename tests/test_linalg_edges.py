@@ -248,10 +248,11 @@ def test_a_singular_matrix_has_no_influence_where_it_is_not_taken():
 
 @on_both
 def test_matrix_rank_is_constant(executor):
-    for x in (np.zeros((2, 3)), np.ones((2, 3)), np.eye(3) + 0j, np.zeros((0, 3)), np.zeros((2, 0, 0))):
+    empty = (np.zeros((0, 3)), np.zeros((2, 0, 0)))  # 0; NumPy 2.4.0 has an error instead
+    for x, wanted in zip((np.zeros((2, 3)), np.ones((2, 3)), np.eye(3) + 0j, *empty), (0, 1, 3, 0, 0), strict=True):
         count = lambda a: np.sum(np.linalg.matrix_rank(a) * 1.0)
         value, slope = graphad.jit(graphad.value_and_grad(count), executor=executor)(x)
-        assert value == np.sum(np.linalg.matrix_rank(x))
+        assert value == wanted
         np.testing.assert_array_equal(slope, 0.0)
 
 
