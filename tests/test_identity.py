@@ -540,12 +540,41 @@ def binds_in_a_loop_of_its_own(x, n):
     return a.sum() + 2 * b[0]
 
 
+def chooses_in_each_iteration(x, n):
+    a, b = np.array([1.0, 2.0]), np.array([3.0, x])
+    c = d = a
+    for i in range(n):
+        if a[0] < b[0]:
+            c = b
+        else:
+            c, d = a, c
+        c[0] -= 0.7 * x
+        d[1] += i
+    c[1] = 9.0 * x
+    return a.sum() + 5 * b.sum() + 7 * c[0] + d[1]
+
+
+def views_that_change_places(x, n):
+    a = np.zeros(4)
+    u, v = a[:2], a[2:]
+    for _ in range(n):
+        u[:] = v + x
+        v[:] = u[::-1] * x
+        u, v = v, u
+    v[0] += 1.0
+    return (a * np.arange(4.0)).sum()
+
+
 UNSURE = [changes_and_binds, changes_places, binds_an_array_from_around, binds_one_array_twice]
 UNSURE += [writes_to_what_it_may_have_bound, writes_beside_what_it_may_have_bound, changes_places_at_times]
 UNSURE += [binds_an_array_from_around_at_times, binds_a_row_from_around_at_times, binds_a_new_array_twice_at_times]
-UNSURE += [binds_in_a_loop_of_its_own]
+UNSURE += [binds_in_a_loop_of_its_own, chooses_in_each_iteration, views_that_change_places]
 
-IN_DOUBT = [changes_and_binds, changes_places, *UNSURE[-3:]]
+OF_SOME = [binds_an_array_from_around, changes_places_at_times, binds_an_array_from_around_at_times]
+OF_SOME += [chooses_in_each_iteration, views_that_change_places]
+"""Those whose variables have one of a few arrays from around the loop."""
+
+IN_DOUBT = [changes_and_binds, changes_places, *UNSURE[-5:-2]]
 """Those of which Python's own loop leaves too much in doubt, too."""
 
 
@@ -682,8 +711,14 @@ def test_what_may_be_many_arrays_is_not_written_to() -> None:
 def test_which_array_a_name_has_is_not_guessed(function: Any) -> None:
     for n in (0, 1, 2, 5):
         assert graphad.grad(function)(1.5, n) == pytest.approx(slope(lambda x, n=n: function(x, n), 1.5), abs=1e-6)
-    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*copy"):
-        graphad.jit(function)(1.5, 3)
+    compiled = graphad.jit(graphad.value_and_grad(function))
+    if function in OF_SOME:
+        for n in (0, 1, 2, 5):
+            right = function(1.5, n), slope(lambda x, n=n: function(x, n), 1.5)
+            assert compiled(1.5, n) == pytest.approx(right, abs=1e-6)
+    else:
+        with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*copy"):
+            compiled(1.5, 3)
     # A range of known length runs in Python where it has to.
     known = graphad.jit(lambda x: function(x, 40))
     if function in IN_DOUBT:

@@ -119,13 +119,17 @@ class Joined(Tracer):
     one, and what is written to it changes that one."""
 
     weak = False
+    closed = False
+    """Whether it is one of its sources in any case."""
+    chosen: Any = None
+    """Arrays of which it is the one at a position, and that position."""
 
-    def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]]) -> None:
+    def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]], hold: bool = False) -> None:
         self._builder, self._value, self._following = found.builder, found.value, False
         # What only this array knows is held: a view, one that stands for an array of the same name elsewhere, and one
         # that a loop may have left. Of one that may be others these are among the sources.
         held = [
-            s is OUTSIDE or isinstance(s, (View, Shared)) or (may_be_others(s) and not isinstance(s, Joined))
+            hold or s is OUTSIDE or isinstance(s, (View, Shared)) or (may_be_others(s) and not isinstance(s, Joined))
             for _, s in sources
         ]
         self._sources = [

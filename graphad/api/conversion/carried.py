@@ -44,6 +44,14 @@ class Carried:
         self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, given))
         return inputs
 
+    def read(self) -> Any:
+        """What is carried of the value that the slot has after an iteration."""
+        return self.slot.read()
+
+    def put(self, leaves: list[Any]) -> None:
+        """Put in the slot what is carried of it."""
+        self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, leaves))
+
     def _varies(self, i: int) -> bool:
         x, new = self.inputs[i], self.results[i]
         return new is not x or (x is not None and x.value is not self.entered[i])

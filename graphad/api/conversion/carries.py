@@ -31,6 +31,7 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
+from graphad.api.conversion.pools import pooled
 from graphad.api.conversion.scope import stored
 from graphad.build import building
 from graphad.errors import ControlFlowError
@@ -87,28 +88,29 @@ class Loop:
             for _ in range(_ROUNDS):
                 part = Part("loop")
                 rows = [part.input(t) for t in entries]
+                for a, value in zip(self.changed.values(), self._enter(part), strict=True):
+                    a.input = a.after = value
                 for c in self.carried.values():
                     c.inputs = c.enter(part)
                     c.entered = _values(c.inputs)
-                for a, value in zip(self.changed.values(), self._enter(part), strict=True):
-                    a.input = a.after = value
                 for g in self.lists:
                     g.enter()
                 part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
                 for c in self.carried.values():
-                    c.after = c.slot.read()
+                    c.after = c.read()
                 for g in self.lists:
                     g.items = g.leave()
                 again = self._left(part) | self._extra() | self._grown()
                 self.heap.restore()
                 if not again and self._agree():
-                    aliases = Aliases(self.carried)
-                    written = aliases.written
-                    if not self._apart(written) and not self._lose([p for p in written if p[0] in self.carried]):
-                        self.shared = aliases.check(part, self.changes, self.what)
-                        self.alone = aliases.alone
-                        self._keep(part, aliases)
-                        return part, rows
+                    try:
+                        if self._told(part):
+                            return part, rows
+                    except ControlFlowError as error:
+                        new = pooled(self.carried, part, error)
+                        if not new:
+                            raise
+                        self.carried, self.lost = {**self.carried, **new}, {}
         except BaseException:
             for g in self.lists:
                 g.free()
@@ -117,6 +119,16 @@ class Loop:
         raise ControlFlowError(
             f"the types of what {self.what} carries do not settle{shown()}; give them before the loop"
         )
+
+    def _told(self, part: Part) -> bool:
+        """Whether it is known what shares an array after an iteration, with nothing more to take up or out."""
+        aliases = Aliases(self.carried)
+        written = aliases.written
+        if self._apart(written) or self._lose([p for p in written if p[0] in self.carried]):
+            return False
+        self.shared, self.alone = aliases.check(part, self.changes, self.what), aliases.alone
+        self._keep(part, aliases)
+        return True
 
     def _grown(self) -> bool:
         """Take up the lists that an iteration appended to."""
@@ -300,9 +312,9 @@ class Loop:
         """The traced condition of a while loop; `None` if it changes what the loop carries."""
         part = Part("test")
         try:
+            arrays = self._enter(part)
             inputs = [_values(c.enter(part)) for c in self.carried.values()]
             entered = [c.slot.read() for c in self.carried.values()]
-            arrays = self._enter(part)
             for g in self.lists:
                 g.enter()
             value = part.run(lambda: truth(test(), self.what), f"in the test of {self.what}")
@@ -369,16 +381,19 @@ class Loop:
     def write(self, results: Sequence[Any], count: int | None = None) -> None:
         """Put what the loop leaves behind in its slots, and the items of lists if the trip count is known."""
         rest = iter(results)
+        after: list[tuple[Carried, list[Any]]] = []
         for place, c in self.carried.items():
             leaves = list(c.leaves)
             for i in c.varying():
                 leaves[i] = self._shared((place, i), next(rest))
                 if isinstance(leaves[i], Tracer):
                     standing(leaves[i], [c.inputs[i]]).weak = is_weak(c.results[i]) and is_weak(c.leaves[i])
-            c.slot.container.write(c.slot.key, tree.unflatten(c.treedef, leaves))
+            after.append((c, leaves))
         for a in self.changed.values():
             if a.varies:
                 write(a.x, next(rest))
+        for c, leaves in after:
+            c.put(leaves)
         for x in self.lost.values():
             lose(x, _LOST.format(self.what))
         for g in self.lists:

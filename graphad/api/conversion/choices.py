@@ -84,6 +84,10 @@ class Choices:
             x = x.origin
         return True
 
+    def _known(self, i: int, x: Any) -> bool:
+        """Whether what a variable has at the end of a branch is one of the sources."""
+        return x.closed if isinstance(x, Joined) else not self._inside(i, x)
+
     def joined(self, results: Sequence[Any], at: int, tests: Sequence[Any], choices: Sequence[Sequence[Choice]]) -> Any:
         """The array after the branches, each of which runs where its test holds."""
         sources: list[tuple[Any, Any]] = []
@@ -105,6 +109,7 @@ class Choices:
             return results[at]
         sources, excluded = _distinct(sources)
         new = Joined(results[at], sources)
+        new.closed = all([self._known(i, each[0].array) if each else False for i, each in enumerate(choices)])
         for y in [*others, *excluded]:
             new.exclude(y)
         return new
