@@ -43,13 +43,13 @@ class Builder:
     know the values; functions that run in such a trace are converted where `control_flow` says so, and their asserts
     honoured where `checks` does. `handled` gives the exceptions that try statements around the running code handle,
     `errors` the floating-point errors that NumPy is to raise (`{"divide": "raise"}`). `entered` are the user's
-    functions that ran, and what cached ones gave, if asked for. `deferred` are the files (paths or objects) that calls
-    at run time will write to. `outer` is the builder around a piece of a function that may not run, or run often
-    (`repeats`: all of it), `stores` are the arrays from around a piece that it changes, with what they were; `buffers`
-    those made in this trace that are traced now. `undone` are values whose nodes were taken back. `listed` is how many
-    nodes `producers` knows, and the last of them; `reached` tells of values whether a trace around this one may
-    differentiate them; `facts` are ranges of inputs, and what bounds of slices stand for. `lost` tells in words why
-    nothing of this builder can be read any more, with @ for the user's place.
+    functions that ran, what cached ones gave and what changes, if asked for. `deferred` are the files (paths or
+    objects) that calls at run time will write to. `outer` is the builder around a piece of a function that may not run,
+    or run often (`repeats`: all of it), `stores` are the arrays from around a piece that it changes, with what they
+    were; `buffers` those made in this trace that are traced now. `undone` are values whose nodes were taken back.
+    `listed` is how many nodes `producers` knows, and the last of them; `reached` tells of values whether a trace around
+    this one may differentiate them; `facts` are ranges of inputs, and what bounds of slices stand for. `lost` tells in
+    words why nothing of this builder can be read any more, with @ for the user's place.
     """
 
     __slots__ = (
@@ -89,7 +89,7 @@ class Builder:
         self.errors: dict[str, Any] = {}
         self.handled: tuple[Callable[[], Any], ...] = outer.handled if outer is not None and outer.staged else ()
         self.staged: bool = outer is not None and outer.staged
-        self.entered: dict[int, Callable[[], Any]] | None = None if outer is None else outer.entered
+        self.entered: dict[Any, Callable[[], Any]] | None = None if outer is None else outer.entered
         self.deferred: list[Any] = outer.deferred if outer is not None and outer.staged else []
 
     def input(self, type: TensorType, name: str | None = None) -> Value:

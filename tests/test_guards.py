@@ -14,6 +14,7 @@ import os
 import sys
 import timeit
 import types
+import warnings
 import weakref
 from typing import Any
 
@@ -803,3 +804,34 @@ def test_what_is_set_beside_does_not_trace_anew() -> None:
         setattr(base, f"result{i}", i)
         _space[f"unrelated{i}"] = i
     assert f.traces == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (lambda: np.zeros(2), lambda a: a.__setitem__(0, a[0] + 1.0)),
+        (lambda: np.zeros(100), lambda a: a.fill(1.0)),
+        (lambda: iter([1.0, 2.0, 3.0]), next),
+        (lambda: (i * 1.0 for i in range(9)), next),
+    ],
+)
+def test_arrays_and_iterators_from_outside_change_once_for_each_trace(make: Any, change: Any) -> None:
+    thing = make()
+
+    def f(x: Any) -> Any:
+        change(thing)
+        return x * 2.0
+
+    with pytest.warns(TraceWarning, match=r"f changes `thing` once, while it is traced"):
+        assert graphad.jit(f)(1.0) == 2
+
+
+def test_arrays_and_iterators_of_the_function_itself_are_no_state() -> None:
+    def f(x: Any) -> Any:
+        a, items = np.zeros(2), iter([1.0, 2.0])
+        a[0] = next(items)
+        return x * a[0] * sum(v for v in items)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert graphad.jit(f)(1.0) == 2

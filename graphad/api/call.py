@@ -258,7 +258,7 @@ class Call:
         wrt: Sequence[int] | None = None,
     ) -> None:
         self.function = function
-        self.entered: dict[int, Callable[[], Any]] | None = None
+        self.entered: dict[Any, Callable[[], Any]] | None = None
         self.leaves: list[Any] = []
         self.starts = [0]
         self.trees = []

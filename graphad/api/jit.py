@@ -179,7 +179,7 @@ class Jitted(Decorated):
 
     def _made(self, call: Call, static: tuple[Any, ...], plain: bool) -> Version | Trace:
         """The call traced and compiled; the trace alone where it reads values of an enclosing one."""
-        met: dict[int, Callable[[], Any]] = {}
+        met: dict[Any, Callable[[], Any]] = {}
         call.entered = met
         current = [v for versions in self._cache.values() for v in versions if v.guards.held()]
         start = time.perf_counter()
@@ -196,16 +196,18 @@ class Jitted(Decorated):
                 f"{self._name()} changes its argument in place and gives nothing back; the caller's array stays as it "
                 "is, so return the array"
             )
-        for change in dict.fromkeys(call.changed):
+        self.traces += 1
+        self._leave([g for v in current if not v.guards.held() for g in v.guards.guards if not g.holds()])
+        found = {key: x for key, x in [(key, find()) for key, find in met.items()] if x is not None}
+        changed = {key[1]: found.pop(key) for key in list(found) if isinstance(key, tuple)}
+        entered = list(found.values())
+        roots = [(self._name(), self.fun), *[(str(name), x) for name, _, x in static]]
+        guards, paths = reads(roots, entered, self.settings["guards"] == "content", self._own, changed)
+        for change in dict.fromkeys([*call.changed, *paths]):
             warn(
                 f"{self._name()} changes {change} once, while it is traced, and not at each call; return the new "
                 "value, or let graphad.debug.callback do what shall happen at every call"
             )
-        self.traces += 1
-        self._leave([g for v in current if not v.guards.held() for g in v.guards.guards if not g.holds()])
-        entered = [x for x in [found() for found in met.values()] if x is not None]
-        roots = [(self._name(), self.fun), *[(str(name), x) for name, _, x in static]]
-        guards = reads(roots, entered, self.settings["guards"] == "content", self._own)
         executable = self._executable(call, traced.graph, time.perf_counter() - start)
         # Compiled code does not keep alive what keeps it.
         other = WeakMethod(self._other)

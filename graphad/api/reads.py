@@ -38,12 +38,17 @@ _UNREAD = frozenset({
 
 
 def reads(
-    roots: Iterable[tuple[str, Any]], entered: Sequence[Any], content: bool, own: set[tuple[int, Any]]
-) -> Guards:
+    roots: Iterable[tuple[str, Any]],
+    entered: Sequence[Any],
+    content: bool,
+    own: set[tuple[int, Any]],
+    changed: dict[int, type],
+) -> tuple[Guards, list[str]]:
     """The guards of all that some objects (functions, static arguments), by their names, and what was `entered` under a
     trace (functions, and what caches gave) can have read; by hashes of large arrays too, with `content`. Places in
-    `own` have none: the function itself changes them."""
-    walk = _Walk(content, entered)
+    `own` have none: the function itself changes them. Also the paths of those of the objects `changed`,
+    types by identities, that are reached."""
+    walk = _Walk(content, entered, changed)
     for name, x in roots:
         walk.root(name, x)
     for x in entered:
@@ -55,12 +60,12 @@ def reads(
     guards = [g for g in walk.guards.values() if g.slot not in own]
     if not _REPLACING.isdisjoint(sys.modules):
         guards += walk.codes
-    return Guards(guards, walk.constants.values(), walk.arrays)
+    return Guards(guards, walk.constants.values(), walk.arrays), walk.reached
 
 
 def arrays_read(function: Any, others: Sequence[Any]) -> list[Any]:
     """The arrays that a function, and `others` that it is given, lead to by the names in its code."""
-    walk = _Walk(False, ())
+    walk = _Walk(False, (), {})
     for x in (function, getattr(function, "__graphad_held__", ()), *others):
         walk.visit("", x)
     walk.finish()
@@ -73,7 +78,9 @@ asked whether its code is what it was."""
 
 
 class _Walk:
-    def __init__(self, content: bool, entered: Sequence[Any]) -> None:
+    def __init__(self, content: bool, entered: Sequence[Any], changed: dict[int, type]) -> None:
+        self.changed = changed
+        self.reached: list[str] = []
         self.tests = Tests(content)
         self.guards: dict[tuple[int, Any], Guard] = {}
         self.constants: dict[int, Constant] = {}
@@ -145,6 +152,8 @@ class _Walk:
         if isinstance(x, (*VALUES, CodeType)) or x is None or id(x) in self.seen:
             return
         self.seen[id(x)] = x
+        if self.changed.get(id(x)) is type(x):
+            self.reached.append(f"`{path}`")
         if isinstance(x, (np.ndarray, Tracer)):
             self.arrays.append(x)
         if isinstance(x, Tracer):

@@ -222,6 +222,15 @@ def known(x: Any) -> Any:
         return None
 
 
+def touched(x: Any) -> Any:
+    """An object that a trace changes, which may be from around a jitted function."""
+    builder = current_builder()
+    if builder is not None and builder.entered is not None:
+        cls = type(x)  # the object, which the function itself may have made, does not live longer for it
+        builder.entered["changed", id(x)] = lambda: cls
+    return x
+
+
 def is_finite(x: Any) -> bool:
     """Whether an array is known to hold neither NaN nor infinity, by its dtype or as a constant."""
     array = concrete(x)

@@ -20,7 +20,7 @@ import numpy as np
 from graphad.build import Builder, building, current_builder, describe_location, user_location
 from graphad.errors import ControlFlowError, TracerError
 from graphad.graph import Constant, Value
-from graphad.numpy._register import holds_tracer
+from graphad.numpy._register import holds_tracer, touched
 from graphad.numpy.flat import Flags, Flat
 from graphad.numpy.held import base_of, check_held
 from graphad.numpy.layouts import order_of
@@ -325,7 +325,7 @@ def writable(x: Any, given: Sequence[Any]) -> Any:
             f"traced function{describe_location(user_location())}, and would change it once in any case; make a copy "
             "of it in the function (numpy.array(x)), or pass the array as an argument and return the new one"
         )
-    return x
+    return touched(x)
 
 
 def outside(write: Callable[[], Any]) -> Any:

@@ -302,7 +302,7 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
             builder = innermost([test])
             assert builder is not None
             other = inline(part.graph, part.captures, builder)[0]
-            found = np.logical_and(test, other) if both else np.logical_or(test, other)
+            found: Any = np.logical_and(test, other) if both else np.logical_or(test, other)
             found.weak = is_weak(test) and weak
             return found
     heap.restore()

@@ -32,7 +32,7 @@ def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -
         repeats = builder is not None and builder.repeats  # of a body that may never run
         if held or not (repeats or (message is not None and staged())):
             return bool(held)
-        told = () if message is None else (message(),)
+        told: tuple[Any, ...] = () if message is None else (message(),)
         if not (repeats or isinstance(told[0], (Tracer, Text))):
             return False
         # What it says is known at run time only.

@@ -17,6 +17,7 @@ from graphad.api.conversion.handlers import passing
 from graphad.api.conversion.kinds import lacks
 from graphad.api.conversion.ledger import changing, reading
 from graphad.api.conversion.scope import is_user_class, is_user_file
+from graphad.numpy._register import touched
 from graphad.numpy.buffers import made
 from graphad.trace import Tracer
 
@@ -163,7 +164,7 @@ def managed(x: Any) -> Any:
 
 def iterated(x: Any) -> Any:
     """What a loop runs over, where that is an object with `__iter__`, `__next__` or `__getitem__` of the user's."""
-    reading(x)
+    reading(touched(x) if hasattr(type(x), "__next__") else x)
     if type(x) in _PLAIN or not is_user_class(type(x)):
         return x
     start = special(x, "__iter__")
@@ -212,6 +213,7 @@ def calling(function: Any, name: str) -> Callable[..., Any]:
 
 
 def _next(items: Any, *default: Any) -> Any:
+    touched(items)
     step = special(items, "__next__")
     if step is None:
         return next(items, *default)

@@ -419,7 +419,7 @@ def _foreign(x: Any) -> bool:
     return isinstance(x, _NUMPY) or (getattr(x, "__module__", None) or "").partition(".")[0] in _SAFE
 
 
-_ASKING = (len, abs, iter, next)
+_ASKING = (len, abs, iter)
 """Builtins that are replaced only for special methods of the user's, which is no reason to convert a function."""
 _SAFE = ("builtins", "graphad", "numpy")
 """The packages whose functions say themselves what they cannot do with traced values."""

@@ -184,7 +184,7 @@ def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; lists and tuples whose items have one type are read at a traced index too."""
     reading(x)
     if isinstance(x, (list, tuple)) and isinstance(index, Tracer) and unknown(index) and not index.shape:
-        index = +index if index.weak else index  # a bool of Python's is a number
+        index = index + 0 if index.weak else index  # a bool of Python's is a number
         found = _items(x) if len(x) else None
         if found is not None and index.dtype.kind in "iu":
             return found.item(index)
