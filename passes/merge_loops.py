@@ -156,7 +156,7 @@ def _merged(loops: Sequence[Node], outside: set[Value]) -> Node:
     body = Graph([v for part in inputs for v in part], nodes, [v for _, v in kept], first.body.name)
     op = Scan(body, len(operands[0]), first.length, len(operands[1]), first.reverse)
     given = (*loops[0].inputs[: op.lead], *[x for part in operands for x in part])
-    return Node(op, given, [x for x, _ in kept], loops[0].where)
+    return Node(op, given, tuple([x for x, _ in kept]), loops[0].where)
 
 
 def _kinds(op: Scan) -> list[int]:

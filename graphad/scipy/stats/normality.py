@@ -184,7 +184,7 @@ def _histogram(name: str, a: Any, bins: Any, limits: Any, weights: Any) -> tuple
         limits = (low - beyond, high + beyond)
     if since("1.18.0"):
         # Bins of no width stay so.
-        edges = np.linspace(*limits, number(name, bins, "the number of bins") + 1)
+        edges = np.linspace(limits[0], limits[1], number(name, bins, "the number of bins") + 1)
         counts = np.histogram(a, bins=edges, weights=weights)[0]
     else:
         counts, edges = np.histogram(a, bins=bins, range=limits, weights=weights)

@@ -104,7 +104,7 @@ class WilcoxonResult(Result):
     """The sum of signed ranks, and its p-value."""
 
 
-class ZSignificanceResult(Result):
+class ZSignificanceResult(SignificanceResult):
     """A statistic of ranks, its p-value, and the standardised statistic."""
 
     extras = ("zstatistic",)
