@@ -77,14 +77,28 @@ def cholesky(a: Any, p: Any) -> Any:
     return a
 
 
-def sparse(a: Any, p: Any) -> Any:
-    values, ends, y = a.ravel(), np.arange(len(p) + 1) * 5, np.zeros(len(p))
-    for i in range(len(p)):
-        y[i] = values[ends[i] : ends[i + 1]] @ a[p[(p % 7)[0]], p[ends[i] % 11] : 5 + p[ends[i] % 11]] * a[i, i]
-    return y
+def fixed_rows(a: Any, p: Any) -> Any:
+    a = a.copy()
+    for i in range(len(a)):
+        a[0] = 0.5 * a[1]
+        a[-1] = 1.5 * a[-2]
+        a[i] = a[i] * a[0] + a[2, 3] * a[:, 0]
+    return a
 
 
-PROGRAMS = [rows_by_tests, rows_in_inner_loops, two_arrays, pivots, by_outer_products, cholesky]
+def stored_views(a: Any, p: Any) -> Any:
+    a = a.copy()
+    for i in range(1, len(a)):
+        a[i, 1:] = a[i, :-1]
+        a[2:4] = a[1:3]
+        a[:, 1] = a[5]
+        a[p[i]] = a.T[i] * 0.5
+    return a
+
+
+PROGRAMS = [
+    rows_by_tests, rows_in_inner_loops, two_arrays, pivots, by_outer_products, cholesky, fixed_rows, stored_views,
+]  # fmt: skip
 
 
 def loss(f: Any) -> Any:
@@ -108,7 +122,8 @@ def test_values(f: Any) -> None:
     for a in (A, SHUFFLED):
         if f is not cholesky or a is A:
             np.testing.assert_allclose(graphad.jit(f, guard=True)(a, P), f(a, P), rtol=1e-9, atol=1e-12)
-    assert widest(f, A) <= 2 * N
+    if f is not stored_views:  # where what is read may be written at once
+        assert widest(f, A) <= 2 * N
 
 
 @pytest.mark.parametrize("f", PROGRAMS)
@@ -118,5 +133,5 @@ def test_gradients(f: Any) -> None:
     direction, h = RNG.normal(size=a.shape), 1e-6
     slope = (loss(f)(a + h * direction, P) - loss(f)(a - h * direction, P)) / (2 * h)
     np.testing.assert_allclose(np.sum(found * direction), slope, rtol=1e-5, atol=1e-6)
-    if f is not cholesky:  # which has one product of a transposed part left
+    if f not in (cholesky, stored_views, fixed_rows):  # of which the first has a product of a transposed part left
         assert widest(graphad.grad(loss(f)), a) <= 2 * N

@@ -90,7 +90,7 @@ def _updated(body: Graph, consts: int, carries: int, known: _Known) -> Updated:
         wanted = {node: list(extra) for node, extra in before.items()}
         for u, node in pairwise(chain):
             maker = _maker(body, node)
-            wanted.setdefault(maker, []).extend(n for n in readers[u] if n is not maker)
+            wanted.setdefault(maker, []).extend(n for n in _reading(readers, u) if n is not maker)
         if _ordered(body, wanted) is not None:
             before, found[j] = wanted, chain
     if not found:
@@ -114,10 +114,13 @@ def _chain(
     while chain[-1] is not goal:
         u = chain[-1]
         step = None
-        for node in readers.get(u, ()):
+        every = _reading(readers, u)
+        if any([x in body.outputs for x in _views(readers, u)[1:]]):
+            return None
+        for node in dict.fromkeys(every):
             result = _update(node, u, known)
             if result is not None and result in leading:
-                if step is not None:
+                if step is not None or every.count(node) > 1:
                     return None
                 step = result
             elif not _at_once(node):
@@ -175,6 +178,19 @@ def _chosen(kernel: Graph, node: Node, v: Value) -> Value | None:
     return node.outputs[kernel.outputs.index(found[0])] if len(found) == 1 else None
 
 
+def _views(readers: dict[Value, list[Node]], v: Value) -> list[Value]:
+    """A value and what shows its memory in other ways."""
+    found = [v]
+    for u in found:
+        found += [x for node in readers.get(u, ()) if node.op.view for x in node.outputs]
+    return found
+
+
+def _reading(readers: dict[Value, list[Node]], v: Value) -> list[Node]:
+    """The nodes that read the memory of a value, each as often as it reads it in another way."""
+    return [node for u in _views(readers, v) for node in readers.get(u, ()) if not node.op.view]
+
+
 def _leading(body: Graph, goal: Value, known: _Known) -> set[Value]:
     """The values that become another one by updates."""
     makers = {v: node for node in body.nodes for v in node.outputs}
@@ -190,7 +206,7 @@ def _leading(body: Graph, goal: Value, known: _Known) -> set[Value]:
 
 
 def _at_once(node: Node) -> bool:
-    if isinstance(node.op, Fused):
+    if isinstance(node.op, (Fused, Elementwise, Cast)):
         return all([v.type.size > 1 for v in node.outputs])
     # What a loop without iterations gives is what it was given.
     return node.op.reads_first and not (isinstance(node.op, Scan) and node.op.length == 0)
