@@ -241,9 +241,20 @@ def test_programs(executor: str, source: str, x: float) -> None:
     check(source, x, executor)
 
 
+@QUICK
+@given(programs(2, True), X)
+def test_programs_of_aliases(source: str, x: float) -> None:
+    check(source, x, "numpy")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
-@settings(QUICK, max_examples=5000, derandomize=False)
-@given(programs(3), X)
-def test_many_programs(executor: str, source: str, x: float) -> None:
-    check(source, x, executor)
+@pytest.mark.parametrize(("executor", "dense", "count"), [
+    ("numpy", False, 1500), ("numpy", True, 1500), ("llvm", False, 1500), ("numba", False, 500),
+])  # fmt: skip
+def test_many_programs(executor: str, dense: bool, count: int) -> None:
+    @settings(QUICK, max_examples=count, derandomize=False)
+    @given(programs(2 if dense else 3, dense), X)
+    def run(source: str, x: float) -> None:
+        check(source, x, executor)
+
+    run()

@@ -100,11 +100,11 @@ class Choices:
                     continue
                 if isinstance(c.array, Joined):
                     others += [y for y in c.array.excluded() if not self._inside(i, y)]
-                if self.uses[key] > 1 and c.value is None:
-                    sources.append((test, OUTSIDE))  # of a view nothing else is known than that something has it too
-                elif self.uses[key] > 1:
-                    one = results[c.value]
-                    sources.append((test, self.shared.setdefault(key, Shared(one.builder, one.value))))
+                if self.uses[key] > 1:
+                    # Of a view nothing else is known than that something has it too.
+                    one = OUTSIDE if c.value is None else results[c.value]
+                    shared = one if one is OUTSIDE else Shared(one.builder, one.value)
+                    sources.append((test, shared if one is OUTSIDE else self.shared.setdefault(key, shared)))
         if not sources:
             return results[at]
         sources, excluded = _distinct(sources)
@@ -130,5 +130,5 @@ def _distinct(sources: Sequence[tuple[Any, Any]]) -> tuple[list[tuple[Any, Any]]
             every[id(y)] = (np.logical_or(every[id(y)][0], t), y) if id(y) in every else (t, y)
     if len(every) <= _MOST:
         return list(every.values()), others
-    found = [z for _, y in every.values() for z in candidates(origin_of(y)) if isinstance(z, Tracer)]
-    return [(None, OUTSIDE)], [*others, *found]
+    others += [z for _, y in every.values() for z in candidates(origin_of(y)) if isinstance(z, Tracer)]
+    return [(None, OUTSIDE)], others
