@@ -90,7 +90,7 @@ def note_earlier(builder: Builder, error: Exception) -> None:
 
 def earlier(error: Exception) -> tuple[Graph, list[tuple[Builder, Value]]] | None:
     """What `note_earlier` noted, which is forgotten then."""
-    return error.__dict__.pop(_EARLIER, None)
+    return error.__dict__.pop(_EARLIER, None)  # type: ignore[no-any-return]
 
 
 _latest = threading.local()

@@ -170,7 +170,7 @@ def _set_shape(x: Any, shape: Any) -> None:
 
 
 for _cls in (Tracer, View):
-    _cls.shape = _cls.shape.setter(_set_shape)  # type: ignore[attr-defined, method-assign]
+    _cls.shape = _cls.shape.setter(_set_shape)  # type: ignore[union-attr, method-assign]
 
 
 # -- methods and functions that write -----------------------------------------------------------------------------

@@ -13,9 +13,10 @@ from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.numpy import manipulation, misc, padding, products, selecting  # noqa: F401  (wrapped below)
 from graphad.numpy._register import NAMESPACE, implements, operand, tracer_method
 from graphad.numpy.buffers import Buffer
+from graphad.numpy.inverse import Back
 from graphad.numpy.layouts import UNKNOWN, laid, outline_of
 from graphad.numpy.manipulation import in_memory, read_in
-from graphad.numpy.views import Back, View, assign, own, read_only, repeated, view
+from graphad.numpy.views import View, assign, own, read_only, repeated, view
 from graphad.ops.shape import reshape
 from graphad.trace import FUNCTIONS, Tracer
 
