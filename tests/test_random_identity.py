@@ -241,8 +241,8 @@ def test_programs(executor: str, source: str, x: float) -> None:
     check(source, x, executor)
 
 
-@QUICK
-@given(programs(2, True), X)
+@settings(QUICK, max_examples=4)
+@given(programs(1, True), X)
 def test_programs_of_aliases(source: str, x: float) -> None:
     check(source, x, "numpy")
 
