@@ -79,9 +79,9 @@ class _Writer:
     def _op(self, op: Op) -> Any:
         kind = type(op)
         if not kind.__module__.startswith("graphad."):
-            raise Nameless(op.name)
+            raise Nameless(kind.__qualname__)
         own = op.__dict__
-        return kind.__module__, kind.__qualname__, op.name, tuple([self._value(own[f]) for f in op._fields])
+        return kind.__module__, kind.__qualname__, tuple([self._value(own[f]) for f in op._fields])
 
     def _place(self, where: Any) -> Any:
         return where.file, where.line, where.function, where.target, where.role

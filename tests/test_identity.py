@@ -795,6 +795,8 @@ def test_what_a_body_changes_is_not_read_as_it_was(name: str, transform: Any) ->
     for function in (traced, numbers):
         if name == "custom_jvp" and function is numbers:
             continue  # without a traced argument it is the function itself, which changes the array
+        if name == "cond" and transform is graphad.grad:
+            continue  # the branch of a known test is called as it stands, and changes the array
         for _ in range(2):
             with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.* changed in place.*copy"):
                 transform(function)(1.5)
@@ -811,9 +813,19 @@ def test_a_body_that_may_not_run_writes_no_number_to_an_array_around_it() -> Non
 
         return graphad.cond(x > 0, first, lambda y: y, x) + a.sum()
 
-    for transform in (graphad.grad, graphad.jit):
-        with pytest.raises(graphad.TracerError, match="pass it as an argument and return the new one"):
-            transform(function)(-1.5)
+    with pytest.raises(graphad.TracerError, match="pass it as an argument and return the new one"):
+        graphad.jit(function)(-1.5)
+    for x, value in ((-1.5, -1.5), (1.5, 6.5)):
+        assert graphad.value_and_grad(function)(x) == (value, 1.0)
+
+
+def test_the_branch_of_a_known_test_changes_what_it_is_given() -> None:
+    def function(x):
+        a = np.array([x, 1.0, 2.0])
+        return graphad.cond(x > 0, _double, np.sum, a) + a.sum()
+
+    assert graphad.value_and_grad(function)(1.5) == (18.0, 4.0)
+    assert graphad.value_and_grad(function)(-1.5) == (3.0, 2.0)
 
 
 def _write_the_new(w, old, x):
@@ -964,3 +976,51 @@ def test_a_ravel_of_what_a_branch_may_have_reversed_is_not_guessed() -> None:
     assert graphad.grad(f)(0.5) == pytest.approx(110.0 + 3 * 0.25)
     with pytest.raises(graphad.GraphadError, match=r"test_identity.py:\d+"):
         graphad.jit(f)(0.5)
+
+
+OUTER = np.array([0.3, 0.2, 0.1])
+
+
+def _chosen_by_a_branch(x):
+    a = x * np.ones(3)
+    if x > 0.2:
+        a = OUTER
+    return a
+
+
+def _chosen_by_a_loop(x):
+    a, k = x * np.ones(3), 0.0
+    while k < x:
+        a, k = OUTER, k + 0.5
+    return a
+
+
+def _chosen_by_an_index(x):
+    return [np.ones(3), OUTER][(x > 0.2) * 1]
+
+
+@pytest.mark.parametrize("choose", [_chosen_by_a_branch, _chosen_by_a_loop, _chosen_by_an_index])
+def test_an_array_from_outside_that_was_chosen_is_not_read_after_a_change(choose: Any) -> None:
+    def changed(x):
+        a = choose(x)
+        OUTER[0] = 7.0
+        return a.sum() * x
+
+    def read_before(x):
+        total = choose(x).sum() * x
+        OUTER[0] = 7.0
+        return total
+
+    def reset(function, x):
+        OUTER[0] = 0.3
+        try:
+            return function(x)
+        finally:
+            OUTER[0] = 0.3
+
+    for x in (1.0, -0.4):
+        with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+.*let it choose a copy"):
+            reset(graphad.jit(changed), x)
+        np.testing.assert_allclose(reset(graphad.jit(read_before), x), reset(read_before, x))
+        for function in (changed, read_before):
+            np.testing.assert_allclose(reset(graphad.value_and_grad(function), x)[0], reset(function, x))

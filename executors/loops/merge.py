@@ -53,6 +53,9 @@ def merged(statements: list[Statement]) -> list[Statement]:
     readers = Counter([buffer for statement in every for buffer in reading(statement)])
     result = rewritten(statements, lambda part: _merged(part, readers, reading))
     read = {buffer for statement in all_statements(result) for buffer in reading(statement)}
+    # What is stored at places that are computed leaves the rest as it was.
+    stores = [s for statement in all_statements(result) for loop in loops_of(statement) for s in loop.stores]
+    read |= {s.view.buffer for s in stores if s.shift is not None}
     return rewritten(result, lambda part: [each for each in part if not _copied_everywhere(each, read)])
 
 

@@ -20,6 +20,7 @@ from graphad.graph import Constant, Value
 from graphad.numpy._register import operand
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
+from graphad.numpy.outside import Watched
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
@@ -121,6 +122,8 @@ class Joined(Tracer):
     weak = False
     closed = False
     """Whether it is one of its sources in any case."""
+    outside: Watched | None = None
+    """What it may be from outside of the function."""
     chosen: Any = None
     """Arrays of which it is the one at a position, and that position."""
 
@@ -180,6 +183,8 @@ class Joined(Tracer):
         current = current_builder()
         if self._following or current is None or not self._builder.encloses(current):
             return  # outside of its piece only what it is can be asked
+        if self.outside is not None:
+            self.outside.check()
         self._following, undone = True, self._at is not self._value
         for i, test, source in self.sources():
             if isinstance(source, Tracer) and (undone or source.value is not self._seen[i]):

@@ -14,6 +14,7 @@ from graphad.api.control import all_captures
 from graphad.api.conversion.choices import Choices
 from graphad.api.conversion.dispatch import operate, special
 from graphad.api.conversion.heap import UNSET, Heap, Slot
+from graphad.api.conversion.items import watched
 from graphad.api.conversion.jumps import RETURNED
 from graphad.api.conversion.parts import (
     Part,
@@ -34,7 +35,7 @@ from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.numpy.layouts import standing
-from graphad.numpy.views import Lost, lose, write
+from graphad.numpy.views import Joined, Lost, lose, write
 from graphad.ops.guarding import must_be_reached
 from graphad.ops.structured import Cond, Structured
 from graphad.trace import Tracer, apply, inline, innermost
@@ -208,6 +209,8 @@ class _Merge:
             if not made:
                 tests = [np.logical_not(self.test), self.test]
                 made.append(self.choices.joined(results, at, tests, choices))
+                if isinstance(made[0], Joined):
+                    made[0].outside = watched(column)
             return made[0]
 
         self.makers[key] = maker

@@ -16,7 +16,7 @@ from graphad.api.conversion.aliases import Aliases, Place, root
 from graphad.api.conversion.carried import Carried, Changed
 from graphad.api.conversion.growth import Growth, grown
 from graphad.api.conversion.heap import UNSET, Heap, Items, Slot
-from graphad.api.conversion.items import identity
+from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.parts import (
     Part,
     common,
@@ -414,9 +414,9 @@ class Loop:
                 either(found, y, _EITHER.format(self.what))
             return found
         new = Joined(found, [(None, OUTSIDE)])
-        for y in arrays:
-            if isinstance(y, Tracer):
-                new.exclude(y)
+        new.outside = watched(before)
+        for y in [y for y in arrays if isinstance(y, Tracer)]:
+            new.exclude(y)
         return new
 
 

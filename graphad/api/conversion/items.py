@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays,
 from graphad.numpy.flat import Flat
 from graphad.numpy.masked import mask_for
 from graphad.numpy.moving import Moving, read
+from graphad.numpy.outside import Watched
 from graphad.numpy.places import OBJECTS
 from graphad.numpy.slices import moves
 from graphad.numpy.updates import At
@@ -157,6 +158,11 @@ def identity(x: Any, builder: Builder | None) -> Any:
             return OUTSIDE
         return whole if inside_of(whole, builder) else become(whole)
     return OUTSIDE if isinstance(x, np.ndarray) and x.shape else None
+
+
+def watched(values: Iterable[Any]) -> Watched:
+    """Those of some values that are arrays of NumPy's own."""
+    return Watched([x for x in values if isinstance(x, np.ndarray) and not isinstance(x, Buffer) and x.shape])
 
 
 def inside_of(root: Any, builder: Builder | None) -> bool:

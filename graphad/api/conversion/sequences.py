@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion import items
-from graphad.api.conversion.items import identity
+from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.parts import is_number, is_weak, kind, same, shown, unknown
 from graphad.errors import ControlFlowError, TypeMismatchError
@@ -174,6 +174,7 @@ def kept(found: Any, column: list[Any]) -> Any:
     if not found.shape:
         return found
     new = Joined(own(found), [(None, OUTSIDE)])
+    new.outside = watched(column)
     for array in [identity(x, None) for x in column]:
         if isinstance(array, Tracer):
             new.exclude(array)
