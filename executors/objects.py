@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from graphad.executors.once import LOCK
+
 _MAGIC = b"graphad1"
 _HEAD = struct.Struct("<8sQ32s")
 _DEFAULT_LIMIT = 256 << 20
@@ -101,10 +103,10 @@ def load(key: str) -> bytes | None:
 
 def store(key: str, payload: bytes) -> None:
     """Keep bytes under a key. What goes wrong with the disk is no error: the bytes are then not kept."""
-    from graphad.serial import write_file
-
     if not enabled() or len(payload) > limit():
         return
+    with LOCK:  # a fork waits for the import
+        from graphad.serial import write_file
     with suppress(OSError, RuntimeError):
         path = _path(key)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Generic, TypeVar, overload
 
 from graphad.errors import TypeMismatchError
 
+_T = TypeVar("_T")
 _OF_CLASSES = re.compile(r"(\w+\.)*ClassVar\b").match
 
 
@@ -49,4 +50,30 @@ def constructor(cls: Any) -> Callable[..., None]:
     return made["__init__"]  # type: ignore[no-any-return]
 
 
-__all__ = ["constructor", "declared", "defaults"]
+class cached(Generic[_T]):
+    """A property that is computed when it is first read, and is an attribute from then on.
+
+    Unlike `functools.cached_property` it has no lock, which in Python 3.11 a fork may find taken by another thread.
+    """
+
+    def __init__(self, function: Callable[[Any], _T]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> cached[_T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> _T: ...
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self
+        found = instance.__dict__[self.name] = self.function(instance)
+        return found
+
+
+__all__ = ["cached", "constructor", "declared", "defaults"]

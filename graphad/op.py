@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_transform
 
 import numpy as np
 
 from graphad.arrays import array_of
-from graphad.attributes import constructor, declared, defaults
+from graphad.attributes import cached, constructor, declared, defaults
 from graphad.costs import LIGHT, SPECIAL
 from graphad.errors import MissingRuleError
 from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_OPS
@@ -393,20 +392,20 @@ def op_class(kind: str | type[Op] | Op) -> type[Op]:
 class Regional(Op, abstract=True):
     """Base of the ops that run sub-graphs: they raise, and have the effects, of the ops in these."""
 
-    @cached_property
+    @cached
     def raises(self) -> tuple[type[Exception], ...]:  # type: ignore[override]
         found = [kind for graph in self.regions.values() for node in graph.nodes for kind in node.op.raises]
         return tuple(dict.fromkeys(found))
 
-    @cached_property
+    @cached
     def effect(self) -> bool:  # type: ignore[override]
         return any([node.op.effect for graph in self.regions.values() for node in graph.nodes])
 
-    @cached_property
+    @cached
     def repeatable(self) -> bool:  # type: ignore[override]
         return all([node.op.repeatable for graph in self.regions.values() for node in graph.nodes])
 
-    @cached_property
+    @cached
     def drawn(self) -> bool:  # type: ignore[override]
         return any([node.op.drawn for graph in self.regions.values() for node in graph.nodes])
 

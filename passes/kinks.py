@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphad.attributes import cached
 from graphad.build import Builder
 from graphad.graph import Constant, Node, Value
 from graphad.op import Op
@@ -69,7 +69,7 @@ class Known:
         self.nodes = nodes
         self.producers = {v: node for node in nodes for v in node.outputs}
 
-    @cached_property
+    @cached
     def first(self) -> dict[Value, Value]:
         """As `firsts`."""
         return firsts(self.nodes)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 from graphad import executors
 from graphad.api.call import as_array
 from graphad.api.diagnose import watched
+from graphad.attributes import cached
 from graphad.build import check_graph
 from graphad.errors import ExecutorError
 from graphad.executors import Executor
@@ -62,7 +62,7 @@ class Compiled:
         self._seconds = time.perf_counter() - start
         self.executable: Callable[..., Any] = watched(found, graph, debug) if debug else found
 
-    @cached_property
+    @cached
     def _passes(self) -> list[Stage]:
         stages = [self._traced, *self._pipeline.stages(self._traced.graph)]
         return stages + wanted(self.executor, stages[-1].graph).stages(stages[-1].graph)

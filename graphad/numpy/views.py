@@ -8,12 +8,12 @@ whoever makes an op of the piece makes the changes results of that op.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
+from graphad.attributes import cached
 from graphad.build import Builder, building, current_builder, describe_location, user_location
 from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
@@ -52,7 +52,7 @@ class View(Tracer):
     ndim = property(lambda self: self.shadow.ndim)  # type: ignore[assignment]
     size = property(lambda self: self.shadow.size)  # type: ignore[assignment]
 
-    @cached_property
+    @cached
     def layout(self) -> Any:  # type: ignore[override]
         """The order of the axes, there being gaps between them or not."""
         return UNKNOWN if self.origin.layout is UNKNOWN and self.shadow.ndim > 1 else order_of(self.shadow)

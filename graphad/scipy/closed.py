@@ -7,7 +7,7 @@ of enclosing traces are operands of the call, and so the derivative of its resul
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, wraps
+from functools import wraps
 from importlib import import_module
 from typing import Any
 
@@ -20,6 +20,7 @@ from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.heap import Heap
 from graphad.api.jacobians import jacfwd
+from graphad.attributes import cached
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.executors.numpy import evaluate
@@ -89,7 +90,7 @@ class Closed:
         """The derivative of its first result in its first argument."""
         return self.derived(lambda xs: [jacfwd(lambda x: self.at([x, *xs[1:]])[0])(xs[0])])
 
-    @cached_property
+    @cached
     def _executable(self) -> Callable[..., Any]:
         if self.eager:
             return lambda *xs: evaluate(self.graph, xs)
