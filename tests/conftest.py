@@ -10,6 +10,8 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from graphad.executors.llvm.executable import Executable
     from graphad.executors.loops import Program
 
@@ -35,6 +37,18 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
     executors.set_default(request.param)
     yield request.param
     executors.set_default(before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a cache on disk that is empty, and in use while the test runs."""
+    from graphad.executors import objects
+
+    monkeypatch.setenv("GRAPHAD_CACHE", "1")
+    monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("GRAPHAD_CACHE_LIMIT", raising=False)
+    objects._written.clear()
+    return tmp_path / "cache"
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -91,14 +91,18 @@ def test_loops_nested_deep() -> None:
         np.testing.assert_allclose(rows, [wanted, wanted])
 
 
-def sums_beside(n: int) -> Graph:
-    """Loops that each add to zeros and stack what they add, and a chain of additions of all of them to something else;
-    every other one depends on what a loop has stacked."""
+def adding() -> Graph:
+    """The body of a loop that adds its entries, and stacks their sines."""
     row = TensorType("f8", (4,))
     inside = Builder("body")
     total, entry = inside.input(row), inside.input(row)
-    body = inside.finish([*inside.emit(OPS["add"], (total, entry)), *inside.emit(OPS["sin"], (entry,))])
-    builder = Builder("f")
+    return inside.finish([*inside.emit(OPS["add"], (total, entry)), *inside.emit(OPS["sin"], (entry,))])
+
+
+def sums_beside(n: int) -> Graph:
+    """Loops that each add to zeros and stack what they add, and a chain of additions of all of them to something else;
+    every other one depends on what a loop has stacked."""
+    body, builder = adding(), Builder("f")
     rows = builder.input(TensorType("f8", (3, 4)))
     zeros = Constant(np.zeros(4))
     loops = [builder.emit(Scan(body, 0, 3, 1), (zeros, rows)) for _ in range(n)]
@@ -140,11 +144,7 @@ def test_sums_are_continued_in_time_that_grows_with_the_graph() -> None:
 
 def loops_beside(n: int) -> Graph:
     """Loops of one length: some read only the argument, some what the one before stacks, some where one ended."""
-    row = TensorType("f8", (4,))
-    inside = Builder("body")
-    total, entry = inside.input(row), inside.input(row)
-    body = inside.finish([*inside.emit(OPS["add"], (total, entry)), *inside.emit(OPS["sin"], (entry,))])
-    builder = Builder("f")
+    body, builder = adding(), Builder("f")
     rows = builder.input(TensorType("f8", (3, 4)))
     start, ended, stacked = Constant(np.zeros(4)), Constant(np.ones(4)), rows
     found = []

@@ -15,7 +15,7 @@ import pytest
 from scipy import special
 
 import graphad
-from graphad.executors import kept, objects
+from graphad.executors import kept
 from graphad.executors.fingerprint import fingerprint
 from graphad.executors.llvm import LLVMExecutor
 from graphad.op import OPS, Op
@@ -30,12 +30,8 @@ class Refused(Exception):
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GRAPHAD_CACHE", "1")
-    monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
+def _unchecked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRAPHAD_DEBUG", raising=False)
-    objects._written.clear()
-    return tmp_path / "cache"
 
 
 def twice(function: Any, *args: Any, **options: Any) -> tuple[Any, Any]:

@@ -17,13 +17,7 @@ from graphad.executors import objects
 PAYLOAD = bytes(range(256)) * 200
 
 
-@pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GRAPHAD_CACHE", "1")
-    monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.delenv("GRAPHAD_CACHE_LIMIT", raising=False)
-    objects._written.clear()
-    return tmp_path / "cache"
+pytestmark = pytest.mark.usefixtures("folder")
 
 
 def only(folder: Path) -> Path:

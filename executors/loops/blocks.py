@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from graphad.executors.loops.program import (
 )
 from graphad.executors.loops.rows import NEAR, row_bytes
 from graphad.ops.scalar import Const, Scalar, operation
-from graphad.types import INT64
+from graphad.types import INT64, Shape
 
 TERMS = 64
 """Terms that are added to one element in memory before the element is a term of another sum."""
@@ -90,24 +91,31 @@ def _block(loop: Loop, rows: bool) -> tuple[int, int] | None:
 def outermost(loop: Loop, axis: int) -> Loop:
     """The loop with one of its axes, along which it reduces nothing, in front."""
     order = (axis, *[a for a in range(len(loop.space)) if a != axis])
+    space = tuple([loop.space[a] for a in order])
 
     def view(v: View) -> View:
         return View(v.buffer, v.offset, space, tuple([v.strides[a] for a in order])) if v.shape else v
 
-    def change(x: Load | Index) -> Scalar:
-        if isinstance(x, Load):
-            return Load(x.dtype, view(x.view), x.shift, x.mask)
-        return Index(INT64, order.index(x.axis))
-
-    def reduction(r: Reduction) -> Reduction:
+    def reduction(r: Reduction, value: Scalar) -> Reduction:
         axes = tuple([order.index(a) for a in r.axes])
-        return Reduction(r.kind, new[r.value], axes, r.initial, None if r.target is None else view(r.target), r.result)
+        return Reduction(r.kind, value, axes, r.initial, None if r.target is None else view(r.target), r.result)
 
-    space = tuple([loop.space[a] for a in order])
+    return _over(loop, space, view, lambda x: Index(INT64, order.index(x.axis)), reduction)
+
+
+def _over(
+    loop: Loop, space: Shape, view: Callable[[View], View], index: Callable[[Index], Scalar],
+    reduction: Callable[[Reduction, Scalar], Reduction],
+) -> Loop:  # fmt: skip
+    """The loop over another space, with what its views, its indices and its reductions, of new values, are there."""
+
+    def change(x: Load | Index) -> Scalar:
+        return Load(x.dtype, view(x.view), x.shift, x.mask) if isinstance(x, Load) else index(x)
+
     new = rebuilt(loop, change)
     stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
     checks = [Check(new[c.condition], c.error) for c in loop.checks]
-    return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note)
+    return Loop(space, stores, [reduction(r, new[r.value]) for r in loop.reductions], checks, loop.note)
 
 
 class Split:
@@ -134,30 +142,25 @@ class Split:
             stride = v.strides[axis]
             return View(v.buffer, v.offset + start * stride, space, (size * stride, *v.strides))
 
-        def reduction(r: Reduction) -> Reduction:
+        def reduction(r: Reduction, value: Scalar) -> Reduction:
             axes = tuple([a + 1 for a in r.axes])
             if r not in self.partial:
                 assert r.target is not None
-                return Reduction(r.kind, new[r.value], axes, r.initial, view(r.target))
+                return Reduction(r.kind, value, axes, r.initial, view(r.target))
             rows = self.partial[r]
             kept = iter(rows.strides[1:])
             strides = [0 if a in r.axes else next(kept) for a in range(len(loop.space))]
             target = View(rows.buffer, row * rows.strides[0], space, (rows.strides[0], *strides))
-            return Reduction(r.kind, new[r.value], axes, r.initial, target)
+            return Reduction(r.kind, value, axes, r.initial, target)
 
-        def change(x: Load | Index) -> Scalar:
-            if isinstance(x, Load):
-                return Load(x.dtype, view(x.view), x.shift, x.mask) if x.view.shape else x
+        def index(x: Index) -> Scalar:
             inner = Index(INT64, x.axis + 1)
             if x.axis != axis:
                 return inner
             first = operation("multiply", Index(INT64, 0), Const(INT64, np.int64(size)))
             return operation("add", operation("add", first, Const(INT64, np.int64(start))), inner)
 
-        new = rebuilt(loop, change)
-        stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
-        checks = [Check(new[c.condition], c.error) for c in loop.checks]
-        return Loop(space, stores, [reduction(r) for r in loop.reductions], checks, loop.note)
+        return _over(loop, space, view, index, reduction)
 
     def combined(self) -> list[Statement]:
         """The blocks' results as one."""

@@ -90,8 +90,8 @@ def _elsewhere(prices: list[Cost]) -> dict[Buffer, float]:
     rest, alone = prices, prices
     while alone:
         sharing = Sharing(2, True, found)
-        alone = [x for x in rest if sharing.useful(x) == 1]
-        rest = [x for x in rest if x not in alone]
+        useful = [(x, sharing.useful(x) > 1) for x in rest]
+        rest, alone = ([x for x, several in useful if several is wanted] for wanted in (True, False))
         for x in alone:
             for buffer, nbytes in x.touched.items():
                 found[buffer] = found.get(buffer, 0.0) + nbytes

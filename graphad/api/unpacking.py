@@ -39,16 +39,15 @@ def unpacking(trees: Sequence[TreeDef], native: Callable[..., Any], other: Calla
         if kind in tree._DICTS:
             keys = f"({name}.default_factory, *{name})" if kind is defaultdict else f"tuple({name})"
             lines.append(f"if {keys} != {name}_data: {miss}")
-            items = f"{name}.values()"
+            items, inside = f"{name}.values()", [f"*{name}.values()"]
         elif data is not None:
             inside = [f"{name}.{field}" for field in data]
-            _each(children, inside, name, lines, take)
-            return
+            items = f"{', '.join(inside)},"
         else:
             lines.append(f"if len({name}) != {len(children)}: {miss}")
-            items = name
+            items, inside = name, [f"*{name}"]
         if all([child is LEAF for child in children]):
-            parts.append(f"*{items}")
+            parts.extend(inside)
         else:
             inside = [f"{name}_{i}" for i in range(len(children))]
             lines.append(f"{', '.join(inside)}, = {items}")
@@ -60,15 +59,6 @@ def unpacking(trees: Sequence[TreeDef], native: Callable[..., Any], other: Calla
     given = f"{', '.join([f'a{i}' for i in range(len(trees))])}, = args"
     last = f"return native({', '.join(parts)})"
     return _made(["def unpacked(*args):", f"if len(args) != {len(trees)}: {miss}", given, *lines, last], names)
-
-
-def _each(
-    children: Sequence[TreeDef], inside: Sequence[str], name: str, lines: list[str], take: Callable[..., None]
-) -> None:
-    for i, (child, x) in enumerate(zip(children, inside, strict=True)):
-        if child is not LEAF:
-            lines.append(f"{name}_{i} = {x}")
-        take(child, x if child is LEAF else f"{name}_{i}")
 
 
 def packing(treedef: TreeDef) -> Callable[[Sequence[Any]], Any]:
@@ -88,18 +78,20 @@ def _code(treedef: TreeDef, leaves: Iterator[str], names: dict[str, Any]) -> str
     if kind is type(None):
         return "None"
     if kind not in (dict, list, tuple):
-        name = f"k{len(names)}"
-        names[name] = treedef
-        return f"unflatten({name}, ({''.join([f'{next(leaves)}, ' for _ in range(treedef.num_leaves)])}))"
+        inside = [next(leaves) for _ in range(treedef.num_leaves)]
+        return f"unflatten({_named(treedef, names)}, [{', '.join(inside)}])"
     inside = [_code(child, leaves, names) for child in children]
     if kind is dict:
-        keys = []
-        for key in data:
-            if type(key) is not str:
-                names[f"k{len(names)}"] = key
-            keys.append(repr(key) if type(key) is str else f"k{len(names) - 1}")
+        keys = [repr(key) if type(key) is str else _named(key, names) for key in data]
         return f"{{{', '.join([f'{k}: {x}' for k, x in zip(keys, inside, strict=True)])}}}"
     return f"[{', '.join(inside)}]" if kind is list else f"({''.join([f'{x}, ' for x in inside])})"
+
+
+def _named(x: Any, names: dict[str, Any]) -> str:
+    """A name under which code finds an object."""
+    name = f"k{len(names)}"
+    names[name] = x
+    return name
 
 
 def _known(treedef: TreeDef) -> bool:
