@@ -16,7 +16,7 @@ from numpy_cases_families import FAMILIES
 import graphad
 import graphad.numpy as gnp
 from graphad import executors, passes
-from graphad.numpy._register import NAMESPACE
+from graphad.numpy.dispatch import NAMESPACE
 from graphad.testing.checks import check_graph_batch, check_graph_transpose, differentiable_inputs
 from graphad.testing.conformance import compiled
 from graphad.trace import FUNCTIONS, UFUNCS, Tracer

@@ -35,7 +35,7 @@ import graphad.scipy.interpolate
 from graphad.api.conversion.scope import nested_codes
 from graphad.errors import MissingRuleError
 from graphad.scipy import integrate, stats
-from graphad.scipy._register import TRACED
+from graphad.scipy.dispatch import TRACED
 from graphad.trace import UFUNCS
 
 MODULES = ("special", "stats", "linalg", "fft", "fftpack", "interpolate", "integrate", "signal", "ndimage", "sparse",

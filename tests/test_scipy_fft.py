@@ -14,7 +14,7 @@ import graphad
 import graphad.scipy.fft as gf
 import graphad.scipy.fftpack
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
-from graphad.scipy._register import TRACED
+from graphad.scipy.dispatch import TRACED
 
 RNG = np.random.default_rng(7)
 R = RNG.normal(size=(5, 6))

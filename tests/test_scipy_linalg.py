@@ -11,8 +11,8 @@ import scipy.linalg
 import graphad
 import graphad.scipy.linalg as sl
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import operand
-from graphad.scipy._register import TRACED
+from graphad.numpy.arguments import operand
+from graphad.scipy.dispatch import TRACED
 
 RNG = np.random.default_rng(8)
 A = RNG.normal(size=(3, 3)) + 3 * np.eye(3)

@@ -14,7 +14,7 @@ import graphad
 import graphad.scipy.signal as gs
 from graphad.api.conversion.scope import nested_codes
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.scipy._register import TRACED, since
+from graphad.scipy.dispatch import TRACED, since
 from graphad.scipy.signal import convolutions, design, periodograms, simulation, splines, systems, windows
 
 RNG = np.random.default_rng(13)

@@ -14,7 +14,7 @@ from graphad.api.methods import transformation
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph, Value
-from graphad.numpy._register import known
+from graphad.numpy.arguments import known
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
 from graphad.ops.structured import Checkpoint, Cond

@@ -25,7 +25,7 @@ from graphad.api.call import (
 from graphad.api.methods import Decorated
 from graphad.build import describe_location, place, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.numpy._register import recorded
+from graphad.numpy.arguments import recorded
 from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
 from graphad.ops.custom import stop_gradient as _stop_gradient
 from graphad.trace import Tracer, trace_flat

@@ -45,7 +45,7 @@ from graphad.numpy import (  # noqa: F401
     updates,
     walks,
 )
-from graphad.numpy._register import NAMESPACE
+from graphad.numpy.dispatch import NAMESPACE
 
 _OBJECTS = {
     **places.OBJECTS, "vectorize": mapping.Vectorize, "__array_namespace_info__": standard.NamespaceInfo,

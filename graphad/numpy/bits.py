@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import axis_of, implements, operand, require
+from graphad.numpy.arguments import axis_of, operand, require
+from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast

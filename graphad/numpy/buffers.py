@@ -20,7 +20,7 @@ import numpy as np
 from graphad.build import Builder, building, current_builder, describe_location, user_location
 from graphad.errors import ControlFlowError, TracerError
 from graphad.graph import Constant, Value
-from graphad.numpy._register import holds_tracer, touched
+from graphad.numpy.arguments import holds_tracer, touched
 from graphad.numpy.flat import Flags, Flat
 from graphad.numpy.held import base_of, check_held
 from graphad.numpy.layouts import order_of

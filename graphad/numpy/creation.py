@@ -11,19 +11,8 @@ from typing import Any
 import numpy as np
 
 from graphad.build import describe_location, user_location
-from graphad.numpy._register import (
-    NAMESPACE,
-    axis_of,
-    creates,
-    deciding,
-    dtype_of,
-    holds_tracer,
-    implements,
-    ints,
-    known,
-    operand,
-    recorded,
-)  # fmt: skip
+from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded
+from graphad.numpy.dispatch import NAMESPACE, creates, implements
 from graphad.numpy.layouts import asked, laid
 from graphad.numpy.views import View, doubt, origin_of, shadows_of
 from graphad.ops import shape as shapes

@@ -8,7 +8,8 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, implements, operand
+from graphad.numpy.arguments import float_dtype, operand
+from graphad.numpy.dispatch import implements
 from graphad.numpy.linalg import matrices, results_of
 from graphad.ops.decompositions import Pinv, Qr, Svd, Svdvals
 from graphad.ops.eigen import Eig, Eigh, Eigvals, Eigvalsh

@@ -9,7 +9,8 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError
-from graphad.numpy._register import NAMESPACE, axes_of, axis_of, float_dtype, implements, operand
+from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand
+from graphad.numpy.dispatch import NAMESPACE, implements
 from graphad.numpy.inplace import into
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM, Fft

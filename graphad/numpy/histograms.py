@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import float_dtype, implements, known, operand, operands, recorded, static
+from graphad.numpy.arguments import float_dtype, known, operand, operands, recorded, static
+from graphad.numpy.dispatch import implements
 from graphad.numpy.selecting import where
 from graphad.numpy.sorting import searchsorted
 from graphad.ops import shape as shapes

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import concrete, known, operand
+from graphad.numpy.arguments import concrete, known, operand
 from graphad.op import Op
 from graphad.ops.elementwise import cast
 from graphad.ops.index import Gather

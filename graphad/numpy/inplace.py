@@ -15,8 +15,9 @@ import numpy as np
 from graphad.build import current_builder, describe_location, user_location
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
 from graphad.numpy import misc, moving, moving_functions, sharing, sorting, updates  # noqa: F401  (wrapped below)
-from graphad.numpy._register import NAMESPACE, axis_of, is_active, known, operand, recorded, tracer_method
+from graphad.numpy.arguments import axis_of, is_active, known, operand, recorded
 from graphad.numpy.buffers import Buffer, become, writable
+from graphad.numpy.dispatch import NAMESPACE, tracer_method
 from graphad.numpy.indexing import getitem, read_index
 from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.numpy.masked import Masked, mask_of, spread

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import axis_of, implements, operand, operands, reject, static
+from graphad.numpy.arguments import axis_of, operand, operands, reject, static
 from graphad.numpy.creation import copied
+from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast

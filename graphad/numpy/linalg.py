@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import NAMESPACE, axes_of, axis_of, float_dtype, implements, operand, require
+from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand, require
+from graphad.numpy.dispatch import NAMESPACE, implements
 from graphad.ops import linalg as ops
 from graphad.ops import shape as shapes
 from graphad.ops.determinant import Det, Slogdet

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axes_of, axis_of, implements, ints, operand, operands, require, static
+from graphad.numpy.arguments import axes_of, axis_of, ints, operand, operands, require, static
+from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, layout_of, outline_of, unclear
 from graphad.ops import shape as shapes
 from graphad.ops.shape import Reverse, Slice

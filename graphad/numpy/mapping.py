@@ -10,15 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import (
-    NAMESPACE,
-    axis_of,
-    holds_tracer,
-    implements,
-    located_errors,
-    operand,
-    recorded,
-)  # fmt: skip
+from graphad.numpy.arguments import axis_of, holds_tracer, operand, recorded
+from graphad.numpy.dispatch import NAMESPACE, implements, located_errors
 from graphad.ops import shape as shapes
 
 

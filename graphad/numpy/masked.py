@@ -10,7 +10,7 @@ import numpy as np
 from graphad.arrays import Unsized
 from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
 from graphad.trace import Tracer
 

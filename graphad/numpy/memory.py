@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
-from graphad.numpy._register import implements
+from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, outline_of, unclear
 from graphad.numpy.views import View, may_be_others, origin_of, read_only
 from graphad.trace import Tracer

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import operand, tracer_method
+from graphad.numpy.arguments import operand
 from graphad.numpy.creation import converted, copied
+from graphad.numpy.dispatch import tracer_method
 from graphad.numpy.layouts import asked, laid
 from graphad.numpy.manipulation import ravel
 from graphad.numpy.misc import round_

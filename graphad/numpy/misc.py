@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import axis_of, deciding, float_dtype, implements, known, operand, reject
+from graphad.numpy.arguments import axis_of, deciding, float_dtype, known, operand, reject
+from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import slice_axis
 from graphad.op import OPS
 from graphad.ops import complex as parts

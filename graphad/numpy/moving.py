@@ -15,7 +15,7 @@ import numpy as np
 from graphad.arrays import Unsized
 from graphad.build import current_builder, place
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem
 from graphad.numpy.slices import Chosen, Ends, check, chosen_ends, flipped, integer, is_integer, spelled, step_of

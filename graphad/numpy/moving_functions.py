@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import AxisError, ShapeError
-from graphad.numpy._register import operand, recorded
+from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.bounds import linear, span
 from graphad.numpy.masked import ELEMENTWISE, REDUCED, REDUCTIONS, extreme, options, reduction
 from graphad.numpy.moving import ALONG, Moving, aligned, made, mask_of, moved, unsliced

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphad.numpy import reductions
-from graphad.numpy._register import axes_of, implements, operand
+from graphad.numpy.arguments import axes_of, operand
+from graphad.numpy.dispatch import implements
 from graphad.ops.arithmetic import undefined
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select

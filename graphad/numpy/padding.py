@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import implements, operand, require
+from graphad.numpy.arguments import operand, require
+from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, laid, layout_of
 from graphad.numpy.manipulation import reverse, slice_axis
 from graphad.numpy.mapping import apply_along_axis

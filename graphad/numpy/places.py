@@ -8,17 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import (
-    NAMESPACE,
-    creates,
-    dtype_of,
-    implements,
-    ints,
-    known,
-    operand,
-    recorded,
-    require,
-)  # fmt: skip
+from graphad.numpy.arguments import dtype_of, ints, known, operand, recorded, require
+from graphad.numpy.dispatch import NAMESPACE, creates, implements
 from graphad.numpy.sets import nonzero
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast

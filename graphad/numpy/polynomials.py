@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import dtype_of, float_dtype, implements, known, operand
+from graphad.numpy.arguments import dtype_of, float_dtype, known, operand
 from graphad.numpy.creation import asarray, vander
+from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.scans import convolve
 from graphad.ops import shape as shapes

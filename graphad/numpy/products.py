@@ -9,7 +9,8 @@ import numpy as np
 
 from graphad.arrays import Unsized
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, implements, operand, reject, unlaid
+from graphad.numpy.arguments import axis_of, operand, reject
+from graphad.numpy.dispatch import implements, unlaid
 from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.ops import contraction as ops
 from graphad.ops import shape as shapes

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, float_dtype, implements, known, operand, require
+from graphad.numpy.arguments import axes_of, float_dtype, known, operand, require
+from graphad.numpy.dispatch import implements
 from graphad.numpy.indexing import getitem
 from graphad.ops import shape as shapes
 from graphad.ops.arithmetic import undefined

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axes_of, axis_of, implements, operand, reject
+from graphad.numpy.arguments import axes_of, axis_of, operand, reject
+from graphad.numpy.dispatch import implements
 from graphad.ops import reduce as ops
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, axis_of, dtype_of, implements, is_finite, operand, reject, require
+from graphad.numpy.arguments import axes_of, axis_of, dtype_of, is_finite, operand, reject, require
+from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import asked
 from graphad.numpy.manipulation import reverse, slice_axis
 from graphad.numpy.reductions import accumulator

@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import (
-    NAMESPACE,
-    axis_of,
-    concrete,
-    dtype_of,
-    implements,
-    operand,
-    operands,
-    reject,
-    require,
-    static,
-)  # fmt: skip
+from graphad.numpy.arguments import axis_of, concrete, dtype_of, operand, operands, reject, require, static
+from graphad.numpy.dispatch import NAMESPACE, implements
 from graphad.numpy.indexing import wrapped
 from graphad.ops import index as ops
 from graphad.ops import shape as shapes

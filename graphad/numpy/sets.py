@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.errors import ShapeError, TracerError
-from graphad.numpy._register import axis_of, implements, known, operand, recorded, static
+from graphad.numpy.arguments import axis_of, known, operand, recorded, static
+from graphad.numpy.dispatch import implements
 from graphad.numpy.masked import Places
 from graphad.numpy.selecting import take, where
 from graphad.numpy.sorting import argsort, lexsort, searchsorted, sort

@@ -11,8 +11,9 @@ import numpy as np
 from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.numpy import manipulation, misc, padding, products, selecting  # noqa: F401  (wrapped below)
-from graphad.numpy._register import NAMESPACE, implements, operand, tracer_method
+from graphad.numpy.arguments import operand
 from graphad.numpy.buffers import Buffer
+from graphad.numpy.dispatch import NAMESPACE, implements, tracer_method
 from graphad.numpy.inverse import Back
 from graphad.numpy.layouts import UNKNOWN, laid, outline_of
 from graphad.numpy.manipulation import in_memory, read_in

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.build import current_builder, place
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
-from graphad.numpy._register import known
+from graphad.numpy.arguments import known
 from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem
 from graphad.numpy.updates import At

@@ -7,17 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import (
-    axis_of,
-    float_dtype,
-    implements,
-    is_finite,
-    known,
-    operand,
-    operands,
-    reject,
-    require,
-)  # fmt: skip
+from graphad.numpy.arguments import axis_of, float_dtype, is_finite, known, operand, operands, reject, require
+from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import reverse
 from graphad.numpy.selecting import take
 from graphad.ops import index as ops

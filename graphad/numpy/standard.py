@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.build import current_builder, describe_location, user_location
-from graphad.numpy._register import check_device, tracer_method
+from graphad.numpy.arguments import check_device
+from graphad.numpy.dispatch import tracer_method
 from graphad.trace import Tracer
 
 

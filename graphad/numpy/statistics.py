@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, implements, operand
+from graphad.numpy.arguments import float_dtype, operand
+from graphad.numpy.dispatch import implements
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer

@@ -10,7 +10,8 @@ import numpy as np
 from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.numpy import reductions, scans
-from graphad.numpy._register import axes_of, axis_of, known, located_errors, operand, static
+from graphad.numpy.arguments import axes_of, axis_of, known, operand, static
+from graphad.numpy.dispatch import located_errors
 from graphad.numpy.indexing import getitem, read_index
 from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.masked import mask_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.build import describe_location, user_location
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet

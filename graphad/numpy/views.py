@@ -17,7 +17,7 @@ from graphad.attributes import cached
 from graphad.build import Builder, building, current_builder, describe_location, user_location
 from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
 from graphad.numpy.outside import Watched

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
-from graphad.numpy._register import implements, operand, recorded
+from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.buffers import Buffer
+from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, outline_of, unclear
 from graphad.trace import Tracer
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.checks import Check, name_of
 from graphad.ops.decompositions import Pinv
 from graphad.ops.eigen import mirrored
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Frechet
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import expm, square, stacks
 from graphad.trace import apply
 from graphad.types import real_dtype

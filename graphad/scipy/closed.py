@@ -25,9 +25,10 @@ from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
-from graphad.numpy._register import located_errors, operand
+from graphad.numpy.arguments import operand
+from graphad.numpy.dispatch import located_errors
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import TRACED
+from graphad.scipy.dispatch import TRACED
 from graphad.trace import Trace, Tracer, trace_flat
 from graphad.types import FLOAT64, TensorType
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphad.build import place
-from graphad.numpy._register import operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import operand
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.constants")
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axes_of, axis_of, float_dtype, operand, static
+from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand, static
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.fft")
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import axis_of, operand
+from graphad.numpy.arguments import axis_of, operand
 from graphad.scipy import fft as _fft
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.fftpack")
 _INVERSE = {1: 1, 2: 3, 3: 2, 4: 4}

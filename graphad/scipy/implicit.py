@@ -17,7 +17,7 @@ from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
 from graphad.build import place
 from graphad.errors import SingularError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
 from graphad.ops.custom import NoTangent, PureCallback
 from graphad.scipy.closed import Values

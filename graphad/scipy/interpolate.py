@@ -16,12 +16,13 @@ import numpy as np
 
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axis_of, operand
+from graphad.numpy.arguments import axis_of, operand
 from graphad.numpy.indexing import getitem
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
 from graphad.ops.factors import SolveBanded
-from graphad.scipy._register import holds_traced, namespace
+from graphad.scipy.arguments import holds_traced
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.nodal import barycentric_interpolate, krogh_interpolate  # noqa: F401  (names of SciPy's module)
 from graphad.types import COMPLEX128, FLOAT64
 

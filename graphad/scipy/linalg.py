@@ -12,12 +12,11 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.factors import Lu, Permutation, SolveBanded, permuted
 from graphad.ops.linalg import TriangularSolve
 from graphad.ops.matrix_functions import Sylvester
-from graphad.scipy._register import namespace
 from graphad.scipy.bases import (  # noqa: F401
     expm_cond,
     null_space,
@@ -27,6 +26,7 @@ from graphad.scipy.bases import (  # noqa: F401
     rq,
     subspace_angles,
 )
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import (  # noqa: F401  (names of SciPy's module)
     block_diag,
     circulant,

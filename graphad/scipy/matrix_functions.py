@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Frechet, MatrixFunction
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.linalg")
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import axis_of, known, operand
+from graphad.numpy.arguments import axis_of, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
 from graphad.types import COMPLEX128, FLOAT64
 

@@ -15,11 +15,11 @@ from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, pure_callback
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.eigen import inverse_gaps
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Sylvester
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import square
 from graphad.types import complex_dtype, real_dtype
 

@@ -16,10 +16,10 @@ from graphad.api.custom import custom_jvp, pure_callback
 from graphad.api.derivatives import jvp
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Sylvester
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.linalg")
 

@@ -10,10 +10,10 @@ from graphad.api.call import ShapeDtype
 from graphad.api.custom import pure_callback, stop_gradient
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, known, operand
+from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import square
 
 _traced, __getattr__ = namespace("scipy.linalg")

@@ -24,7 +24,7 @@ from graphad.api.conversion.parts import in_part, is_number, is_weak, shown, sta
 from graphad.api.conversion.paths import path
 from graphad.build import is_internal, locate, user_location
 from graphad.errors import ControlFlowError
-from graphad.numpy._register import holds_tracer
+from graphad.numpy.arguments import holds_tracer
 from graphad.ops.draws import Draw, no_path
 from graphad.trace import Tracer, apply
 from graphad.types import type_of

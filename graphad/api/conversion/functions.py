@@ -37,7 +37,7 @@ from graphad.api.sinks import is_library_sink, is_sink, sinks
 from graphad.build import current_builder
 from graphad.codes import OfCode
 from graphad.executors.once import LOCK
-from graphad.numpy._register import holds_tracer
+from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.inplace import WRITERS
 from graphad.numpy.lending import lending
@@ -318,7 +318,7 @@ def _in_scipy(f: Any) -> Any:
     place = ".".join(parts[: 3 if ".".join(parts[:3]) in _DEEPER else 2])
     if find_spec(f"graphad.{place}") is None:
         return None
-    traced = import_module("graphad.scipy._register").TRACED.get(place, {})
+    traced = import_module("graphad.scipy.dispatch").TRACED.get(place, {})
     found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
     if found is None and place == "scipy.special":
         # Under SciPy's switch for the array API its ufuncs stand behind functions.

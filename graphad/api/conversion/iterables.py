@@ -17,8 +17,9 @@ from graphad.api.conversion.functions import REPLACED, call
 from graphad.api.conversion.ordering import is_part
 from graphad.api.conversion.parts import python_bool, staged, truth, unknown
 from graphad.api.conversion.sequences import Count, Fresh, Range, Reversed, Rows, Zip, fresh, length, rows, sequence
-from graphad.numpy._register import NAMESPACE, holds_tracer, operand, recorded
+from graphad.numpy.arguments import holds_tracer, operand, recorded
 from graphad.numpy.buffers import Buffer, seen
+from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.lending import lending
 from graphad.numpy.mapping import Vectorize
 from graphad.numpy.moving import Moving

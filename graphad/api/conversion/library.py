@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import Unsized
-from graphad.numpy._register import NAMESPACE, holds_tracer, operand
+from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.buffers import Buffer, seen, writable
+from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.inplace import WRITERS, resized
 from graphad.trace import Tracer
 

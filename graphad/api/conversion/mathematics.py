@@ -20,7 +20,7 @@ from graphad.api.conversion.numbers import real, scalar, whole
 from graphad.api.conversion.parts import known, staged
 from graphad.api.custom import stop_gradient
 from graphad.api.loops import scan
-from graphad.numpy._register import deciding, holds_tracer, operand, recorded
+from graphad.numpy.arguments import deciding, holds_tracer, operand, recorded
 from graphad.ops.elementwise import cast
 from graphad.refusals import refuse_handled
 from graphad.trace import UFUNCS, Tracer

@@ -15,7 +15,7 @@ from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.parts import python_bool, shown, truth, unknown
 from graphad.api.conversion.texts import Text, string
 from graphad.errors import TypeMismatchError
-from graphad.numpy._register import holds_tracer, operand
+from graphad.numpy.arguments import holds_tracer, operand
 from graphad.ops.checks import NoInteger
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape

@@ -18,7 +18,7 @@ from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.parts import describe, is_number, is_weak, kind, same, shown, truth, unknown
 from graphad.api.conversion.sequences import kept
 from graphad.errors import ControlFlowError
-from graphad.numpy._register import operand, recorded
+from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.moving import Moving
 from graphad.trace import Tracer
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import holds_tracer, known, operand
+from graphad.numpy.arguments import holds_tracer, known, operand
 from graphad.trace import Tracer
 
 

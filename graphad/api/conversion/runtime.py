@@ -27,7 +27,7 @@ from graphad.api.conversion.stores import set_part, storing
 from graphad.api.conversion.texts import formatting, percent, text
 from graphad.api.conversion.untraced import asking, either, untraced
 from graphad.errors import ControlFlowError
-from graphad.numpy._register import known
+from graphad.numpy.arguments import known
 from graphad.numpy.buffers import made
 from graphad.trace import Tracer
 

@@ -15,8 +15,9 @@ from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.parts import is_number, is_weak, kind, same, shown, unknown
 from graphad.errors import ControlFlowError, TypeMismatchError
-from graphad.numpy._register import NAMESPACE, recorded
+from graphad.numpy.arguments import recorded
 from graphad.numpy.bounds import note, span
+from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.moving import Moving
 from graphad.numpy.views import OUTSIDE, Joined, own
 from graphad.ops.elementwise import cast

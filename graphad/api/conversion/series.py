@@ -18,7 +18,8 @@ from numpy.polynomial import polyutils
 
 from graphad.api.conversion.functions import REPLACED, converted
 from graphad.api.conversion.heap import RUNTIME
-from graphad.numpy._register import NAMESPACE, deciding, float_dtype, holds_tracer, known
+from graphad.numpy.arguments import deciding, float_dtype, holds_tracer, known
+from graphad.numpy.dispatch import NAMESPACE
 
 Function = Callable[..., Any]
 

@@ -17,7 +17,7 @@ from graphad.api.custom import custom_jvp
 from graphad.api.jacobians import jacfwd, jacrev
 from graphad.build import place
 from graphad.errors import MissingRuleError
-from graphad.numpy._register import is_active, known, operand
+from graphad.numpy.arguments import is_active, known, operand
 from graphad.ops.custom import PureCallback
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, callee, known_options, real, routine, spec

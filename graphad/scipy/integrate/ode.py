@@ -15,7 +15,7 @@ from graphad.api.custom import stop_gradient
 from graphad.api.vectorize import vmap
 from graphad.build import current_builder, place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import SCALAR, Functions
 from graphad.scipy.integrate.adjoint import adjoint, problem

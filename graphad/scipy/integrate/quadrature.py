@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import axis_of, operand
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.integrate")
 

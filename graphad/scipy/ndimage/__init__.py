@@ -5,7 +5,7 @@ differentiable in the image, the weights and `cval`, those by order where the or
 defined here are SciPy's.
 """
 
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage import distances, filters, interpolation, measurements, morphology
 
 __all__ = ["distances", "filters", "interpolation", "measurements", "morphology"]

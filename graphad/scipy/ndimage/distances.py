@@ -11,8 +11,8 @@ import numpy as np
 from graphad import tree
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import pure_callback
-from graphad.numpy._register import operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import operand
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import unsupported
 
 _traced = namespace("scipy.ndimage")[0]

@@ -10,8 +10,8 @@ import numpy as np
 from graphad.api.call import converted
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, concrete, known, operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import axis_of, concrete, known, operand
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import (
     axes_in,
     by_axis,

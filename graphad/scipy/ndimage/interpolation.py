@@ -19,11 +19,11 @@ from graphad.api.call import converted
 from graphad.api.vectorize import vmap
 from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import axis_of, ints, known, operand
+from graphad.numpy.arguments import axis_of, ints, known, operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
 from graphad.ops.factors import SolveBanded
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import (
     extended,
     folded,

@@ -15,11 +15,11 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, operand
+from graphad.numpy.arguments import axis_of, operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
 from graphad.ops.gather import ScatterAdd
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import given, result_dtype, sequence, unsupported, wide
 from graphad.types import DType
 

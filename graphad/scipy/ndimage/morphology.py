@@ -12,8 +12,8 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import axis_of, operand
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import (
     axes_in,
     by_axis,

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axis_of, is_active, known
+from graphad.numpy.arguments import axis_of, is_active, known
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import DType

@@ -12,7 +12,7 @@ import numpy as np
 from graphad.api.derivatives import grad, jvp
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.optimize.optimum import Problem, limits, result

@@ -12,7 +12,7 @@ from graphad.api.derivatives import grad, value_and_grad
 from graphad.api.jacobians import hessian
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.scipy.closed import (
     SCALAR,
     Closed,

@@ -16,7 +16,7 @@ from graphad import tree
 from graphad.api.call import ShapeDtype
 from graphad.api.derivatives import vjp
 from graphad.api.jacobians import jacfwd
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import Values
 from graphad.scipy.implicit import solution

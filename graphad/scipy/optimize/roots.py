@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.scipy.closed import SCALAR, Functions, arguments, known_options, number, real, routine, spec, vector
 from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.optimum import result

@@ -11,9 +11,9 @@ from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, pure_callback
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced, __getattr__ = namespace("scipy.optimize")
 

@@ -1,6 +1,6 @@
 """`graphad.scipy.signal`: `scipy.signal` on traced values. The names that are not traced are SciPy's."""
 
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal import (
     convolutions,
     design,

@@ -9,9 +9,10 @@ import numpy as np
 from graphad.api.loops import scan
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, axis_of, dtype_of, float_dtype, known, operand
+from graphad.numpy.arguments import axes_of, axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace, require
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.direct import correlated, filtered
 
 _traced = namespace("scipy.signal")[0]

@@ -9,9 +9,10 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import holds_traced, namespace
+from graphad.scipy.arguments import holds_traced
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating, vector
 from graphad.scipy.signal.systems import normalize, polynomial, zpk2sos
 from graphad.types import COMPLEX128, FLOAT64

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, known, operand
+from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from graphad.api.loops import scan
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axis_of, dtype_of, float_dtype, known, operand
+from graphad.numpy.arguments import axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace, require, since
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.signal.convolutions import convolve, correlate, fftconvolve, lfilter
 from graphad.scipy.signal.direct import correlated
 from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, sections, vector

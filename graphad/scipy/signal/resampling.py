@@ -9,9 +9,9 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, float_dtype, operand
+from graphad.numpy.arguments import axis_of, float_dtype, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import EXTENSIONS, chosen, extended, floating, vector
 from graphad.trace import Tracer
 from graphad.types import complex_dtype

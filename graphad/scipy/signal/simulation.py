@@ -14,9 +14,9 @@ import numpy as np
 from graphad.api.loops import scan
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import expm
 from graphad.scipy.signal.responses import freqs, freqs_zpk, freqz, freqz_zpk
 from graphad.scipy.signal.systems import abcd_normalize, normalize, ss2tf, tf2ss, zpk2ss

@@ -8,9 +8,9 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, operand
+from graphad.numpy.arguments import axis_of, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.convolutions import detrend as _detrend
 from graphad.scipy.signal.edges import chosen, extended, floating, framed, vector
 from graphad.types import complex_dtype

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.convolutions import lfilter
 from graphad.scipy.signal.edges import floating, vector
 from graphad.types import FLOAT64

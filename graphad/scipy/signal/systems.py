@@ -12,9 +12,9 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, known, operand
+from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import floating, vector
 from graphad.types import real_dtype
 

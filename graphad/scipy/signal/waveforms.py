@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.build import place
-from graphad.numpy._register import known, operand
-from graphad.scipy._register import namespace
+from graphad.numpy.arguments import known, operand
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating
 
 _traced = namespace("scipy.signal")[0]

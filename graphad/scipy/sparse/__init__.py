@@ -13,10 +13,10 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import concatenate
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.sparse import linalg
 from graphad.scipy.sparse.matrices import Matrix, from_entries
 from graphad.types import Array

@@ -7,10 +7,10 @@ from typing import Any
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.sparse import SparseSolve
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.sparse.matrices import as_matrix
 
 _traced, __getattr__ = namespace("scipy.sparse.linalg")

@@ -9,7 +9,7 @@ import numpy as np
 from graphad import tree
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import concatenate
 from graphad.ops.sparse import SparseMatmul

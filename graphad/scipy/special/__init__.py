@@ -4,7 +4,7 @@ Its ufuncs (`erf`, `gammaln`, `xlogy`, ...) work on traced values as they are; t
 have counterparts here. The names that are not traced are SciPy's.
 """
 
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.special import functions, nodes, orders
 
 __all__ = ["functions", "nodes", "orders"]

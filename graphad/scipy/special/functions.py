@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import axes_of, float_dtype, operand
+from graphad.numpy.arguments import axes_of, float_dtype, operand
 from graphad.ops import reduce
 from graphad.ops import special as ops
 from graphad.ops.composed import binom
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 
 _traced = namespace("scipy.special")[0]
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.trace import UFUNCS
 
 _traced = namespace("scipy.special")[0]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops import legendre
 from graphad.ops.elementwise import cast
 from graphad.ops.more_special import LambertW
 from graphad.ops.waves import spherical
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.trace import UFUNCS, Tracer
 
 _traced = namespace("scipy.special")[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats import (
     comparisons,
     continuous,

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.ops.composed import fdtrc
 from graphad.ops.elementwise import cast
 from graphad.ops.higher import stdtrit
 from graphad.ops.special import gammaincinv, gammaln, ndtri
-from graphad.scipy._register import namespace, require, since
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats.results import IntervalResult, SignificanceResult, TtestResult
 from graphad.scipy.stats.samples import (
     chi2_above,

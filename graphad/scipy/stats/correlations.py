@@ -10,7 +10,8 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.ops.elementwise import cast
 from graphad.ops.special import betainc, ndtri
-from graphad.scipy._register import namespace, require, since
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats import nulls
 from graphad.scipy.stats.results import (
     CorrelationResult,

@@ -10,9 +10,10 @@ import numpy as np
 
 from graphad.build import current_builder, place
 from graphad.errors import ControlFlowError, MissingRuleError, TypeMismatchError
-from graphad.numpy._register import float_dtype, located_errors, operand
+from graphad.numpy.arguments import float_dtype, operand
+from graphad.numpy.dispatch import located_errors
 from graphad.ops.elementwise import cast
-from graphad.scipy._register import holds_traced
+from graphad.scipy.arguments import holds_traced
 
 DISTRIBUTIONS: dict[str, Any] = {}
 """The distributions on traced values, by SciPy's names."""

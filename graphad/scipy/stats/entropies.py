@@ -9,7 +9,8 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.ops.entropies import entr, rel_entr
-from graphad.scipy._register import namespace, require
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.samples import choose, real, statistic, unsupported
 
 _traced = namespace("scipy.stats")[0]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import axis_of
-from graphad.scipy._register import namespace, require
+from graphad.numpy.arguments import axis_of
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.samples import number, real, statistic, unsupported, without_nan
 
 _traced = namespace("scipy.stats")[0]

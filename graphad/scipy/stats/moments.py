@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.results import DescribeResult, SignificanceResult
 from graphad.scipy.stats.samples import (
     central,

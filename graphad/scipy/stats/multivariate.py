@@ -9,11 +9,11 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
-from graphad.numpy._register import float_dtype, operand
+from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy
 from graphad.ops.special import gammaln
-from graphad.scipy._register import since
+from graphad.scipy.dispatch import since
 from graphad.scipy.special import multigammaln
 from graphad.scipy.stats.distribution import Base
 

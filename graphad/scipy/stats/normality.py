@@ -11,10 +11,10 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import known, operand
+from graphad.numpy.arguments import known, operand
 from graphad.ops.composed import chdtrc
 from graphad.ops.special import log_ndtr, ndtr, ndtri
-from graphad.scipy._register import namespace, since
+from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats.correlations import linregress
 from graphad.scipy.stats.distribution import DISTRIBUTIONS
 from graphad.scipy.stats.orders import iqr

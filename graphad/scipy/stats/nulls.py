@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import recorded
+from graphad.numpy.arguments import recorded
 from graphad.ops.elementwise import cast
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from graphad.build import place
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of, known
+from graphad.numpy.arguments import axis_of, known
 from graphad.ops.elementwise import cast
 from graphad.ops.special import betainc
-from graphad.scipy._register import namespace, require
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.results import ModeResult
 from graphad.scipy.stats.samples import (
     choose,

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy._register import operand
+from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
 from graphad.ops.special import ndtr
-from graphad.scipy._register import namespace, require, since
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats import nulls
 from graphad.scipy.stats.results import KstestResult, SignificanceResult, WilcoxonResult, ZSignificanceResult
 from graphad.scipy.stats.samples import (

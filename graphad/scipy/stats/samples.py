@@ -14,12 +14,12 @@ import numpy as np
 from graphad import tree
 from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
-from graphad.numpy._register import axes_of, float_dtype, known, operand, static
+from graphad.numpy.arguments import axes_of, float_dtype, known, operand, static
 from graphad.ops.composed import chdtr, chdtrc
 from graphad.ops.elementwise import cast
 from graphad.ops.higher import stdtr
 from graphad.ops.special import ndtr
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
 
 Function = Callable[..., Any]

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.numpy._register import axis_of
+from graphad.numpy.arguments import axis_of
 from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy
 from graphad.ops.special import betainc, ndtr, ndtri
-from graphad.scipy._register import namespace, require
+from graphad.scipy.arguments import require
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.results import ContingencyResult, MedianTestResult, SignificanceResult
 from graphad.scipy.stats.samples import (
     chi2_above,

@@ -13,7 +13,7 @@ from graphad.api.derivatives import grad, jvp
 from graphad.build import place
 from graphad.errors import ShapeError
 from graphad.ops.higher import boxcox as _boxcox
-from graphad.scipy._register import namespace
+from graphad.scipy.dispatch import namespace
 from graphad.scipy.special import boxcox1p
 from graphad.scipy.stats.samples import choose, real, unsupported, variance, without_nan
 

@@ -9,33 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from graphad import tree
-from graphad.build import place
-from graphad.numpy._register import located_errors
-from graphad.ops.checks import Check, name_of
-from graphad.trace import Tracer, apply
+from graphad.numpy.dispatch import located_errors
+from graphad.scipy.arguments import holds_traced
 
 TRACED: dict[str, dict[str, Callable[..., Any]]] = {}
 """The functions on traced values of each of SciPy's modules, by name."""
-
-
-def holds_traced(args: Any) -> bool:
-    """Whether a traced value is among arguments, in containers too."""
-    return any(isinstance(x, Tracer) for x in tree.leaves(args))
 
 
 @cache
 def since(version: str) -> bool:
     """Whether the SciPy that is installed is of this version or a later one, where its results depend on that."""
     return bool(np.lib.NumpyVersion(import_module("scipy").__version__) >= version)
-
-
-def require(holds: Any, message: str) -> None:
-    """Raise `ValueError` where a condition on values does not hold, at run time for traced ones."""
-    if isinstance(holds, Tracer):
-        apply(Check(name_of(ValueError), (message.replace("{", "{{").replace("}", "}}"),)), [np.all(holds)])
-    elif not np.all(holds):
-        raise ValueError(f"{message}{place()}")
 
 
 def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[..., Any]], Callable[[str], Any]]:
@@ -71,3 +55,6 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
         return function
 
     return traced, original
+
+
+__all__ = ["TRACED", "namespace", "since"]
