@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import noted
 from graphad.errors import ShapeError
 from graphad.executors.base import refused
 from graphad.executors.loops.program import HostCall, View
+from graphad.location import noted
 from graphad.types import Array, TensorType
 
 

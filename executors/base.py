@@ -8,11 +8,11 @@ from functools import partial, wraps
 from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
-from graphad.build import describe_location, place
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
 from graphad.executors.fallback import Pieces
 from graphad.executors.once import LOCK
 from graphad.graph import Graph, Node
+from graphad.location import describe_location, place
 from graphad.op import Op
 from graphad.passes.base import Pipeline
 from graphad.passes.decompose import decompose

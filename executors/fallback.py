@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import noted
 from graphad.executors.numpy import own
 from graphad.graph import Constant, Graph, Node, Value, reads
+from graphad.location import noted
 
 Run = Callable[..., tuple[Any, ...]]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import noted
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.graph import Constant, Graph, Value
+from graphad.location import noted
 from graphad.op import Op
 from graphad.ops.control import program
 from graphad.passes.dce import dce

@@ -9,7 +9,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from graphad import debug, errors, executors, numpy, ops, passes, tree, types
+from graphad import debug, errors, executors, numpy, ops, passes, renamed, tree, types
 from graphad.api.call import ShapeDtype
 from graphad.api.compiled import Compiled, compile
 from graphad.api.control import checkpoint, cond, switch
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from graphad.viz import draw
 
 __version__ = "0.1.0"
+renamed.install()
 
 # What is loaded when first used: the name here, the module, and the name there ("" for the module itself).
 _LAZY = {

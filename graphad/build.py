@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dis
 import itertools
-import os
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 from weakref import ref
 
@@ -17,8 +16,8 @@ import numpy as np
 from graphad.codes import OfCode
 from graphad.errors import ControlFlowError, GraphadError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import Location, describe_location, is_internal, is_own, locate, place, user_location
 from graphad.op import Op
-from graphad.places import SOURCES, Location
 from graphad.types import Array, TensorType
 
 _serial = itertools.count()
@@ -306,55 +305,7 @@ class building:
         _current.reset(self.token)
 
 
-# -- the user's place ---------------------------------------------------------------------------------------------
-
-
-def _package_folder(module: str) -> str:
-    return os.path.dirname(os.path.abspath(str(sys.modules[module].__file__))) + os.sep
-
-
-_own = _package_folder("graphad")
-_internal: list[str] = [
-    _own,
-    *(os.path.join(os.path.dirname(_own.rstrip(os.sep)), name) + os.sep for name in ("passes", "executors")),
-    _package_folder("numpy"),
-    *(os.path.join(os.path.dirname(_package_folder("numpy")[:-1]), name) + os.sep for name in ("scipy", "opt_einsum")),
-]
-_LIBRARY = os.path.dirname(os.__file__) + os.sep
-_user_like = _own + "interop" + os.sep
-_CLASSIFIED: OfCode[tuple[bool]] = OfCode()
-"""Whether code is internal."""
-
-
-def is_own(code: CodeType) -> bool:
-    """Whether code is graphad's."""
-    return code.co_filename.startswith((*_internal[:3], "<graphad"))
-
-
-def is_internal(code: CodeType) -> bool:
-    """Whether code is graphad's, NumPy's, SciPy's or of Python's library."""
-    return (_CLASSIFIED.get(id(code)) or _classified(code))[0]
-
-
-def _classified(code: CodeType) -> tuple[bool]:
-    file = code.co_filename
-    library = file.startswith(_LIBRARY) and "site-packages" not in file
-    own = file.startswith(tuple(_internal)) and not file.startswith(_user_like)
-    found = _CLASSIFIED.learn(code, (library or own or file.startswith(("<__array", "<frozen")),))
-    if not found[0]:
-        SOURCES.add(file)
-    return found
-
-
-def user_location() -> Location | None:
-    """The innermost stack frame that belongs neither to graphad nor to NumPy, SciPy or Python's own library."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        code = frame.f_code
-        if not (_CLASSIFIED.get(id(code)) or _classified(code))[0]:
-            return Location.of(code, frame.f_lasti)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+# -- what is around a trace ---------------------------------------------------------------------------------------
 
 
 def floating_point_errors() -> dict[str, Any]:
@@ -382,54 +333,10 @@ def _handled() -> bool:
                 found = _RANGES.learn(code, tuple([(e.start, e.end) for e in entries]))
             if any([start <= frame.f_lasti < end for start, end in found]):
                 return True
-        elif code.co_name == "trace_flat" and code.co_filename.startswith(_own):
+        elif code.co_name == "trace_flat" and is_own(code):
             return False
         frame = frame.f_back
     return False
-
-
-def raised_at(error: BaseException) -> Location | None:
-    """The innermost of the user's places that an exception came through."""
-    found, step = None, error.__traceback__
-    while step is not None:
-        code = step.tb_frame.f_code
-        if not is_internal(code):
-            found = Location.of(code, step.tb_lasti)
-        step = step.tb_next
-    return found
-
-
-_TEXT = 80
-"""Characters of a line of source that a message shows."""
-
-
-def describe_location(where: Location | None) -> str:
-    """` (model.py:12: y = x @ w)`, or nothing."""
-    if where is None or not str(where):
-        return ""
-    text = where.text
-    return f" ({where}: {text if len(text) <= _TEXT else text[:_TEXT] + '...'})" if text else f" ({where})"
-
-
-def place() -> str:
-    """The user's line, for messages."""
-    return describe_location(user_location())
-
-
-def placed(message: str, remedy: str) -> str:
-    """A message with the user's place, and one more remedy beside what the message advises after its semicolon."""
-    what, _, advice = message.partition("; ")
-    return f"{what}{describe_location(user_location())}; {f'{advice}, or {remedy}' if advice else remedy}"
-
-
-def noted(error: Exception, where: Location | None) -> None:
-    """Tell the user's place with an error of a running op: in the message of graphad's own, else in a note."""
-    if isinstance(error, GraphadError):
-        locate(error, where)
-    elif not getattr(error, "located", False):
-        error.located = True  # type: ignore[attr-defined]
-        if described := describe_location(where):
-            error.add_note(f"raised at {described[2:-1]}")
 
 
 def check_graph(what: str, graph: Any) -> None:
@@ -438,12 +345,3 @@ def check_graph(what: str, graph: Any) -> None:
         raise TypeMismatchError(
             f"{what}: {graph!r} ({type(graph).__name__}) is not a graph{place()}; make one with graphad.trace(f)(*args)"
         )
-
-
-def locate(error: GraphadError, where: Location | None) -> None:
-    """Add the user's place to an error's message, unless it is there or was added before."""
-    if not getattr(error, "located", False):
-        error.located = True  # type: ignore[attr-defined]
-        described = describe_location(where)
-        if error.args and described not in error.args[0]:
-            error.args = (f"{error.args[0]}{described}", *error.args[1:])

@@ -18,8 +18,8 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import as_array, check_callable
-from graphad.build import describe_location, is_internal, user_location
 from graphad.errors import TypeMismatchError
+from graphad.location import is_internal, place
 from graphad.ops.effects import DebugCallback
 from graphad.trace import apply
 from graphad.tracebacks import boundary
@@ -93,14 +93,14 @@ def print(fmt: str, *args: Any, **kwargs: Any) -> None:
     if not isinstance(fmt, str):
         raise TypeMismatchError(
             f"debug.print: the first argument is a {type(fmt).__name__}, not a format string"
-            f'{describe_location(user_location())}; write debug.print("{{}}", x)'
+            f'{place()}; write debug.print("{{}}", x)'
         )
     try:
         _FORMATTER.vformat(fmt, [_Anything()] * len(args), dict.fromkeys(kwargs, _Anything()))
     except (IndexError, KeyError, ValueError) as error:
         raise TypeMismatchError(
             f"debug.print: {fmt!r} does not fit {len(args)} arguments and the names {sorted(kwargs)}: {error}"
-            f"{describe_location(user_location())}; give each {{}} an argument and each {{name}} a keyword"
+            f"{place()}; give each {{}} an argument and each {{name}} a keyword"
         ) from None
     callback(_Print(fmt), *args, **kwargs)
 

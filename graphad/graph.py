@@ -15,8 +15,8 @@ import numpy as np
 
 from graphad.arrays import array_of
 from graphad.errors import ShapeError, VerifyError
+from graphad.location import Location
 from graphad.op import Op, Traced
-from graphad.places import Location
 from graphad.types import Array, TensorType
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import numpy as np
 from graphad.errors import ParseError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.literals import infer, make_op
+from graphad.location import ROLES, Location
 from graphad.op import Op
-from graphad.places import ROLES, Location
 from graphad.types import BOOL, COMPLEX128, FLOAT64, INT64, DType, TensorType, parse_dtype, parse_type
 
 _FLOAT = r"(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|(?:inf|nan)(?=j|\b))"

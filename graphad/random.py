@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.selecting import take
 from graphad.ops.composed import bdtr
 from graphad.ops.custom import StopGradient

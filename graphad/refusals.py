@@ -12,12 +12,12 @@ from opcode import _nb_ops, opmap  # type: ignore[attr-defined]
 from types import CodeType, FrameType
 from typing import Any
 
-from graphad.build import Builder, current_builder, describe_location, is_internal, place
+from graphad.build import Builder, current_builder
 from graphad.codes import OfCode
 from graphad.errors import ControlFlowError, GraphadError, TracerError
 from graphad.graph import Graph, Value
+from graphad.location import Location, describe_location, is_internal, place
 from graphad.op import Traced
-from graphad.places import Location
 
 _ASSIGN_ELEMENTS = frozenset(opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opmap)
 _OPERATOR = opmap["BINARY_OP"]
@@ -67,11 +67,10 @@ def refuse_handled(cls: type[BaseException], how: str = _FOR_SOME) -> None:
     """Raise `ControlFlowError` where a try statement would handle an exception, which a compiled program cannot do."""
     builder = current_builder()
     if builder is not None and handles(cls):
-        where = place() if builder.where is None else describe_location(builder.where)
         raise ControlFlowError(
-            f"{cls.__name__} {how}{where}; a try statement around it would handle it, and none can at run time, unless "
-            "the raise statement stands in it; check before the function is called, give NaN with numpy.where, or mark "
-            "the argument static (static_argnums)"
+            f"{cls.__name__} {how}{place(builder.where)}; a try statement around it would handle it, and none can at "
+            "run time, unless the raise statement stands in it; check before the function is called, give NaN with "
+            "numpy.where, or mark the argument static (static_argnums)"
         )
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from graphad.build import Builder, building, locate
+from graphad.build import Builder, building
 from graphad.errors import GraphadError
 from graphad.graph import Graph, Node, Value
-from graphad.places import Location
+from graphad.location import Location, locate
 from graphad.trace import Tracer, lift
 
 
@@ -89,7 +89,7 @@ class Recorder(Rewriter):
             locate(error, self.node.where)
 
     def at(self, node: Node | None, role: str = "") -> None:
-        """From now on record at the place of a node, in a role (see `graphad.places`); at the user's without one."""
+        """From now on record at the place of a node, in a role (see `graphad.location`); at the user's without one."""
         self.node = node
         where = None if node is None else node.where or Location()
         self.builder.where = where.with_role(role) if where is not None and role else where

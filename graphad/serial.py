@@ -13,11 +13,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphad.build import check_graph, describe_location
+from graphad.build import check_graph
 from graphad.errors import ParseError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.literals import OpaqueAttributeError, infer, make_op, plain
-from graphad.places import ROLES, SOURCES, Location
+from graphad.location import ROLES, SOURCES, Location, describe_location
 from graphad.types import Array, TensorType, dtype_spelling, parse_dtype, parse_type
 
 FORMAT = "graphad.graph"

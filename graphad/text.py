@@ -11,8 +11,8 @@ import numpy as np
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.literals import spell, spell_complex
+from graphad.location import Location
 from graphad.parser import parse_graph
-from graphad.places import Location
 from graphad.types import BOOL, COMPLEX128, FLOAT64, INT64, Array, dtype_spelling
 
 INLINE_SIZE = 8

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from graphad.arrays import Unsized, array_of
-from graphad.build import Builder, building, current_builder, locate, place, placed, raised_at, user_location
+from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError, TypeMismatchError
 from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
 from graphad.graph import Constant, Graph, Value
+from graphad.location import locate, place, placed, raised_at, user_location
 from graphad.op import OPS, Op, Traced
 from graphad.refusals import handles, lost, no_array, not_known, note_earlier, refused, unsupported
 from graphad.registry import Registry
@@ -255,8 +256,6 @@ class Tracer(Traced):
             traced = [x for x in args if isinstance(x, Tracer)]
             raise MissingRuleError(unsupported(f"{func.__module__}.{func.__name__}", traced))
         return handler(*args, **kwargs)
-
-
 
 
 def _number_of(x: Tracer) -> Any:

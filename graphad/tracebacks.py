@@ -12,8 +12,9 @@ from opcode import opmap
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from graphad.build import current_builder, is_internal, is_own
+from graphad.build import current_builder
 from graphad.errors import GraphadError
+from graphad.location import is_internal, is_own
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -13,9 +13,10 @@ from typing import Any, ParamSpec, Protocol
 
 import numpy as np
 
-from graphad.build import check_graph, place
+from graphad.build import check_graph
 from graphad.errors import GraphadError, PipelineError, VerifyError
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.tracebacks import boundary
 
 

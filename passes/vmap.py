@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import Builder, describe_location
+from graphad.build import Builder
 from graphad.errors import ControlFlowError
 from graphad.graph import Constant, Graph, Value
+from graphad.location import describe_location
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import check_option, graph_pass
 from graphad.passes.inline import inline

@@ -8,11 +8,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
-    {"errors", "attributes", "registry", "families", "arrays", "types", "codes", "costs", "intervals"},
-    {"rules", "moves", "op", "places"},
+    {"errors", "attributes", "registry", "families", "arrays", "types", "codes", "costs", "intervals", "renamed"},
+    {"location"},
+    {"rules", "moves", "op"},
     {"graph"},
     {"build", "tracebacks"},
     {"refusals"},
@@ -121,3 +124,17 @@ def test_import_loads_numpy_and_little_else() -> None:
 def test_files_stay_readable() -> None:
     lines = {str(MODULES[name].relative_to(ROOT)): text.count("\n") for name, text in TEXTS.items()}
     assert {file: n for file, n in lines.items() if n > 450} == {}, "split these files by idea"
+
+
+def test_old_names_of_modules_import_with_a_warning() -> None:
+    from importlib import import_module
+
+    from graphad.renamed import MODULES
+
+    for old, new in MODULES.items():
+        sys.modules.pop(old, None)
+        with pytest.warns(DeprecationWarning, match=new):
+            assert import_module(old) is import_module(new)
+        assert old not in MODULES.values()
+        assert import_module(new).__name__ == new
+        assert import_module(new).__spec__.name == new

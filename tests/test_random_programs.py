@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import graphad
 from graphad.build import Builder
 from graphad.graph import Graph
+from graphad.location import Location
 from graphad.op import OPS
 from graphad.passes import jvp, vjp
-from graphad.places import Location
 from graphad.trace import Tracer
 from graphad.types import TensorType
 

@@ -8,9 +8,9 @@ import pytest
 import graphad
 from graphad.errors import ParseError
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import Location
 from graphad.op import OPS
 from graphad.passes import grad
-from graphad.places import Location
 from graphad.types import TensorType
 
 F3 = TensorType("f8", (3,))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import graphad
-from graphad.build import is_own
+from graphad.location import is_own
 
 X = np.ones(3)
 EXECUTORS = ("numpy", "llvm", "numba")

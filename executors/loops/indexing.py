@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Load, Loop, Store, View
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node, Value
+from graphad.location import describe_location
 from graphad.ops.gather import Gather, ScatterAdd, ScatterSet
 from graphad.ops.scalar import Const, Scalar, convert, operation, where
 from graphad.types import INT64, Shape

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from graphad.location import Location
 from graphad.op import Op
 from graphad.ops.scalar import Const, Operation, Scalar
-from graphad.places import Location
 from graphad.types import Array, DType, Shape, TensorType
 
 

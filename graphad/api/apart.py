@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.numpy.views import Joined, origin_of
 from graphad.trace import Tracer
 
@@ -67,6 +67,6 @@ def check(title: str, names: Callable[[], Sequence[str | None]], found: tuple[in
     else:
         shares = f"an array of shape {list(other.shape)} that it reads besides its arguments shares memory with it"
     raise TracerError(
-        f"{title} writes to {name}{describe_location(user_location())}, and {shares}: in NumPy both would change, and "
+        f"{title} writes to {name}{place()}, and {shares}: in NumPy both would change, and "
         f"here each argument is an array of its own; pass a copy (x.copy())"
     )

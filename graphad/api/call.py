@@ -14,22 +14,14 @@ import numpy as np
 from graphad import tree
 from graphad.api.apart import check, clash
 from graphad.arrays import array_of, is_array
-from graphad.build import (
-    current_builder,
-    describe_location,
-    floating_point_errors,
-    place,
-    placed,
-    raised_at,
-    user_location,
-)
+from graphad.build import current_builder, floating_point_errors
 from graphad.errors import ControlFlowError, GraphadError, TracerError, TraceWarning, TypeMismatchError
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
+from graphad.location import Location, describe_location, place, placed, raised_at, user_location
 from graphad.numpy.buffers import Buffer, become
 from graphad.numpy.layouts import laid, layout_of
 from graphad.numpy.views import lose, origin_of, own
-from graphad.places import Location
 from graphad.refusals import earlier
 from graphad.trace import PYTHON_SCALARS, Trace, Tracer, inline, innermost, trace_flat
 from graphad.types import TensorType

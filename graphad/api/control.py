@@ -11,9 +11,10 @@ import numpy as np
 from graphad import tree
 from graphad.api.call import Call, check_callable, chosen_positions, converted, given_positions, is_weak, scalar_type
 from graphad.api.methods import transformation
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph, Value
+from graphad.location import place
 from graphad.numpy.arguments import known
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
@@ -100,14 +101,14 @@ def check_trees(op: str, what: str, root: str, left: str, a: tuple[Any, Sequence
     (tree_a, types_a), (tree_b, types_b) = a, b
     if tree_a != tree_b:
         raise TypeMismatchError(
-            f"{op}: {what} differ in structure: {left} {tree_a}, {right} {tree_b}{describe_location(user_location())}"
+            f"{op}: {what} differ in structure: {left} {tree_a}, {right} {tree_b}{place()}"
         )
     paths = tree.paths(tree.unflatten(tree_a, types_a), root)
     for path, s, t in zip(paths, types_a, types_b, strict=True):
         if s != t:
             raise TypeMismatchError(
                 f"{op}: {what} differ in type at {describe_difference(path, left, s, right, t)}"
-                f"{describe_location(user_location())}; cast one of them (astype, dtype=) so that both are the same"
+                f"{place()}; cast one of them (astype, dtype=) so that both are the same"
             )
 
 
@@ -139,7 +140,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """
     if not isinstance(branches, (tuple, list)) or not branches:
         raise TypeMismatchError(
-            f"switch: the branches are {branches!r}{describe_location(user_location())}, and should be a list of one "
+            f"switch: the branches are {branches!r}{place()}, and should be a list of one "
             "function or more"
         )
     for branch in branches:

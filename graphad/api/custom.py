@@ -23,8 +23,8 @@ from graphad.api.call import (
     given_positions,
 )
 from graphad.api.methods import Decorated
-from graphad.build import describe_location, place, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import recorded
 from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
 from graphad.ops.custom import stop_gradient as _stop_gradient
@@ -236,7 +236,7 @@ def pure_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args:
     leaves, treedef = tree.flatten(args)
     specs, out_tree = tree.flatten(result_shape_dtypes)
     if not specs:
-        raise TypeMismatchError(f"pure_callback: no result is declared{describe_location(user_location())}")
+        raise TypeMismatchError(f"pure_callback: no result is declared{place()}")
     types = tuple(argument_type(s if isinstance(s, ShapeDtype) else as_array(s)) for s in specs)
 
     def flat(*arrays: Any) -> Any:

@@ -10,10 +10,10 @@ import numpy as np
 from graphad import passes, tree
 from graphad.api.call import Call, argument_type, as_array, check_callable, chosen_positions, given_positions, run
 from graphad.api.methods import transformation
-from graphad.build import place, placed
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors.numpy import NumpyExecutor
 from graphad.graph import Graph
+from graphad.location import place, placed
 from graphad.ops.elementwise import cast
 from graphad.trace import innermost
 from graphad.tracebacks import boundary

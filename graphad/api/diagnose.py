@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import IndexOutOfBoundsError, KinkError, NonFiniteError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import describe_location, place
 from graphad.op import Op
 from graphad.ops.control import Applied
 from graphad.ops.structured import Structured
@@ -30,7 +30,7 @@ def kinds_of(debug: str | Sequence[str] | None) -> tuple[str, ...]:
     for kind in given:
         if not isinstance(kind, str) or kind not in KINDS:
             raise TypeMismatchError(
-                f"jit: debug={debug!r} asks for {kind!r}{describe_location(user_location())}; "
+                f"jit: debug={debug!r} asks for {kind!r}{place()}; "
                 'use "nan", "index", "kink" or several: "nan, index"'
             )
     return given
@@ -84,7 +84,7 @@ def _interpret(graph: Graph, args: Sequence[Any], trail: str, look: Look | None 
             try:
                 results = node.op.eval(np, *xs)
             except IndexOutOfBoundsError as error:
-                raise IndexOutOfBoundsError(f"{error}{_place(node)}{trail}") from None
+                raise IndexOutOfBoundsError(f"{error}{describe_location(node.where)}{trail}") from None
             results = results if len(node.outputs) != 1 else (results,)
         env.update(zip(node.outputs, [np.asarray(x) for x in results], strict=True))
     return env
@@ -118,7 +118,8 @@ def _entered(node: Node) -> Callable[..., Any] | None:
                 nonlocal count
                 count += 1
                 # Branches and checkpoints run once and have no iterations.
-                loop = f", in iteration {count - 1} of {op.name}{_place(node)}" if hasattr(op, "body") else ""
+                at = describe_location(node.where)
+                loop = f", in iteration {count - 1} of {op.name}{at}" if hasattr(op, "body") else ""
                 return visit(region, operands, loop + trail)
 
             return step
@@ -126,13 +127,6 @@ def _entered(node: Node) -> Callable[..., Any] | None:
         return op.interpret(prepared, *xs)
 
     return run
-
-
-def _place(node: Node) -> str:
-    where = node.where
-    if where is None or not str(where):
-        return ""
-    return f" ({where}: {where.text})" if where.text else f" ({where})"
 
 
 # -- kinks --------------------------------------------------------------------------------------------------------
@@ -151,8 +145,9 @@ def _refuse_kink(graph: Graph, node: Node, xs: Sequence[Any], trail: str) -> Non
     if met.any():
         at = [int(i) for i in np.argwhere(met)[0]]
         raise KinkError(
-            f"the derivative of {_spoken(node)} was taken at a kink{f' at {at}' if at else ''}{_place(node)}{trail}; "
-            "it is a choice there (docs/edges.md): move the point, or write a function that is smooth, such as "
+            f"the derivative of {_spoken(node)} was taken at a kink{f' at {at}' if at else ''}"
+            f"{describe_location(node.where)}{trail}; it is a choice there (docs/edges.md): move the point, or write a "
+            "function that is smooth, such as "
             "np.sqrt(x * x + eps) for abs(x)"
         )
 
@@ -213,7 +208,7 @@ def _inside(graph: Graph, node: Node, made: Value, env: Env, trail: str) -> NonF
     text = "\n".join("    " + line for line in str(near).strip().splitlines())
     return NonFiniteError(
         f"{node.op.name} made {_element(value)} of {', '.join(operands) or 'nothing'}"
-        f"{_place(node)}{where}{trail}; what stands around it (error.draw() draws it):\n{text}",
+        f"{describe_location(node.where)}{where}{trail}; what stands around it (error.draw() draws it):\n{text}",
         near,
         node,
     )

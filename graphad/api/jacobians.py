@@ -16,8 +16,9 @@ from graphad.api.derivatives import grad as _grad
 from graphad.api.methods import transformation
 from graphad.api.reads import arrays_read
 from graphad.api.vectorize import mapped
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.numpy.buffers import Buffer, buffer, plain
 from graphad.numpy.layouts import laid
 from graphad.trace import Tracer, innermost, lift

@@ -21,11 +21,12 @@ from graphad.api.methods import Decorated, innermost_function, kept, receiver, t
 from graphad.api.reads import reads
 from graphad.api.starting import Starting
 from graphad.api.static import Static
-from graphad.build import current_builder, describe_location, place, user_location
+from graphad.build import current_builder
 from graphad.errors import TracerError, TypeMismatchError
 from graphad.executors import Executor
 from graphad.executors.base import _default
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.numpy.layouts import layout_of
 from graphad.passes import Pipeline
 from graphad.trace import Trace, Tracer, innermost
@@ -108,7 +109,7 @@ class Jitted(Decorated):
         for name, one, other in (("guards", "identity", "content"), ("start", "compiled", "interpreted")):
             if settings[name] not in (one, other):
                 raise TypeMismatchError(
-                    f"jit: {name}={settings[name]!r}{describe_location(user_location())}, and should be {one!r} or "
+                    f"jit: {name}={settings[name]!r}{place()}, and should be {one!r} or "
                     f"{other!r}"
                 )
         if options:
@@ -236,7 +237,7 @@ class Jitted(Decorated):
                 self._warned = True
                 warn(
                     f"{self._name()} is traced anew each time that {', '.join(changing)} changes, {self.traces} times "
-                    f"now{describe_location(user_location())}; pass what changes often as an argument"
+                    f"now{place()}; pass what changes often as an argument"
                 )
             versions.pop()
         versions.insert(0, made)

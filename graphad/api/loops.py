@@ -19,8 +19,9 @@ from graphad.api.call import (
     scalar_type,
 )
 from graphad.api.control import Region, all_captures, check_trees, checkpoint
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
 from graphad.ops.loops import Scan, While

@@ -18,11 +18,12 @@ from weakref import ref
 
 import numpy as np
 
-from graphad.api.conversion.scope import is_user_class, is_user_file, is_user_module, nested_codes
+from graphad.api.conversion.scope import nested_codes
 from graphad.api.guards import MAPPINGS, VALUES, Constant, Guard, Guards, Memory, Tests
 from graphad.api.mentions import EVERY, Names, names_of
 from graphad.api.methods import KEPT, Decorated
 from graphad.api.sinks import is_sink
+from graphad.location import is_user_class, is_user_file, is_user_module
 from graphad.trace import Tracer
 
 _CONTAINERS = (list, *MAPPINGS, set, deque, bytearray, array, np.ndarray, *Memory)

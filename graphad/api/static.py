@@ -8,8 +8,8 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from graphad.api.call import converted
-from graphad.build import describe_location, user_location
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 
 
 class Bound(NamedTuple):
@@ -24,7 +24,7 @@ class Bound(NamedTuple):
 def _all(option: str, given: Any, kind: type, wanted: str) -> tuple[Any, ...]:
     found = (given,) if isinstance(given, kind) or not isinstance(given, Iterable) else tuple(given)
     if not all([isinstance(x, kind) for x in found]):
-        raise TypeMismatchError(f"{option}={given!r}{describe_location(user_location())}; give {wanted}")
+        raise TypeMismatchError(f"{option}={given!r}{place()}; give {wanted}")
     return found
 
 
@@ -46,7 +46,7 @@ class Static:
         if missing and not any(p.kind is p.VAR_KEYWORD for p in parameters):
             name, which = getattr(fun, "__name__", "the function"), ", ".join(map(repr, sorted(missing)))
             raise TypeMismatchError(
-                f"static_argnames: {name} has no argument {which}{describe_location(user_location())}; it has "
+                f"static_argnames: {name} has no argument {which}{place()}; it has "
                 f"{', '.join(known)}"
             )
         by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -66,7 +66,7 @@ class Static:
             except TypeError:
                 raise TypeMismatchError(
                     f"static_arg{'names' if isinstance(name, str) else 'nums'}: argument {name} is a "
-                    f"{type(x).__name__}, which cannot be hashed{describe_location(user_location())}; static arguments "
+                    f"{type(x).__name__}, which cannot be hashed{place()}; static arguments "
                     "select a compiled version, so use a tuple"
                 ) from None
 

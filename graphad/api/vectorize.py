@@ -10,8 +10,8 @@ import numpy as np
 from graphad import passes, tree
 from graphad.api.call import Call, argument_type, check_callable, run
 from graphad.api.methods import transformation
-from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.ops.shape import Transpose
 from graphad.trace import trace_flat
 from graphad.types import TensorType

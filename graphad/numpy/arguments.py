@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import array_of
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder
 from graphad.errors import AxisError, MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.graph import Constant
+from graphad.location import place
 from graphad.ops.shape import common_dtype, stack
 from graphad.trace import Tracer, kind_of
 from graphad.types import DType
@@ -142,7 +143,7 @@ def check_device(name: str, device: Any) -> None:
     """Raise `ValueError` for a device that is not the one that traced arrays have, as NumPy's arrays."""
     if device not in (None, "cpu"):
         raise ValueError(
-            f"{name}: device={device!r}{describe_location(user_location())}; arrays are on 'cpu', leave the device out"
+            f"{name}: device={device!r}{place()}; arrays are on 'cpu', leave the device out"
         )
 
 

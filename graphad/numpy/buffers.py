@@ -2,8 +2,7 @@
 
 A `Buffer` is an array of NumPy's and costs what one costs. The first write of a traced value, or one in a piece that
 may not run, makes it and all its views traced arrays, in their place: every name, attribute and container that holds
-one of them sees what is written from then on. The memory that they had is filled with NaN (integers with the
-smallest one), so that whoever still reads it does not read an old number.
+one of them sees what is written from then on. The memory that they had is filled with NaN (or the smallest integer).
 """
 
 from __future__ import annotations
@@ -17,9 +16,10 @@ from weakref import ref
 
 import numpy as np
 
-from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, TracerError
 from graphad.graph import Constant, Value
+from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, touched
 from graphad.numpy.flat import Flags, Flat
 from graphad.numpy.held import base_of, check_held
@@ -110,8 +110,8 @@ class BufferView(View, Buffer):  # type: ignore[misc]
 
 def _remembered() -> TracerError:
     return TracerError(
-        f"the memory of an array is read that has been given traced values{describe_location(user_location())}, by a "
-        "method that was looked up before, or by a library; look it up where it is used, and use NumPy's functions"
+        f"the memory of an array is read that has been given traced values{place()}, by a method that was looked up "
+        "before, or by a library; look it up where it is used, and use NumPy's functions"
     )
 
 
@@ -322,8 +322,8 @@ def writable(x: Any, given: Sequence[Any]) -> Any:
     if builder is not None and (builder.outer is not None or builder.repeats) and x.dtype.kind != "O":
         raise ControlFlowError(
             "a branch, a loop or a batch, which may not run or run often, writes to an array that was not made in the "
-            f"traced function{describe_location(user_location())}, and would change it once in any case; make a copy "
-            "of it in the function (numpy.array(x)), or pass the array as an argument and return the new one"
+            f"traced function{place()}, and would change it once in any case; make a copy of it in the function "
+            "(numpy.array(x)), or pass the array as an argument and return the new one"
         )
     return touched(x)
 
@@ -340,7 +340,7 @@ def outside(write: Callable[[], Any]) -> Any:
 def _refused() -> TracerError:
     return TracerError(
         "a traced value is written to an array that was not made in the traced function, or whose memory another one "
-        f"shares{describe_location(user_location())}, and would be left in it; make a copy of the array in the "
+        f"shares{place()}, and would be left in it; make a copy of the array in the "
         "function (numpy.array(x)), or pass the array as an argument and return the new one"
     )
 

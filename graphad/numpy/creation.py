@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded
 from graphad.numpy.dispatch import NAMESPACE, creates, implements
 from graphad.numpy.layouts import asked, laid
@@ -218,7 +218,7 @@ def converted(x: Any, dtype: Any) -> Any:
     if x.dtype.kind != "c" or dtype.kind in "cb":
         return cast(x, dtype)
     warnings.warn(
-        f"casting complex values to real discards the imaginary part{describe_location(user_location())}",
+        f"casting complex values to real discards the imaginary part{place()}",
         np.exceptions.ComplexWarning,
         stacklevel=2,
     )
@@ -242,7 +242,7 @@ def _array(a: Any, dtype: Any, copy: Any = None, order: Any = None) -> Any:
     if copy is False and (found is not given or not all(fits)):
         raise ValueError(
             f"asarray: copy=False of {'a list' if a is not given else a.type}, which becomes a new "
-            f"{found.type}{describe_location(user_location())}; leave copy out"
+            f"{found.type}{place()}; leave copy out"
         )
     if not own and all(fits):
         return found

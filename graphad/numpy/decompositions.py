@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.dispatch import implements
 from graphad.numpy.linalg import matrices, results_of
@@ -20,8 +20,7 @@ from graphad.types import real_dtype
 
 def _lower(name: str, UPLO: str) -> bool:
     if str(UPLO).upper() not in ("L", "U"):
-        place = describe_location(user_location())
-        raise ValueError(f"{name}: UPLO={UPLO!r}{place}; use 'L' for the lower triangle or 'U' for the upper")
+        raise ValueError(f"{name}: UPLO={UPLO!r}{place()}; use 'L' for the lower triangle or 'U' for the upper")
     return str(UPLO).upper() == "L"
 
 
@@ -64,8 +63,7 @@ def svdvals(x: Any, /) -> Any:
 def qr(a: Any, mode: str = "reduced") -> Any:
     """NumPy's `qr` in the modes `"reduced"`, `"complete"` and `"r"`."""
     if mode not in ("reduced", "complete", "r"):
-        place = describe_location(user_location())
-        raise ValueError(f"qr: mode={mode!r}{place}; use 'reduced', 'complete' or 'r'")
+        raise ValueError(f"qr: mode={mode!r}{place()}; use 'reduced', 'complete' or 'r'")
     found = Qr(mode)(matrices("qr", a))
     return found if mode == "r" else results_of(np.linalg.qr)(*found)
 

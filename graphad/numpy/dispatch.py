@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, locate, place, user_location
+from graphad.build import current_builder
 from graphad.errors import GraphadError, IndexOutOfBoundsError, ShapeError, TypeMismatchError
+from graphad.location import locate, place, user_location
 from graphad.numpy.arguments import check_device, holds_tracer
 from graphad.numpy.layouts import UNKNOWN
 from graphad.trace import FUNCTIONS, UFUNC_METHODS, Tracer

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand
 from graphad.numpy.dispatch import NAMESPACE, implements
 from graphad.numpy.inplace import into
@@ -23,8 +23,7 @@ def _fitted(x: Any, name: str, sizes: Any, axes: tuple[int, ...]) -> Any:
         extent = x.shape[axis]
         n = extent if size is None else size
         if n < 1:
-            place = describe_location(user_location())
-            raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{place}; give 1 or more")
+            raise ShapeError(f"{name}: {n} points along axis {axis} of {x.type}{place()}; give 1 or more")
         if n < extent:
             x = x[tuple([slice(n) if i == axis else slice(None) for i in range(x.ndim)])]
         elif n > extent:
@@ -40,7 +39,7 @@ def _chosen(x: Any, name: str, s: Any, axes: Any) -> tuple[tuple[int, ...], list
     sizes = [None] * len(axes) if s is None else [None if n in (None, -1) else int(n) for n in s]
     if len(sizes) != len(axes):
         raise ShapeError(
-            f"{name}: {len(sizes)} numbers of points for {len(axes)} axes{describe_location(user_location())}; "
+            f"{name}: {len(sizes)} numbers of points for {len(axes)} axes{place()}; "
             "give one for each axis"
         )
     return axes, sizes
@@ -48,8 +47,7 @@ def _chosen(x: Any, name: str, s: Any, axes: Any) -> tuple[tuple[int, ...], list
 
 def _norm(name: str, norm: Any) -> str:
     if norm not in (None, *OTHER_NORM):
-        place = describe_location(user_location())
-        raise ValueError(f"{name}: norm={norm!r}{place}; use 'backward', 'ortho' or 'forward'")
+        raise ValueError(f"{name}: norm={norm!r}{place()}; use 'backward', 'ortho' or 'forward'")
     return norm or "backward"
 
 
@@ -66,8 +64,7 @@ def _complex(a: Any, name: str, s: Any, axes: Any, norm: Any, inverse: bool) -> 
 def _from_real(a: Any, name: str, s: Any, axes: Any, norm: Any) -> Any:
     x = operand(a)
     if x.dtype.kind == "c":
-        place = describe_location(user_location())
-        raise TypeError(f"{name}: takes real numbers, not {x.type}{place}; use {name.replace('rfft', 'fft')}")
+        raise TypeError(f"{name}: takes real numbers, not {x.type}{place()}; use {name.replace('rfft', 'fft')}")
     axes, sizes = _chosen(x, name, s, axes)
     x = cast(x, x.dtype if x.dtype in (np.float32, np.float64) else np.float64)
     x = _fitted(x, name, sizes, axes)
@@ -80,7 +77,7 @@ def _to_real(a: Any, name: str, s: Any, axes: Any, norm: Any) -> Any:
     x = cast(x, complex_dtype(float_dtype(x)))
     size = 2 * (x.shape[axes[-1]] - 1) if sizes[-1] is None else sizes[-1]
     if size < 1:
-        raise ShapeError(f"{name}: {size} points along axis {axes[-1]}{describe_location(user_location())}; give n")
+        raise ShapeError(f"{name}: {size} points along axis {axes[-1]}{place()}; give n")
     x = _fitted(x, name, [*sizes[:-1], size // 2 + 1], axes)
     return Fft("c2r", axes, _norm(name, norm), size=size)(x)
 

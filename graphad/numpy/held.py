@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
+from graphad.location import place
 
 base_of: Callable[[Any], Any] = np.ndarray.base.__get__  # type: ignore[attr-defined]
 """NumPy's array that another one is a view of, None if it has memory of its own."""
@@ -22,7 +22,7 @@ def check_held(root: Any, views: list[Any]) -> None:
         keepers.append("another object (a memoryview, an iterator, an object of a library)")
     if keepers:
         raise TracerError(
-            f"a traced value is written to an array{describe_location(user_location())} whose memory is kept by "
+            f"a traced value is written to an array{place()} whose memory is kept by "
             f"{keepers[0]}, which would not see it; make that after the assignment, or of a copy (x.copy())"
         )
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
+from graphad.location import place as here
 from graphad.numpy import misc, moving, moving_functions, sharing, sorting, updates  # noqa: F401  (wrapped below)
 from graphad.numpy.arguments import axis_of, is_active, known, operand, recorded
 from graphad.numpy.buffers import Buffer, become, writable
@@ -32,7 +33,7 @@ from graphad.trace import FUNCTIONS, UFUNC_METHODS, Tracer, innermost
 def _check_cast(x: Tracer, dtype: Any, what: str, casting: Any = "same_kind") -> None:
     if not np.can_cast(dtype, x.dtype, casting):
         raise TypeMismatchError(
-            f"{what}: a result of {dtype} cannot be written into {x.type}{describe_location(user_location())}; write "
+            f"{what}: a result of {dtype} cannot be written into {x.type}{here()}; write "
             "it into a new array"
         )
 
@@ -123,7 +124,7 @@ def _set_masked(x: Any, mask: Any, value: Any) -> None:
         if value.ndim > x.ndim - mask.ndim:
             raise TracerError(
                 f"assignment to x[mask]: an array of {value.shape} for what the traced mask {mask.type} chooses"
-                f"{describe_location(user_location())}; write x[...] = numpy.where(mask, values, x), with values like x"
+                f"{here()}; write x[...] = numpy.where(mask, values, x), with values like x"
             )
     assign(x, np.where(whole, cast(value, x.dtype), own(x)), "assignment to an index")
 
@@ -165,7 +166,7 @@ def _set_shape(x: Any, shape: Any) -> None:
         write(x, reshape(own(x), shape))
     else:
         raise TracerError(
-            f"the shape of a traced {x.type} is set{describe_location(user_location())}, of which there may be views, "
+            f"the shape of a traced {x.type} is set{here()}, of which there may be views, "
             "or which is from around a branch or a loop; give the name a new array: x = x.reshape(shape)"
         )
 
@@ -196,7 +197,7 @@ def _partition(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", orde
 def resized(x: Any, *shape: Any, refcheck: bool = True) -> None:
     """Refuse to change an array's length in place: other names of the array, and views of it, would not follow."""
     raise TracerError(
-        f"resize(): an array of shape {x.shape} cannot change its length in place{describe_location(user_location())}; "
+        f"resize(): an array of shape {x.shape} cannot change its length in place{here()}; "
         "bind a new one: a = numpy.concatenate([a, numpy.zeros(n)]), a = a[:n]"
     )
 
@@ -224,7 +225,7 @@ def _writes(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
                 return function(target, *args, **kwargs)
             raise TracerError(
                 f"{function.__name__}: a traced value cannot be written into a NumPy array"
-                f"{describe_location(user_location())}; make the array with graphad.numpy, or from a traced one "
+                f"{here()}; make the array with graphad.numpy, or from a traced one "
                 "(numpy.zeros_like(x)), or copy it in the traced function (numpy.array(x))"
             )
 
@@ -284,7 +285,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     if indices.ndim != arr.ndim or indices.dtype.kind not in "iu":
         raise ShapeError(
             f"put_along_axis: indices {indices.dtype}{list(indices.shape)} must be integers with as many axes as the "
-            f"array of shape {list(arr.shape)}{describe_location(user_location())}"
+            f"array of shape {list(arr.shape)}{here()}"
         )
     rest = tuple(n if i == axis else m for i, (m, n) in enumerate(zip(arr.shape, indices.shape, strict=True)))
     places = list(np.ogrid[tuple(slice(n) for n in rest)])
@@ -344,7 +345,7 @@ def into(out: Any, result: Any, name: str, where: Any = True, casting: str = "sa
             return out
         raise TracerError(
             f"{name}: out= is a NumPy array, which cannot hold a traced {result.type}"
-            f"{describe_location(user_location())}; leave it out, or make the array from a traced one (zeros_like(x))"
+            f"{here()}; leave it out, or make the array from a traced one (zeros_like(x))"
         )
     _check_cast(out, result.dtype, f"{name}: out=", casting)
     assign(out, result if where is True else np.where(where, result, own(out)), f"{name}: out=")

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.op import Op
 from graphad.ops.elementwise import Elementwise
 from graphad.trace import UFUNC_METHODS, Tracer
@@ -103,7 +103,7 @@ def laid(found: Any, layout: Layout) -> Any:
 def unclear(x: Any, what: str) -> TracerError:
     """The error for what depends on a layout that is not known."""
     return TracerError(
-        f"{what}: how NumPy lays out this {x.type} in memory is not known{describe_location(user_location())}, and "
+        f"{what}: how NumPy lays out this {x.type} in memory is not known{place()}, and "
         'decides the result; ask for an order (order="C"), or make a copy of the array before (x.copy())'
     )
 

@@ -9,7 +9,7 @@ from weakref import ref
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
+from graphad.location import place
 from graphad.numpy.buffers import Buffer, plain, root_of
 
 
@@ -32,7 +32,7 @@ def lending(f: Callable[..., Any], name: str) -> Callable[..., Any]:
         while lent:
             x, memory = lent.pop()
             if _references(memory) > _ALONE:
-                where = f"{name}{describe_location(user_location())}"
+                where = f"{name}{place()}"
                 root_of(x).__dict__.setdefault("lent", []).append((ref(memory), where))
         return found
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import Unsized
-from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
 from graphad.trace import Tracer
@@ -61,7 +61,7 @@ class Masked(Unsized):
     def __init__(self, whole: Any, mask: Any) -> None:
         self.whole = whole
         self.mask = mask
-        self.place = describe_location(user_location())
+        self.place = place()
 
     @property
     def ndim(self) -> int:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, outline_of, unclear
 from graphad.numpy.views import View, may_be_others, origin_of, read_only
@@ -43,7 +43,7 @@ def _asked(ask: Callable[..., bool]) -> Callable[..., bool]:
 
 def _unknown(what: str) -> TracerError:
     return TracerError(
-        f"{what}: which elements these arrays have is known at run time only{describe_location(user_location())}; make "
+        f"{what}: which elements these arrays have is known at run time only{place()}; make "
         "a copy of one of them (x.copy()), which shares nothing"
     )
 
@@ -84,7 +84,7 @@ class Flags:
 
 def _unowned(what: str) -> TracerError:
     return TracerError(
-        f"{what}: whether NumPy's array would have memory of its own is not known{describe_location(user_location())}; "
+        f"{what}: whether NumPy's array would have memory of its own is not known{place()}; "
         "ask numpy.shares_memory(a, b)"
     )
 

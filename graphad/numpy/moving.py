@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import Unsized
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem

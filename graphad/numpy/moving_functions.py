@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import AxisError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.bounds import linear, span
 from graphad.numpy.masked import ELEMENTWISE, REDUCED, REDUCTIONS, extreme, options, reduction

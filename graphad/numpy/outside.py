@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphad.build import describe_location, user_location
 from graphad.errors import ControlFlowError
+from graphad.location import place
 from graphad.types import Array
 
 
@@ -19,7 +19,7 @@ class Watched:
         """Raise `ControlFlowError` where one of them no longer holds what it did."""
         if any([x.tobytes() != held for x, held in self._held]):
             raise ControlFlowError(
-                f"an array that may be one from outside of the function is read{describe_location(user_location())}, "
+                f"an array that may be one from outside of the function is read{place()}, "
                 "which has been changed since a branch or a loop chose it; which one it is, is known at run time "
                 "only, so let it choose a copy (x.copy())"
             )

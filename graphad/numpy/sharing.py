@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy import manipulation, misc, padding, products, selecting  # noqa: F401  (wrapped below)
 from graphad.numpy.arguments import operand
 from graphad.numpy.buffers import Buffer
@@ -208,7 +208,7 @@ def _set_part(name: str, combine: Back) -> property:
 
     def setter(x: Any, value: Any) -> None:
         if x.dtype.kind != "c" and name == "imag":
-            raise TypeMismatchError(f"imag: {x.type} has no imaginary part to set{describe_location(user_location())}")
+            raise TypeMismatchError(f"imag: {x.type} has no imaginary part to set{place()}")
         assign(x, combine(own(x), operand(value)) if x.dtype.kind == "c" else value, f".{name} =")
 
     return property(getter, setter)

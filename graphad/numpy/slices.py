@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import IndexOutOfBoundsError, ShapeError, TracerError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import known
 from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem

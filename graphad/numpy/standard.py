@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, describe_location, user_location
+from graphad.build import current_builder
+from graphad.location import place
 from graphad.numpy.arguments import check_device
 from graphad.numpy.dispatch import tracer_method
 from graphad.trace import Tracer
@@ -34,7 +35,7 @@ def _to_device(x: Any, device: Any, /, *, stream: Any = None) -> Any:
     """The array itself. Raises `ValueError` for a device other than the CPU, and for a stream."""
     check_device("to_device", device)
     if stream is not None:
-        raise ValueError(f"to_device: stream={stream!r}{describe_location(user_location())}; leave it out")
+        raise ValueError(f"to_device: stream={stream!r}{place()}; leave it out")
     return x
 
 

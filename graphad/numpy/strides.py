@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import ControlFlowError
+from graphad.location import place
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.updates import At
 from graphad.numpy.views import read_only, repeated
@@ -42,7 +42,7 @@ def _seen_in(one: Plain, other: Plain) -> tuple[Forth, Back]:
         return lambda a: np.real(forth(a)), lambda a, new: back(a, new + 1j * np.imag(forth(a)))
     raise ControlFlowError(
         f"a traced value is written to an array of {other.dtype} whose bytes are seen as {one.dtype} too"
-        f"{describe_location(user_location())}; cast with astype in place of view"
+        f"{place()}; cast with astype in place of view"
     )
 
 

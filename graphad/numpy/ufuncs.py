@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy import reductions, scans
 from graphad.numpy.arguments import axes_of, axis_of, known, operand, static
 from graphad.numpy.dispatch import located_errors
@@ -220,7 +220,7 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
     if not isinstance(x, Tracer):
         raise TracerError(
             f"{ufunc.__name__}.at: a traced value cannot be written into a NumPy array"
-            f"{describe_location(user_location())}; make the array with graphad.numpy, or from a traced one"
+            f"{place()}; make the array with graphad.numpy, or from a traced one"
         )
     values = tuple(operand(v) for v in values)
     if ufunc in AT and _at_once(ufunc, x.dtype, values[0]):
@@ -235,7 +235,7 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
     if numbers is None and places.size > 1:
         names = ", ".join(f.__name__ for f in AT)
         raise TracerError(
-            f"{ufunc.__name__}.at: traced places{describe_location(user_location())}, of which some may be the same; "
+            f"{ufunc.__name__}.at: traced places{place()}, of which some may be the same; "
             f"with values of the array's dtype {names} can (divide of floating-point numbers), else change one element "
             "after the other in a loop"
         )
@@ -289,7 +289,7 @@ def cast_operands(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, signature: An
     except (TypeError, ValueError) as error:
         types = " and ".join(k.__name__ if isinstance(k, type) else dtype_spelling(k) for k in kinds)
         raise TypeMismatchError(
-            f"{ufunc.__name__} of {types}{describe_location(user_location())}: {error}; cast with astype first"
+            f"{ufunc.__name__} of {types}{place()}: {error}; cast with astype first"
         ) from None
     return tuple(cast(operand(x), t) for x, t in zip(inputs, found, strict=False))
 

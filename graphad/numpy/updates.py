@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
@@ -128,7 +128,7 @@ def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
     if values.dtype.kind == "c" and x.dtype.kind != "c":
         raise TypeMismatchError(
             f"complex numbers {dtype_spelling(values.dtype)} cannot be written into an array of "
-            f"{dtype_spelling(x.dtype)}{describe_location(user_location())}; write their .real, or make the array "
+            f"{dtype_spelling(x.dtype)}{place()}; write their .real, or make the array "
             "complex with astype(complex)"
         )
     return broadcast_to(cast(values, x.dtype), shape)

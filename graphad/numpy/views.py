@@ -14,9 +14,10 @@ from weakref import ref
 import numpy as np
 
 from graphad.attributes import cached
-from graphad.build import Builder, building, current_builder, describe_location, user_location
+from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
@@ -214,7 +215,7 @@ class Joined(Tracer):
         """Raise `ControlFlowError` where it cannot be written to."""
         if any([s is OUTSIDE for _, _, s in self.sources()]):
             raise ControlFlowError(
-                f"an array is written to{describe_location(user_location())} that another variable may have as "
+                f"an array is written to{place()} that another variable may have as "
                 "well, or that may be one from outside of the function, which is known at run time only; make a "
                 "copy of it before (numpy.array(x))"
             )
@@ -361,7 +362,7 @@ def read_only(origin: Any, new: Any) -> Any:
 def repeated(origin: Any, new: Any) -> Any:
     """How nothing is written to a view that has an element in several places: raises `TracerError`."""
     raise TracerError(
-        f"an array is written to{describe_location(user_location())} whose elements stand in several places, having "
+        f"an array is written to{place()} whose elements stand in several places, having "
         "been broadcast; make a copy of it before (x.copy())"
     )
 
@@ -380,7 +381,7 @@ def assign(x: Tracer, new: Any, what: str) -> None:
     builder, current = root.builder, current_builder()
     if isinstance(root, Fixed):
         raise TracerError(
-            f"{what}: the array was not made in this call{describe_location(user_location())}, and would hold a traced "
+            f"{what}: the array was not made in this call{place()}, and would hold a traced "
             "value afterwards; make a copy of it in the function (numpy.array(x))"
         )
     if builder.lost:
@@ -389,7 +390,7 @@ def assign(x: Tracer, new: Any, what: str) -> None:
         raise enclosed(x, what)
     new = operand(new)
     if np.broadcast_shapes(new.shape, x.shape) != x.shape:
-        raise ShapeError(f"{what}: {new.shape} does not broadcast to {x.type}{describe_location(user_location())}")
+        raise ShapeError(f"{what}: {new.shape} does not broadcast to {x.type}{place()}")
     new = broadcast_to(cast(new, x.dtype), x.shape)
     # What is written may be a view of the array, and is what it was before.
     replace(x, own(new) if isinstance(new, Tracer) else new)
@@ -399,7 +400,7 @@ def enclosed(x: Any, what: str) -> TracerError:
     """The error for what writes to an array of an enclosing function."""
     kind = x.type if isinstance(x, Tracer) else type_of(x)
     return TracerError(
-        f"{what}: this {kind} belongs to an enclosing function{describe_location(user_location())}, which cannot "
+        f"{what}: this {kind} belongs to an enclosing function{place()}, which cannot "
         "be changed from within a branch, a loop's body or a function that is transformed; pass it as an argument and "
         "return the new one"
     )
@@ -409,10 +410,10 @@ def replace(x: Tracer, new: Any) -> None:
     """Give a traced array new elements of its type, and all that shares them."""
     for rival in [other for r in x.__dict__.get("rivals", ()) if (other := r()) is not None]:
         raise ControlFlowError(
-            f"an array is written to{describe_location(user_location())} that may be what a loop has given to another "
+            f"an array is written to{place()} that may be what a loop has given to another "
             "variable, which is known at run time only; make a copy of it before (numpy.array(x))"
             if isinstance(rival, Joined) or isinstance(x, Joined)
-            else f"an array is written to{describe_location(user_location())} whose elements another one of shape "
+            else f"an array is written to{place()} whose elements another one of shape "
             f"{list(rival.shape)} may share, which depends on how NumPy lays out its operands in memory; make a copy "
             "before one of them is reshaped (x.copy())"
         )

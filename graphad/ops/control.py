@@ -8,12 +8,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from graphad.build import noted
 from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
+from graphad.location import Location, noted
 from graphad.op import Op, Regional, Sample, Types
 from graphad.ops.guarding import guarded
-from graphad.places import Location
 from graphad.trace import current_builder, inline, innermost
 from graphad.types import TensorType
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import describe_location, user_location
 from graphad.costs import LIGHT
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.op import Sample
 from graphad.ops.machinery import (
     Elementwise,
@@ -74,7 +74,7 @@ def cast(x: Any, dtype: Any) -> Any:
     if found is not None and found.kind == "c" and dtype.kind not in "cb":
         raise TypeMismatchError(
             f"complex numbers ({spelled(found)}) where real ones ({spelled(dtype)}) are needed would lose their "
-            f"imaginary parts{describe_location(user_location())}; take numpy.real, numpy.imag or numpy.abs of them"
+            f"imaginary parts{place()}; take numpy.real, numpy.imag or numpy.abs of them"
         )
     return Cast(dtype)(x)
 

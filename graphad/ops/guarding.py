@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphad.build import describe_location
 from graphad.errors import MissingRuleError
 from graphad.graph import Graph, Node
+from graphad.location import describe_location
 from graphad.op import Op
 from graphad.rewriter import Recorder
 from graphad.trace import Tracer

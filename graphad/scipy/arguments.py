@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.build import place
+from graphad.location import place
 from graphad.ops.checks import Check, name_of
 from graphad.trace import Tracer, apply
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.checks import Check, name_of

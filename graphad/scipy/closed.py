@@ -21,10 +21,11 @@ from graphad.api.conversion.functions import call
 from graphad.api.conversion.heap import Heap
 from graphad.api.jacobians import jacfwd
 from graphad.attributes import cached
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import MissingRuleError, ShapeError, TracerError, TypeMismatchError
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.dispatch import located_errors
 from graphad.ops.elementwise import cast

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphad.build import place
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.dispatch import namespace
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand, static
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM

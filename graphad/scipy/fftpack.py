@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.scipy import fft as _fft
 from graphad.scipy.dispatch import namespace

@@ -15,8 +15,8 @@ from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp
 from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
-from graphad.build import place
 from graphad.errors import SingularError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
 from graphad.ops.custom import NoTangent, PureCallback

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.numpy.indexing import getitem
 from graphad.numpy.selecting import take

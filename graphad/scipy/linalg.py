@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.factors import Lu, Permutation, SolveBanded, permuted

@@ -14,8 +14,8 @@ import numpy as np
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, pure_callback
 from graphad.api.derivatives import jvp
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Sylvester

@@ -8,8 +8,8 @@ import numpy as np
 
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import pure_callback, stop_gradient
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.elementwise import cast

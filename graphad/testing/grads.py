@@ -11,8 +11,8 @@ import numpy as np
 from graphad import tree
 from graphad.api.call import argument_type, check_callable, converted, integer, is_traceable, scalar_type
 from graphad.api.derivatives import jvp, vjp
-from graphad.build import place
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.testing.numeric import central_difference, inner, precision, random_like
 from graphad.tracebacks import boundary
 

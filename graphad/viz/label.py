@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import Location
 from graphad.op import Op
 from graphad.ops.loops import Loop, Scan
 from graphad.ops.structured import Cond
-from graphad.places import Location
 
 _WIDTH = 44
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad.api.conversion.items import inside_of
-from graphad.api.conversion.parts import Part, quoted, shown
+from graphad.api.conversion.parts import Part, quoted
 from graphad.errors import ControlFlowError
+from graphad.location import place as here
 from graphad.numpy.buffers import Buffer, root_of
 from graphad.numpy.views import OUTSIDE, Joined, candidates, origin_of
 from graphad.trace import Tracer
@@ -117,6 +118,6 @@ class Aliases:
     def _message(self, places: list[Place], what: str) -> str:
         names = " and ".join(dict.fromkeys(quoted(self.carried[p[0]].slot.path) for p in places))
         return (
-            f"{names} may have an array after an iteration of {what} that another variable has as well{shown()}, and "
+            f"{names} may have an array after an iteration of {what} that another variable has as well{here()}, and "
             "the loop changes it; give it a copy (x.copy())"
         )

@@ -27,13 +27,13 @@ from graphad.api.conversion.parts import (
     python_bool,
     quoted,
     same,
-    shown,
     truth,
     unknown,
 )
 from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.numpy.layouts import standing
 from graphad.numpy.views import Joined, Lost, lose, write
 from graphad.ops.guarding import must_be_reached
@@ -91,7 +91,7 @@ def select(
             word = type(resized.target).__name__
             heap.restore()
             raise ControlFlowError(
-                f"the {word} {quoted(resized.path)} has another length {title} of {what}{shown()}, and the branch may "
+                f"the {word} {quoted(resized.path)} has another length {title} of {what}{place()}, and the branch may "
                 "not run; let both branches compute a value and append it afterwards, or use an array with "
                 "numpy.where"
             )
@@ -235,7 +235,7 @@ class _Merge:
 
     def error(self, path: str, values: Sequence[Any], remedy: str) -> ControlFlowError:
         states = [f"{describe(v)} {t}" for v, t in zip(values, self.titles, strict=True)][::-1]
-        return ControlFlowError(f"{quoted(path)} is {' and '.join(states)} of {self.what}{shown()}; {remedy}")
+        return ControlFlowError(f"{quoted(path)} is {' and '.join(states)} of {self.what}{place()}; {remedy}")
 
     def finish(self, test: Tracer) -> list[Any]:
         """Record the cond."""

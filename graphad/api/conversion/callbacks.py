@@ -13,8 +13,8 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion.guarded import guarded
 from graphad.api.conversion.heap import Heap
-from graphad.api.conversion.parts import shown
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.trace import Tracer
 
 _PLAIN = (type, np.ufunc, BuiltinFunctionType)
@@ -31,7 +31,7 @@ def calling_back(f: Callable[..., Any]) -> Callable[..., Any]:
                 if isinstance(x, Tracer) and x.builder.active(x.value):
                     name = f"{f.__module__}.{getattr(f, '__name__', type(f).__name__)}"
                     raise TracerError(
-                        f"{name} computes with numbers{shown()}, and a traced {x.type} reaches it, by an argument or "
+                        f"{name} computes with numbers{place()}, and a traced {x.type} reaches it, by an argument or "
                         "by what the function that it calls reads: its derivative would be lost; call it outside of "
                         "what is differentiated or jitted, give it graphad.stop_gradient(x) where x counts as a "
                         "constant, or wrap it in graphad.pure_callback with a rule by graphad.custom_jvp"

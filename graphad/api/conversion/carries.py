@@ -27,7 +27,6 @@ from graphad.api.conversion.parts import (
     placeholder,
     quoted,
     same,
-    shown,
     truth,
     type_blank,
 )
@@ -36,6 +35,7 @@ from graphad.api.conversion.scope import stored
 from graphad.build import building
 from graphad.errors import ControlFlowError
 from graphad.graph import Value
+from graphad.location import place as here
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import packed, standing
 from graphad.numpy.views import OUTSIDE, Joined, Lost, candidates, either, follows, lose, own, write
@@ -117,7 +117,7 @@ class Loop:
             self.heap.restore()
             raise
         raise ControlFlowError(
-            f"the types of what {self.what} carries do not settle{shown()}; give them before the loop"
+            f"the types of what {self.what} carries do not settle{here()}; give them before the loop"
         )
 
     def _told(self, part: Part) -> bool:
@@ -137,7 +137,7 @@ class Loop:
             if not grown(container):
                 raise ControlFlowError(
                     f"the {type(container.target).__name__} {quoted(container.path)} changes its length in {self.what}"
-                    f"{shown()}, whose trip count is known at run time only; use an array of fixed length and "
+                    f"{here()}, whose trip count is known at run time only; use an array of fixed length and "
                     "assign to its elements"
                 )
             self.lists.append(Growth(container, self.what))
@@ -201,7 +201,7 @@ class Loop:
             if len(places) > 1 and any([p in written for p in places]):
                 names = " and ".join(dict.fromkeys(quoted(self.carried[p[0]].slot.path) for p in places))
                 raise ControlFlowError(
-                    f"{names} have one array before {self.what}, which changes it{shown()} and gives them others; give "
+                    f"{names} have one array before {self.what}, which changes it{here()} and gives them others; give "
                     "one of them a copy (x.copy())"
                 )
         for place, c in list(self.carried.items()):
@@ -211,7 +211,7 @@ class Loop:
                 del self.carried[place]
             elif found:
                 raise ControlFlowError(
-                    f"{quoted(c.slot.path)} has an array before {self.what} that it changes{shown()}, and another one "
+                    f"{quoted(c.slot.path)} has an array before {self.what} that it changes{here()}, and another one "
                     "later; give it a copy (x.copy())"
                 )
             if found:
@@ -236,7 +236,7 @@ class Loop:
             if array is OUTSIDE:
                 raise ControlFlowError(
                     f"{quoted(c.slot.path)} is an array from outside of the traced function that {self.what} "
-                    f"changes{shown()}; make a copy of it before (numpy.array(x))"
+                    f"changes{here()}; make a copy of it before (numpy.array(x))"
                 )
             if array is not None and id(array) not in self.lost:
                 self.lost[id(array)], again = array, True
@@ -305,7 +305,7 @@ class Loop:
 
     def _error(self, path: str, before: Any, after: str, remedy: str) -> ControlFlowError:
         return ControlFlowError(
-            f"{quoted(path)} is {describe(before)} before {self.what} and {after} after an iteration{shown()}; {remedy}"
+            f"{quoted(path)} is {describe(before)} before {self.what} and {after} after an iteration{here()}; {remedy}"
         )
 
     def tested(self, test: Callable[[], Any]) -> Part | None:
@@ -327,7 +327,7 @@ class Loop:
                 [not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed]
             )
             if any([g.leave() for g in self.lists]):
-                raise ControlFlowError(f"the test of {self.what} appends to a list{shown()}; let its body do that")
+                raise ControlFlowError(f"the test of {self.what} appends to a list{here()}; let its body do that")
         finally:
             for g in self.lists:
                 g.free()

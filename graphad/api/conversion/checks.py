@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.functions import call
-from graphad.api.conversion.parts import describe, in_part, shown, staged, truth
+from graphad.api.conversion.parts import describe, in_part, staged, truth
 from graphad.api.conversion.texts import Text
 from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.literals import OpaqueAttributeError, plain
+from graphad.location import place
 from graphad.ops.checks import Check, name_of
 from graphad.refusals import handles, refuse_handled
 from graphad.trace import Tracer, apply
@@ -101,7 +102,7 @@ def record(held: Any, cls: type[BaseException], args: Sequence[Any], kwargs: Map
 def _place() -> str:
     """The user's line: that of the raise statement, where it is a piece's last step."""
     builder = current_builder()
-    return shown(builder.where if builder is not None else None)
+    return place(builder.where if builder is not None else None)
 
 
 def _argument(x: Any, operands: list[Any], cls: type) -> Any:

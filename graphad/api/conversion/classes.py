@@ -14,8 +14,9 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from weakref import WeakSet
 
-from graphad.api.conversion.scope import LIKE_USERS, is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.scope import nested_codes
 from graphad.codes import OfCode
+from graphad.location import LIKE_USERS, is_user_class, is_user_file
 
 OPERATORS: dict[str, tuple[str, str]] = {
     "Add": ("__add__", "__radd__"), "Sub": ("__sub__", "__rsub__"), "Mult": ("__mul__", "__rmul__"),

@@ -20,10 +20,10 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion.functions import REPLACED, convert
 from graphad.api.conversion.ledger import changing, reading
-from graphad.api.conversion.parts import in_part, is_number, is_weak, shown, staged
+from graphad.api.conversion.parts import in_part, is_number, is_weak, staged
 from graphad.api.conversion.paths import path
-from graphad.build import is_internal, locate, user_location
 from graphad.errors import ControlFlowError
+from graphad.location import is_internal, locate, place, user_location
 from graphad.numpy.arguments import holds_tracer
 from graphad.ops.draws import Draw, no_path
 from graphad.trace import Tracer, apply
@@ -111,10 +111,10 @@ def _check(method: Any, generator: Any, kwargs: dict[str, Any]) -> None:
     name = method.__name__
     where, when = ("in a branch or a loop that is traced", "iteration") if in_part() else ("under jit", "call")
     if name == "shuffle" or kwargs.get("out") is not None:
-        raise ControlFlowError(f"{name}() writes random numbers into an array {where}{shown()}; use permutation")
+        raise ControlFlowError(f"{name}() writes random numbers into an array {where}{place()}; use permutation")
     if not _outer(generator):
         raise ControlFlowError(
-            f"{name}() draws random numbers {where}{shown()} from a generator that may be the function's own, and so "
+            f"{name}() draws random numbers {where}{place()} from a generator that may be the function's own, and so "
             f"another one in every {when}; make it where the function is defined or called, or use graphad.random with "
             "a key"
         )
@@ -210,7 +210,7 @@ def _record(method: Callable[..., Any], generator: Any, *args: Any, **kwargs: An
     if not (all([is_number(x) for x in numbers]) and (numbers or method.__name__ in _SETTING)):
         kind = type(next((x for x in numbers if not is_number(x)), found)).__name__
         raise ControlFlowError(
-            f"{method.__name__}() gives a value of type {kind} under jit{shown()}, which no graph can hold; call it "
+            f"{method.__name__}() gives a value of type {kind} under jit{place()}, which no graph can hold; call it "
             "outside and pass what it gives as an argument"
         )
     drawn = apply(Draw(drawing, tuple(map(type_of, numbers))), operands)

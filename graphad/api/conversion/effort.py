@@ -8,10 +8,10 @@ from typing import Any
 
 from graphad.api.conversion.heap import AdvancedIteratorError
 from graphad.api.conversion.parts import staged
-from graphad.build import current_builder, is_own, user_location
+from graphad.build import current_builder
 from graphad.errors import GraphadError
+from graphad.location import Location, is_own, user_location
 from graphad.numpy.buffers import Unchanged
-from graphad.places import Location
 
 LIMIT = 256
 """Nodes that a loop may make when Python runs it, as far as the trip count is known."""

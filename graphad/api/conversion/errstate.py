@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
-from graphad.api.conversion.parts import shown
 from graphad.build import current_builder, floating_point_errors
 from graphad.errors import ControlFlowError
+from graphad.location import place
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def _heed() -> None:
         return
     if builder.staged:
         raise ControlFlowError(
-            f"floating-point errors are to be raised{shown()}, which a compiled program does not; test its values with "
+            f"floating-point errors are to be raised{place()}, which a compiled program does not; test its values with "
             "numpy.isfinite, or assert what must hold"
         )
     builder.errors = errors

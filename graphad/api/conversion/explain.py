@@ -10,11 +10,9 @@ from types import CodeType, TracebackType
 
 from graphad.api.conversion.functions import conversion_of, origin
 from graphad.api.conversion.names import bound, inside
-from graphad.api.conversion.scope import is_user_file
 from graphad.api.conversion.source import Unreadable, definition
-from graphad.build import describe_location
 from graphad.errors import ControlFlowError, GraphadError, TracerError
-from graphad.places import Location
+from graphad.location import Location, describe_location, is_user_file
 
 
 def explain(error: Exception) -> None:

@@ -31,12 +31,13 @@ from graphad.api.conversion.ledger import CHANGES, changing, reading
 from graphad.api.conversion.library import WRITING, joining, of_distribution, with_arrays, writing_method
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
-from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, keeps, nested_codes
+from graphad.api.conversion.scope import MARK, keeps, nested_codes
 from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
 from graphad.api.sinks import is_library_sink, is_sink, sinks
 from graphad.build import current_builder
 from graphad.codes import OfCode
 from graphad.executors.once import LOCK
+from graphad.location import is_user_class, is_user_file
 from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.inplace import WRITERS

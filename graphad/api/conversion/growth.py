@@ -15,8 +15,9 @@ from graphad.api.conversion.aliases import root
 from graphad.api.conversion.heap import Items
 from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.ledger import unread
-from graphad.api.conversion.parts import Part, describe, is_number, is_weak, kind, quoted, shown
+from graphad.api.conversion.parts import Part, describe, is_number, is_weak, kind, quoted
 from graphad.errors import ControlFlowError
+from graphad.location import place
 from graphad.numpy.entries import Entry
 from graphad.numpy.views import OUTSIDE, candidates
 from graphad.trace import Tracer
@@ -29,7 +30,7 @@ class Unread:
         object.__setattr__(self, "why", why)
 
     def refuse(self, *args: Any, **kwargs: Any) -> Any:
-        raise ControlFlowError(object.__getattribute__(self, "why").replace("@", shown()))
+        raise ControlFlowError(object.__getattribute__(self, "why").replace("@", place()))
 
     __getattr__ = __iter__ = __getitem__ = __call__ = __bool__ = __len__ = __setattr__ = __eq__ = __hash__ = refuse
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = refuse
@@ -84,11 +85,11 @@ class Growth:
                 changed = [y for y in candidates(array) if id(y) in given] if array is not None else []
                 if array is not None and (changed or any([id(y) not in steady for y in around])):
                     raise ControlFlowError(
-                        f"{self.what} appends an array to the list {self.path}{shown()} that another iteration may "
+                        f"{self.what} appends an array to the list {self.path}{place()} that another iteration may "
                         "change; append a copy (x.copy())"
                     )
             elif isinstance(x, (Tracer, np.ndarray)):
-                raise ControlFlowError(f"{self.what} appends {describe(x)} to the list {self.path}{shown()}")
+                raise ControlFlowError(f"{self.what} appends {describe(x)} to the list {self.path}{place()}")
 
     def extend(self, stacks: Sequence[Tracer], count: int) -> None:
         """Append the items of all iterations, from the numbers stacked."""

@@ -11,10 +11,11 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.functions import call
-from graphad.api.conversion.parts import known, raised_by_user, shown
+from graphad.api.conversion.parts import known, raised_by_user
 from graphad.api.conversion.texts import Text
 from graphad.build import current_builder
 from graphad.errors import GraphadError, TracerError
+from graphad.location import place
 from graphad.refusals import handles, latest_refusal
 from graphad.trace import Tracer
 
@@ -27,7 +28,7 @@ class Later:
 
     def refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise TracerError(
-            f"the result of {object.__getattribute__(self, '_name')} is used{shown()}, which is called at run time, "
+            f"the result of {object.__getattribute__(self, '_name')} is used{place()}, which is called at run time, "
             "since it looks at traced values; call it outside of jit, on results"
         )
 
@@ -76,7 +77,7 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
                 name = getattr(f, "__qualname__", type(f).__name__)
                 types = ", ".join(str(x.type) for x in traced)
                 raise TracerError(
-                    f"{name} of a traced {types}{shown()} raises {type(error).__name__}: {error}; it takes no traced "
+                    f"{name} of a traced {types}{place()} raises {type(error).__name__}: {error}; it takes no traced "
                     "value: use NumPy's functions, graphad.stop_gradient(x) for what needs no derivative, or "
                     "graphad.pure_callback to call code that cannot be traced"
                 ) from error
@@ -102,7 +103,7 @@ def _not_written_yet(f: Callable[..., Any], arguments: Any, deferred: list[Any])
     if any([x is y or (isinstance(x, (str, PathLike)) and x == y) for x in given for y in deferred]):
         name = getattr(f, "__qualname__", type(f).__name__)
         raise TracerError(
-            f"{name}{shown()} takes a file to which a call before it writes at run time, since it looks at traced "
+            f"{name}{place()} takes a file to which a call before it writes at run time, since it looks at traced "
             "values or gives nothing back; write and read it in one function that graphad.pure_callback calls, or "
             "outside of jit"
         )

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.api.conversion.iterators import is_iterator, state
-from graphad.api.conversion.scope import MARK, is_user_class, is_user_file, nested_codes, plain_name
+from graphad.api.conversion.scope import MARK, nested_codes, plain_name
 from graphad.api.methods import KEPT
-from graphad.build import describe_location, user_location
 from graphad.codes import OfCode
 from graphad.errors import ControlFlowError
+from graphad.location import is_user_class, is_user_file, place
 from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, plain, root_of
 from graphad.numpy.views import Fixed, Joined, Shared, View, origin_of, write
 from graphad.trace import Tracer
@@ -340,14 +340,14 @@ class Heap:
         """Raise `ControlFlowError` for a variable that holds an iterator, from which a piece would take."""
         for _, path, _ in self.iterators:
             if path.isidentifier():
-                raise ControlFlowError(_ADVANCED.format(plain_name(path), describe_location(user_location())))
+                raise ControlFlowError(_ADVANCED.format(plain_name(path), place()))
 
 
 class AdvancedIteratorError(ControlFlowError):
     """A piece that may not run, or runs often, has taken from an iterator from around it."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(_ADVANCED.format(plain_name(path), describe_location(user_location())))
+        super().__init__(_ADVANCED.format(plain_name(path), place()))
 
 
 _ADVANCED = (

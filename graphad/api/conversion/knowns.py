@@ -12,9 +12,10 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from graphad.api.conversion.parts import known, shown
+from graphad.api.conversion.parts import known
 from graphad.errors import ControlFlowError
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import place
 from graphad.ops.loops import Scan
 from graphad.ops.shape import Iota
 from graphad.ops.structured import Cond, dependence
@@ -278,5 +279,5 @@ def _check(node: Node, xs: Sequence[Any], found: Any) -> None:
 
 def _fits(x: int) -> int:
     if not -(1 << 63) <= x < 1 << 63:
-        raise ControlFlowError(f"an integer of Python outgrows 64 bits in a loop{shown()}; use floating-point numbers")
+        raise ControlFlowError(f"an integer of Python outgrows 64 bits in a loop{place()}; use floating-point numbers")
     return x

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.heap import UNSET, Attributes, Cell, Container, Entries, Globals, Items
-from graphad.build import Builder, current_builder, describe_location, user_location
+from graphad.build import Builder, current_builder
 from graphad.errors import TracerError
+from graphad.location import Location, describe_location, user_location
 from graphad.numpy.buffers import Buffer, plain, writable
-from graphad.places import Location
 from graphad.trace import Tracer
 
 _KINDS: dict[type, type[Container]] = {dict: Entries, list: Items, set: Items, deque: Items}

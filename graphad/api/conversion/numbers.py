@@ -12,9 +12,10 @@ import numpy as np
 from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import calling
 from graphad.api.conversion.functions import REPLACED
-from graphad.api.conversion.parts import python_bool, shown, truth, unknown
+from graphad.api.conversion.parts import python_bool, truth, unknown
 from graphad.api.conversion.texts import Text, string
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, operand
 from graphad.ops.checks import NoInteger
 from graphad.ops.elementwise import cast
@@ -33,7 +34,7 @@ def scalar(x: Any, what: str) -> Any:
     if not isinstance(x, Tracer) or not x.shape:
         return x
     if x.size != 1:
-        raise TypeMismatchError(f"{what} of a traced {x.type}{shown()}: it takes a number; use NumPy's for arrays")
+        raise TypeMismatchError(f"{what} of a traced {x.type}{place()}: it takes a number; use NumPy's for arrays")
     return reshape(x, ())
 
 
@@ -50,7 +51,7 @@ def real(x: Any, what: str) -> Any:
     if x.shape:
         x = scalar(x, what)
     if x.dtype.kind == "c":
-        raise TypeMismatchError(f"{what} of a traced {x.type}{shown()}: it takes a real number; use x.real or abs(x)")
+        raise TypeMismatchError(f"{what} of a traced {x.type}{place()}: it takes a real number; use x.real or abs(x)")
     return x
 
 
@@ -108,7 +109,7 @@ def _numpy(original: Any) -> Callable[..., Any]:
             x = operand(args[0])
             if x.dtype.kind == "c" and dtype.kind not in "cb":
                 raise TypeMismatchError(
-                    f"numpy.{original.__name__} of a traced {x.type}{shown()} would drop its imaginary part; use x.real"
+                    f"numpy.{original.__name__} of a traced {x.type}{place()} would drop its imaginary part; use x.real"
                 )
             if dtype.kind in "iu" and x.weak:
                 x = whole(x)

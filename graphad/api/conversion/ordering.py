@@ -15,9 +15,10 @@ from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import iterated
 from graphad.api.conversion.functions import REPLACED, call
 from graphad.api.conversion.ledger import changing
-from graphad.api.conversion.parts import describe, is_number, is_weak, kind, same, shown, truth, unknown
+from graphad.api.conversion.parts import describe, is_number, is_weak, kind, same, truth, unknown
 from graphad.api.conversion.sequences import kept
 from graphad.errors import ControlFlowError
+from graphad.location import place
 from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.moving import Moving
 from graphad.trace import Tracer
@@ -106,7 +107,7 @@ def _order(keys: Sequence[Any], reverse: bool) -> Any:
             order = order[np.argsort(recorded(operand(column))[order], kind="stable")]
         elif not all([same(x, column[0]) for x in column]):
             raise ControlFlowError(
-                f"sorted: a key is {describe(column[0])}{shown()}, and the order is known at run time only; give keys "
+                f"sorted: a key is {describe(column[0])}{place()}, and the order is known at run time only; give keys "
                 "that are numbers, or tuples of numbers"
             )
     return order[:: -1 if reverse else 1]
@@ -117,7 +118,7 @@ def _columns(items: Sequence[Any], what: str) -> list[list[Any]]:
     flat = [tree.flatten(x) for x in items]
     if any([treedef != flat[0][1] for _, treedef in flat]):
         raise ControlFlowError(
-            f"sorted: {what} differ in structure{shown()}, and their order is known at run time only; give all the "
+            f"sorted: {what} differ in structure{place()}, and their order is known at run time only; give all the "
             "same structure"
         )
     return [list(column) for column in zip(*[leaves for leaves, _ in flat], strict=True)]
@@ -135,7 +136,7 @@ def _permuted(items: Sequence[Any], order: Any) -> list[Any]:
             column = [kept(x, column) for x in rows]
         elif not all([same(x, first) for x in column]):
             raise ControlFlowError(
-                f"sorted: the items hold {describe(first)} and {describe(column[-1])}{shown()}, and their order is "
+                f"sorted: the items hold {describe(first)} and {describe(column[-1])}{place()}, and their order is "
                 "known at run time only; only numbers and arrays of one shape can depend on it"
             )
         columns.append(column)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from types import CodeType, FunctionType
 from typing import Any
 
-from graphad.api.conversion.scope import is_user_file, nested_codes
+from graphad.api.conversion.scope import nested_codes
+from graphad.location import is_user_file
 
 Source = tuple[tuple[str, int, bytes], str]
 """What tells a code object from others, and the lines that it was made from."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dis
-import linecache
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,15 +14,15 @@ from graphad.api.control import Region
 from graphad.api.conversion.dispatch import special
 from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.ledger import reading
-from graphad.api.conversion.scope import is_user_file, plain_name
+from graphad.api.conversion.scope import plain_name
 from graphad.arrays import array_of
-from graphad.build import Builder, building, current_builder, describe_location, raised_at, user_location
+from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Node, Value
+from graphad.location import is_user_file, place, raised_at
 from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
-from graphad.places import Location
 from graphad.trace import PYTHON_SCALARS, Tracer, kind_of, lift
 from graphad.types import DType, TensorType, type_of
 
@@ -163,7 +162,7 @@ def truth(x: Any, what: str) -> Any:
         return bool(value)
     if x.size != 1:
         raise ControlFlowError(
-            f"the test of {what} is a traced {x.type}{shown()}, and should be a scalar; use numpy.any, numpy.all or "
+            f"the test of {what} is a traced {x.type}{place()}, and should be a scalar; use numpy.any, numpy.all or "
             "numpy.where"
         )
     x = reshape(x, ()) if x.shape else x
@@ -266,15 +265,6 @@ def describe(x: Any) -> str:
     if isinstance(x, dict):
         return "dict(" + ", ".join(f"{k!r}: {describe(v)}" for k, v in x.items()) + ")"
     return f"of type {type(x).__name__}"
-
-
-def shown(where: Location | None = None) -> str:
-    """` (model.py:12: if x > 0:)`."""
-    where = where or user_location()
-    if where is None or not str(where):
-        return ""
-    text = linecache.getline(where.file, where.line).strip()
-    return f" ({where}: {text})" if text else describe_location(where)
 
 
 def quoted(path: str) -> str:

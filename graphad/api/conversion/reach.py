@@ -32,9 +32,10 @@ import numpy as np
 from graphad.api.conversion.alone import is_inner, twin
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.iterators import is_iterator
-from graphad.api.conversion.scope import is_user_class, is_user_file, nested_codes
+from graphad.api.conversion.scope import nested_codes
 from graphad.api.sinks import sinks
 from graphad.codes import OfCode
+from graphad.location import is_user_class, is_user_file
 from graphad.numpy.buffers import Buffer
 
 _MOST = 20_000

@@ -11,10 +11,11 @@ from graphad.api.control import all_captures
 from graphad.api.conversion.aliases import root
 from graphad.api.conversion.carries import Loop, Names
 from graphad.api.conversion.knowns import Knowns, column, number
-from graphad.api.conversion.parts import Part, shown, truth, unrecord
+from graphad.api.conversion.parts import Part, truth, unrecord
 from graphad.api.conversion.sequences import Rows
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.ops.loops import Scan, While
 from graphad.trace import Tracer, apply
 
@@ -27,9 +28,9 @@ def over_rows(rows: Rows, step: Callable[[Any], None], functions: Sequence[Any],
     part, given = loop.settle(lambda found: step(rows.join(found)), rows.types())
     sources = rows.sources()
     if any([loop.changes(root(x)) for x in sources]) or loop.assigns(sources):
-        raise ControlFlowError(f"what is run through is written to{shown()}")  # its rows are read when due
+        raise ControlFlowError(f"what is run through is written to{place()}")  # its rows are read when due
     if any([x.value not in part.builder.inputs for x in given]):
-        raise ControlFlowError(f"the rows of an array are written to{shown()}")  # each is a view in Python's own loop
+        raise ControlFlowError(f"the rows of an array are written to{place()}")  # each is a view in Python's own loop
     scan(loop, part, given, rows.count, rows)
 
 
@@ -52,7 +53,7 @@ def scan(loop: Loop, part: Part, given: Sequence[Tracer], count: Any, rows: Rows
         if knowns.all() and silent:
             if len(numbers) == len(moving):
                 return loop.write([numbers[j] for j in range(len(moving))], count)
-            raise ControlFlowError(f"the loop computes from known numbers alone{shown()}")
+            raise ControlFlowError(f"the loop computes from known numbers alone{place()}")
     body = _outputs(part.graph, len(moving)) if traced else part.graph
     op = Scan(body, len(consts), None if traced else count, len(moving))
     results = apply(op, [*[count] * traced, *consts, *moving, *columns])
@@ -92,7 +93,7 @@ def while_loop(
     if asked is not None:
         unrecord(*asked)
     if isinstance(tested.graph.outputs[0], type(None)):
-        raise ControlFlowError(f"{what} never ends{shown()}")
+        raise ControlFlowError(f"{what} never ends{place()}")
     loop.close(part, [])
     captures = all_captures(part, tested)
     fixed, moving = loop.operands()

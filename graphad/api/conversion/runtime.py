@@ -20,13 +20,14 @@ from graphad.api.conversion.items import inplace, setitem, update
 from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
 from graphad.api.conversion.loops import for_, while_
-from graphad.api.conversion.parts import describe, shown, truth
+from graphad.api.conversion.parts import describe, truth
 from graphad.api.conversion.sequences import getitem
 from graphad.api.conversion.sinks import poured
 from graphad.api.conversion.stores import set_part, storing
 from graphad.api.conversion.texts import formatting, percent, text
 from graphad.api.conversion.untraced import asking, either, untraced
 from graphad.errors import ControlFlowError
+from graphad.location import place
 from graphad.numpy.arguments import known
 from graphad.numpy.buffers import made
 from graphad.trace import Tracer
@@ -49,7 +50,7 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
         return None
     raise ControlFlowError(
         f"the result is {describe(result)} where a return statement is reached, and None where the function ends "
-        f"without one{shown()}; return a value of the same type in both"
+        f"without one{place()}; return a value of the same type in both"
     )
 
 

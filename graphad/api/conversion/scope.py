@@ -1,73 +1,21 @@
-"""What is the user's own code, as opposed to that of libraries, which conversion leaves alone."""
+"""The names that conversion makes, and what the code of a function tells of its variables and of what it keeps."""
 
 from __future__ import annotations
 
 import dis
-import os
 import sys
-import sysconfig
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
 
-from graphad.build import _own
 from graphad.codes import OfCode
+from graphad.location import is_user_class, is_user_file
 
 MARK = "@"
 """Stands in every name that conversion makes, so that none can be one of the user's."""
 PARTS = frozenset({"dtype", "flat", "imag", "real", "shape", "strides"})
 """Attributes of arrays that write to their elements, or lay them out anew."""
-
-LIKE_USERS = ("colorsys", "statistics")
-"""Python's own modules that compute with numbers in Python: their functions and classes are converted as the user's."""
-_paths = sysconfig.get_paths()
-_converted = tuple([os.path.join(os.path.abspath(_paths["stdlib"]), f"{name}.py") for name in LIKE_USERS])
-_libraries = tuple(
-    {_own, *[os.path.abspath(_paths[k]) + os.sep for k in ("purelib", "platlib", "stdlib", "platstdlib")]}
-)
-_folders = tuple(os.path.join(os.path.dirname(_own.rstrip(os.sep)), name) + os.sep for name in ("passes", "executors"))
-_by_file: dict[str, bool] = {}
-_by_module: dict[str, bool] = {}
-
-
-def is_user_file(file: str) -> bool:
-    """Whether a code object's file belongs neither to Python, nor to an installed library, nor to graphad; so are taken
-    the modules of Python's that are converted too."""
-    found = _by_file.get(file)
-    if found is None:
-        path = os.path.abspath(file)
-        library = path.startswith((*_libraries, *_folders)) or f"{os.sep}site-packages{os.sep}" in path
-        found = not library and not file.startswith(("<frozen", "<__array"))
-        found = _by_file[file] = found or path in _converted
-    return found
-
-
-def is_user_class(cls: type) -> bool:
-    """Whether a class is defined in the user's own code."""
-    name = cls.__module__
-    if not isinstance(name, str):
-        return False  # the class of Cython's functions tells the module of a function
-    if name == "builtins":
-        return bool(cls.__flags__ & _MADE)
-    found = _by_module.get(name)
-    if found is None:
-        module = sys.modules.get(name)
-        found = _by_module[name] = is_user_module(name, module or sys.modules.get(name.partition(".")[0]))
-    return found
-
-
-_MADE = 1 << 9
-"""The flag of classes that a program made, as one without a module of its own."""
-
-
-def is_user_module(name: str, module: Any) -> bool:
-    """Whether a module is the user's own; one without a file was made by a program, or is the program itself."""
-    file = getattr(module, "__file__", None)
-    package = name.partition(".")[0]
-    if file is None and package != name:
-        file = getattr(sys.modules.get(package), "__file__", None)
-    return package not in sys.stdlib_module_names if file is None else is_user_file(file)
 
 
 def nested_codes(code: CodeType) -> list[CodeType]:

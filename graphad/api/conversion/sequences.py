@@ -13,8 +13,9 @@ from graphad import tree
 from graphad.api.conversion import items
 from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.ledger import reading
-from graphad.api.conversion.parts import is_number, is_weak, kind, same, shown, unknown
+from graphad.api.conversion.parts import is_number, is_weak, kind, same, unknown
 from graphad.errors import ControlFlowError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import recorded
 from graphad.numpy.bounds import note, span
 from graphad.numpy.dispatch import NAMESPACE
@@ -58,7 +59,7 @@ class Rows:
     def __iter__(self) -> Iterator[Any]:
         if isinstance(self.count, Tracer):
             raise ControlFlowError(
-                f"a range of a traced length is used outside of a for statement{shown()}; write a for loop, or mark "
+                f"a range of a traced length is used outside of a for statement{place()}; write a for loop, or mark "
                 "the length static (static_argnums)"
             )
         return (self.entry(i) for i in builtins.range(self.count))  # each as it is when its turn comes
@@ -227,11 +228,11 @@ class Range(Rows):
         start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
         if isinstance(step, Tracer):
             raise ControlFlowError(
-                f"range: the step is a traced {step.type}{shown()}, and must be known; use a while loop"
+                f"range: the step is a traced {step.type}{place()}, and must be known; use a while loop"
             )
         for bound in (start, stop):
             if isinstance(bound, Tracer) and (bound.shape or bound.dtype.kind not in "iu"):
-                raise ControlFlowError(f"range: a bound is {bound.type}{shown()}, and should be a scalar integer")
+                raise ControlFlowError(f"range: a bound is {bound.type}{place()}, and should be a scalar integer")
         self.start, self.step = start, int(step)
         first, last = (start, stop) if self.step > 0 else (stop, start)
         distance = last if type(first) is int and first == 0 else last - first
@@ -340,7 +341,7 @@ class Fresh:
         self.make = None
         if self.lost:
             raise ControlFlowError(
-                f"an iterator goes on{shown()} after a loop of the graph, whose end is known at run time "
+                f"an iterator goes on{place()} after a loop of the graph, whose end is known at run time "
                 "only; run through what it runs over anew"
             )
         return next(self.items)

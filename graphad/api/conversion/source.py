@@ -19,6 +19,7 @@ from typing import Any
 from graphad.api.conversion.names import parameters
 from graphad.api.conversion.packed import packed_lines
 from graphad.api.conversion.scope import MARK, nested_codes
+from graphad.location import SOURCES
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -37,6 +38,7 @@ def definition(code: CodeType, space: dict[str, Any] | None = None) -> Definitio
     lines = linecache.getlines(code.co_filename, space) or packed_lines(code)
     if not lines:
         raise Unreadable(f"its source ({code.co_filename}) cannot be read")
+    SOURCES.add(code.co_filename)
     for read in (_whole, _segment) if code.co_name == "<lambda>" else (_segment, _whole):
         tree = read(code, lines)
         for node in _candidates(tree, code, moved=read is _whole) if tree is not None else ():

@@ -15,8 +15,8 @@ from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.items import INPLACE, getitem, inplace, setitem
 from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.scope import PARTS
-from graphad.build import place
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.numpy.buffers import Buffer, outside, stays, writable
 from graphad.trace import Tracer
 

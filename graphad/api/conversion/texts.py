@@ -9,9 +9,10 @@ from string import Formatter
 from typing import Any
 
 from graphad.api.call import plain
-from graphad.api.conversion.parts import shown, unknown
+from graphad.api.conversion.parts import unknown
 from graphad.build import current_builder
 from graphad.errors import TracerError
+from graphad.location import place
 from graphad.trace import Tracer
 
 Field = tuple[Any, int, Any]
@@ -47,7 +48,7 @@ class Text:
     def refuse(self, *args: Any, **kwargs: Any) -> Any:
         types = ", ".join(str(x.type) for x in self.values if isinstance(x, Tracer))
         raise TracerError(
-            f"a text with the value of a traced {types} is not known inside jit, trace or vmap{shown()}; print or log "
+            f"a text with the value of a traced {types} is not known inside jit, trace or vmap{place()}; print or log "
             "it, which is then done at run time, use graphad.debug.callback, or return the value"
         )
 
@@ -113,7 +114,7 @@ def percent(pattern: Any, given: Any) -> Any:
     if not any([isinstance(x, (Tracer, Text)) for x in values]) or (not named and len(wanted) != len(values)):
         return pattern % given
     if any(["*" in m.group() for m in wanted]):
-        raise TracerError(f"{pattern!r} of traced values{shown()}: widths by * are not known; write the number itself")
+        raise TracerError(f"{pattern!r} of traced values{place()}: widths by * are not known; write the number itself")
     parts: list[str | Field] = []
     end, left = 0, iter(values)
     for m in fields:

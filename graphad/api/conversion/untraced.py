@@ -20,9 +20,10 @@ from graphad.api.conversion.alone import Span, piece
 from graphad.api.conversion.functions import convert, for_lists, origin
 from graphad.api.conversion.ledger import noted
 from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
-from graphad.api.conversion.scope import is_user_file, nested_codes
+from graphad.api.conversion.scope import nested_codes
 from graphad.build import current_builder
 from graphad.codes import OfCode
+from graphad.location import is_user_file
 from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in
 from graphad.trace import Tracer
 

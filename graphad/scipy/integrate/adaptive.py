@@ -15,8 +15,8 @@ import numpy as np
 
 from graphad.api.custom import custom_jvp
 from graphad.api.jacobians import jacfwd, jacrev
-from graphad.build import place
 from graphad.errors import MissingRuleError
+from graphad.location import place
 from graphad.numpy.arguments import is_active, known, operand
 from graphad.ops.custom import PureCallback
 from graphad.ops.elementwise import cast

@@ -13,8 +13,9 @@ from graphad import tree
 from graphad.api.call import converted
 from graphad.api.custom import stop_gradient
 from graphad.api.vectorize import vmap
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import SCALAR, Functions

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import converted
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, concrete, known, operand
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import (

@@ -17,8 +17,8 @@ import numpy as np
 
 from graphad.api.call import converted
 from graphad.api.vectorize import vmap
-from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, ints, known, operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast

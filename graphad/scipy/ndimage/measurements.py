@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from graphad.api.derivatives import grad, jvp
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.optimize.minima import MESSAGE

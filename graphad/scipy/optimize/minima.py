@@ -10,8 +10,8 @@ import numpy as np
 
 from graphad.api.derivatives import grad, value_and_grad
 from graphad.api.jacobians import hessian
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import (
     SCALAR,

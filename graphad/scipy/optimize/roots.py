@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import MissingRuleError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import SCALAR, Functions, arguments, known_options, number, real, routine, spec, vector
 from graphad.scipy.implicit import solution

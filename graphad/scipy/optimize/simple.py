@@ -9,8 +9,8 @@ import numpy as np
 
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, pure_callback
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace

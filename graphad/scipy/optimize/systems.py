@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.scipy.closed import Functions, arguments, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import solution
 from graphad.scipy.optimize.optimum import result

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from graphad.api.loops import scan
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, dtype_of, float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.arguments import require

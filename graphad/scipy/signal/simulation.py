@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphad.api.loops import scan
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace

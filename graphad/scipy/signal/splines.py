@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import MissingRuleError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.selecting import take
 from graphad.ops.elementwise import cast

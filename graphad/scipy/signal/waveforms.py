@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
+from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating

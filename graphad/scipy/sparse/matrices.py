@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import concatenate

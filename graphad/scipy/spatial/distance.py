@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import converted
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace

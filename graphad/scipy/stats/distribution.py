@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder, place
+from graphad.build import current_builder
 from graphad.errors import ControlFlowError, MissingRuleError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.dispatch import located_errors
 from graphad.ops.elementwise import cast

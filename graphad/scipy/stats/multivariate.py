@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy

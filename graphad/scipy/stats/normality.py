@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.ops.composed import chdtrc
 from graphad.ops.special import log_ndtr, ndtr, ndtri

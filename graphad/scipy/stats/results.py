@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphad import tree
-from graphad.build import place
 from graphad.errors import MissingRuleError
+from graphad.location import place
 from graphad.ops.higher import stdtrit
 from graphad.ops.special import ndtri
 

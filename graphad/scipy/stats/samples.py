@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.build import place
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.location import place
 from graphad.numpy.arguments import axes_of, float_dtype, known, operand, static
 from graphad.ops.composed import chdtr, chdtrc
 from graphad.ops.elementwise import cast

@@ -10,8 +10,8 @@ import numpy as np
 from graphad.api.call import ShapeDtype
 from graphad.api.custom import custom_jvp, pure_callback
 from graphad.api.derivatives import grad, jvp
-from graphad.build import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.ops.higher import boxcox as _boxcox
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.special import boxcox1p
