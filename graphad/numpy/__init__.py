@@ -14,13 +14,14 @@ import numpy as _np
 
 # Imported for what they register.
 from graphad.numpy import (  # noqa: F401
+    assignment,
     bits,
     creation,
     decompositions,
     fft,
     histograms,
+    index_arrays,
     indexing,
-    inplace,
     joining,
     linalg,
     manipulation,
@@ -30,7 +31,6 @@ from graphad.numpy import (  # noqa: F401
     misc,
     nan_reductions,
     padding,
-    places,
     polynomials,
     products,
     quantiles,
@@ -44,11 +44,12 @@ from graphad.numpy import (  # noqa: F401
     ufuncs,
     updates,
     walks,
+    writers,
 )
 from graphad.numpy.dispatch import NAMESPACE
 
 _OBJECTS = {
-    **places.OBJECTS, "vectorize": mapping.Vectorize, "__array_namespace_info__": standard.NamespaceInfo,
+    **index_arrays.OBJECTS, "vectorize": mapping.Vectorize, "__array_namespace_info__": standard.NamespaceInfo,
 }  # fmt: skip
 
 

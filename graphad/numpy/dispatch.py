@@ -120,12 +120,10 @@ def located_errors(handler: Function, name: str | None = None, laid: bool | None
             if kwargs.get("device") is not None:
                 check_device(handler.__name__, kwargs["device"])
             if kwargs.get("out") is not None:
-                from graphad.numpy.inplace import into
-
                 out = kwargs.pop("out")
                 title = handler.__name__.rstrip("_")
                 casting = "unsafe" if title in _ACCUMULATE else "same_kind"
-                return into(out, handler(*args, **kwargs), title, True, casting)
+                return UFUNC_METHODS["into"](out, handler(*args, **kwargs), title, True, casting)
             found = handler(*args, **kwargs)
             return found if laid else unlaid(found, (*args, *kwargs.values()), laid is None)
         except GraphadError as error:

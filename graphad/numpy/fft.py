@@ -11,7 +11,7 @@ from graphad.errors import ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand
 from graphad.numpy.dispatch import NAMESPACE, implements
-from graphad.numpy.inplace import into
+from graphad.numpy.outputs import into
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM, Fft
 from graphad.types import complex_dtype

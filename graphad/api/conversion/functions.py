@@ -40,8 +40,8 @@ from graphad.executors.once import LOCK
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
-from graphad.numpy.inplace import WRITERS
 from graphad.numpy.lending import lending
+from graphad.numpy.writers import WRITERS
 
 
 class Conversion(NamedTuple):

@@ -20,10 +20,10 @@ from graphad.errors import TracerError
 from graphad.numpy.arguments import holds_tracer, recorded
 from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays, tracked, writable
 from graphad.numpy.flat import Flat
+from graphad.numpy.index_arrays import OBJECTS
 from graphad.numpy.masked import mask_for
 from graphad.numpy.moving import Moving, read
 from graphad.numpy.outside import Watched
-from graphad.numpy.places import OBJECTS
 from graphad.numpy.slices import moves
 from graphad.numpy.updates import At
 from graphad.numpy.views import OUTSIDE, Fixed, View, assign, origin_of, own

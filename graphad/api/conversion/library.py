@@ -14,7 +14,7 @@ from graphad.arrays import Unsized
 from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.buffers import Buffer, seen, writable
 from graphad.numpy.dispatch import NAMESPACE
-from graphad.numpy.inplace import WRITERS, resized
+from graphad.numpy.writers import WRITERS, resized
 from graphad.trace import Tracer
 
 

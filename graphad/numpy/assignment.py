@@ -1,0 +1,165 @@
+"""Assignment in place: what replaces the value of a traced array, and of the views and the origin that share it.
+
+`x[i] = v`, `x += y` and `x.shape = s` then mean what they mean for NumPy's arrays, aliases and views of views
+included. The caller's own arrays never change: inside of a trace they are handles of their own.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from graphad.build import current_builder
+from graphad.errors import TracerError
+from graphad.location import place
+from graphad.numpy import moving
+from graphad.numpy.arguments import known, operand
+from graphad.numpy.dispatch import tracer_method
+from graphad.numpy.indexing import getitem, read_index
+from graphad.numpy.layouts import UNKNOWN, laid
+from graphad.numpy.masked import Masked, mask_of, spread
+from graphad.numpy.outputs import check_cast
+from graphad.numpy.slices import moves
+from graphad.numpy.updates import At
+from graphad.numpy.views import View, assign, own, view, write
+from graphad.ops.elementwise import cast
+from graphad.ops.shape import reshape
+from graphad.trace import Tracer
+
+# -- indexing -----------------------------------------------------------------------------------------------------
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether NumPy makes a view for an index: integers, slices, Ellipsis and None only."""
+    for item in index if type(index) is tuple else (index,):
+        if item is None or item is Ellipsis or isinstance(item, (slice, np.integer)) or type(item) is int:
+            continue
+        if not isinstance(item, Tracer) or item.shape or item.dtype.kind not in "iu":
+            return False
+    return True
+
+
+@tracer_method("__getitem__")
+def _getitem(x: Any, index: Any) -> Any:
+    mask = mask_of(x, index)
+    if mask is not None and known(mask) is None:
+        return Masked(own(x), spread(x, mask))
+    if moves(index):
+        return moving.read(x, index)
+    if isinstance(index, moving.Moving):
+        return moving.picked(x, index)
+    found = getitem(x, index)
+    basic = _is_basic(index)
+    if not basic or not (found.shape or _has_ellipsis(index)):
+        return own(found) if found is x else found if basic or found.ndim < 2 else _picked(found, x, index)
+    at = _fixed(index)
+    return view(found, x, lambda base: getitem(base, at), lambda base, new: At(base)[at].set(new), index,
+                lambda base: base[_standing(at)])  # fmt: skip
+
+
+def _fixed(index: Any) -> Any:
+    """An index that stays what it is when the arrays that it holds are changed."""
+    if type(index) is tuple:
+        return tuple([_fixed(item) for item in index])
+    if type(index) is slice:
+        return slice(_fixed(index.start), _fixed(index.stop), _fixed(index.step))
+    if isinstance(index, Tracer):
+        return own(index)
+    return operator.index(index) if isinstance(index, np.ndarray) else index
+
+
+def _has_ellipsis(index: Any) -> bool:
+    return index is Ellipsis or (type(index) is tuple and any([item is Ellipsis for item in index]))
+
+
+def _standing(index: Any) -> Any:
+    """A basic index with a known one in place of each that is traced, which makes a view of the same layout."""
+    if type(index) is tuple:
+        return tuple([0 if isinstance(item, Tracer) else item for item in index])
+    return 0 if isinstance(index, Tracer) else index
+
+
+def _picked(found: Any, x: Any, index: Any) -> Any:
+    """What index arrays pick: NumPy lets their axes be the slowest ones, wherever they stand in the result."""
+    if x.layout is not None:
+        return laid(found, UNKNOWN)
+    plan = read_index(x, index)
+    rank = found.ndim - len(plan.kept) + len(plan.arrays)
+    first = list(range(plan.place, plan.place + rank))
+    return laid(found, (*first, *[i for i in range(found.ndim) if i not in first]) if plan.place else None)
+
+
+@tracer_method("__setitem__")
+def _setitem(x: Any, index: Any, value: Any) -> None:
+    if isinstance(value, View) and value.origin is x and value.key is index and value.follows(x):
+        return  # `x[index] += y` has written to the view already
+    if moves(index) or isinstance(value, moving.Moving):
+        moving.write(x, index, value)
+        return
+    mask = mask_of(x, index)
+    if mask is not None and known(mask) is None:
+        _set_masked(x, mask, value)
+        return
+    assign(x, At(own(x))[index].set(value), "assignment to an index")
+
+
+def _set_masked(x: Any, mask: Any, value: Any) -> None:
+    whole = spread(x, mask)
+    if isinstance(value, Masked):
+        value = value.under(whole, "assignment to what another mask chooses")
+    else:
+        value = operand(value)
+        if value.ndim > x.ndim - mask.ndim:
+            raise TracerError(
+                f"assignment to x[mask]: an array of {value.shape} for what the traced mask {mask.type} chooses"
+                f"{place()}; write x[...] = numpy.where(mask, values, x), with values like x"
+            )
+    assign(x, np.where(whole, cast(value, x.dtype), own(x)), "assignment to an index")
+
+
+def _augmented(name: str, symbol: str) -> None:
+    function = getattr(operator, name)
+
+    def augment(x: Any, y: Any) -> Any:
+        new = function(own(x) if isinstance(x, View) else x, y)
+        if not (x.shape or x.boxed) or not isinstance(new, Tracer):
+            return new  # NumPy's scalars do not change
+        check_cast(x, new.dtype, symbol)
+        assign(x, new, symbol)
+        return x
+
+    tracer_method(f"__i{name.strip('_')}__")(augment)
+
+
+for _name, _symbol in {
+    "add": "+=", "sub": "-=", "mul": "*=", "truediv": "/=", "floordiv": "//=", "mod": "%=", "pow": "**=", "and_": "&=",
+    "or_": "|=", "xor": "^=", "lshift": "<<=", "rshift": ">>=", "matmul": "@=",
+}.items():  # fmt: skip
+    _augmented(_name, _symbol)
+
+
+# -- shapes -------------------------------------------------------------------------------------------------------
+
+
+def _set_shape(x: Any, shape: Any) -> None:
+    """`x.shape = shape`, for an array of which there are no views: these would see it change.
+
+    Raises `TracerError` where there are, and for one from around a branch or a loop; NumPy's `AttributeError` for a
+    view whose elements do not lie so that it can have that shape.
+    """
+    free = "viewed" not in x.__dict__ and x.builder is current_builder()
+    if type(x) is View and free and x.layout is not UNKNOWN:
+        x.become_shaped(shape)
+    elif type(x) is Tracer and free and x.layout is None:
+        write(x, reshape(own(x), shape))
+    else:
+        raise TracerError(
+            f"the shape of a traced {x.type} is set{place()}, of which there may be views, "
+            "or which is from around a branch or a loop; give the name a new array: x = x.reshape(shape)"
+        )
+
+
+for _cls in (Tracer, View):
+    _cls.shape = _cls.shape.setter(_set_shape)  # type: ignore[union-attr, method-assign]
