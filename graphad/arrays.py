@@ -15,6 +15,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from graphad.errors import GraphadError, TypeMismatchError
 
+PYTHON_SCALARS = (int, float, complex)
 _SCALARS = {float, int, bool, complex}
 _ASKS_NUMPY = ("__array_ufunc__", "__array_function__", "__array_priority__")
 """With one of these a class has a say in what NumPy's functions do with it, so that it is more than its numbers."""
@@ -63,6 +64,13 @@ def array_of(x: Any) -> np.ndarray[Any, np.dtype[Any]]:
     if array.dtype.kind in _UNSUPPORTED:
         raise TypeMismatchError(f"{_title(x)} is no array of numbers; {_remedy(x, _UNSUPPORTED[array.dtype.kind])}")
     return array  # type: ignore[no-any-return]
+
+
+def kind_of(x: Any) -> Any:
+    """The dtype of an operand that is not traced, or the Python type of a scalar, which is weak."""
+    if type(x) in PYTHON_SCALARS:
+        return type(x)
+    return x.dtype if type(x) is np.ndarray and x.dtype.kind in "fiubc" else array_of(x).dtype
 
 
 def is_array(x: Any) -> bool:
@@ -136,4 +144,4 @@ def _remedy(x: Any, otherwise: str) -> str:
     return otherwise
 
 
-__all__ = ["array_of", "is_array"]
+__all__ = ["PYTHON_SCALARS", "array_of", "is_array", "kind_of"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from graphad.registry import LATER
+
 
 class GraphadError(Exception):
     """Base class of all errors that graphad raises on purpose."""
@@ -42,10 +44,8 @@ class NonFiniteError(GraphadError, FloatingPointError):
 
     def draw(self, **options: Any) -> Any:
         """A drawing of `graph`; `options` go to `graphad.draw`, `draw().save("nan.svg")` writes a file."""
-        from graphad.viz import draw
-
         heat = {} if self.node is None else {"heat": {self.node: 1.0}}
-        return draw(self.graph, **{**heat, **options})
+        return LATER["draw"](self.graph, **{**heat, **options})
 
 
 class SingularError(GraphadError, np.linalg.LinAlgError):

@@ -17,6 +17,7 @@ from graphad.arrays import array_of
 from graphad.errors import ShapeError, VerifyError
 from graphad.location import Location
 from graphad.op import Op, Traced
+from graphad.registry import LATER
 from graphad.types import Array, TensorType
 
 if TYPE_CHECKING:
@@ -339,22 +340,17 @@ class Graph:
     # -- views of the graph -----------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        from graphad.text import print_graph
-
-        return print_graph(self)
+        return str(LATER["print_graph"](self))
 
     def __repr__(self) -> str:
         return f"<Graph @{self.name}: {len(self.inputs)} inputs, {len(self.nodes)} nodes, {len(self.outputs)} outputs>"
 
     def _repr_svg_(self) -> str | None:
-        from graphad.viz import draw
-
-        return draw(self)._repr_svg_()
+        svg: str | None = LATER["draw"](self)._repr_svg_()
+        return svg
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from graphad.viz import draw
-
-        return {**draw(self)._repr_mimebundle_(), "text/plain": repr(self)}
+        return {**LATER["draw"](self)._repr_mimebundle_(), "text/plain": repr(self)}
 
     def to_networkx(self) -> networkx.MultiDiGraph[Any]:
         """The graph as a `networkx.MultiDiGraph`.
@@ -392,9 +388,7 @@ class Graph:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the graph as versioned JSON, with its larger constants in an `.npz` file beside it."""
-        from graphad.serial import save
-
-        save(self, path)
+        LATER["save"](self, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Graph, (self.inputs, self.nodes, self.outputs, self.name)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, dataclass_tra
 
 import numpy as np
 
-from graphad.arrays import array_of
+from graphad.arrays import array_of, kind_of
 from graphad.attributes import cached, constructor, declared, defaults
 from graphad.costs import LIGHT, SPECIAL
 from graphad.errors import MissingRuleError
@@ -239,8 +239,6 @@ class Op:
         for x in operands:
             if isinstance(x, Traced):
                 return x.apply(self, operands)
-        from graphad.trace import kind_of
-
         dtypes = self.promote(tuple([kind_of(x) for x in operands])) or (None,) * len(operands)
         arrays = [np.asarray(array_of(x), dtype) for x, dtype in zip(operands, dtypes, strict=True)]
         self.infer(*[TensorType(x.dtype, x.shape) for x in arrays])

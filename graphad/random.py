@@ -19,12 +19,12 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.selecting import take
 from graphad.ops.composed import bdtr
-from graphad.ops.custom import StopGradient
 from graphad.ops.distributions import bdtrik, pdtrik
 from graphad.ops.elementwise import cast
 from graphad.ops.higher import stdtrit
 from graphad.ops.random import U64, RandomBits
 from graphad.ops.special import betaincinv, gammaincc, gammaincinv, ndtr, ndtri
+from graphad.ops.stop_gradient import StopGradient
 from graphad.trace import Tracer
 
 _DRAW, _SPLIT, _FOLD = 0, 1, 2

@@ -1,4 +1,4 @@
-"""`Registry`: definitions by name, of which some stand in modules that are imported when they are first needed."""
+"""Definitions by name, of which some stand in modules that are imported when they are first needed."""
 
 from __future__ import annotations
 
@@ -59,4 +59,46 @@ class Registry(dict[Any, Any]):
         return super().items()
 
 
-__all__ = ["Registry"]
+class _Later(dict[str, Any]):
+    """What stands in modules further right, found when it is first asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        module, attribute = HANDED_IN[name]
+        loaded = import_module(module)
+        found = self[name] = getattr(loaded, attribute) if attribute else loaded
+        return found
+
+
+HANDED_IN: dict[str, tuple[str, str]] = {
+    # Methods of graphs and errors: they print, draw and save.
+    "print_graph": ("graphad.text", "print_graph"),
+    "save": ("graphad.serial", "save"),
+    "draw": ("graphad.viz", "draw"),
+    # The transpose of broadcasting sums, and that of a sum broadcasts; an array filled with a traced value casts it.
+    "ops.sum": ("graphad.ops.reduce", "Sum"),
+    "ops.cast": ("graphad.ops.elementwise", "cast"),
+    # NumPy's functions of functions are transformations.
+    "vmap": ("graphad.api.vectorize", "vmap"),
+    # What is called with traced values leads to SciPy's counterparts, which are loaded only then.
+    "scipy.functions": ("graphad.scipy.dispatch", "TRACED"),
+    "scipy.distributions": ("graphad.scipy.stats", "DISTRIBUTIONS"),
+    "scipy.special": ("graphad.scipy.special", ""),
+    "scipy.sparse.product": ("graphad.scipy.sparse.matrices", "product"),
+    # A function is converted where it is called; converted code calls functions, which are converted then.
+    "convert": ("graphad.api.conversion.functions", "convert"),
+    "explain": ("graphad.api.conversion.explain", "explain"),
+    "settle": ("graphad.api.conversion.ledger", "settle"),
+    "arrays_read": ("graphad.api.reads", "arrays_read"),
+    "conversion.runtime": ("graphad.api.conversion.runtime", ""),
+    "conversion.rewrite": ("graphad.api.conversion.rewrite", ""),
+    "conversion.dunders": ("graphad.api.conversion.dunders", ""),
+    "conversion.series": ("graphad.api.conversion.series", "series"),
+    "conversion.fail": ("graphad.api.conversion.checks", "fail"),
+}
+"""What a layer uses of those to its right: module and name in it, "" for the module. Nothing else goes against the
+order of the layers, and no circle of files is closed but by these."""
+LATER: dict[str, Any] = _Later()
+"""The definitions themselves, by the names in `HANDED_IN`."""
+
+
+__all__ = ["HANDED_IN", "LATER", "Registry"]

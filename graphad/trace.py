@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad.arrays import Unsized, array_of
+from graphad import arrays
+from graphad.arrays import PYTHON_SCALARS, Unsized, array_of
 from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError, TypeMismatchError
 from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
@@ -27,7 +28,6 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 """What to do for `ufunc.reduce` and its siblings: `handler(ufunc, x, **kwargs)`."""
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 """What to do for a NumPy function that dispatches through `__array_function__`."""
-PYTHON_SCALARS = (int, float, complex)
 
 
 class Tracer(Traced):
@@ -276,9 +276,7 @@ def kind_of(x: Any) -> Any:
     if isinstance(x, Tracer):
         dtype = x.value.type.dtype
         return _WEAK[dtype.kind] if x.weak else dtype
-    if type(x) in PYTHON_SCALARS:
-        return type(x)
-    return x.dtype if type(x) is np.ndarray and x.dtype.kind in "fiubc" else array_of(x).dtype
+    return arrays.kind_of(x)
 
 
 _WEAK: dict[str, Any] = {"i": int, "f": float, "c": complex, "b": np.dtype(bool)}

@@ -319,7 +319,7 @@ def test_globals_and_closures_are_shared_live(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_function_that_needs_no_conversion_is_left_alone() -> None:
-    from graphad.api.conversion import convert
+    from graphad.api.conversion.functions import convert
 
     f = lambda x: np.sum(np.sin(x) * np.linalg.norm(x))
     assert convert(f) is f

@@ -22,7 +22,7 @@ from graphad.ops.elementwise import Elementwise, Ufunc
 from graphad.ops.rounding import clip, round_
 from graphad.ops.select import select
 from graphad.ops.special import polygamma, sinc
-from graphad.testing.checks import differentiable_inputs
+from graphad.testing.samples import differentiable_inputs
 from graphad.trace import trace_flat
 from graphad.types import type_of
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import graphad
-from graphad.ops.linalg import Cholesky, Cofactor, Det, Slogdet, Solve
+from graphad.ops.determinant import Cofactor, Det, Slogdet
+from graphad.ops.linalg import Cholesky, Solve
 
 A = np.array([[2.0, 1.0, 0.5], [0.3, 3.0, -1.0], [0.1, 0.4, 1.5]])
 

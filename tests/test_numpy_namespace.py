@@ -12,8 +12,9 @@ import graphad
 import graphad.numpy as gnp
 from graphad import executors, passes
 from graphad.build import Builder, building
-from graphad.testing.checks import check_graph_batch, check_graph_transpose, differentiable_inputs
+from graphad.testing.checks import check_graph_batch, check_graph_transpose
 from graphad.testing.conformance import compiled
+from graphad.testing.samples import differentiable_inputs
 from graphad.trace import inline
 
 ALL = [*CASES, *FAMILIES]

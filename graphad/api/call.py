@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -19,10 +17,11 @@ from graphad.errors import ControlFlowError, GraphadError, TracerError, TraceWar
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.location import Location, describe_location, place, placed, raised_at, user_location
-from graphad.numpy.buffers import Buffer, become
+from graphad.numpy.buffers import Buffer, become, revive
 from graphad.numpy.layouts import laid, layout_of
 from graphad.numpy.views import lose, origin_of, own
 from graphad.refusals import earlier
+from graphad.registry import LATER
 from graphad.trace import PYTHON_SCALARS, Trace, Tracer, inline, innermost, trace_flat
 from graphad.types import TensorType
 
@@ -133,12 +132,6 @@ def as_array(x: Any) -> Any:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-@cache
-def _conversion() -> Any:
-    """The package that converts functions, which stands on this module."""
-    return import_module("graphad.api.conversion")
-
-
 def converted(function: Callable[..., Any], lists: bool = False) -> Callable[..., Any]:
     """The function with its Python control flow and its calls converted for the running trace, if there is one.
 
@@ -147,7 +140,7 @@ def converted(function: Callable[..., Any], lists: bool = False) -> Callable[...
     builder = current_builder()
     if builder is None or not builder.control_flow:
         return function
-    return _conversion().convert(function, lists)  # type: ignore[no-any-return]
+    return LATER["convert"](function, lists)  # type: ignore[no-any-return]
 
 
 def refuse_bare(error: TypeError | AttributeError) -> None:
@@ -181,7 +174,7 @@ def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str,
     except (TracerError, NameError) as error:
         builder = current_builder()
         if builder is not None and builder.staged and builder.control_flow:
-            _conversion().explain(error)
+            LATER["explain"](error)
         raise
     except RecursionError as error:
         builder = current_builder()
@@ -337,9 +330,9 @@ class Call:
             found = _called(function, args, kwargs)
         except BaseException:
             if builder is not None and builder.buffers:
-                _conversion().revive(builder)
+                revive(builder)
             if builder is not None and builder.ledger:
-                _conversion().settle(builder, True)
+                LATER["settle"](builder, True)
             raise
         self.out_tree = tree._flatten(found, results)
         if builder is not None:
@@ -348,10 +341,10 @@ class Call:
             self.silent = bool(self.written) and not results
             if builder.buffers:
                 results[:] = [own(x) if isinstance(x, Tracer) else x for x in results]
-                _conversion().revive(builder)
+                revive(builder)
             if builder.ledger:
                 del args, kwargs, function, found  # what only these know has no part in what follows
-                builder.changed += _conversion().settle(builder, False)
+                builder.changed += LATER["settle"](builder, False)
             self.changed, self.unrolled = builder.changed, builder.unrolled
         return results
 
@@ -372,7 +365,7 @@ class Call:
         if read is None:
             held = [t for t in (*self.trees, self.treedef) if t is not None and t is not tree.LEAF]
             others = [tree.unflatten(t, [None] * t.num_leaves) for t in held]
-            read = import_module("graphad.api.reads").arrays_read(self.function, others)
+            read = LATER["arrays_read"](self.function, others)
         check(self.title(), self.names, clash(leaves, self.written, read))
 
     def title(self) -> str:

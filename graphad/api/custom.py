@@ -27,7 +27,7 @@ from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import recorded
 from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
-from graphad.ops.custom import stop_gradient as _stop_gradient
+from graphad.ops.stop_gradient import stop_gradient as _stop_gradient
 from graphad.trace import Tracer, trace_flat
 from graphad.tracebacks import boundary
 from graphad.types import TensorType

@@ -7,7 +7,6 @@ out: creation functions that make traced arrays (`zeros`, `arange`), `asarray` o
 Without traced values every function is NumPy's own. Names that need no tracing (dtypes, constants) are NumPy's.
 """
 
-from importlib import import_module
 from typing import Any
 
 import numpy as _np
@@ -47,6 +46,7 @@ from graphad.numpy import (  # noqa: F401
     writers,
 )
 from graphad.numpy.dispatch import NAMESPACE
+from graphad.registry import LATER
 
 _OBJECTS = {
     **index_arrays.OBJECTS, "vectorize": mapping.Vectorize, "__array_namespace_info__": standard.NamespaceInfo,
@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
     found = _OBJECTS.get(name)
     if name == "special":
         # The array API standard's extension to come, where SciPy looks for its special functions.
-        found = import_module("graphad.scipy.special")
+        found = LATER["scipy.special"]
     if found is None:
         found = getattr(_np, name)
     if callable(found):

@@ -13,13 +13,11 @@ from graphad.errors import ShapeError
 from graphad.numpy.arguments import axis_of, holds_tracer, operand, recorded
 from graphad.numpy.dispatch import NAMESPACE, implements, located_errors
 from graphad.ops import shape as shapes
+from graphad.registry import LATER
 
 
 def _mapped(function: Callable[..., Any], arrays: list[Any], ranks: list[int]) -> Any:
     """`function` of each row of the arrays, whose rows have the given ranks; the other axes broadcast."""
-    # The transformation stands to the right of this layer, and is needed only where it is used.
-    from graphad.api.vectorize import vmap
-
     leads = [x.shape[: x.ndim - rank] for x, rank in zip(arrays, ranks, strict=True)]
     try:
         lead = np.broadcast_shapes(*leads)
@@ -33,7 +31,7 @@ def _mapped(function: Callable[..., Any], arrays: list[Any], ranks: list[int]) -
         own = (1,) * (len(lead) - len(own)) + own
         x = shapes.broadcast_to(shapes.reshape(x, own + rows), lead + rows)
         arrays[i] = shapes.reshape(x, (int(np.prod(lead)), *rows))
-    found = vmap(function)(*arrays)
+    found = LATER["vmap"](function)(*arrays)
     restored = [shapes.reshape(x, lead + x.shape[1:]) for x in (found if isinstance(found, tuple) else (found,))]
     return tuple(restored) if isinstance(found, tuple) else restored[0]
 

@@ -190,15 +190,8 @@ class Moving(Unsized):
 
     # -- functions --------------------------------------------------------------------------------------------
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from graphad.numpy import moving_functions as functions
-
-        return functions.ufunc(ufunc, method, inputs, kwargs)
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from graphad.numpy import moving_functions as functions
-
-        return functions.function(func, args, kwargs)
+    __array_ufunc__: Callable[..., Any]  # both stand in `moving_functions`
+    __array_function__: Callable[..., Any]
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True

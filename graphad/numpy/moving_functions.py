@@ -334,3 +334,5 @@ def _method(name: str) -> Callable[..., Any]:
 for _name in (*REDUCTIONS, "argmax", "argmin", "cumsum", "cumprod", "dot", "clip", "round"):
     setattr(Moving, _name, _method(_name))
 setattr(Moving, "conj", lambda x: np.conjugate(x))  # noqa: B010
+Moving.__array_ufunc__ = lambda x, f, method, *inputs, **kwargs: ufunc(f, method, inputs, kwargs)
+Moving.__array_function__ = lambda x, f, types, args, kwargs: function(f, args, kwargs)

@@ -15,6 +15,7 @@ from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.ops import contraction as ops
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
+from graphad.registry import LATER
 from graphad.trace import UFUNCS, Tracer
 
 
@@ -28,9 +29,7 @@ def matmul(a: Any, b: Any) -> Any:
     """NumPy's `matmul`, which is what `a @ b` means; of sparse matrices too."""
     for x in (a, b):
         if type(x) is not Tracer and hasattr(type(x), "tocsr"):
-            from graphad.scipy.sparse.matrices import product
-
-            return product(a, b)
+            return LATER["scipy.sparse.product"](a, b)
     return ops.matmul(operand(a), operand(b))
 
 

@@ -40,6 +40,7 @@ from graphad.ops import (
     slicing,
     sort,
     sparse,
+    stop_gradient,
     structured,
     transcendental,
 )
@@ -53,11 +54,10 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "arithmetic", "bessel", "checks", "complex", "composed", "contraction", "control", "cumulative",
-    "custom", "decompositions", "determinant", "distributions", "dot_general", "draws", "dynamic", "effects", "eigen",
-    "einsum", "elementwise", "elliptic", "factors", "fft", "fused", "gather", "guarding", "higher", "incomplete",
-    "index",
+    "arithmetic", "bessel", "checks", "complex", "composed", "contraction", "control", "cumulative", "custom",
+    "decompositions", "determinant", "distributions", "dot_general", "draws", "dynamic", "effects", "eigen", "einsum",
+    "elementwise", "elliptic", "factors", "fft", "fused", "gather", "guarding", "higher", "incomplete", "index",
     "legendre", "linalg", "loops", "matrices", "matrix_functions", "more_special", "parameters", "random", "reduce",
-    "rounding", "scalar", "select", "shape", "slicing", "sort", "sparse", "special", "structured", "transcendental",
-    "waves",
+    "rounding", "scalar", "select", "shape", "slicing", "sort", "sparse", "special", "stop_gradient", "structured",
+    "transcendental", "waves",
 ]  # fmt: skip

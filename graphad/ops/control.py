@@ -13,7 +13,8 @@ from graphad.graph import Constant, Graph, Value
 from graphad.location import Location, noted
 from graphad.op import Op, Regional, Sample, Types
 from graphad.ops.guarding import guarded
-from graphad.trace import current_builder, inline, innermost
+from graphad.ops.machinery import multiply
+from graphad.trace import current_builder, inline, innermost, trace_flat
 from graphad.types import TensorType
 
 Program = Callable[[Any, Sequence[Any]], list[Any]]
@@ -126,9 +127,6 @@ class Call(Applied):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.machinery import multiply
-        from graphad.trace import trace_flat
-
         x = np.array([1.0, -2.0, 3.0])
         kind = TensorType(x.dtype, x.shape)
         square = trace_flat(lambda args: [multiply(args[0], args[0]), args[0] + 1.0], [kind]).graph

@@ -11,39 +11,14 @@ import numpy as np
 from graphad.arrays import array_of
 from graphad.build import Builder
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import OPS, Op, Sample, Types, zeros_like
+from graphad.op import Op, Sample, Types, zeros_like
 from graphad.ops.control import Applied
 from graphad.ops.effects import WhenLive, handed
-from graphad.ops.elementwise import Elementwise, Partial
+from graphad.ops.machinery import multiply
 from graphad.ops.shape import broadcast_to
+from graphad.ops.transcendental import cos, sin
 from graphad.trace import Tracer, apply, inline, trace_flat
-from graphad.types import DType, TensorType
-
-
-class StopGradient(Elementwise):
-    """The operand itself, through which no derivative passes."""
-
-    exempt = {"jvp": "its derivative is zero by definition"}
-    code = "{0}"
-
-    @property
-    def partials(self) -> Sequence[Partial]:
-        return (None,)
-
-    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
-        return (*dtypes, *dtypes)
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return xs[0]
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        for dtype in ("f8", "f4", "c16", "i8"):
-            yield Sample(cls(), (np.arange(3).astype(dtype),))
-
-
-stop_gradient = OPS["stop_gradient"] = StopGradient()
-
+from graphad.types import TensorType
 
 Flat = Callable[[Sequence[Any]], list[Any]]
 """A rule on flat lists: leaves of its arguments in, leaves of its results out."""
@@ -103,9 +78,6 @@ class CustomJvp(Applied):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.machinery import multiply
-        from graphad.ops.transcendental import cos, sin
-
         x = np.array([1.0, -2.0, 3.0])
         function = trace_flat(lambda args: [sin(args[0])], [TensorType(x.dtype, x.shape)]).graph
         yield Sample(cls(function, lambda args: [multiply(cos(args[0]), args[1])], 1), (x,))
@@ -159,16 +131,12 @@ class CustomVjp(Applied):
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
-        from graphad.ops.transcendental import sin
-
         x = np.array([1.0, -2.0, 3.0])
         function = trace_flat(lambda args: [sin(args[0])], [TensorType(x.dtype, x.shape)]).graph
         yield Sample(cls(function, _sample_forward, 1), (x,))
 
 
 def _sample_forward(args: Sequence[Any]) -> tuple[list[Any], Flat]:
-    from graphad.ops.transcendental import cos
-
     return [cos(args[0])], lambda leaves: [leaves[0] * leaves[1]]
 
 

@@ -11,13 +11,14 @@ from graphad.errors import TypeMismatchError
 from graphad.op import Op, Sample, Types
 from graphad.ops.arithmetic import add, divide, equal, subtract
 from graphad.ops.complex import absolute, real
-from graphad.ops.custom import stop_gradient
 from graphad.ops.elementwise import cast
+from graphad.ops.linalg import Inv
 from graphad.ops.machinery import multiply
 from graphad.ops.matrices import Failing, MatrixOp, check_square, matrix_transposed, samples_of
 from graphad.ops.reduce import Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, broadcast_to, reshape
+from graphad.ops.stop_gradient import stop_gradient
 from graphad.types import TensorType, complex_dtype, real_dtype
 
 
@@ -169,8 +170,6 @@ class Slogdet(MatrixOp):
         return tuple(xp.linalg.slogdet(xs[0]))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        from graphad.ops.linalg import Inv
-
         sign, logdet = out
         singular, zero = equal(sign, 0), sign.dtype.type(0)
         regular = select(_scalar(singular), np.eye(primals[0].shape[-1], dtype=sign.dtype), primals[0])

@@ -14,7 +14,6 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.op import Sample, Types, is_linear
 from graphad.ops.arithmetic import add, negative, subtract
 from graphad.ops.contraction import matmul
-from graphad.ops.determinant import Cofactor, Det, Slogdet
 from graphad.ops.machinery import multiply
 from graphad.ops.matrices import (
     Failing,
@@ -194,4 +193,4 @@ def _blocked(xp: Any, a: Any, b: Any, op: TriangularSolve) -> Any:
     return xp.linalg.solve(xp.swapaxes(a, -1, -2) if op.transpose_a else a, b)
 
 
-__all__ = ["Cholesky", "Cofactor", "Det", "Inv", "Slogdet", "Solve", "TriangularSolve"]
+__all__ = ["Cholesky", "Inv", "Solve", "TriangularSolve"]

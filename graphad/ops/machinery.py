@@ -350,11 +350,9 @@ class Select(Elementwise):
     leaves_out = (1, 2)
 
     def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        from graphad.ops.arithmetic import add
-
         if kinds[1] == kinds[2] == BOOL:
             return (BOOL, BOOL, BOOL)
-        return (BOOL, *add.promote(kinds[1:]))
+        return (BOOL, *multiply.promote(kinds[1:]))
 
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         condition, x, y = dtypes

@@ -19,6 +19,7 @@ from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, scalar
 from graphad.ops.rounding import minimum, rint
 from graphad.ops.select import select
+from graphad.ops.stop_gradient import StopGradient
 from graphad.ops.transcendental import log, log1p
 
 _COUNT = 12
@@ -35,8 +36,6 @@ Reach = Callable[..., Any]
 
 def slope(function: Callable[[Any], Any], v: Any, reach: Any) -> Any:
     """The derivative of an analytic `function` at the real `v`, by its values within `reach` of it."""
-    from graphad.ops.custom import StopGradient
-
     reach = StopGradient()(reach)
     total = None
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):

@@ -28,6 +28,7 @@ from graphad.ops.machinery import multiply, select
 from graphad.ops.rounding import isinf
 from graphad.ops.shape import broadcast_to, concatenate, full, iota, reshape, transpose
 from graphad.ops.slicing import Slice
+from graphad.ops.stop_gradient import stop_gradient
 from graphad.ops.transcendental import exp, log, sqrt, unit
 from graphad.types import BOOL, INT64, DType, Shape, TensorType
 
@@ -357,8 +358,6 @@ def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     0 where the result is infinite and NaN where it is NaN. The largest element is subtracted first (Blanchard, Higham,
     Higham, 2021).
     """
-    from graphad.ops.custom import stop_gradient
-
     zero, one = (np.array(number, x.dtype) for number in (0, 1))
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     if any(x.shape[i] == 0 for i in axes):

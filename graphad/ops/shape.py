@@ -15,6 +15,7 @@ from graphad.graph import Constant
 from graphad.moves import Piece, shifted
 from graphad.op import Op, Sample, Traced
 from graphad.ops.slicing import Pad, Reverse, Slice
+from graphad.registry import LATER
 from graphad.trace import Tracer
 from graphad.trace import full as record_full
 from graphad.types import FLOAT64, INT64, DType, Shape, TensorType
@@ -332,11 +333,9 @@ def _rows(xs: Sequence[Any]) -> Any:
 
 def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:
     """An array of one repeated number, recorded in the innermost trace; outside of one, NumPy's `full`."""
-    from graphad.ops.elementwise import cast
-
     shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple([int(n) for n in shape])
     if isinstance(value, Traced):
-        return broadcast_to(value if dtype is None else cast(value, dtype), shape)
+        return broadcast_to(value if dtype is None else LATER["ops.cast"](value, dtype), shape)
     builder = current_builder()
     array = np.asarray(array_of(value), dtype)
     if builder is None:
@@ -370,11 +369,9 @@ def sum_to(x: Any, shape: Shape) -> Any:
     """The transpose of broadcasting: `x` summed over the axes along which `shape` broadcasts to `x.shape`."""
     if x.shape == shape:
         return x
-    from graphad.ops.reduce import Sum
-
     lead = x.ndim - len(shape)
     axes = (*range(lead), *(lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1))
-    return reshape(Sum(axes)(x) if axes else x, shape)
+    return reshape(LATER["ops.sum"](axes)(x) if axes else x, shape)
 
 
 __all__ = [

@@ -16,7 +16,6 @@ from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.linalg import matrices
 from graphad.ops.factors import Lu, Permutation, SolveBanded, permuted
 from graphad.ops.linalg import TriangularSolve
-from graphad.ops.matrix_functions import Sylvester
 from graphad.scipy.bases import (  # noqa: F401
     expm_cond,
     null_space,
@@ -27,6 +26,14 @@ from graphad.scipy.bases import (  # noqa: F401
     subspace_angles,
 )
 from graphad.scipy.dispatch import namespace
+from graphad.scipy.matrix_equations import (  # noqa: F401
+    solve_continuous_are,
+    solve_continuous_lyapunov,
+    solve_discrete_are,
+    solve_discrete_lyapunov,
+    solve_lyapunov,
+    solve_sylvester,
+)
 from graphad.scipy.matrix_functions import (  # noqa: F401  (names of SciPy's module)
     block_diag,
     circulant,
@@ -49,7 +56,6 @@ from graphad.scipy.matrix_functions import (  # noqa: F401  (names of SciPy's mo
     toeplitz,
 )  # fmt: skip
 from graphad.scipy.reduced import eig_banded, eigvals_banded, hessenberg, ldl, schur, signm  # noqa: F401
-from graphad.scipy.riccati import solve_continuous_are, solve_discrete_are  # noqa: F401
 from graphad.scipy.structured import (  # noqa: F401
     cholesky_banded,
     fiedler_companion,
@@ -163,42 +169,6 @@ def solve_circulant(
     c = c.reshape(*c.shape[:lead], *(1,) * (b.ndim - 1), c.shape[-1])
     x = np.fft.ifft(np.fft.fft(b) / np.fft.fft(c))
     return np.moveaxis(x if "c" in (b.dtype.kind, c.dtype.kind) else np.real(x), -1, outaxis)
-
-
-@_traced
-def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
-    """SciPy's `solve_sylvester`: `x` with `a @ x + x @ b == q`."""
-    return Sylvester()(*stacks("solve_sylvester", a, b, q))
-
-
-@_traced
-def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
-    """SciPy's `solve_continuous_lyapunov`: `x` with `a @ x + x @ a^H == q`."""
-    a, q = stacks("solve_continuous_lyapunov", square(a), square(q))
-    return Sylvester()(a, _adjoint(a), q)
-
-
-solve_lyapunov = solve_continuous_lyapunov
-
-
-@_traced
-def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
-    """SciPy's `solve_discrete_lyapunov`: `x` with `a @ x @ a^H - x + q == 0`.
-
-    It is solved as a linear system of all elements with `method="direct"`, the default below 10 rows, else by the
-    bilinear transformation to a continuous equation.
-    """
-    a, q = stacks("solve_discrete_lyapunov", a, q)
-    n = a.shape[-1]
-    eye = np.eye(n, dtype=a.dtype)
-    if method == "direct" or (method is None and n < 10):
-        pairs = np.einsum("...ij,...kl->...ikjl", a, np.conj(a)).reshape(*a.shape[:-2], n * n, n * n)
-        x = np.linalg.solve(np.eye(n * n, dtype=a.dtype) - pairs, q.reshape(*q.shape[:-2], n * n, 1))
-        return x.reshape(q.shape)
-    adjoint = _adjoint(a)
-    inverse = np.linalg.inv(adjoint + eye)
-    b = (adjoint - eye) @ inverse
-    return solve_continuous_lyapunov(_adjoint(b), -2 * np.linalg.inv(a + eye) @ q @ inverse)
 
 
 @_traced

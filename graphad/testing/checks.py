@@ -14,14 +14,24 @@ from typing import Any
 import numpy as np
 
 from graphad import passes
-from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
+from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors import Executor
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.op import Op, Sample
 from graphad.testing import traits
+from graphad.testing.conformance import conformance
 from graphad.testing.numeric import assert_close, directional_derivative, inner, precision, random_like
-from graphad.testing.samples import graph_of, label, narrowed, samples_of, widened
+from graphad.testing.samples import (
+    differentiable,
+    differentiable_inputs,
+    graph_of,
+    label,
+    narrowed,
+    non_contiguous,
+    samples_of,
+    widened,
+)
 from graphad.types import TensorType, type_of
 
 _SEED = 20240229
@@ -44,27 +54,6 @@ def evaluated(graph: Graph, args: Sequence[Any]) -> list[Any]:
     return results
 
 
-def _differentiable(types: Sequence[TensorType]) -> list[int]:
-    return [i for i, t in enumerate(types) if t.differentiable]
-
-
-def differentiable_inputs(graph: Graph) -> tuple[int, ...]:
-    """The floating inputs that the graph can be differentiated in.
-
-    An op may refuse a derivative in one operand, with an error of its own; raises `MissingRuleError` if it lacks one.
-    """
-    found = []
-    for i in _differentiable(graph.input_types):
-        try:
-            passes.jvp(graph, (i,))
-        except MissingRuleError as error:
-            if "has no derivative rule" in str(error):
-                raise
-        else:
-            found.append(i)
-    return tuple(found)
-
-
 def _subsets(positions: Sequence[int], alone: bool) -> list[tuple[int, ...]]:
     """All positions together, and each one alone if asked."""
     if not positions:
@@ -74,9 +63,9 @@ def _subsets(positions: Sequence[int], alone: bool) -> list[tuple[int, ...]]:
 
 def _chosen(graph: Graph, alone: bool = True) -> list[tuple[int, ...]] | str:
     """The sets of inputs in which derivatives are checked, or why there are none."""
-    if not _differentiable(graph.input_types):
+    if not differentiable(graph.input_types):
         return "no operand is floating"
-    if not _differentiable(graph.output_types):
+    if not differentiable(graph.output_types):
         return "no result is floating"
     return _subsets(differentiable_inputs(graph), alone) or "it refuses derivatives in all of its operands"
 
@@ -92,7 +81,7 @@ def check_graph_jvp(
     chosen = _chosen(graph, alone)
     if isinstance(chosen, str):
         return chosen
-    kept = _differentiable(graph.output_types)
+    kept = differentiable(graph.output_types)
     rng = np.random.default_rng(_SEED)
     for wrt in chosen:
         tangents = [random_like(rng, args[i]) for i in wrt]
@@ -129,7 +118,7 @@ def check_graph_transpose(graph: Graph, args: Sequence[Any], alone: bool = True)
     chosen = _chosen(graph, alone)
     if isinstance(chosen, str):
         return chosen
-    kept = _differentiable(graph.output_types)
+    kept = differentiable(graph.output_types)
     rng = np.random.default_rng(_SEED + 1)
     values = evaluated(graph, args)
     undefined = []
@@ -210,15 +199,6 @@ def check_infer(sample: Sample) -> str | None:
     return None
 
 
-def non_contiguous(x: Any) -> Any:
-    """An equal, read-only view with a stride of two along the last axis; a 0-d array is only made read-only."""
-    x = np.asarray(x)
-    spread = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)[..., ::2] if x.ndim else np.empty((), x.dtype)
-    spread[...] = x
-    spread.flags.writeable = False
-    return spread
-
-
 def check_jvp(sample: Sample) -> str | None:
     """Tangents agree with finite differences in double precision, along real and complex directions."""
     wide = widened(sample)
@@ -272,7 +252,7 @@ def check_batch(sample: Sample) -> str | None:
 def check_dtype(sample: Sample) -> str | None:
     """Single precision stays single in values, tangents and cotangents: no double appears on the way."""
     wide = graph_of(sample)
-    if not _differentiable(wide.input_types):
+    if not differentiable(wide.input_types):
         return "no operand is floating"
     if sample.op.regions or _names_a_type(tuple(sample.op.attributes.values())):
         return "an attribute or a region sets the precision"
@@ -282,7 +262,7 @@ def check_dtype(sample: Sample) -> str | None:
         if np.asarray(a).dtype.kind in "fc":
             assert_close(a, b, 2e-4, f"{sample.op!r} in single precision: result {i}")
     made = [graph]
-    if _differentiable(graph.output_types):
+    if differentiable(graph.output_types):
         wrt = differentiable_inputs(graph)
         made += [passes.jvp(graph, wrt), passes.dce(passes.vjp(graph, wrt))]
     for derived, what in zip(made, ("value", "jvp", "vjp"), strict=False):
@@ -304,7 +284,7 @@ def check_text(sample: Sample) -> str | None:
 
     graph = graph_of(sample)
     graphs = [graph]
-    if _differentiable(graph.input_types) and _differentiable(graph.output_types) and "jvp" not in sample.op.exempt:
+    if differentiable(graph.input_types) and differentiable(graph.output_types) and "jvp" not in sample.op.exempt:
         graphs.append(passes.vjp(graph, differentiable_inputs(graph)))
     for graph in graphs:
         text = print_graph(graph)
@@ -330,8 +310,6 @@ def check_pickle(sample: Sample) -> str | None:
 
 def check_executor(executor: str | Executor, sample: Sample) -> None:
     """An executor gives what NumPy gives for the op and for its derivative, on any memory layout."""
-    from graphad.testing.conformance import conformance
-
     conformance(executor, [sample], plumbing=False)
 
 

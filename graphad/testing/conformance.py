@@ -16,9 +16,8 @@ from graphad.executors import Executor, base
 from graphad.executors.numpy import evaluate
 from graphad.graph import Graph
 from graphad.op import Sample
-from graphad.testing.checks import differentiable_inputs, non_contiguous
 from graphad.testing.numeric import assert_close, precision, random_like
-from graphad.testing.samples import graph_of, label, samples
+from graphad.testing.samples import differentiable_inputs, graph_of, label, non_contiguous, samples
 from graphad.trace import inline, trace_flat
 from graphad.types import type_of
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
+
+from graphad import passes
 from graphad.build import Builder
+from graphad.errors import MissingRuleError
 from graphad.graph import Graph
 from graphad.op import OPS, Op, Sample
 from graphad.testing.numeric import narrow, widen
+from graphad.types import TensorType
 
 
 def samples(names: list[str] | None = None) -> Iterator[Sample]:
@@ -43,3 +49,34 @@ def widened(sample: Sample) -> Sample:
 def narrowed(sample: Sample) -> Sample:
     """The sample with its floating operands in single precision."""
     return Sample(sample.op, tuple(narrow(x) for x in sample.operands))
+
+
+def differentiable(types: Sequence[TensorType]) -> list[int]:
+    """The positions of types that have derivatives."""
+    return [i for i, t in enumerate(types) if t.differentiable]
+
+
+def differentiable_inputs(graph: Graph) -> tuple[int, ...]:
+    """The floating inputs that the graph can be differentiated in.
+
+    An op may refuse a derivative in one operand, with an error of its own; raises `MissingRuleError` if it lacks one.
+    """
+    found = []
+    for i in differentiable(graph.input_types):
+        try:
+            passes.jvp(graph, (i,))
+        except MissingRuleError as error:
+            if "has no derivative rule" in str(error):
+                raise
+        else:
+            found.append(i)
+    return tuple(found)
+
+
+def non_contiguous(x: Any) -> Any:
+    """An equal, read-only view with a stride of two along the last axis; a 0-d array is only made read-only."""
+    x = np.asarray(x)
+    spread = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)[..., ::2] if x.ndim else np.empty((), x.dtype)
+    spread[...] = x
+    spread.flags.writeable = False
+    return spread

@@ -42,6 +42,7 @@ from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.lending import lending
 from graphad.numpy.writers import WRITERS
+from graphad.registry import LATER
 
 
 class Conversion(NamedTuple):
@@ -288,7 +289,7 @@ def _wrapper(f: FunctionType) -> Any:
         if found is not None:
             return found
     if (f.__module__ or "").startswith(_SERIES):
-        return import_module("graphad.api.conversion.series").series(f)
+        return LATER["conversion.series"](f)
     return _of_scipy(f) or _around(f) or _of_library(f)
 
 
@@ -319,7 +320,7 @@ def _in_scipy(f: Any) -> Any:
     place = ".".join(parts[: 3 if ".".join(parts[:3]) in _DEEPER else 2])
     if find_spec(f"graphad.{place}") is None:
         return None
-    traced = import_module("graphad.scipy.dispatch").TRACED.get(place, {})
+    traced = LATER["scipy.functions"].get(place, {})
     found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
     if found is None and place == "scipy.special":
         # Under SciPy's switch for the array API its ufuncs stand behind functions.
@@ -353,9 +354,7 @@ _NONE: frozenset[str] = frozenset()
 
 def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[str, Any]) -> CodeType:
     """The converted code of a definition, with the names, file, line numbers and free variables of the original."""
-    from graphad.api.conversion import rewrite
-    from graphad.api.conversion.dunders import Dunders
-
+    rewrite = LATER["conversion.rewrite"]
     owner = owner_of(code)
     if owner is not None:
         node = Private(owner).visit(node)
@@ -370,7 +369,7 @@ def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[s
         body = rewrite.function(node, None, libraries)
         body.name += MARK
     if known:
-        body = Dunders(known, names).visit(body)
+        body = LATER["conversion.dunders"].Dunders(known, names).visit(body)
     inner = first_code(compiled_like(ast.copy_location(body, node), code, f"factory{MARK}", (RUNTIME,)))
     new = _named(inner, code.co_name, code.co_qualname)
     for c in nested_codes(new):
@@ -387,8 +386,7 @@ def _load() -> None:
     """Import what converted code calls, which fills `REPLACED` too."""
     if RUNTIME not in _holder:
         with LOCK:
-            from graphad.api.conversion import dunders, rewrite, runtime  # noqa: F401
-
+            runtime, *_ = [LATER[f"conversion.{name}"] for name in ("runtime", "rewrite", "dunders")]
         _runtime.cell_contents = _holder[RUNTIME] = runtime
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.functions import REPLACED
+from graphad.api.conversion.functions import REPLACED, call
 from graphad.numpy.buffers import Buffer
 from graphad.refusals import handles
 from graphad.trace import Tracer
@@ -103,8 +103,6 @@ def dispatched(f: Any) -> Callable[..., Any] | None:
         return None
 
     def dispatching(*args: Any, **kwargs: Any) -> Any:
-        from graphad.api.conversion.functions import call
-
         if args and isinstance(args[0], Tracer):
             return call(choose(stands_for(args[0])))(*args, **kwargs)
         return f(*args, **kwargs)

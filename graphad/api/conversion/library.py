@@ -15,6 +15,7 @@ from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.buffers import Buffer, seen, writable
 from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.writers import WRITERS, resized
+from graphad.registry import LATER
 from graphad.trace import Tracer
 
 
@@ -90,11 +91,9 @@ def with_arrays(method: Any) -> Callable[..., Any]:
 
 def of_distribution(x: Any) -> Any:
     """The distribution of `graphad.scipy.stats` for one of SciPy's, with its parameters if it is frozen."""
-    from graphad.scipy.stats import DISTRIBUTIONS
-
     if hasattr(x, "dist") and hasattr(x, "args"):
-        ours = DISTRIBUTIONS.get(getattr(x.dist, "name", ""))
+        ours = LATER["scipy.distributions"].get(getattr(x.dist, "name", ""))
         return x if ours is None else ours(*x.args, **x.kwds)
     name = getattr(x, "name", None) or type(x).__name__.removesuffix("_gen")
     original = getattr(sys.modules["scipy.stats"], name, None)
-    return DISTRIBUTIONS.get(name, x) if original is x else x
+    return LATER["scipy.distributions"].get(name, x) if original is x else x

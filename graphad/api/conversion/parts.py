@@ -23,6 +23,7 @@ from graphad.location import is_user_file, place, raised_at
 from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
+from graphad.registry import LATER
 from graphad.trace import PYTHON_SCALARS, Tracer, kind_of, lift
 from graphad.types import DType, TensorType, type_of
 
@@ -64,11 +65,9 @@ class Part(Region):
                 of_values = isinstance(error, IndexOutOfBoundsError) or type(error) in _OF_VALUES
                 if not of_values and (isinstance(error, GraphadError) or not raised_by_user(error)):
                     raise
-                from graphad.api.conversion.checks import fail
-
                 self.raised = True
                 self.builder.where = raised_at(error)
-                fail(error, f"is raised {where}, whose condition is known at run time only")
+                LATER["conversion.fail"](error, f"is raised {where}, whose condition is known at run time only")
             finally:
                 self.changed = self.builder.leave()
 

@@ -40,7 +40,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
 
 def _held(x: Any) -> Any:
     """`x` as a constant for derivatives: the shift of a logsumexp does not influence its value."""
-    from graphad.ops.custom import StopGradient
+    from graphad.ops.stop_gradient import StopGradient
 
     return StopGradient()(x)
 

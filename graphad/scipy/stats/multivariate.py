@@ -14,6 +14,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.entropies import xlogy
 from graphad.ops.special import gammaln
 from graphad.scipy.dispatch import since
+from graphad.scipy.linalg import solve_triangular
 from graphad.scipy.special import multigammaln
 from graphad.scipy.stats.distribution import Base
 
@@ -47,8 +48,6 @@ def _whitened(x: Any, mean: Any, cov: Any) -> tuple[Any, Any, int]:
     if x.shape[-1] != d or cov.shape != (d, d):
         raise ShapeError(f"x {list(x.shape)} does not fit a covariance {list(cov.shape)} of dimension {d}")
     factor = np.linalg.cholesky(cov)
-    from graphad.scipy.linalg import solve_triangular
-
     away = (x - mean).reshape(-1, d)
     white = solve_triangular(factor, away.T, lower=True)
     return np.sum(white**2, axis=0).reshape(x.shape[:-1]), 2 * np.sum(np.log(np.diag(factor))), d

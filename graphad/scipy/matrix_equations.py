@@ -1,7 +1,7 @@
-"""Algebraic Riccati equations: a part of `graphad.scipy.linalg`.
+"""Sylvester's, Lyapunov's and algebraic Riccati equations: a part of `graphad.scipy.linalg`.
 
-SciPy finds the solution. Its derivative solves the linear equation that the differentiated one is, with the matrix of
-the closed loop, and is differentiable itself.
+SciPy finds the solution of a Riccati equation. Its derivative solves the linear equation that the differentiated one
+is, with the matrix of the closed loop, and is differentiable itself.
 """
 
 from __future__ import annotations
@@ -20,12 +20,49 @@ from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Sylvester
 from graphad.scipy.dispatch import namespace
+from graphad.scipy.matrix_functions import square, stacks
 
 _traced, __getattr__ = namespace("scipy.linalg")
 
 
 def _adjoint(x: Any) -> Any:
     return np.conj(np.matrix_transpose(x))
+
+
+@_traced
+def solve_sylvester(a: Any, b: Any, q: Any) -> Any:
+    """SciPy's `solve_sylvester`: `x` with `a @ x + x @ b == q`."""
+    return Sylvester()(*stacks("solve_sylvester", a, b, q))
+
+
+@_traced
+def solve_continuous_lyapunov(a: Any, q: Any) -> Any:
+    """SciPy's `solve_continuous_lyapunov`: `x` with `a @ x + x @ a^H == q`."""
+    a, q = stacks("solve_continuous_lyapunov", square(a), square(q))
+    return Sylvester()(a, _adjoint(a), q)
+
+
+solve_lyapunov = solve_continuous_lyapunov
+
+
+@_traced
+def solve_discrete_lyapunov(a: Any, q: Any, method: Any = None) -> Any:
+    """SciPy's `solve_discrete_lyapunov`: `x` with `a @ x @ a^H - x + q == 0`.
+
+    It is solved as a linear system of all elements with `method="direct"`, the default below 10 rows, else by the
+    bilinear transformation to a continuous equation.
+    """
+    a, q = stacks("solve_discrete_lyapunov", a, q)
+    n = a.shape[-1]
+    eye = np.eye(n, dtype=a.dtype)
+    if method == "direct" or (method is None and n < 10):
+        pairs = np.einsum("...ij,...kl->...ikjl", a, np.conj(a)).reshape(*a.shape[:-2], n * n, n * n)
+        x = np.linalg.solve(np.eye(n * n, dtype=a.dtype) - pairs, q.reshape(*q.shape[:-2], n * n, 1))
+        return x.reshape(q.shape)
+    adjoint = _adjoint(a)
+    inverse = np.linalg.inv(adjoint + eye)
+    b = (adjoint - eye) @ inverse
+    return solve_continuous_lyapunov(_adjoint(b), -2 * np.linalg.inv(a + eye) @ q @ inverse)
 
 
 def _continuous(x: Any, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> Any:
@@ -51,8 +88,6 @@ def _continuous_tangent(x: Any, rest: Any, a: Any, b: Any, q: Any, r: Any, e: An
 
 def _discrete_tangent(x: Any, rest: Any, a: Any, b: Any, q: Any, r: Any, e: Any, s: Any) -> Any:
     """`dx` with `loop^H dx loop - e^H dx e + rest == 0`."""
-    from graphad.scipy.linalg import solve_discrete_lyapunov
-
     cross = _adjoint(a) @ x @ b + s
     loop = a - b @ np.linalg.solve(r + _adjoint(b) @ x @ b, _adjoint(cross))
     loop, rest = _divided(loop, rest, e)
