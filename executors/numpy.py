@@ -12,7 +12,7 @@ from graphad.graph import Constant, Graph, Value
 from graphad.location import noted
 from graphad.op import Op
 from graphad.ops.control import program
-from graphad.passes.dce import dce
+from graphad.passes.cleanup.dce import dce
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:

@@ -10,8 +10,8 @@ import pytest
 import graphad
 from graphad.graph import Graph
 from graphad.passes import Pipeline
-from graphad.passes.grouping import LIMIT
-from graphad.passes.lifetime import Interval, pack, plan
+from graphad.passes.fusion.grouping import LIMIT
+from graphad.passes.memory.lifetime import Interval, pack, plan
 
 X = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
 LARGE = np.linspace(-1.0, 2.0, 1200).reshape(30, 40)

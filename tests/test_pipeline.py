@@ -10,7 +10,7 @@ from graphad import Pipeline, graph_pass
 from graphad.errors import PipelineError, VerifyError
 from graphad.graph import Graph
 from graphad.passes import PASSES, rewrite
-from graphad.passes.simplify import RULES
+from graphad.passes.cleanup.simplify import RULES
 
 
 @pytest.fixture

@@ -1814,14 +1814,14 @@ def _():
 
 @wrong(STAGES, "A rule for an op that there is not", errors.MissingRuleError, "no op is named 'sine'", place=False)
 def rule_for_no_op():
-    from graphad.passes.simplify import rewrite
+    from graphad.passes.cleanup.simplify import rewrite
 
     return rewrite("sine")(lambda node, x: None)
 
 
 @repaired([0.5, 1.0, 1.5])
 def _():
-    from graphad.passes.simplify import RULES, rewrite
+    from graphad.passes.cleanup.simplify import RULES, rewrite
 
     rule = rewrite("sinc")(lambda node, x: None)
     RULES["sinc"].remove(rule)

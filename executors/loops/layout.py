@@ -23,7 +23,7 @@ from graphad.executors.loops.program import (
     walk,
 )
 from graphad.ops.scalar import Const, Scalar
-from graphad.passes.lifetime import ALIGNMENT, Interval, pack
+from graphad.passes.memory.lifetime import ALIGNMENT, Interval, pack
 
 
 def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:

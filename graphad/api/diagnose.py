@@ -14,7 +14,7 @@ from graphad.location import describe_location, place
 from graphad.op import Op
 from graphad.ops.control import Applied
 from graphad.ops.structured import Structured
-from graphad.passes.dce import dce
+from graphad.passes.cleanup.dce import dce
 from graphad.passes.inline import inline
 
 KINDS = ("nan", "index", "kink")

@@ -172,76 +172,76 @@ OPS = [
 
 PASSES = [
     Mutation(
-        "cse merges effects", "passes/cse.py", "first = node if node.op.effect else seen", "first = seen",
+        "cse merges effects", "passes/cleanup/cse.py", "first = node if node.op.effect else seen", "first = seen",
         effects("cse"),
     ),
     Mutation(
-        "licm moves effects out of loops", "passes/licm.py",
+        "licm moves effects out of loops", "passes/loops/licm.py",
         "or not reached or inner.op.effect or inner in counted", "or not reached or inner in counted", effects("licm"),
     ),
     Mutation(
-        "licm moves what raises out of loops that may not run", "passes/licm.py",
+        "licm moves what raises out of loops that may not run", "passes/loops/licm.py",
         "reached = runs or not inner.op.raises", "reached = True", effects("licm"),
     ),
     Mutation(
-        "licm moves what raises in front of effects", "passes/licm.py",
+        "licm moves what raises in front of effects", "passes/loops/licm.py",
         "runs = runs and not must_be_reached(inner.op)", "runs = bool(runs)", effects("licm"),
     ),
     Mutation(
-        "fold runs effects", "passes/fold.py",
+        "fold runs effects", "passes/cleanup/fold.py",
         "if op._region_fields or op.effect or not node.inputs:", "if op._region_fields or not node.inputs:",
         effects("fold"),
     ),
     Mutation(
-        "dce removes effects", "passes/dce.py", "stays = node.op.effect or (raising", "stays = (raising",
+        "dce removes effects", "passes/cleanup/dce.py", "stays = node.op.effect or (raising", "stays = (raising",
         effects("dce"),
     ),
     Mutation(
-        "dce removes what raises", "passes/dce.py",
+        "dce removes what raises", "passes/cleanup/dce.py",
         "(raising and node.op.raises and not isinstance(node.op, Structured))", "False", "tests/test_golden.py",
     ),
     Mutation(
-        "lifetime moves effects past each other", "passes/lifetime.py",
+        "lifetime moves effects past each other", "passes/memory/lifetime.py",
         "            before.update(earlier)", "            before.update(())", effects("lifetime"),
     ),
     Mutation(
-        "memory is reused in the step of the last read", "passes/lifetime.py",
+        "memory is reused in the step of the last read", "passes/memory/lifetime.py",
         "if other.first > it.last or other.last < it.first:", "if other.first >= it.last or other.last < it.first:",
         "tests/test_memory_plan.py",
     ),
     Mutation(
-        "accumulate adds to what depends on the sum", "passes/accumulate.py",
+        "accumulate adds to what depends on the sum", "passes/loops/accumulate.py",
         "or any([before & bit for bit in loops]):", "or False:", effects("accumulate"),
     ),
     Mutation(
-        "accumulate moves effects", "passes/accumulate.py",
+        "accumulate moves effects", "passes/loops/accumulate.py",
         "if not self.may_move(nodes, node, bool(loops)):", "if False:", effects("accumulate"),
     ),
     Mutation(
-        "loops are merged of which one reads the other's carries", "passes/merge_loops.py",
+        "loops are merged of which one reads the other's carries", "passes/loops/merge_loops.py",
         "free = alike & ~mask", "free = alike", effects("merge_loops"),
     ),
     Mutation(
-        "merged loops move effects", "passes/merge_loops.py",
+        "merged loops move effects", "passes/loops/merge_loops.py",
         "ordered = earlier if reached else 0", "ordered = 0", effects("merge_loops"),
     ),
     Mutation(
-        "a carry that changes is stacked as if it did not", "passes/propagate.py",
+        "a carry that changes is stacked as if it did not", "passes/loops/propagate.py",
         "(isinstance(v, Constant) or v in outside) and v not in changing:",
         "(isinstance(v, Constant) or v in outside):", effects("propagate"),
     ),
     Mutation(
-        "a loop backwards is written out forwards", "passes/unroll_loops.py",
+        "a loop backwards is written out forwards", "passes/loops/unroll_loops.py",
         "for i in reversed(range(op.length)) if op.reverse else range(op.length):", "for i in range(op.length):",
         effects("unroll_loops"),
     ),
     Mutation(
-        "a zero added takes the sign of zeros", "passes/simplify.py",
+        "a zero added takes the sign of zeros", "passes/cleanup/simplify.py",
         'return not signs.all() if node.op is add else bool(signs.any())', "return False",
         "tests/test_golden.py tests/test_pipeline.py tests/test_numpy_edges.py",
     ),
     Mutation(
-        "the zeros of a choice meet an infinite derivative", "passes/cotangents.py",
+        "the zeros of a choice meet an infinite derivative", "passes/differentiation/cotangents.py",
         "(op.transpose_masked if zeros else op.transpose)(value, *operands)", "op.transpose(value, *operands)",
         "tests/test_masked.py",
     ),
@@ -250,7 +250,7 @@ PASSES = [
         "if not any(flags) and (same or not node.op.drawn):", "if not any(flags):", "tests/test_draws.py",
     ),
     Mutation(
-        "a pad that is shared is cut at the wrong place", "passes/share_pads.py",
+        "a pad that is shared is cut at the wrong place", "passes/cleanup/share_pads.py",
         "start = tuple([a - b for a, b in zip(before, node.op.low, strict=True)])",
         "start = tuple([b for a, b in zip(before, node.op.low, strict=True)])", "tests/test_share_pads.py",
     ),

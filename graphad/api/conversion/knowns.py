@@ -19,7 +19,7 @@ from graphad.location import place
 from graphad.ops.loops import Scan
 from graphad.ops.shape import Iota
 from graphad.ops.structured import Cond, dependence
-from graphad.passes.dce import dce
+from graphad.passes.cleanup.dce import dce
 from graphad.trace import Tracer
 from graphad.types import INT64, TensorType
 

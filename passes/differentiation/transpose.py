@@ -10,8 +10,8 @@ from graphad.build import Builder
 from graphad.graph import Graph, Node, Value
 from graphad.ops.structured import Structured, all_results, chosen, one_or_all
 from graphad.passes.base import graph_pass, positions
-from graphad.passes.cotangents import Cotangent, fitted, masked_inputs, passed, total
-from graphad.passes.linearize import partition
+from graphad.passes.differentiation.cotangents import Cotangent, fitted, masked_inputs, passed, total
+from graphad.passes.differentiation.linearize import partition
 from graphad.rewriter import Recorder
 from graphad.trace import Tracer, full
 from graphad.types import TensorType

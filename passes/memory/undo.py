@@ -19,8 +19,8 @@ from graphad.ops.loops import Scan
 from graphad.ops.shape import Reshape
 from graphad.ops.structured import Cond
 from graphad.passes.base import graph_pass
-from graphad.passes.cse import cse
-from graphad.passes.remat import FEW, pays, recomputed
+from graphad.passes.cleanup.cse import cse
+from graphad.passes.memory.remat import FEW, pays, recomputed
 from graphad.types import DYNAMIC, TensorType
 
 

@@ -10,9 +10,9 @@ from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.ops.structured import substituted
 from graphad.passes.base import check_option, graph_pass, positions
-from graphad.passes.jvp import indices
-from graphad.passes.linearize import linearized
-from graphad.passes.transpose import transposed
+from graphad.passes.differentiation.jvp import indices
+from graphad.passes.differentiation.linearize import linearized
+from graphad.passes.differentiation.transpose import transposed
 
 
 @graph_pass

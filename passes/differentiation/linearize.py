@@ -8,11 +8,11 @@ from graphad.graph import Graph, Node, Value, reads
 from graphad.ops.guarding import refuse_again, silent
 from graphad.ops.structured import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
-from graphad.passes.dce import cleaned, dce
+from graphad.passes.cleanup.dce import cleaned, dce
+from graphad.passes.differentiation.jvp import differentiate, indices
 from graphad.passes.inline import inline
-from graphad.passes.jvp import differentiate, indices
-from graphad.passes.licm import licm
-from graphad.passes.remat import recomputed
+from graphad.passes.loops.licm import licm
+from graphad.passes.memory.remat import recomputed
 from graphad.rewriter import Recorder, rebind
 
 

@@ -11,8 +11,8 @@ from graphad.ops.elementwise import cast
 from graphad.ops.shape import broadcast_to
 from graphad.ops.structured import Structured
 from graphad.passes.base import check_option, graph_pass, positions
+from graphad.passes.cleanup.kinks import Known, has_square, smooth_power, without_signs
 from graphad.passes.inline import inline
-from graphad.passes.kinks import Known, has_square, smooth_power, without_signs
 from graphad.rewriter import Recorder, rebind
 from graphad.trace import Tracer, full, lift
 

@@ -23,7 +23,7 @@ from graphad.ops.select import Select, select
 from graphad.ops.shape import sum_to
 from graphad.ops.slicing import Slice
 from graphad.ops.structured import Structured
-from graphad.passes.linearize import partition
+from graphad.passes.differentiation.linearize import partition
 from graphad.trace import Tracer
 from graphad.types import TensorType
 

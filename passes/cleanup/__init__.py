@@ -1,0 +1,1 @@
+"""Clean-up: the same values by fewer or simpler nodes."""

@@ -1,0 +1,1 @@
+"""Differentiation: forward mode, linearisation, transposition and what they come to."""

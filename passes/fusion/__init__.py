@@ -1,0 +1,1 @@
+"""Fusion: which nodes share an iteration space and become one kernel."""

@@ -1,0 +1,1 @@
+"""Loops: what they need not do in each iteration, or not as loops."""

@@ -1,0 +1,1 @@
+"""Memory: what is kept, what is computed again, and in which order few bytes are alive."""
