@@ -84,14 +84,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _cache(args: argparse.Namespace) -> int:
-    from graphad.executors import objects
+    from graphad.executors import cache
 
     if args.action == "path":
-        print(objects.directory())
+        print(cache.directory())
     elif args.action == "clear":
-        print(f"{objects.clear()} entries removed from {objects.directory()}")
+        print(f"{cache.clear()} entries removed from {cache.directory()}")
     else:
-        found = objects.info()
+        found = cache.info()
         print(f"path     {found.path}")
         print(f"enabled  {'yes' if found.enabled else 'no (GRAPHAD_CACHE)'}")
         print(f"entries  {found.entries}")

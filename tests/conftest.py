@@ -42,12 +42,12 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a cache on disk that is empty, and in use while the test runs."""
-    from graphad.executors import objects
+    from graphad.executors import cache
 
     monkeypatch.setenv("GRAPHAD_CACHE", "1")
     monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("GRAPHAD_CACHE_LIMIT", raising=False)
-    objects._written.clear()
+    cache._written.clear()
     return tmp_path / "cache"
 
 

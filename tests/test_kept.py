@@ -15,7 +15,7 @@ import pytest
 from scipy import special
 
 import graphad
-from graphad.executors import kept
+from graphad.executors import cache
 from graphad.executors.fingerprint import fingerprint
 from graphad.executors.llvm import LLVMExecutor
 from graphad.op import OPS, Op
@@ -161,9 +161,9 @@ def test_prints_of_graphs_tell_them_apart() -> None:
 def test_options_pipelines_and_versions_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graphad.trace(loop)(X)
     executors = [LLVMExecutor(), LLVMExecutor(math="precise"), LLVMExecutor(threads=7)]
-    keys = {kept.key(e, Pipeline(p), graph) for e in executors for p in ("dce", "cse, dce")}
-    monkeypatch.setattr(kept, "versions", lambda: "another")
-    keys.add(kept.key(executors[0], Pipeline("dce"), graph))
+    keys = {cache.graph_key(e, Pipeline(p), graph) for e in executors for p in ("dce", "cse, dce")}
+    monkeypatch.setattr(cache, "versions", lambda: "another")
+    keys.add(cache.graph_key(executors[0], Pipeline("dce"), graph))
     assert len(keys) == 7
     assert None not in keys
 
@@ -215,13 +215,13 @@ def test_what_others_take_part_in_is_not_kept(monkeypatch: pytest.MonkeyPatch) -
         pass
 
     graph = graphad.trace(loop)(X)
-    assert kept.key(LLVMExecutor(), Pipeline([mine]), graph) is None
+    assert cache.graph_key(LLVMExecutor(), Pipeline([mine]), graph) is None
     monkeypatch.setitem(PASSES, "mine", mine)
-    assert kept.key(LLVMExecutor(), Pipeline("mine"), graph) is None
-    assert kept.key(Derived(), Pipeline("dce"), graph) is None
-    assert kept.key(LLVMExecutor(guard=True), Pipeline("dce"), graph) is None
+    assert cache.graph_key(LLVMExecutor(), Pipeline("mine"), graph) is None
+    assert cache.graph_key(Derived(), Pipeline("dce"), graph) is None
+    assert cache.graph_key(LLVMExecutor(guard=True), Pipeline("dce"), graph) is None
     monkeypatch.setenv("GRAPHAD_DEBUG", "1")
-    assert kept.key(LLVMExecutor(), Pipeline("dce"), graph) is None
+    assert cache.graph_key(LLVMExecutor(), Pipeline("dce"), graph) is None
 
 
 @pytest.mark.parametrize("position", [10, 60, -1])

@@ -10,8 +10,8 @@ from loop_statements import program_of
 from many_threads import in_threads
 
 import graphad
-from graphad.executors.loops.foreign import workspace
 from graphad.executors.loops.program import Foreign, HostCall, Loop
+from graphad.executors.loops.routines import workspace
 from graphad.executors.loops.small import ROWS
 from graphad.ops.determinant import Cofactor, CofactorDerivative, Det, Slogdet
 from graphad.ops.linalg import Cholesky, Inv, Solve, TriangularSolve

@@ -18,7 +18,7 @@ from many_threads import in_threads
 
 import graphad
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
-from graphad.executors import objects
+from graphad.executors import cache
 from graphad.executors.llvm import LLVMExecutor, engine
 from graphad.executors.llvm.entry import STACK_BYTES
 from graphad.executors.llvm.executable import POOLED_BYTES
@@ -483,7 +483,7 @@ def test_the_same_program_gives_the_same_code_in_every_process() -> None:
 def test_a_warm_start_does_not_run_the_code_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAPHAD_CACHE", "1")
     monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
-    objects._written.clear()
+    cache._written.clear()
     x = RNG.normal(size=50)
 
     def gradient() -> Any:

@@ -15,7 +15,7 @@ import pytest
 
 import graphad
 from graphad.codes import OfCode
-from graphad.executors import objects
+from graphad.executors import cache
 
 X = np.ones(100_000)
 Step = Callable[[Any], Any]
@@ -113,7 +113,7 @@ def test_a_lowered_limit_of_the_cache_holds_at_once(tmp_path: Any, monkeypatch: 
     monkeypatch.setenv("GRAPHAD_CACHE", "1")
     monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(tmp_path / "cache"))
     for k in range(20):
-        objects.store(f"{k:040}", bytes(10_000))
+        cache.store(f"{k:040}", bytes(10_000))
     monkeypatch.setenv("GRAPHAD_CACHE_LIMIT", "50KB")
-    objects.store("f" * 40, bytes(10_000))
-    assert objects.info().bytes <= 50 << 10
+    cache.store("f" * 40, bytes(10_000))
+    assert cache.info().bytes <= 50 << 10

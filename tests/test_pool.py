@@ -19,8 +19,8 @@ from many_threads import in_threads
 
 import graphad
 from graphad.executors.loops import cost, parallel
-from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.program import Buffer, loops_of
+from graphad.executors.loops.routines import settable
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=300_000)

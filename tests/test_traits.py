@@ -152,7 +152,7 @@ ALLOWED: dict[str, str] = {
 }
 """Uses of an op's name but in messages, each with the reason: where a name is shown, nothing depends on it."""
 
-SCALAR_CODE = {"executors/numba_scalars.py", "executors/loops/ranges.py"}
+SCALAR_CODE = {"executors/numba/scalars.py", "executors/loops/ranges.py"}
 """Tables and matches over the intrinsics of scalar code, which are not ops though they share names."""
 
 

@@ -7,7 +7,7 @@ import pickle
 from typing import Any
 
 from graphad.errors import ExecutorError
-from graphad.executors import objects
+from graphad.executors import cache
 from graphad.executors.llvm import engine
 from graphad.executors.llvm.emit import Emitter
 from graphad.executors.llvm.executable import Executable
@@ -77,7 +77,7 @@ class LLVMExecutor:
         if self.guard:
             return Guarded(image, code, program)
         if key is not None:
-            objects.store(key, pickle.dumps((name, image)))
+            cache.store(key, pickle.dumps((name, image)))
         return Executable(image, code)
 
     @property
@@ -93,11 +93,11 @@ class LLVMExecutor:
 
     def load(self, key: str) -> Executable | None:
         """The native function that is kept under a key, if there is one."""
-        found = objects.load(key)
+        found = cache.load(key)
         if found is None:
             return None
         name, image = pickle.loads(found)  # from a folder that only the user can write to, as machine code is
-        code = objects.load(name)
+        code = cache.load(name)
         return None if code is None else Executable(image, code)
 
 

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.llvm.control import STACKS, THOROUGH, changes_elements, emit_branch, emit_repeat, with_stacks
+from graphad.executors.llvm.functions import CONTROL, Frame, Part, Share
 from graphad.executors.llvm.interrupts import CONTROL as WORDS
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
-from graphad.executors.llvm.parts import CONTROL, Frame, Part, Share
 from graphad.executors.llvm.scalars import Scalars
 from graphad.executors.llvm.symbols import Symbol
 from graphad.executors.llvm.text import Code, Module
-from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Branch,
@@ -35,6 +34,7 @@ from graphad.executors.loops.program import (
     roots,
     walk,
 )
+from graphad.executors.loops.routines import settable
 from graphad.executors.loops.statements import all_statements
 from graphad.executors.loops.work import CHUNK, call, chunks, work
 from graphad.ops.scalar import Operation, Scalar

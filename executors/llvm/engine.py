@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any
 
-from graphad.executors import objects
+from graphad.executors import cache
 from graphad.executors.llvm.control import THOROUGH
 from graphad.executors.llvm.emit import Target
 from graphad.executors.once import LOCK, once
@@ -28,7 +28,7 @@ def _binding() -> Any:
     return llvm
 
 
-@cache
+@functools.cache
 def host(precise: bool = False) -> Target:
     """This machine, as code is generated for it."""
     from graphad.executors.llvm.libmvec import library
@@ -82,7 +82,7 @@ def _builder() -> Any:
     return llvm.create_pass_builder(_machine(), options)
 
 
-@cache
+@functools.cache
 def _passes(local: bool) -> Any:
     """Passes and their builder, made once: LLVM does not give all of their memory back. They remember nothing of the
     modules that they ran over."""
@@ -98,12 +98,12 @@ def _passes(local: bool) -> Any:
 
 def object_code(text: str) -> tuple[str, bytes]:
     """Machine code for the text of a module, from the cache on disk, or made now and kept there; and its key there."""
-    name = objects.key(text, version())
-    found = objects.load(name)
+    name = cache.key(text, version())
+    found = cache.load(name)
     if found is None:
         with LOCK:
             found = bytes(_machine().emit_object(optimise(text)))
-        objects.store(name, found)
+        cache.store(name, found)
     return name, found
 
 

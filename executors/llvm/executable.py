@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ExecutorError
-from graphad.executors.arguments import elements, failure, host_call, prepare
+from graphad.executors.arguments import prepare
 from graphad.executors.llvm import blas, entry, pool
 from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import FORKED
+from graphad.executors.loops.callbacks import elements, failure, host_call
 from graphad.executors.loops.program import Buffer
 from graphad.executors.once import once
 from graphad.types import Array, TensorType

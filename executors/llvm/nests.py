@@ -7,10 +7,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from graphad.executors.llvm.environment import Body, Scope
 from graphad.executors.llvm.memory import Memory, Place, lanes_of
 from graphad.executors.llvm.reductions import across, added, combine, corrected, plus
 from graphad.executors.llvm.scalars import Register
-from graphad.executors.llvm.scope import Body, Scope
 from graphad.executors.llvm.text import element_type, splat, vector
 from graphad.executors.loops.nest import Nest, cut, is_rounded
 from graphad.executors.loops.program import Check, Load, Reduction, Store

@@ -6,7 +6,7 @@ import ctypes
 from typing import NamedTuple
 
 from graphad.executors.llvm.libmvec import library
-from graphad.executors.loops import foreign, specials
+from graphad.executors.loops import routines, specials
 
 
 class Symbol(NamedTuple):
@@ -20,11 +20,11 @@ class Symbol(NamedTuple):
     def address(self) -> int:
         """Where it stands in this process."""
         if self.library == "linalg":
-            return foreign.address(self.name)
+            return routines.address(self.name)
         if self.library == "special":
             return specials.address(self.name)
         if self.library == "threads":
-            control = foreign.settable()
+            control = routines.settable()
             assert control is not None
             return control[int(self.name)]
         return ctypes.cast(getattr(library(), self.name), ctypes.c_void_p).value or 0

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.foreign import LETTERS, workspace
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import Check, Foreign, Index, Load, Loop, Reduction, Result, Store, View
+from graphad.executors.loops.routines import LETTERS, workspace
 from graphad.executors.loops.small import matrix_rule, phase
 from graphad.executors.loops.stacks import (
     INT32,

@@ -27,9 +27,9 @@ from graphad.executors.loops.program import (
     View,
 )
 from graphad.executors.loops.rows import by_rows
+from graphad.executors.loops.scalarized import kernel_lead, lower_unrolled
 from graphad.executors.loops.specials import exported
 from graphad.executors.loops.statements import rewritten
-from graphad.executors.loops.unrolled import kernel_lead, lower_unrolled
 from graphad.executors.once import LOCK
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op

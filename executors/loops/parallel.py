@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from graphad.executors.loops.blocks import Split, outermost
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.cost import Cost, cost, routine
-from graphad.executors.loops.foreign import settable
 from graphad.executors.loops.nest import order, views_of
 from graphad.executors.loops.program import Buffer, Foreign, Loop, Repeat, Rows, Statement, View, loops_of
+from graphad.executors.loops.routines import settable
 from graphad.executors.loops.statements import parts
 
 GAIN = {False: 0.75, True: 0.65}

@@ -6,7 +6,7 @@ import ctypes
 import re
 from functools import cache
 
-from graphad.executors.loops.foreign import pointer
+from graphad.executors.loops.routines import pointer
 from graphad.op import Op
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.foreign import LETTERS, workspace
 from graphad.executors.loops.lower import Lowering
 from graphad.executors.loops.program import View
+from graphad.executors.loops.routines import LETTERS, workspace
 from graphad.executors.loops.small import matrix_rule
 from graphad.executors.loops.stacks import INT32, call, deliver, flat, matrices, memory, result, succeeded, work
 from graphad.graph import Node, Value

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from graphad.executors.loops.foreign import LETTERS
 from graphad.executors.loops.lower import Lowering
 from graphad.executors.loops.program import Buffer, Check, Foreign, Load, Loop, View
+from graphad.executors.loops.routines import LETTERS
 from graphad.graph import Node, Value
 from graphad.location import describe_location
 from graphad.ops.scalar import Const, operation

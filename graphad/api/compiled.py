@@ -15,7 +15,7 @@ from graphad.build import check_graph
 from graphad.errors import ExecutorError
 from graphad.executors import Executor
 from graphad.executors.base import compiled, refused, wanted
-from graphad.executors.kept import key
+from graphad.executors.cache import graph_key
 from graphad.graph import Graph
 from graphad.passes import Pipeline, Stage
 from graphad.tracebacks import boundary, shorten
@@ -49,7 +49,7 @@ class Compiled:
         self._pipeline = pipeline if isinstance(pipeline, Pipeline) else Pipeline(pipeline)
         self._traced = Stage("trace", graph, trace_seconds)
         start = time.perf_counter()
-        kept = key(executor, self._pipeline, graph)
+        kept = graph_key(executor, self._pipeline, graph)
         found: Any = None if kept is None else executor.load(kept)  # type: ignore[attr-defined]
         self.loaded = found is not None
         if self.loaded:

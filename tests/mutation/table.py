@@ -309,7 +309,7 @@ EXECUTORS = [
         "        return result.copy()", "        return result", "tests/test_conformance.py -k no_sample",
     ),
     Mutation(
-        "numba's sign of zero", "executors/numba_scalars.py",
+        "numba's sign of zero", "executors/numba/scalars.py",
         '"sign": "({0} > 0) - ({0} < 0)"', '"sign": "({0} >= 0) - ({0} < 0)"',
         "tests/test_extremes.py -k signs",
     ),

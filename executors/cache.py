@@ -3,6 +3,11 @@
 Settings, by environment variables that are read at each use: `GRAPHAD_CACHE=0` turns it off, `GRAPHAD_CACHE_DIR` is its
 folder, `GRAPHAD_CACHE_LIMIT` its largest size (`256MB`). Each entry is a file of its own with a checksum, replaced as a
 whole or not at all, so that processes may share the folder; what is damaged, or not the user's own, is never loaded.
+
+Code is stored under the text that it was compiled from. Beside it stands which code a traced graph led to: a later
+process that traces the same graph runs no pass and no compiler. The key of that is made of the traced graph, the
+passes' text, what the executor says of itself, and the versions of all that takes part; nothing is stored where one of
+them cannot be told.
 """
 
 from __future__ import annotations
@@ -17,9 +22,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-from graphad.executors.once import LOCK
+import numpy as np
+
+from graphad.executors.fingerprint import fingerprint
+from graphad.executors.once import LOCK, once
+from graphad.graph import Graph
+from graphad.passes.base import PASSES, Pipeline, Step
 
 _MAGIC = b"graphad1"
 _HEAD = struct.Struct("<8sQ32s")
@@ -52,6 +64,50 @@ def key(*parts: str | bytes) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def graph_key(executor: Any, pipeline: Pipeline, graph: Graph) -> str | None:
+    """The key of a graph that an executor compiles after a pipeline. None where it is not kept: the cache is turned
+    off, `GRAPHAD_DEBUG` is set (passes are to be checked), the executor keeps none, or a pass or an op is not graphad's
+    own or holds an object of the user's."""
+    if not enabled() or os.environ.get("GRAPHAD_DEBUG"):
+        return None
+    signature = getattr(executor, "signature", None)
+    if not isinstance(signature, str) or not all(map(_own, (*pipeline, *Pipeline(executor.pipeline)))):
+        return None
+    found = fingerprint(graph)
+    return None if found is None else key(f"{pipeline}; {executor.pipeline}", signature, versions(), found)
+
+
+def _own(step: Any) -> bool:
+    return isinstance(step, Step) and PASSES[step.name].__module__.startswith("graphad.")
+
+
+@once
+def versions() -> str:
+    """Python's and NumPy's versions, and the sizes and times of graphad's files and of SciPy's first: where graphad is
+    changed, what it compiled before is not used."""
+    scipy = find_spec("scipy")
+    files = [scipy.origin] if scipy is not None and scipy.origin else []
+    found = [f"{sys.version} {np.__version__}", *map(_told, files)]
+    for package in ("graphad", "graphad.passes", "graphad.executors"):
+        for folder in sys.modules[package].__path__:
+            found += sorted(_sources(folder))
+    return "\n".join(found)
+
+
+def _sources(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                yield _told(entry)
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _sources(entry.path)
+
+
+def _told(file: str | os.DirEntry[str]) -> str:
+    status = os.stat(file)
+    return f"{os.fspath(file)} {status.st_size} {status.st_mtime_ns}"
 
 
 def enabled() -> bool:

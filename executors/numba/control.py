@@ -11,7 +11,7 @@ from graphad.executors.loops.work import CHUNK, whole
 from graphad.ops.scalar import Const
 
 if TYPE_CHECKING:
-    from graphad.executors.numba_printer import Printer
+    from graphad.executors.numba.printer import Printer
 
 
 def print_branch(printer: Printer, branch: Branch) -> None:

@@ -26,8 +26,8 @@ from graphad.executors.loops.program import (
     View,
 )
 from graphad.executors.loops.work import CHUNK, call, chunk, work
-from graphad.executors.numba_control import print_branch, print_empty, print_repeat
-from graphad.executors.numba_scalars import literal, spell
+from graphad.executors.numba.control import print_branch, print_empty, print_repeat
+from graphad.executors.numba.scalars import literal, spell
 from graphad.ops.scalar import Const, Operation, Scalar, weight
 from graphad.types import DType, dtype_spelling
 

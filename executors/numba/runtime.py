@@ -18,7 +18,7 @@ from numba.core.datamodel.models import PointerModel
 from numba.extending import intrinsic
 
 from graphad.errors import MissingRuleError
-from graphad.executors.loops.foreign import address as routine_address
+from graphad.executors.loops.routines import address as routine_address
 from graphad.executors.loops.specials import address as special_address
 from graphad.executors.loops.specials import symbol
 

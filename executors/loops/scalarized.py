@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphad.executors.loops.cells import Cells, apply, contracted, loaded, reduced, widen
 from graphad.executors.loops.kernels import combine, element, initial
+from graphad.executors.loops.lanes import Cells, apply, contracted, loaded, reduced, widen
 from graphad.executors.loops.program import Buffer, Loop, Pack, Reduction, Result, Store, View
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.moves import Place

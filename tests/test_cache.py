@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from graphad.cli import main
-from graphad.executors import objects
+from graphad.executors import cache
 
 PAYLOAD = bytes(range(256)) * 200
 
@@ -26,122 +26,122 @@ def only(folder: Path) -> Path:
 
 
 def test_round_trip() -> None:
-    name = objects.key("a", b"b")
-    assert objects.load(name) is None
-    objects.store(name, PAYLOAD)
-    assert objects.load(name) == PAYLOAD
-    assert objects.info().entries == 1
-    assert objects.info().bytes >= len(PAYLOAD)
+    name = cache.key("a", b"b")
+    assert cache.load(name) is None
+    cache.store(name, PAYLOAD)
+    assert cache.load(name) == PAYLOAD
+    assert cache.info().entries == 1
+    assert cache.info().bytes >= len(PAYLOAD)
 
 
 def test_key_tells_parts_apart() -> None:
-    assert len({objects.key("ab", "c"), objects.key("a", "bc"), objects.key("abc"), objects.key("ab", "c", "")}) == 4
-    assert objects.key("é") == objects.key("é".encode())
+    assert len({cache.key("ab", "c"), cache.key("a", "bc"), cache.key("abc"), cache.key("ab", "c", "")}) == 4
+    assert cache.key("é") == cache.key("é".encode())
 
 
 @pytest.mark.parametrize("position", [0, 7, 8, 15, 16, 47, 48, 1000, -1])
 def test_damage_is_never_loaded(folder: Path, position: int) -> None:
-    name = objects.key("damage")
-    objects.store(name, PAYLOAD)
+    name = cache.key("damage")
+    cache.store(name, PAYLOAD)
     data = bytearray(only(folder).read_bytes())
     data[position] ^= 1
     only(folder).write_bytes(data)
-    assert objects.load(name) is None
+    assert cache.load(name) is None
     assert not list(folder.glob("*.o"))
 
 
 @pytest.mark.parametrize("size", [0, 5, 48, 100])
 def test_truncation_is_never_loaded(folder: Path, size: int) -> None:
-    name = objects.key("short")
-    objects.store(name, PAYLOAD)
+    name = cache.key("short")
+    cache.store(name, PAYLOAD)
     only(folder).write_bytes(only(folder).read_bytes()[:size])
-    assert objects.load(name) is None
+    assert cache.load(name) is None
 
 
 def test_another_keys_entry_is_never_loaded(folder: Path) -> None:
-    one, two = objects.key("one"), objects.key("two")
-    objects.store(one, PAYLOAD)
+    one, two = cache.key("one"), cache.key("two")
+    cache.store(one, PAYLOAD)
     only(folder).rename(folder / f"{two}.o")
-    assert objects.load(two) is None
+    assert cache.load(two) is None
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
 def test_permissions(folder: Path) -> None:
-    name = objects.key("mode")
-    objects.store(name, PAYLOAD)
+    name = cache.key("mode")
+    cache.store(name, PAYLOAD)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert only(folder).stat().st_mode & 0o777 == 0o600
     only(folder).chmod(0o666)
-    assert objects.load(name) is None
+    assert cache.load(name) is None
     only(folder).chmod(0o600)
     folder.chmod(0o777)
-    assert objects.load(name) is None
-    objects.store(objects.key("other"), PAYLOAD)
+    assert cache.load(name) is None
+    cache.store(cache.key("other"), PAYLOAD)
     assert len(list(folder.glob("*.o"))) == 1
     folder.chmod(0o700)
-    assert objects.load(name) == PAYLOAD
+    assert cache.load(name) == PAYLOAD
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links")
 def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
-    name = objects.key("link")
-    objects.store(name, PAYLOAD)
+    name = cache.key("link")
+    cache.store(name, PAYLOAD)
     moved = tmp_path / "elsewhere"
     only(folder).rename(moved)
     (folder / f"{name}.o").symlink_to(moved)
-    assert objects.load(name) is None
+    assert cache.load(name) is None
 
 
 def test_size_is_bounded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAPHAD_CACHE_LIMIT", "1MB")
-    names = [objects.key(str(i)) for i in range(60)]
+    names = [cache.key(str(i)) for i in range(60)]
     for i, name in enumerate(names):
-        objects.store(name, PAYLOAD)
+        cache.store(name, PAYLOAD)
         path = folder / f"{name}.o"
         if path.exists():
             os.utime(path, (time.time() - 1000 + i,) * 2)
-    assert objects.info().bytes <= 2 << 20
-    objects._written.clear()
-    objects.store(objects.key("last"), PAYLOAD)
-    assert objects.info().bytes <= 1 << 20
-    assert objects.load(names[0]) is None
-    assert objects.load(names[-1]) == PAYLOAD
+    assert cache.info().bytes <= 2 << 20
+    cache._written.clear()
+    cache.store(cache.key("last"), PAYLOAD)
+    assert cache.info().bytes <= 1 << 20
+    assert cache.load(names[0]) is None
+    assert cache.load(names[-1]) == PAYLOAD
 
 
 def test_stale_temporary_files_go(folder: Path) -> None:
-    objects.store(objects.key("a"), PAYLOAD)
+    cache.store(cache.key("a"), PAYLOAD)
     left = folder / ".broken.o.x"
     left.write_bytes(b"x")
     os.utime(left, (0, 0))
-    objects._written.clear()
-    objects.store(objects.key("b"), PAYLOAD)
+    cache._written.clear()
+    cache.store(cache.key("b"), PAYLOAD)
     assert not left.exists()
 
 
 def test_turned_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAPHAD_CACHE", "off")
-    objects.store(objects.key("a"), PAYLOAD)
+    cache.store(cache.key("a"), PAYLOAD)
     assert not folder.exists()
-    assert not objects.info().enabled
+    assert not cache.info().enabled
 
 
 def test_no_folder_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocker = tmp_path / "file"
     blocker.write_text("")
     monkeypatch.setenv("GRAPHAD_CACHE_DIR", str(blocker / "inside"))
-    objects.store(objects.key("a"), PAYLOAD)
-    assert objects.load(objects.key("a")) is None
+    cache.store(cache.key("a"), PAYLOAD)
+    assert cache.load(cache.key("a")) is None
 
 
 def _busy(worker: int, folder: str) -> None:
     os.environ.update(GRAPHAD_CACHE="1", GRAPHAD_CACHE_DIR=folder)
     for i in range(150):
-        name = objects.key(str(i % 10))
-        found = objects.load(name)
+        name = cache.key(str(i % 10))
+        found = cache.load(name)
         assert found is None or found == PAYLOAD + str(i % 10).encode()
-        objects.store(name, PAYLOAD + str(i % 10).encode())
+        cache.store(name, PAYLOAD + str(i % 10).encode())
         if worker == 0 and i % 20 == 0:
-            objects.clear()
+            cache.clear()
 
 
 def test_many_processes(folder: Path) -> None:
@@ -179,11 +179,11 @@ def test_a_new_process_does_not_compile_again(folder: Path) -> None:
 
 
 def test_command(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
-    objects.store(objects.key("a"), PAYLOAD)
+    cache.store(cache.key("a"), PAYLOAD)
     assert main(["cache"]) == 0
     assert "entries  1" in capsys.readouterr().out
     assert main(["cache", "path"]) == 0
     assert capsys.readouterr().out.strip() == str(folder)
     assert main(["cache", "clear"]) == 0
     assert "1 entries removed" in capsys.readouterr().out
-    assert objects.info().entries == 0
+    assert cache.info().entries == 0

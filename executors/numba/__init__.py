@@ -14,13 +14,14 @@ import numpy as np
 from numba import types as nb
 
 from graphad.errors import ShapeError
-from graphad.executors import numba_runtime as runtime
-from graphad.executors.arguments import elements, failure, host_call, prepare
+from graphad.executors.arguments import prepare
 from graphad.executors.llvm import interrupts
 from graphad.executors.llvm.executable import native
 from graphad.executors.loops import lower
+from graphad.executors.loops.callbacks import elements, failure, host_call
 from graphad.executors.loops.program import Buffer, Program, View
-from graphad.executors.numba_printer import INTERRUPTED, MISMATCH, Printer
+from graphad.executors.numba import runtime
+from graphad.executors.numba.printer import INTERRUPTED, MISMATCH, Printer
 from graphad.graph import Graph
 from graphad.op import Op
 from graphad.types import DType
