@@ -10,7 +10,7 @@ from loop_statements import program_of
 from many_threads import in_threads
 
 import graphad
-from graphad.executors.loops.program import Foreign, HostCall, Loop
+from graphad.executors.loops.program import HostCall, LibraryCall, LoopNest
 from graphad.executors.loops.routines import workspace
 from graphad.executors.loops.small import ROWS
 from graphad.ops.determinant import Cofactor, CofactorDerivative, Det, Slogdet
@@ -30,7 +30,7 @@ def compiled(function: Any, executor: str, *args: Any) -> tuple[Any, Program]:
 
 
 def routines(program: Program) -> list[str]:
-    return [s.routine for s in program if isinstance(s, Foreign)]
+    return [s.routine for s in program if isinstance(s, LibraryCall)]
 
 
 def transposed(x: Any) -> Any:
@@ -262,7 +262,7 @@ def test_one_factorisation_serves_all() -> None:
 def test_copies_of_one_matrix_are_factorised_once() -> None:
     a, _, b = operands((LARGE, LARGE), "d")[0], None, operands((2, 3, LARGE, LARGE), "d")[2]
     function, program = compiled(np.linalg.solve, "llvm", a, b)
-    assert [s.count for s in program if isinstance(s, Foreign)] == [1, 6]
+    assert [s.count for s in program if isinstance(s, LibraryCall)] == [1, 6]
     assert_same([function(a, b)], [np.linalg.solve(a, b)])
 
 
@@ -273,7 +273,7 @@ def test_a_triangle_is_read_in_place(flags: tuple[bool, bool]) -> None:
     for solve in (op, lambda a, b: op(transposed(a), b)):
         function, program = compiled(solve, "llvm", a, b)
         # The diagonal is checked, the right-hand side copied.
-        assert [type(s) for s in program] == [Loop, Loop, Foreign]
+        assert [type(s) for s in program] == [LoopNest, LoopNest, LibraryCall]
         assert graphad.jit(solve, executor="llvm").compile(a, b).memory()["arena"] == 0
         assert_same([function(a, b)], [solve(a, b)])
 

@@ -24,7 +24,7 @@ from graphad.executors.llvm.entry import STACK_BYTES
 from graphad.executors.llvm.executable import POOLED_BYTES
 from graphad.executors.llvm.guard import GAP
 from graphad.executors.loops import Program, lower, packing
-from graphad.executors.loops.program import Buffer, Load, Loop, Store, View, loops_of, roots, walk
+from graphad.executors.loops.program import Buffer, Load, LoopNest, Store, StridedView, loops_of, roots, walk
 from graphad.op import OPS
 from graphad.ops.shape import iota
 from graphad.testing import conformance, samples
@@ -84,7 +84,7 @@ def program(fun: Any, *args: Any) -> Program:
     return lower(graph, lanes=executor.lanes, gap=GAP)
 
 
-def loops(found: Program) -> list[Loop]:
+def loops(found: Program) -> list[LoopNest]:
     return [loop for s in found.statements for loop in loops_of(s)]
 
 
@@ -92,17 +92,17 @@ def guarded(found: Program) -> Any:
     return LLVMExecutor(guard=True).build(found)
 
 
-def loads(loop: Loop) -> list[Load]:
+def loads(loop: LoopNest) -> list[Load]:
     return [x for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape]
 
 
-def stored(found: Program, kind: str) -> tuple[Loop, Store]:
+def stored(found: Program, kind: str) -> tuple[LoopNest, Store]:
     """The first loop that stores to a buffer of a kind, and the store."""
     return next((loop, s) for loop in loops(found) for s in loop.stores if s.view.buffer.kind == kind)
 
 
-def moved(view: View, by: int) -> View:
-    return View(view.buffer, view.offset + by, view.shape, view.strides)
+def moved(view: StridedView, by: int) -> StridedView:
+    return StridedView(view.buffer, view.offset + by, view.shape, view.strides)
 
 
 def test_what_stays_in_bounds_passes() -> None:
@@ -134,9 +134,9 @@ def test_a_store_that_is_wider_than_its_buffer_is_found() -> None:
     found = program(lambda x: x * 2.0 + 1.0, x)
     loop, store = stored(found, "output")
     loop.space = (1001,)
-    store.view = View(store.view.buffer, 0, (1001,), (1,))
+    store.view = StridedView(store.view.buffer, 0, (1001,), (1,))
     for load in loads(loop):
-        load.view = View(load.view.buffer, 0, (1001,), (1,))
+        load.view = StridedView(load.view.buffer, 0, (1001,), (1,))
     with pytest.raises(ExecutorError, match="output 0, at byte 8000 of its 8000"):
         guarded(found)(x)
 
@@ -157,7 +157,7 @@ def test_a_write_to_what_may_only_be_read_is_found(kind: str) -> None:
     found = program(chain, x)
     _, store = stored(found, "output")
     buffer = found.inputs[0] if kind == "input" else found.constants[0][0]
-    store.view = View(buffer, 0, store.view.shape, store.view.strides)
+    store.view = StridedView(buffer, 0, store.view.shape, store.view.strides)
     with pytest.raises(ExecutorError, match=f"changed {kind} 0, at byte 0 of its 160"):
         guarded(found)(x)
 
@@ -178,7 +178,7 @@ def test_a_read_of_uninitialised_memory_shows() -> None:
     _, store = stored(found, "temporary")
     buffer = Buffer("temporary", store.view.dtype, 20, offset=found.arena_bytes)
     found.arena_bytes += 256
-    store.view = View.whole(buffer, (20,))
+    store.view = StridedView.whole(buffer, (20,))
     assert np.isnan(guarded(found)(x)[0]).any()
 
 

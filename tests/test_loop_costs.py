@@ -11,7 +11,7 @@ import pytest
 import graphad
 from graphad.executors.loops import lower
 from graphad.executors.loops.bounded import bounds
-from graphad.executors.loops.program import Foreign, HostCall, Loop, Repeat
+from graphad.executors.loops.program import HostCall, LibraryCall, LoopNest, SequentialLoop
 from graphad.executors.loops.statements import all_statements
 
 N = 72
@@ -110,9 +110,9 @@ def widest(f: Any, a: Any) -> int:
     graph = graphad.jit(f).compile(a, P).stages[-2].graph
     found = [0]
     for statement in all_statements(lower(graph, lanes=8, threads=1, local=16).statements):
-        for inner in all_statements(statement.body) if isinstance(statement, Repeat) else ():
-            assert not isinstance(inner, (HostCall, Foreign))
-            if isinstance(inner, Loop):
+        for inner in all_statements(statement.body) if isinstance(statement, SequentialLoop) else ():
+            assert not isinstance(inner, (HostCall, LibraryCall))
+            if isinstance(inner, LoopNest):
                 found.append(math.prod([n for axis, n in enumerate(inner.space) if axis not in bounds(inner)]))
     return max(found)
 

@@ -17,7 +17,7 @@ from graphad.executors.llvm import LLVMExecutor
 from graphad.executors.loops import lower
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.packing import REUSE
-from graphad.executors.loops.program import Load, Loop, Pack, Program, Rows, loops_of, roots, walk
+from graphad.executors.loops.program import Load, LoopNest, Pack, Program, Rows, loops_of, roots, walk
 from graphad.executors.loops.statements import all_statements
 
 RNG = np.random.default_rng(0)
@@ -30,7 +30,7 @@ def program(fun: Any, *args: Any, **options: Any) -> Program:
     return lower(stages[-1].graph, **options)
 
 
-def loops(found: Program) -> list[Loop]:
+def loops(found: Program) -> list[LoopNest]:
     return [loop for s in found.statements for loop in loops_of(s)]
 
 

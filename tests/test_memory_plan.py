@@ -15,7 +15,17 @@ from graphad.errors import ExecutorError
 from graphad.executors.llvm import LOCAL, LLVMExecutor
 from graphad.executors.llvm.guard import temporaries
 from graphad.executors.loops import Program, layout, lower, verify
-from graphad.executors.loops.program import Branch, Buffer, Iteration, Load, Loop, Repeat, Rows, Store, View
+from graphad.executors.loops.program import (
+    Branch,
+    Buffer,
+    Iteration,
+    Load,
+    LoopNest,
+    Rows,
+    SequentialLoop,
+    Store,
+    StridedView,
+)
 from graphad.graph import Graph
 from graphad.ops.scalar import Const, operation
 from graphad.types import FLOAT64, INT64
@@ -103,14 +113,14 @@ def buffer(offset: int, size: int = 4) -> Buffer:
     return Buffer("temporary", FLOAT64, size, offset=offset)
 
 
-def fill(b: Buffer) -> Loop:
-    return Loop((b.size,), [Store(View.whole(b, (b.size,)), Const(FLOAT64, np.float64(1.0)))], note="fill")
+def fill(b: Buffer) -> LoopNest:
+    return LoopNest((b.size,), [Store(StridedView.whole(b, (b.size,)), Const(FLOAT64, np.float64(1.0)))], note="fill")
 
 
-def copy(a: Buffer, b: Buffer, backwards: bool = False) -> Loop:
-    source, target = (View.whole(x, (x.size,)) for x in (a, b))
+def copy(a: Buffer, b: Buffer, backwards: bool = False) -> LoopNest:
+    source, target = (StridedView.whole(x, (x.size,)) for x in (a, b))
     value = operation("negative", Load(FLOAT64, source.reverse((0,)) if backwards else source))
-    return Loop((b.size,), [Store(target, value)], note="copy")
+    return LoopNest((b.size,), [Store(target, value)], note="copy")
 
 
 def wrong(statements: list[Any], match: str, nbytes: int = 256) -> None:
@@ -123,7 +133,7 @@ def test_memory_is_read_before_it_is_written_again() -> None:
     verify(made([fill(a), copy(a, b), fill(c), copy(c, b)], 256))
     wrong([fill(a), fill(c), copy(a, b)], "copy needs the temporary of 32 bytes at 0, which holds the temporary")
     wrong([copy(a, b)], "which holds nothing that is known")
-    part = Loop((2,), [Store(View(a, 0, (2,), (1,)), Const(FLOAT64, np.float64(1.0)))])
+    part = LoopNest((2,), [Store(StridedView(a, 0, (2,), (1,)), Const(FLOAT64, np.float64(1.0)))])
     wrong([part, copy(a, b)], "which holds nothing that is known")
     wrong([fill(a), copy(a, buffer(0)), copy(a, b)], "which holds the temporary")
 
@@ -137,20 +147,20 @@ def test_a_loop_may_write_where_it_reads_at_the_same_position_only() -> None:
 
 def test_views_stay_in_their_buffers() -> None:
     a = buffer(0)
-    wrong([Loop((5,), [Store(View(a, 0, (5,), (1,)), Const(FLOAT64, np.float64(1.0)))])], "outside of it")
+    wrong([LoopNest((5,), [Store(StridedView(a, 0, (5,), (1,)), Const(FLOAT64, np.float64(1.0)))])], "outside of it")
 
 
 def test_every_path_must_have_written_what_is_read() -> None:
     a, b, c = buffer(0), buffer(64), buffer(128)
-    chosen = Load(FLOAT64, View(c, 0, (), ()))
+    chosen = Load(FLOAT64, StridedView(c, 0, (), ()))
     selector = operation("less", chosen, Const(FLOAT64, np.float64(0.5)))
-    before = [Loop((), values=[selector])]
+    before = [LoopNest((), values=[selector])]
     verify(made([fill(c), Branch(selector, [[fill(a)], [fill(a)]], before), copy(a, b)], 256))
     wrong([fill(c), Branch(selector, [[fill(a)], [fill(b)]], before), copy(a, b)], "copy needs")
 
 
-def iterations(n: int | None, body: list[Any], **parts: Any) -> Repeat:
-    return Repeat(Iteration(INT64), None if n is None else Const(INT64, np.int64(n)), body, **parts)
+def iterations(n: int | None, body: list[Any], **parts: Any) -> SequentialLoop:
+    return SequentialLoop(Iteration(INT64), None if n is None else Const(INT64, np.int64(n)), body, **parts)
 
 
 def test_what_the_next_iteration_reads_outlives_this_one() -> None:
@@ -186,13 +196,13 @@ def test_buffers_that_change_places(n: int | None) -> None:
 def test_loops_that_take_turns_share_rows_only() -> None:
     a, b, c = (buffer(at, 16) for at in (0, 128, 256))
 
-    def rows(first: View, second: View, third: View) -> list[Any]:
-        loops = [Loop((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((first, second), (second, third))]
+    def rows(first: StridedView, second: StridedView, third: StridedView) -> list[Any]:
+        loops = [LoopNest((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((first, second), (second, third))]
         return [fill(a), Rows(loops)]
 
-    x, y, z = (View.whole(v, (4, 4)) for v in (a, b, c))
+    x, y, z = (StridedView.whole(v, (4, 4)) for v in (a, b, c))
     verify(made(rows(x, y, z), 384))
-    crossed = [Loop((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((x, y), (y.transpose((1, 0)), z))]
+    crossed = [LoopNest((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((x, y), (y.transpose((1, 0)), z))]
     wrong([fill(a), Rows(crossed)], "another row", 384)
 
 

@@ -11,7 +11,7 @@ from loop_statements import program_of
 from many_threads import in_threads
 
 import graphad
-from graphad.executors.loops.program import Branch, HostCall, Loop, Repeat
+from graphad.executors.loops.program import Branch, HostCall, LoopNest, SequentialLoop
 from graphad.executors.loops.statements import all_statements
 
 COMPILED = [{"executor": "llvm"}, {"executor": "llvm", "guard": True}, {"executor": "numba"}]
@@ -50,7 +50,7 @@ def recurrence(x: Any, n: Any) -> Any:
 def test_a_loop_is_one_native_loop(executor: str) -> None:
     for function in (newton, graphad.grad(newton), graphad.grad(graphad.grad(newton))):
         found = statements(function, 2.0, executor=executor)
-        assert any(isinstance(s, Repeat) for s in found)
+        assert any(isinstance(s, SequentialLoop) for s in found)
         assert not any(isinstance(s, HostCall) for s in found)
 
 
@@ -239,8 +239,8 @@ def test_arrays_updated_in_place(function: Any, n: int, options: dict[str, Any])
 @pytest.mark.parametrize("function", [sweep, filled, lambda x: graphad.grad(lambda x: np.sum(filled(x)))(x)])
 def test_an_update_does_not_copy_the_array(function: Any) -> None:
     for repeat in statements(function, np.ones(1000)):
-        if isinstance(repeat, Repeat):
-            spaces = [s.space for s in repeat.body if isinstance(s, Loop)]
+        if isinstance(repeat, SequentialLoop):
+            spaces = [s.space for s in repeat.body if isinstance(s, LoopNest)]
             assert spaces
             assert all(space in ((), (1,)) for space in spaces)
 

@@ -1,11 +1,11 @@
-"""Chunks of a repetition, between which a program asks for signals: the loop within is as it would be without."""
+"""Chunks of a sequential loop, between which a program asks for signals: the loop within is as it would be without."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any
 
-from graphad.executors.loops.program import Buffer, Repeat
+from graphad.executors.loops.program import Buffer, SequentialLoop
 from graphad.executors.loops.work import CHUNK, ticks, turn, whole
 
 if TYPE_CHECKING:
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class Chunks:
-    """The loop over the chunks of a repetition; nothing where the repetition is short.
+    """The loop over the chunks of a sequential loop; nothing where the sequential loop is short.
 
     A chunk has so many iterations, or as many as the meter allows where nothing is known of how long one takes.
     `first` is the number of its first iteration, `starts` are the addresses with which its swapped buffers begin,
     `before` is the block from which its iterations are entered, `leave` the one to which they go.
     """
 
-    def __init__(self, emitter: Emitter, repeat: Repeat, count: str | None, starts: dict[Buffer, str]) -> None:
+    def __init__(self, emitter: Emitter, loop: SequentialLoop, count: str | None, starts: dict[Buffer, str]) -> None:
         self.emitter = emitter
-        self.nanoseconds, self.each = whole(repeat), turn(repeat)
+        self.nanoseconds, self.each = whole(loop), turn(loop)
         self.long = self.nanoseconds > CHUNK
         self.metered = self.long and math.isinf(self.each)
         self.first, self.starts, self.before = "0", starts, emitter.code.block
@@ -45,15 +45,15 @@ class Chunks:
             self._limit = end if self._count is None else code.intrinsic("umin", "i64", 1, end, self._count)
 
     def goes_on(self, index: str) -> str:
-        """Whether the chunk has an iteration of this number; the condition of the repetition aside."""
+        """Whether the chunk has an iteration of this number; the condition of the sequential loop aside."""
         code = self.emitter.code
         tests: list[str] = [] if self._limit is None else [code(f"icmp ult i64 {index}, {self._limit}")]
-        tests += [self.emitter.part.early()] if self.metered else []
+        tests += [self.emitter.function.early()] if self.metered else []
         return tests[0] if len(tests) == 1 else str(code(f"and i1 {tests[0]}, {tests[1]}"))
 
     def end(self, reached: str, starts: dict[Buffer, str]) -> None:
-        """Ask for signals behind a chunk and begin another one at `reached`, or go on behind the repetition."""
-        code, part = self.emitter.code, self.emitter.part
+        """Ask for signals behind a chunk and begin another one at `reached`, or go on behind the sequential loop."""
+        code, part = self.emitter.code, self.emitter.function
         if self.long:
             code.begin(self.leave)
             if self._count is not None:
@@ -77,4 +77,4 @@ class Chunks:
         elif self.emitter.metered and not self.metered:
             code = self.emitter.code
             last = code.intrinsic("umin", "i64", 1, made, str(self._size))
-            self.emitter.part.count(code(f"mul i64 {last}, {ticks(self.each)}"))
+            self.emitter.function.count(code(f"mul i64 {last}, {ticks(self.each)}"))

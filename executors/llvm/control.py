@@ -1,4 +1,4 @@
-"""Emission of branches and repetitions: native control flow within the function that is written."""
+"""Emission of branches and sequential loops: native control flow within the function that is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.chunks import Chunks
-from graphad.executors.loops.program import Branch, Loop, Repeat, Stack, Statement
+from graphad.executors.loops.program import Branch, LoopNest, SequentialLoop, Stack, Statement
 from graphad.executors.loops.work import ticks
 from graphad.ops.scalar import Const, Scalar
 
@@ -24,7 +24,7 @@ def scoped(emitter: Emitter) -> Iterator[None]:
     outer = set(emitter.known)
     yield
     for x in emitter.known - outer:
-        emitter.part.env.forget(x)
+        emitter.function.env.forget(x)
     emitter.known = outer
 
 
@@ -56,27 +56,27 @@ def emit_branch(emitter: Emitter, branch: Branch) -> None:
     write(emitter, branch.after)
 
 
-def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
+def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
     """Write a loop around the statements of the body."""
-    write(emitter, repeat.before)
+    write(emitter, loop.before)
     code = emitter.code
-    count = None if repeat.count is None else register(emitter, repeat.count)
+    count = None if loop.count is None else register(emitter, loop.count)
     if count is not None:
-        for stack in repeat.pushed:
-            _reserve(emitter, stack, count, repeat.error)
+        for stack in loop.pushed:
+            _reserve(emitter, stack, count, loop.error)
             _header(emitter, stack, 1, count)
     sources = [
         None if isinstance(e.source, Stack)
         else emitter.pointer(e.source.buffer, e.source.buffer.offset + e.source.offset * e.source.dtype.itemsize)
-        for e in repeat.entries
+        for e in loop.entries
     ]  # fmt: skip
     bases = [
         emitter.pointer_of_stack(e.source) if count is not None and isinstance(e.source, Stack) else source
-        for e, source in zip(repeat.entries, sources, strict=True)
+        for e, source in zip(loop.entries, sources, strict=True)
     ]
-    starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in repeat.swaps for b in pair}
-    fixed = isinstance(repeat.count, Const)
-    chunks = Chunks(emitter, repeat, count, starts)
+    starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in loop.swaps for b in pair}
+    fixed = isinstance(loop.count, Const)
+    chunks = Chunks(emitter, loop, count, starts)
     head, body = code.name(), code.name()
     code.do(f"br label %{head}")
     code.begin(head)
@@ -87,23 +87,23 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
     outside = emitter.owed, emitter.metered
     emitter.owed, emitter.metered = 0.0, chunks.metered
     with scoped(emitter):
-        if repeat.count is None:
-            assert repeat.test is not None
-            write(emitter, repeat.condition)
-            code.do(f"br i1 {register(emitter, repeat.test)}, label %{body}, label %{chunks.after}")
+        if loop.count is None:
+            assert loop.test is not None
+            write(emitter, loop.condition)
+            code.do(f"br i1 {register(emitter, loop.test)}, label %{body}, label %{chunks.after}")
             code.begin(body)
         elif not fixed:
             code.do(f"br i1 {chunks.goes_on(index)}, label %{body}, label %{chunks.leave}")
             code.begin(body)
         position = index
-        if repeat.reverse:
+        if loop.reverse:
             last = code(f"sub i64 {count}, 1")
             position = code(f"sub i64 {last}, {index}")
-        emitter.part.env[repeat.iteration] = position
-        emitter.known.add(repeat.iteration)
+        emitter.function.env[loop.iteration] = position
+        emitter.known.add(loop.iteration)
         if count is None:
-            _grow(emitter, repeat, index)
-        for entry, base in zip(repeat.entries, bases, strict=True):
+            _grow(emitter, loop, index)
+        for entry, base in zip(loop.entries, bases, strict=True):
             source = entry.source
             if isinstance(source, Stack):
                 base = base or emitter.pointer_of_stack(source)
@@ -112,9 +112,9 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
                 step = source.strides[0] * source.dtype.itemsize
             moved = code(f"mul nsw i64 {position}, {step}")
             emitter.moving[entry.buffer] = code(f"getelementptr i8, ptr {base}, i64 {moved}")
-        write(emitter, repeat.body)
+        write(emitter, loop.body)
         if chunks.metered:
-            emitter.part.count(str(ticks(emitter.owed)))
+            emitter.function.count(str(ticks(emitter.owed)))
         code.do(f"{following} = add nuw nsw i64 {index}, 1")
         latch = code.block
         tested = fixed or (count is None and chunks.long)
@@ -123,22 +123,22 @@ def emit_repeat(emitter: Emitter, repeat: Repeat) -> None:
         else:
             code.do(f"br label %{head}")
     emitter.owed, emitter.metered = outside
-    turned = {x: emitter.moving[y] for a, b in repeat.swaps for x, y in ((a, b), (b, a))}
+    turned = {x: emitter.moving[y] for a, b in loop.swaps for x, y in ((a, b), (b, a))}
     phis.append(f"{index} = phi i64 [ {chunks.first}, %{chunks.before} ], [ {following}, %{latch} ]")
     for b, start in chunks.starts.items():
         phis.append(f"{emitter.moving[b]} = phi ptr [ {start}, %{chunks.before} ], [ {turned[b]}, %{latch} ]")
     chunks.end(following if tested else index, turned if tested else {b: emitter.moving[b] for b in starts})
     chunks.account(count or index)
     if count is None:
-        for stack in repeat.pushed:
+        for stack in loop.pushed:
             _header(emitter, stack, 1, index)
-    write(emitter, repeat.after)
+    write(emitter, loop.after)
 
 
 def changes_elements(statement: Statement) -> bool:
-    """Whether a statement is a repetition that changes single elements of an array."""
-    return isinstance(statement, Repeat) and any(
-        store.shift is not None for s in statement.body if isinstance(s, Loop) and not s.space for store in s.stores
+    """Whether a statement is a sequential loop that changes single elements of an array."""
+    return isinstance(statement, SequentialLoop) and any(
+        store.shift is not None for s in statement.body if isinstance(s, LoopNest) and not s.space for store in s.stores
     )
 
 
@@ -152,7 +152,7 @@ def register(emitter: Emitter, x: Scalar) -> str:
     """The register of a scalar that has been computed."""
     if isinstance(x, Const):
         return str(emitter.target.scalars(emitter.code, 1).constant(x))
-    return str(emitter.part.env[x])
+    return str(emitter.function.env[x])
 
 
 def _field(emitter: Emitter, stack: Stack, i: int) -> str:
@@ -171,22 +171,22 @@ def _reserve(emitter: Emitter, stack: Stack, count: str, error: int) -> None:
         f"i64 {max(stack.size * stack.dtype.itemsize, 1)})"
     )
     after = code.name()
-    code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{emitter.part.fail(error)}")
+    code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{emitter.function.fail(error)}")
     code.begin(after)
 
 
-def _grow(emitter: Emitter, repeat: Repeat, index: str) -> None:
+def _grow(emitter: Emitter, loop: SequentialLoop, index: str) -> None:
     """Make room for one more entry on each stack. The room of all is the same number of entries."""
-    if not repeat.pushed:
+    if not loop.pushed:
         return
     code = emitter.code
-    room = code(f"load i64, ptr {_field(emitter, repeat.pushed[-1], 2)}, align 8")
+    room = code(f"load i64, ptr {_field(emitter, loop.pushed[-1], 2)}, align 8")
     full, ready = code.name(), code.name()
     code.do(f"br i1 {code(f'icmp slt i64 {index}, {room}')}, label %{ready}, label %{full}")
     code.begin(full)
     needed = code(f"add i64 {index}, 1")
-    for stack in repeat.pushed:
-        _reserve(emitter, stack, needed, repeat.error)
+    for stack in loop.pushed:
+        _reserve(emitter, stack, needed, loop.error)
     code.do(f"br label %{ready}")
     code.begin(ready)
 

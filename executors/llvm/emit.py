@@ -9,8 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.llvm.control import STACKS, THOROUGH, changes_elements, emit_branch, emit_repeat, with_stacks
-from graphad.executors.llvm.functions import CONTROL, Frame, Part, Share
+from graphad.executors.llvm.control import (
+    STACKS,
+    THOROUGH,
+    changes_elements,
+    emit_branch,
+    emit_sequential_loop,
+    with_stacks,
+)
+from graphad.executors.llvm.functions import CONTROL, Frame, Function, Share
 from graphad.executors.llvm.interrupts import CONTROL as WORDS
 from graphad.executors.llvm.nests import NestEmitter, emit_rows
 from graphad.executors.llvm.scalars import Scalars
@@ -20,23 +27,23 @@ from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
-    Foreign,
     HostCall,
-    Loop,
+    LibraryCall,
+    LoopNest,
     Program,
     Reduction,
-    Repeat,
     Rows,
+    SequentialLoop,
     Stack,
     Statement,
     Store,
-    View,
+    StridedView,
     roots,
     walk,
 )
 from graphad.executors.loops.routines import settable
 from graphad.executors.loops.statements import all_statements
-from graphad.executors.loops.work import CHUNK, call, chunks, work
+from graphad.executors.loops.work import CHUNK, chunks, library_call, work
 from graphad.ops.scalar import Operation, Scalar
 
 # The generic processor model: those of some processors ask for a scheduler whose time is quadratic in a block's length.
@@ -79,8 +86,8 @@ class Emitter:
         self.target = target
         self.module = Module()
         self.frame = Frame()
-        self.part = Part(self.module, self.frame)
-        self.parts = [self.part]
+        self.function = Function(self.module, self.frame)
+        self.functions = [self.function]
         self.shares: list[Share] = []
         self.known: set[Scalar] = set()
         self.host_calls: list[HostCall] = []
@@ -95,25 +102,25 @@ class Emitter:
 
     @property
     def code(self) -> Code:
-        return self.part.code
+        return self.function.code
 
     def text(self) -> str:
         """The whole module."""
         for statement in self.program.statements:
             for piece in self._pieces(statement):
                 if self.code.count > PART:
-                    self.part = Part(self.module, self.frame)
-                    self.parts.append(self.part)
+                    self.function = Function(self.module, self.frame)
+                    self.functions.append(self.function)
                 self.statement(piece)
         attributes = f'{ATTRIBUTES} "prefer-vector-width"="{8 * self.target.vector_bytes}"'
         attributes += f' "min-legal-vector-width"="{8 * self.target.vector_bytes}"'
-        functions: dict[str, Part] = {f"share{i}": share for i, share in enumerate(self.shares)}
-        functions.update((f"part{i}", part) for i, part in enumerate(self.parts))
+        functions: dict[str, Function] = {f"share{i}": share for i, share in enumerate(self.shares)}
+        functions.update((f"part{i}", part) for i, part in enumerate(self.functions))
         run = "body" if self.program.stacks else "run"
         linkage = "internal " if self.program.stacks else ""
         if len(functions) == 1:
             head = f"define {linkage}i64 @{run}(ptr noalias %table) {attributes}"
-            bodies = [f"{head} {{\nentry:\n{self.part.string()}\n}}\n"]
+            bodies = [f"{head} {{\nentry:\n{self.function.string()}\n}}\n"]
         else:
             bodies = [
                 f"{part.head.format(name)} noinline {attributes} {{\nentry:\n{part.string()}\n}}\n"
@@ -130,17 +137,17 @@ class Emitter:
 
     def _pieces(self, statement: Statement) -> list[Statement]:
         """A statement of single numbers as several, none of which computes more than one function should."""
-        if not isinstance(statement, Loop) or statement.space:
+        if not isinstance(statement, LoopNest) or statement.space:
             return [statement]
         values: list[Scalar] = [x for x in walk(roots(statement), self.known) if isinstance(x, Operation)]
         starts = range(0, len(values) - PIECE, PIECE)
-        return [*[Loop((), values=values[i : i + PIECE], note=statement.note) for i in starts], statement]
+        return [*[LoopNest((), values=values[i : i + PIECE], note=statement.note) for i in starts], statement]
 
     def _in_order(self, head: str, attributes: str) -> str:
         """The function that calls the parts one after another."""
         code = Code(self.module)
         code.do(f"%frame = alloca [{self.frame.nbytes} x i8], align 64")
-        for i in range(len(self.parts)):
+        for i in range(len(self.functions)):
             status = code(f"call i64 @part{i}(ptr %table, ptr %frame)")
             after = code.name()
             code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %failed{i}")
@@ -161,33 +168,33 @@ class Emitter:
         effort = work(statement, self.known)
         if statement.note:
             self.code.do(f"; {statement.note}")
-        if isinstance(statement, Loop):
+        if isinstance(statement, LoopNest):
             self.loop(statement, effort)
         elif isinstance(statement, Rows):
             nests = [self._scheduled(loop, rows=True) for loop in statement.loops]
             emit_rows(self, nests, [work(loop) for loop in statement.loops], statement.threads)
-        elif isinstance(statement, Foreign):
-            self.foreign(statement)
-        elif isinstance(statement, Repeat):
-            emit_repeat(self, statement)
+        elif isinstance(statement, LibraryCall):
+            self.library_call(statement)
+        elif isinstance(statement, SequentialLoop):
+            emit_sequential_loop(self, statement)
         elif isinstance(statement, Branch):
             emit_branch(self, statement)
         else:
             self.host(statement)
         self.owed += effort
         if self.owed > CHUNK:
-            self.part.poll()
+            self.function.poll()
             self.owed = 0.0
 
-    def loop(self, loop: Loop, effort: float) -> None:
+    def loop(self, loop: LoopNest, effort: float) -> None:
         """Write a loop nest of so many nanoseconds, after what it updates in memory has its initial value."""
         NestEmitter(self, self._scheduled(loop), effort).emit()
 
-    def _scheduled(self, loop: Loop, rows: bool = False) -> Nest:
+    def _scheduled(self, loop: LoopNest, rows: bool = False) -> Nest:
         nest = schedule(loop, self.known, rows)
         for reduction in nest.filled:
             target = kept_target(reduction)
-            first = Loop(target.shape, [Store(target, reduction.initial)])
+            first = LoopNest(target.shape, [Store(target, reduction.initial)])
             self.loop(first, work(first))
         return nest
 
@@ -195,14 +202,14 @@ class Emitter:
     def share(self, iterations: int, threads: int, chunks: int) -> Iterator[None]:
         """What is written within is a function of its own: the body of a loop whose iterations `threads` share, as so
         many chunks of them."""
-        caller = self.part
+        caller = self.function
         share = Share(self.module, self.frame, caller)
         name = f"share{len(self.shares)}"
         self.shares.append(share)
         self.module.declare("i64", "graphad.parallel", "ptr", "ptr", "ptr", "i64", "i64", "i64")
-        self.part = share
+        self.function = share
         yield
-        self.part = caller
+        self.function = caller
         code, after, failed = caller.code, caller.code.name(), caller.code.name()
         status = code(
             f"call i64 @graphad.parallel(ptr @{name}, ptr %table, ptr %frame, "
@@ -222,8 +229,8 @@ class Emitter:
 
     def _base(self, buffer: Buffer) -> str:
         if buffer.kind in ("moving", "local"):
-            return self.part.address(buffer, self.moving)
-        return self.part.at_entry(self.slot(buffer))
+            return self.function.address(buffer, self.moving)
+        return self.function.at_entry(self.slot(buffer))
 
     def pointer_of_stack(self, stack: Stack) -> str:
         """The address of the first entry of a stack, until it grows."""
@@ -244,16 +251,16 @@ class Emitter:
         """Call back into Python."""
         number = len(self.host_calls)
         self.host_calls.append(call)
-        function = self.part.at_entry(2 + len(self.program.inputs) + len(self.program.outputs) + number)
-        place = self.code(f"getelementptr i64, ptr {self.part.at_entry(CONTROL)}, i64 {WORDS.index('done')}")
+        function = self.function.at_entry(2 + len(self.program.inputs) + len(self.program.outputs) + number)
+        place = self.code(f"getelementptr i64, ptr {self.function.at_entry(CONTROL)}, i64 {WORDS.index('done')}")
         self.code.do(f"store i64 0, ptr {place}")
         self.code.do(f"call void {function}(ptr %table, ptr {place})")
         done = self.code(f"icmp ne i64 {self.code(f'load i64, ptr {place}')}, 0")
         after = self.code.name()
-        self.code.do(f"br i1 {done}, label %{after}, label %{self.part.fail(len(self.program.errors) + number)}")
+        self.code.do(f"br i1 {done}, label %{after}, label %{self.function.fail(len(self.program.errors) + number)}")
         self.code.begin(after)
 
-    def foreign(self, statement: Foreign) -> None:
+    def library_call(self, statement: LibraryCall) -> None:
         """Call a routine of BLAS or LAPACK once for each of its batch elements, which threads may share."""
         if statement.threads == 1:
             self._calls(statement, "0", str(statement.count))
@@ -262,7 +269,7 @@ class Emitter:
         with self.share(statement.count, statement.threads, parts):
             self._calls(statement, "%low", "%high")
 
-    def _calls(self, statement: Foreign, low: str, high: str) -> None:
+    def _calls(self, statement: LibraryCall, low: str, high: str) -> None:
         code = self.code
         if statement.count == 1:
             self._call(statement, "0")
@@ -275,20 +282,20 @@ class Emitter:
         code.lines.append(phi)
         self._call(statement, index)
         if work(statement) > CHUNK:
-            self.part.spend(call(statement))
+            self.function.spend(library_call(statement))
         phi.append(f"{index} = phi i64 [ {low}, %{before} ], [ {following}, %{code.block} ]")
         code.do(f"{following} = add i64 {index}, 1")
         code.do(f"br i1 {code(f'icmp ult i64 {following}, {high}')}, label %{head}, label %{after}")
         code.begin(after)
 
-    def _call(self, statement: Foreign, index: str) -> None:
+    def _call(self, statement: LibraryCall, index: str) -> None:
         """The call for one batch element."""
         code = self.code
         symbol = f"graphad.{statement.routine}"
         self.module.symbols[symbol] = Symbol("linalg", statement.routine)
         arguments = []
         for argument in statement.arguments:
-            if not isinstance(argument, View):
+            if not isinstance(argument, StridedView):
                 arguments.append(("ptr", self.number(argument)))
                 continue
             item = argument.dtype.itemsize
@@ -297,7 +304,7 @@ class Emitter:
                 step = code(f"mul i64 {index}, {argument.strides[0] * item}")
                 place = code(f"getelementptr i8, ptr {place}, i64 {step}")
             arguments.append(("ptr", place))
-        control = None if statement.own or call(statement) < LONG else settable()
+        control = None if statement.own or library_call(statement) < LONG else settable()
         if control is not None:
             self.module.symbols.update({name: Symbol("threads", str(i)) for i, name in enumerate(_SETTERS)})
             self.module.declare("i32", _SETTERS[0])
@@ -322,7 +329,7 @@ class Emitter:
         return self._numbers[data]
 
 
-def kept_target(reduction: Reduction) -> View:
+def kept_target(reduction: Reduction) -> StridedView:
     """The target of a reduction over its kept axes only."""
     target = reduction.target
     assert target is not None

@@ -12,7 +12,7 @@ from graphad.executors.llvm.scalars import Register, Scalars
 from graphad.executors.llvm.text import memory_type, vector
 from graphad.executors.llvm.wide import packed
 from graphad.executors.loops.nest import Nest
-from graphad.executors.loops.program import Across, Buffer, Index, Lane, Load, Pack, View
+from graphad.executors.loops.program import Across, Buffer, Index, Lane, Load, Pack, StridedView
 from graphad.ops.scalar import Const, Operation, Scalar
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Body:
     values: dict[Scalar, Register] = field(default_factory=dict)
 
 
-class Scope:
+class Environment:
     """The scope of one nest in the function that an emitter writes. Level `d` of it lies within `d` loops; what stands
     at level 0 is kept in the function's environment."""
 
@@ -47,7 +47,7 @@ class Scope:
 
     def enter(self) -> None:
         """Go on in the function that the emitter writes now."""
-        part = self.emitter.part
+        part = self.emitter.function
         self.code, self.fail = part.code, part.fail
         self.values[0] = part.env
         self.scalars: dict[int, Scalars] = {}
@@ -127,7 +127,7 @@ class Scope:
 
     # -- memory ------------------------------------------------------------------------------------------------
 
-    def place(self, view: View, shift: Scalar | None, body: Body, d: int | None = None) -> Place:
+    def place(self, view: StridedView, shift: Scalar | None, body: Body, d: int | None = None) -> Place:
         """The elements of a view that one iteration touches."""
         d = self.depth if d is None else d
         strides = self.nest.strides.get(view, ())
@@ -154,7 +154,7 @@ class Scope:
         pointers = self.code(f"getelementptr {element}, ptr {pointer}, {many} {offset}")
         return Place(dtype, pointer, inner, lanes, body.mask, pointers)
 
-    def _masked_place(self, place: Place, holds: Scalar, view: View, body: Body) -> Place:
+    def _masked_place(self, place: Place, holds: Scalar, view: StridedView, body: Body) -> Place:
         """A place of which only the lanes where a condition holds may be touched.
 
         Where all lanes share the condition they are read from the beginning of the buffer instead: a processor takes
@@ -180,7 +180,7 @@ class Scope:
             return None
         return str(next(values[x] for values in reversed(self.values) if x in values))
 
-    def pointer(self, view: View, d: int) -> str:
+    def pointer(self, view: StridedView, d: int) -> str:
         """The address of a view's element at the position of the first `d` loops."""
         buffer, item = view.buffer, view.dtype.itemsize
         start = buffer.offset + view.offset * item

@@ -16,11 +16,11 @@ CONTROL = -1
 
 
 class Frame:
-    """Memory for scalars that one part computes and a later one reads."""
+    """Memory for scalars that one function computes and a later one reads."""
 
     def __init__(self) -> None:
         self.nbytes = 0
-        self.makers: dict[Scalar, Part] = {}
+        self.makers: dict[Scalar, Function] = {}
         self._places: dict[Scalar, list[tuple[str, int]]] = {}
 
     def place(self, x: Scalar) -> list[tuple[str, int]]:
@@ -41,24 +41,24 @@ class Frame:
 
 
 class Known(dict[Scalar, Register]):
-    """The registers of the scalars that a part may use outside of its loops: its own, and on demand those of parts
-    before it."""
+    """The registers of the scalars that a function may use outside of its loops: its own, and on demand those of
+    functions before it."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, function: Function) -> None:
         super().__init__()
-        self.part = part
+        self.function = function
 
     def __contains__(self, x: object) -> bool:
-        return super().__contains__(x) or x in self.part.frame.makers
+        return super().__contains__(x) or x in self.function.frame.makers
 
     def __setitem__(self, x: Scalar, register: Register) -> None:
         super().__setitem__(x, register)
-        self.part.frame.makers.setdefault(x, self.part)
+        self.function.frame.makers.setdefault(x, self.function)
 
     def __missing__(self, x: Scalar) -> Register:
-        code = self.part.code
-        places = self.part.handed(x)
-        with code.within(self.part.entry):
+        code = self.function.code
+        places = self.function.handed(x)
+        with code.within(self.function.entry):
             found = [
                 code(f"load {kind}, ptr {code(f'getelementptr i8, ptr %frame, i64 {at}')}, align 8")
                 for kind, at in places
@@ -71,12 +71,12 @@ class Known(dict[Scalar, Register]):
     def forget(self, x: Scalar) -> None:
         """Leave out a scalar that is not known in all of the code to come."""
         self.pop(x, None)
-        if self.part.frame.makers.get(x) is self.part:
-            del self.part.frame.makers[x]
+        if self.function.frame.makers.get(x) is self.function:
+            del self.function.frame.makers[x]
 
 
-class Part:
-    """One function: of the table of addresses, and of the frame where there are several parts."""
+class Function:
+    """One function: of the table of addresses, and of the frame where there are several functions."""
 
     head = "define internal i64 @{}(ptr noalias %table, ptr noalias %frame)"
 
@@ -110,7 +110,7 @@ class Part:
         return self._locals[buffer]
 
     def handed(self, x: Scalar) -> list[tuple[str, int]]:
-        """Where in the frame a scalar stands that an earlier part computed."""
+        """Where in the frame a scalar stands that an earlier function computed."""
         return self.frame.place(x)
 
     def fail(self, error: int) -> str:
@@ -176,12 +176,12 @@ class Part:
         return code.string()
 
 
-class Share(Part):
+class Share(Function):
     """The function that does some of the iterations of the outermost loop of a nest, from `%low` to `%high`."""
 
     head = "define internal i64 @{}(ptr %table, ptr %frame, i64 %low, i64 %high)"
 
-    def __init__(self, module: Module, frame: Frame, caller: Part) -> None:
+    def __init__(self, module: Module, frame: Frame, caller: Function) -> None:
         super().__init__(module, frame)
         self.caller = caller
         self.before = caller.code.hole()

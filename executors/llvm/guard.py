@@ -28,7 +28,7 @@ _RESULT_ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
-class Region:
+class Allocation:
     """A part of a block that holds one buffer; `kept` says that the program may not change it."""
 
     name: str
@@ -38,11 +38,11 @@ class Region:
 
 
 class Block:
-    """Memory with a guard around each of its regions."""
+    """Memory with a guard around each of its allocations."""
 
-    def __init__(self, number: int, nbytes: int, regions: Sequence[Region]) -> None:
+    def __init__(self, number: int, nbytes: int, allocations: Sequence[Allocation]) -> None:
         self.memory = filled(nbytes, number)
-        self.regions = regions
+        self.allocations = allocations
         self._before = self.memory
 
     def seal(self) -> None:
@@ -52,13 +52,13 @@ class Block:
     def check(self, program: str) -> None:
         """Raise `ExecutorError` where a run has changed what it may not."""
         changed = self.memory != self._before
-        for r in self.regions:
+        for r in self.allocations:
             if not r.kept:
                 changed[r.start : r.start + r.nbytes] = False
         if not changed.any():
             return
         at = int(np.argmax(changed))
-        nearest = min(self.regions, key=lambda r: max(r.start - at, at - r.start - r.nbytes + 1))
+        nearest = min(self.allocations, key=lambda r: max(r.start - at, at - r.start - r.nbytes + 1))
         offset = at - nearest.start
         how = "changed" if 0 <= offset < nearest.nbytes else "wrote outside of"
         raise ExecutorError(f"{program}: the program {how} {nearest.name}, at byte {offset} of its {nearest.nbytes}")
@@ -93,8 +93,8 @@ class Guarded(Executable):
 
     def _run(self, args: Sequence[Array]) -> tuple[Array, ...]:
         program = self.program
-        arena = Block(0, program.arena_bytes, [_region(program, b) for b in temporaries(program)])
-        constants = Block(1, program.constant_bytes, [_region(program, b) for b, _ in program.constants])
+        arena = Block(0, program.arena_bytes, [_allocation(program, b) for b in temporaries(program)])
+        constants = Block(1, program.constant_bytes, [_allocation(program, b) for b, _ in program.constants])
         for buffer, array in program.constants:
             _part(constants, buffer.offset, array.nbytes)[:] = np.frombuffer(array.tobytes(), np.uint8)
         # Arguments and results are no better aligned than Python's may be.
@@ -138,16 +138,16 @@ def temporaries(program: Program) -> list[Buffer]:
     return sorted(found, key=lambda b: b.offset)
 
 
-def _region(program: Program, buffer: Buffer) -> Region:
+def _allocation(program: Program, buffer: Buffer) -> Allocation:
     number = [b for b, _ in program.constants].index(buffer) if buffer.kind == "constant" else buffer.offset
     place = f"constant {number}" if buffer.kind == "constant" else f"the temporary at byte {number} of the arena"
-    return Region(place, buffer.offset, buffer.nbytes, buffer.kind == "constant")
+    return Allocation(place, buffer.offset, buffer.nbytes, buffer.kind == "constant")
 
 
 def _alone(number: int, buffer: Buffer, alignment: int) -> Block:
     start = GAP + alignment
     name = f"{buffer.kind} {buffer.number}"
-    return Block(number, start + buffer.nbytes + GAP, [Region(name, start, buffer.nbytes, buffer.kind == "input")])
+    return Block(number, start + buffer.nbytes + GAP, [Allocation(name, start, buffer.nbytes, buffer.kind == "input")])
 
 
 def _part(block: Block, start: int, nbytes: int) -> Array:
@@ -155,8 +155,8 @@ def _part(block: Block, start: int, nbytes: int) -> Array:
 
 
 def _content(block: Block) -> Array:
-    (region,) = block.regions
-    return _part(block, region.start, region.nbytes)
+    (allocation,) = block.allocations
+    return _part(block, allocation.start, allocation.nbytes)
 
 
 def _is_exact(x: Any, kind: TensorType, number: type | None) -> bool:

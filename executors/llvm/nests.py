@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from graphad.executors.llvm.environment import Body, Scope
+from graphad.executors.llvm.environment import Body, Environment
 from graphad.executors.llvm.memory import Memory, Place, lanes_of
 from graphad.executors.llvm.reductions import across, added, combine, corrected, plus
 from graphad.executors.llvm.scalars import Register
@@ -28,7 +28,7 @@ so short keep the error of a pairwise sum."""
 TOTAL, LOST = -1, -2
 
 
-class NestEmitter(Scope):
+class NestEmitter(Environment):
     """Writes one nest into the functions of an emitter, whose environment gains the scalars that the nest computes
     outside of its loops.
 
@@ -323,7 +323,7 @@ class NestEmitter(Scope):
             with self.parted(start, end, size, list(self.sums), empty) as part:
                 with self._blocks(*part, step, cut) as i:
                     yield i
-                self.emitter.part.poll()
+                self.emitter.function.poll()
         else:
             with self._blocks(start, end, step, cut, empty) as i:
                 yield i
@@ -423,4 +423,4 @@ def emit_rows(emitter: Emitter, nests: list[Nest], work: list[float], threads: i
                 for nest in emitters:
                     nest.row(i)
             if each * n > CHUNK:
-                emitter.part.poll()
+                emitter.function.poll()

@@ -14,12 +14,12 @@ from graphad.executors.loops.program import (
     Check,
     Index,
     Load,
-    Loop,
+    LoopNest,
     Reduction,
     Rows,
     Statement,
     Store,
-    View,
+    StridedView,
     loops_of,
     rebuilt,
 )
@@ -62,7 +62,7 @@ def _summed(statement: Statement) -> list[Statement]:
     return in_blocks(whole + [s for split in splits for s in split.combined()])
 
 
-def _block(loop: Loop, rows: bool) -> tuple[int, int] | None:
+def _block(loop: LoopNest, rows: bool) -> tuple[int, int] | None:
     """The axis along which a loop's sums in memory are too long, and how many of its positions make a block."""
     space = loop.space
     sums = [r for r in loop.reductions if is_rounded(r) and math.prod([space[a] for a in r.axes]) > FROM]
@@ -88,13 +88,13 @@ def _block(loop: Loop, rows: bool) -> tuple[int, int] | None:
     return None
 
 
-def outermost(loop: Loop, axis: int) -> Loop:
+def outermost(loop: LoopNest, axis: int) -> LoopNest:
     """The loop with one of its axes, along which it reduces nothing, in front."""
     order = (axis, *[a for a in range(len(loop.space)) if a != axis])
     space = tuple([loop.space[a] for a in order])
 
-    def view(v: View) -> View:
-        return View(v.buffer, v.offset, space, tuple([v.strides[a] for a in order])) if v.shape else v
+    def view(v: StridedView) -> StridedView:
+        return StridedView(v.buffer, v.offset, space, tuple([v.strides[a] for a in order])) if v.shape else v
 
     def reduction(r: Reduction, value: Scalar) -> Reduction:
         axes = tuple([order.index(a) for a in r.axes])
@@ -104,9 +104,9 @@ def outermost(loop: Loop, axis: int) -> Loop:
 
 
 def _over(
-    loop: Loop, space: Shape, view: Callable[[View], View], index: Callable[[Index], Scalar],
+    loop: LoopNest, space: Shape, view: Callable[[StridedView], StridedView], index: Callable[[Index], Scalar],
     reduction: Callable[[Reduction, Scalar], Reduction],
-) -> Loop:  # fmt: skip
+) -> LoopNest:  # fmt: skip
     """The loop over another space, with what its views, its indices and its reductions, of new values, are there."""
 
     def change(x: Load | Index) -> Scalar:
@@ -115,32 +115,32 @@ def _over(
     new = rebuilt(loop, change)
     stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
     checks = [Check(new[c.condition], c.error) for c in loop.checks]
-    return Loop(space, stores, [reduction(r, new[r.value]) for r in loop.reductions], checks, loop.note)
+    return LoopNest(space, stores, [reduction(r, new[r.value]) for r in loop.reductions], checks, loop.note)
 
 
 class Split:
     """One loop as blocks along an axis. What it reduces along the axis, each block reduces by itself at first."""
 
-    def __init__(self, loop: Loop, axis: int, rows: int) -> None:
+    def __init__(self, loop: LoopNest, axis: int, rows: int) -> None:
         self.loop = loop
         self.axis = axis
-        self.partial: dict[Reduction, View] = {}
+        self.partial: dict[Reduction, StridedView] = {}
         for reduction in loop.reductions:
             if axis in reduction.axes:
                 kept = [n for a, n in enumerate(loop.space) if a not in reduction.axes]
                 buffer = Buffer("temporary", reduction.value.dtype, rows * math.prod(kept))
-                self.partial[reduction] = View.whole(buffer, (rows, *kept))
+                self.partial[reduction] = StridedView.whole(buffer, (rows, *kept))
 
-    def part(self, row: int, blocks: int, size: int, start: int) -> Loop:
+    def part(self, row: int, blocks: int, size: int, start: int) -> LoopNest:
         """Some blocks of one size, the first from `start` on; the first axis of the loop numbers them."""
         axis, loop = self.axis, self.loop
         space = (blocks, *loop.space[:axis], size, *loop.space[axis + 1 :])
 
-        def view(v: View) -> View:
+        def view(v: StridedView) -> StridedView:
             if not v.shape:
                 return v
             stride = v.strides[axis]
-            return View(v.buffer, v.offset + start * stride, space, (size * stride, *v.strides))
+            return StridedView(v.buffer, v.offset + start * stride, space, (size * stride, *v.strides))
 
         def reduction(r: Reduction, value: Scalar) -> Reduction:
             axes = tuple([a + 1 for a in r.axes])
@@ -150,7 +150,7 @@ class Split:
             rows = self.partial[r]
             kept = iter(rows.strides[1:])
             strides = [0 if a in r.axes else next(kept) for a in range(len(loop.space))]
-            target = View(rows.buffer, row * rows.strides[0], space, (rows.strides[0], *strides))
+            target = StridedView(rows.buffer, row * rows.strides[0], space, (rows.strides[0], *strides))
             return Reduction(r.kind, value, axes, r.initial, target)
 
         def index(x: Index) -> Scalar:
@@ -169,8 +169,8 @@ class Split:
             target, axes = r.target, tuple(range(len(rows.shape)))
             if target is not None:
                 kept = [s for a, s in enumerate(target.strides) if a not in r.axes]
-                target, axes = View(target.buffer, target.offset, rows.shape, (0, *kept)), (0,)
+                target, axes = StridedView(target.buffer, target.offset, rows.shape, (0, *kept)), (0,)
             whole = Reduction(r.kind, Load(rows.dtype, rows), axes, r.initial, target, r.result)
-            statements.append(Loop(rows.shape, reductions=[whole], note=self.loop.note))
+            statements.append(LoopNest(rows.shape, reductions=[whole], note=self.loop.note))
         return statements
 

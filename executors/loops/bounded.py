@@ -19,11 +19,11 @@ import numpy as np
 from graphad.executors.loops.program import (
     Index,
     Load,
-    Loop,
+    LoopNest,
     Reduction,
     Statement,
     Store,
-    View,
+    StridedView,
     children,
     roots,
     walk,
@@ -46,7 +46,7 @@ _KNOWN: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def bounds(loop: Loop) -> dict[int, Ends]:
+def bounds(loop: LoopNest) -> dict[int, Ends]:
     """The axes along which a loop need not run over all positions, and the ends between which it must."""
     if loop.values or 0 in loop.space:
         return {}
@@ -67,17 +67,17 @@ def bounds(loop: Loop) -> dict[int, Ends]:
     return result
 
 
-def has_holes(view: View, statements: Sequence[Statement]) -> bool:
+def has_holes(view: StridedView, statements: Sequence[Statement]) -> bool:
     """Whether what stands in a view, as statements have stored it, is zero beyond a bound that is known at run time."""
-    for loop in [x for x in reversed(statements) if isinstance(x, Loop)]:
+    for loop in [x for x in reversed(statements) if isinstance(x, LoopNest)]:
         for store in [x for x in loop.stores if x.view.buffer is view.buffer]:
             zero = Const(store.value.dtype, store.value.dtype.type(0))
             total = Reduction("sum", store.value, tuple(range(len(loop.space))), zero)
-            return not store.add and bool(bounds(Loop(loop.space, reductions=[total])))
+            return not store.add and bool(bounds(LoopNest(loop.space, reductions=[total])))
     return False
 
 
-def moves(loop: Loop) -> dict[Scalar, None]:
+def moves(loop: LoopNest) -> dict[Scalar, None]:
     """The scalars of a loop that are not the same at all positions."""
     moving: dict[Scalar, None] = {}
     for x in walk(roots(loop)):
@@ -126,7 +126,7 @@ def _clipped(number: Scalar, offset: int, n: int) -> Scalar:
     return operation("minimum", operation("maximum", operation("add", far, _number(offset)), _number(0)), _number(n))
 
 
-def _idle(loop: Loop, given: Mapping[Scalar, Scalar], moving: Container[Scalar]) -> bool:
+def _idle(loop: LoopNest, given: Mapping[Scalar, Scalar], moving: Container[Scalar]) -> bool:
     """Whether a loop has no effect at a position at which some scalars have the given values. Checks of what does not
     move stand outside of it."""
     memo = dict(given)
@@ -144,7 +144,7 @@ def _keeps(store: Store, value: Scalar) -> bool:
     return value.lanes == store.value.lanes == 1 and same_place(value.view, store.view)
 
 
-def same_place(a: View, b: View) -> bool:
+def same_place(a: StridedView, b: StridedView) -> bool:
     """Whether two views have each element at the same place."""
     if a.buffer is not b.buffer or a.shape != b.shape or a.offset != b.offset:
         return False

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from graphad.executors.loops.program import HostCall, View
+from graphad.executors.loops.program import HostCall, StridedView
 from graphad.location import noted
 from graphad.types import Array
 
 
-def elements(view: View, base: int) -> Array:
+def elements(view: StridedView, base: int) -> Array:
     """A view as a NumPy array; `base` is the address of the block that its buffer is a part of."""
     buffer, item = view.buffer, view.dtype.itemsize
     if not math.prod(view.shape):

@@ -8,7 +8,7 @@ from typing import Any
 from graphad.executors.loops.bounded import has_holes
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Foreign, Load, Loop, Reduction, Result, Store, View
+from graphad.executors.loops.program import LibraryCall, Load, LoopNest, Reduction, Result, Store, StridedView
 from graphad.graph import Node
 from graphad.ops.dot_general import DotGeneral
 from graphad.ops.scalar import operation
@@ -57,23 +57,23 @@ def dot_general(low: Lowering, node: Node) -> bool:
         right = _matrix(low, y, (shape[0], shape[2], k)).transpose((0, 2, 1))
         low.statements.append(matrix_product(left, right, target, low.note(node)))
         if target is not out_view:
-            low.copy(View.whole(target.buffer, out.type.shape), low.view(out))
+            low.copy(StridedView.whole(target.buffer, out.type.shape), low.view(out))
         return True
     # One nest over batch, rows, columns and summed axes; the schedule puts them in the order that suits memory.
     space = (*batch, *m, *n, *x.shape[len(x.shape) - nk :])
     zeros_m, zeros_n = (0,) * len(m), (0,) * len(n)
     split = len(x.shape) - nk
-    left = View(x.buffer, x.offset, space, (*x.strides[:split], *zeros_n, *x.strides[split:]))
-    right = View(y.buffer, y.offset, space, (*y.strides[:nb], *zeros_m, *y.strides[nb:]))
+    left = StridedView(x.buffer, x.offset, space, (*x.strides[:split], *zeros_n, *x.strides[split:]))
+    right = StridedView(y.buffer, y.offset, space, (*y.strides[:nb], *zeros_m, *y.strides[nb:]))
     product = operation("multiply", Load(dtype, left), Load(dtype, right))
-    loop = Loop(space, note=low.note(node))
+    loop = LoopNest(space, note=low.note(node))
     if not nk:
         loop.stores.append(Store(low.place(out), product))
     else:
         reduction = Reduction("sum", product, tuple(range(len(space) - nk, len(space))), initial("sum", dtype))
         if out.type.shape:
             target = low.place(out)
-            reduction.target = View(target.buffer, target.offset, space, (*target.strides, *(0,) * nk))
+            reduction.target = StridedView(target.buffer, target.offset, space, (*target.strides, *(0,) * nk))
         else:
             reduction.result = Result(dtype)
             low.env[out] = reduction.result
@@ -84,7 +84,7 @@ def dot_general(low: Lowering, node: Node) -> bool:
     return True
 
 
-def matrix_product(x: View, y: View, out: View, note: str) -> Foreign:
+def matrix_product(x: StridedView, y: StridedView, out: StridedView, note: str) -> LibraryCall:
     """`out[b] = x[b] @ y[b]` by BLAS: matrices whose rows or columns stand together, `out` in rows."""
     count, m, k = x.shape
     n = y.shape[2]
@@ -100,22 +100,22 @@ def matrix_product(x: View, y: View, out: View, note: str) -> Foreign:
         out_step = max(out.strides[1] if n == 1 else out.strides[2], 1)
         turned = "T" if side == "N" else "N"
         numbers = (one, matrix, leading, vector, step, zero, out, out_step)
-        return Foreign(f"{letter}gemv", (turned, *shape, *numbers), count, (out,), note)
+        return LibraryCall(f"{letter}gemv", (turned, *shape, *numbers), count, (out,), note)
     sides = [_layout(y), _layout(x)]
     arguments = (
         sides[0][0], sides[1][0], n, m, k, one, y, sides[0][1], x, sides[1][1], zero, out,
         max(out.strides[1], n),
     )  # fmt: skip
-    return Foreign(f"{letter}gemm", arguments, count, (out,), note)
+    return LibraryCall(f"{letter}gemm", arguments, count, (out,), note)
 
 
-def _in_rows(x: View) -> bool:
+def _in_rows(x: StridedView) -> bool:
     """Whether the elements of a row are neighbours, and each row stands behind the one before it."""
     _, rows, columns = x.shape
     return (x.strides[2] == 1 or columns == 1) and (x.strides[1] >= columns or rows == 1)
 
 
-def _layout(x: View) -> tuple[str, int]:
+def _layout(x: StridedView) -> tuple[str, int]:
     """Whether a matrix stands in rows ("N" to a routine that sees its transpose) or columns, and its stride."""
     _, rows, columns = x.shape
     if _in_rows(x):
@@ -123,7 +123,7 @@ def _layout(x: View) -> tuple[str, int]:
     return "T", max(x.strides[2] if columns > 1 else 0, rows, 1)
 
 
-def _matrix(low: Lowering, view: View, shape: tuple[int, int, int]) -> View:
+def _matrix(low: Lowering, view: StridedView, shape: tuple[int, int, int]) -> StridedView:
     # BLAS takes any leading dimension, but the elements of rows or of columns must be neighbours.
     found = view.reshape(shape)
     if found is not None and (_in_rows(found) or _in_rows(found.transpose((0, 2, 1)))):

@@ -16,11 +16,11 @@ from graphad.executors.loops.program import (
     Entry,
     Iteration,
     Load,
-    Loop,
-    Repeat,
+    LoopNest,
+    SequentialLoop,
     Stack,
     Store,
-    View,
+    StridedView,
 )
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
@@ -59,7 +59,7 @@ def cond(low: Lowering, node: Node) -> bool:
     kept: dict[int, list[list[Value]]] = {}
     for k, (j, chains) in changed.items():
         given = low.env.get(operands[k])
-        if low.given_up.get(operands[k]) is node.outputs[j] and isinstance(given, View) and given.contiguous:
+        if low.given_up.get(operands[k]) is node.outputs[j] and isinstance(given, StridedView) and given.contiguous:
             places[j], kept[k] = given, chains
     for i, graph in enumerate(bodies):
         inner = low.region(graph, list(places))
@@ -88,14 +88,14 @@ def scan(low: Lowering, node: Node) -> bool:
     count: Scalar = Const(INT64, np.int64(op.length or 0))
     if lead:
         count = operation("maximum", low.scalar(node.inputs[0], ()), Const(INT64, np.int64(0)))
-    repeat = Repeat(iteration, count, [], reverse=op.reverse, note=low.note(node))
+    outer = SequentialLoop(iteration, count, [], reverse=op.reverse, note=low.note(node))
     body, fixed_places = updated(op.body, op.consts, n)
     steps = {} if op.reverse else _counters(body, op.consts, n)
     moving = [i for i in range(n) if i not in steps]
-    state = [_Carry(low, carries[i], node.outputs[i], repeat, fixed_places.get(i)) for i in moving]
+    state = [_Carry(low, carries[i], node.outputs[i], outer, fixed_places.get(i)) for i in moving]
     results, stacks = [node.outputs[i] for i in moving], node.outputs[n:]
-    places: list[View | None] = [c.new for c in state]
-    places += [_pushed(low, v, repeat) for v in stacks]
+    places: list[StridedView | None] = [c.new for c in state]
+    places += [_pushed(low, v, outer) for v in stacks]
     outputs = [body.outputs[i] for i in (*moving, *range(n, len(body.outputs)))]
     inner = low.region(body.replace(outputs=outputs), places)
     needed = bind(low, inner, body.inputs[: op.consts], consts)
@@ -108,11 +108,11 @@ def scan(low: Lowering, node: Node) -> bool:
         low.env[node.outputs[i]] = operation("add", start, operation("multiply", count, step))
         needed.append(start)
     for v, source in zip(inputs[n:], arrays, strict=True):
-        inner.env[v] = _entry(low, inner, v, source, repeat)
+        inner.env[v] = _entry(low, inner, v, source, outer)
     inner.lower_all()
     inner.settle(places)
-    repeat.body = inner.statements
-    _close(low, repeat, state, [*needed, count], results, op.length)
+    outer.body = inner.statements
+    _close(low, outer, state, [*needed, count], results, op.length)
     return True
 
 
@@ -130,17 +130,17 @@ def _counters(body: Graph, consts: int, carries: int) -> dict[int, Const]:
 
 
 @rule(While)
-def repetition(low: Lowering, node: Node) -> bool:
+def sequential_loop(low: Lowering, node: Node) -> bool:
     op: Any = node.op
     k, n = op.consts, op.carried
-    repeat = Repeat(Iteration(INT64), None, [], note=low.note(node))
+    outer = SequentialLoop(Iteration(INT64), None, [], note=low.note(node))
     body, fixed_places = updated(op.body, k, n)
     state = [
-        _Carry(low, v, result, repeat, fixed_places.get(i))
+        _Carry(low, v, result, outer, fixed_places.get(i))
         for i, (v, result) in enumerate(zip(node.inputs[k:], node.outputs, strict=False))
     ]
-    places: list[View | None] = [c.new for c in state]
-    places += [_pushed(low, v, repeat) for v in node.outputs[n:]]
+    places: list[StridedView | None] = [c.new for c in state]
+    places += [_pushed(low, v, outer) for v in node.outputs[n:]]
     needed: list[Scalar] = []
     test, inner = (low.region(graph, list(p)) for graph, p in ((op.cond, [None]), (body, places)))
     for graph, part in ((op.cond, test), (body, inner)):
@@ -148,11 +148,11 @@ def repetition(low: Lowering, node: Node) -> bool:
         for v, c in zip(graph.inputs[k:], state, strict=True):
             part.env[v] = c.read(part)
         part.lower_all()
-    repeat.test = test.scalar(op.cond.outputs[0], ())
-    repeat.condition = [*test.statements, computed([repeat.test])]
+    outer.test = test.scalar(op.cond.outputs[0], ())
+    outer.condition = [*test.statements, computed([outer.test])]
     inner.settle(places)
-    repeat.body = inner.statements
-    _close(low, repeat, state, needed, node.outputs[:n], None)
+    outer.body = inner.statements
+    _close(low, outer, state, needed, node.outputs[:n], None)
     return True
 
 
@@ -163,7 +163,7 @@ def extent(low: Lowering, node: Node) -> bool:
     if stack is None:
         low.env[out] = Const(INT64, np.int64(source.type.shape[0]))
     else:
-        low.env[out] = Load(INT64, View(stack.header, 1, (), ()))
+        low.env[out] = Load(INT64, StridedView(stack.header, 1, (), ()))
     return True
 
 
@@ -174,47 +174,49 @@ class _Carry:
     `old` is what an iteration reads, `new` what it writes.
     """
 
-    def __init__(self, low: Lowering, v: Value, result: Value, repeat: Repeat, fixed: list[Value] | None) -> None:
+    def __init__(
+        self, low: Lowering, v: Value, result: Value, outer: SequentialLoop, fixed: list[Value] | None
+    ) -> None:
         kind = self.kind = v.type
         shape, size = kind.shape, kind.size
         self.fixed = fixed or []
         self.swapped = size > max(low.local, 1) and not fixed
-        self.first: View | None = None
+        self.first: StridedView | None = None
         given = low.env.get(v)
-        if fixed and low.given_up.get(v) is result and isinstance(given, View) and given.contiguous:
+        if fixed and low.given_up.get(v) is result and isinstance(given, StridedView) and given.contiguous:
             self.old = self.new = given
             return
         if self.swapped:
             a, b = (Buffer("temporary", kind.dtype, size) for _ in range(2))
             old, new = (Buffer("moving", kind.dtype, size, parents=pair) for pair in ((a, b), (b, a)))
-            repeat.swaps.append((old, new))
-            self.first, self.second = View.whole(a, shape), View.whole(b, shape)
+            outer.swaps.append((old, new))
+            self.first, self.second = StridedView.whole(a, shape), StridedView.whole(b, shape)
         else:
             name = "local" if size <= low.local else "temporary"
             old = Buffer(name, kind.dtype, size)
             new = old if fixed else Buffer(name, kind.dtype, size)
-        self.old, self.new = View.whole(old, shape), View.whole(new, shape)
+        self.old, self.new = StridedView.whole(old, shape), StridedView.whole(new, shape)
         start = self.first or self.old
         if size:
             value = low.scalar(v, shape) if size > 1 else low.scalar(v, ())
-            target = start if size > 1 else View(start.buffer, start.offset, (), ())
-            repeat.before.append(Loop(target.shape, [Store(target, value)], note="carry"))
+            target = start if size > 1 else StridedView(start.buffer, start.offset, (), ())
+            outer.before.append(LoopNest(target.shape, [Store(target, value)], note="carry"))
 
-    def read(self, inner: Lowering) -> View | Scalar:
+    def read(self, inner: Lowering) -> StridedView | Scalar:
         """What stands for the carry in an iteration."""
         inner.homes.update(dict.fromkeys(self.fixed, self.old))
         inner.given_up.update(pairwise(self.fixed))
-        return inner.load(View(self.old.buffer, 0, (), ())) if self.kind.size == 1 else self.old
+        return inner.load(StridedView(self.old.buffer, 0, (), ())) if self.kind.size == 1 else self.old
 
-    def advance(self) -> Loop | None:
+    def advance(self) -> LoopNest | None:
         """What makes the new value the old one, unless they change places."""
         if self.swapped or self.fixed or not self.kind.size:
             return None
         shape = () if self.kind.size == 1 else self.kind.shape
-        old, new = (View(v.buffer, 0, shape, v.strides[: len(shape)]) for v in (self.old, self.new))
-        return Loop(shape, [Store(old, Load(self.kind.dtype, new))], note="carry")
+        old, new = (StridedView(v.buffer, 0, shape, v.strides[: len(shape)]) for v in (self.old, self.new))
+        return LoopNest(shape, [Store(old, Load(self.kind.dtype, new))], note="carry")
 
-    def last(self, length: int | None) -> View:
+    def last(self, length: int | None) -> StridedView:
         """Where the carry stands after all iterations."""
         if self.first is None or length is None:
             return self.old
@@ -240,27 +242,27 @@ def bind(low: Lowering, inner: Lowering, inputs: Sequence[Value], operands: Sequ
     return needed
 
 
-def computed(scalars: Sequence[Scalar]) -> Loop:
-    return Loop((), values=[x for x in dict.fromkeys(scalars) if not isinstance(x, Const)])
+def computed(scalars: Sequence[Scalar]) -> LoopNest:
+    return LoopNest((), values=[x for x in dict.fromkeys(scalars) if not isinstance(x, Const)])
 
 
-def _cell(low: Lowering, v: Value) -> View:
-    return View.whole(Buffer("local" if low.local else "temporary", v.type.dtype, v.type.size), v.type.shape)
+def _cell(low: Lowering, v: Value) -> StridedView:
+    return StridedView.whole(Buffer("local" if low.local else "temporary", v.type.dtype, v.type.size), v.type.shape)
 
 
-def _answer(low: Lowering, values: Sequence[Value], places: Sequence[View], after: list[Any]) -> None:
+def _answer(low: Lowering, values: Sequence[Value], places: Sequence[StridedView], after: list[Any]) -> None:
     """What results are, given where they stand behind the statement: numbers are read at once, and what stands in the
     function's own or in moving memory is copied."""
     numbers: list[Scalar] = []
     for v, place in zip(values, places, strict=True):
         if v.type.size == 1:
-            found = Load(v.type.dtype, View(place.buffer, place.offset, (), ()))
+            found = Load(v.type.dtype, StridedView(place.buffer, place.offset, (), ()))
             numbers.append(found)
             low.env[v] = found
         elif place.buffer.kind in ("local", "moving"):
             target = low.place(v)
             if v.type.size:
-                after.append(Loop(v.type.shape, [Store(target, Load(v.type.dtype, place))], note="carry"))
+                after.append(LoopNest(v.type.shape, [Store(target, Load(v.type.dtype, place))], note="carry"))
         else:
             low.settle_in(v, place)
     if numbers:
@@ -268,18 +270,18 @@ def _answer(low: Lowering, values: Sequence[Value], places: Sequence[View], afte
 
 
 def _close(
-    low: Lowering, repeat: Repeat, state: Sequence[_Carry], needed: Sequence[Scalar], results: Sequence[Value],
+    low: Lowering, outer: SequentialLoop, state: Sequence[_Carry], needed: Sequence[Scalar], results: Sequence[Value],
     length: int | None,
 ) -> None:  # fmt: skip
-    """Add a repetition to the program, with what comes before and behind it."""
+    """Add a sequential loop to the program, with what comes before and behind it."""
     advances = [loop for c in state if (loop := c.advance()) is not None]
     numbers = [store for loop in advances if not loop.space for store in loop.stores]
     if numbers:
-        repeat.body.append(Loop((), numbers, note="carries"))
-    repeat.body += [loop for loop in advances if loop.space]
-    repeat.before.append(computed(needed))
-    _answer(low, results, [c.last(length) for c in state], repeat.after)
-    low.statements.append(repeat)
+        outer.body.append(LoopNest((), numbers, note="carries"))
+    outer.body += [loop for loop in advances if loop.space]
+    outer.before.append(computed(needed))
+    _answer(low, results, [c.last(length) for c in state], outer.after)
+    low.statements.append(outer)
 
 
 def _unrun(low: Lowering, node: Node, carries: Sequence[Value]) -> bool:
@@ -291,40 +293,40 @@ def _unrun(low: Lowering, node: Node, carries: Sequence[Value]) -> bool:
     return True
 
 
-def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, repeat: Repeat) -> View | Scalar:
+def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: SequentialLoop) -> StridedView | Scalar:
     """What stands for the running entry of an array in a body."""
     if source in low.stacks:
-        origin: View | Stack = low.stacks[source]
+        origin: StridedView | Stack = low.stacks[source]
         strides = None
     else:
         if source in low.numbers:
-            return convert(repeat.iteration, v.type.dtype)
+            return convert(outer.iteration, v.type.dtype)
         single = low.single(source)
         if single is not None:
-            repeat.before.append(computed([single]))
+            outer.before.append(computed([single]))
             return single
         origin = low.view(source)
         strides = origin.strides[1:]
     buffer = Buffer("moving", v.type.dtype, v.type.size, parents=(_origin(origin),))
-    view = View.whole(buffer, v.type.shape)
+    view = StridedView.whole(buffer, v.type.shape)
     if v.type.size:
-        repeat.entries.append(Entry(buffer, origin))
+        outer.entries.append(Entry(buffer, origin))
     if v.type.size == 1:
-        return inner.load(View(buffer, 0, (), ()))
-    return view if strides is None else View(buffer, 0, v.type.shape, strides)
+        return inner.load(StridedView(buffer, 0, (), ()))
+    return view if strides is None else StridedView(buffer, 0, v.type.shape, strides)
 
 
-def _pushed(low: Lowering, v: Value, repeat: Repeat) -> View:
+def _pushed(low: Lowering, v: Value, outer: SequentialLoop) -> StridedView:
     """Where the running iteration's entry of a stacked result stands."""
     shape = v.type.shape[1:]
-    origin: View | Stack
+    origin: StridedView | Stack
     if v.type.dynamic:
         header = Buffer("temporary", INT64, 3)
         origin = Stack(v.type.dtype, v.type.size, header)
         low.stacks[v] = origin
         low.made.append(origin)
-        repeat.pushed.append(origin)
-        repeat.error = low.error("a loop's stack of intermediate values takes more memory than there is", MemoryError)
+        outer.pushed.append(origin)
+        outer.error = low.error("a loop's stack of intermediate values takes more memory than there is", MemoryError)
         strides = None
     else:
         origin = low.place(v)
@@ -332,11 +334,11 @@ def _pushed(low: Lowering, v: Value, repeat: Repeat) -> View:
     size = int(np.prod(shape, dtype=int))
     buffer = Buffer("moving", v.type.dtype, size, parents=(_origin(origin),))
     if size:
-        repeat.entries.append(Entry(buffer, origin))
-    return View.whole(buffer, shape) if strides is None else View(buffer, 0, shape, strides)
+        outer.entries.append(Entry(buffer, origin))
+    return StridedView.whole(buffer, shape) if strides is None else StridedView(buffer, 0, shape, strides)
 
 
-def _origin(source: View | Stack) -> Buffer:
+def _origin(source: StridedView | Stack) -> Buffer:
     return source.header if isinstance(source, Stack) else source.buffer
 
 

@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from graphad.costs import HEAVY, SPECIAL
-from graphad.executors.loops.program import Buffer, Foreign, Index, Load, Loop, View, children, roots, walk
+from graphad.executors.loops.program import (
+    Buffer,
+    Index,
+    LibraryCall,
+    Load,
+    LoopNest,
+    StridedView,
+    children,
+    roots,
+    walk,
+)
 from graphad.ops.scalar import Operation, Scalar, weight
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
@@ -59,49 +69,49 @@ class Cost:
         return (self.compute + (nbytes - moved) / least + moved / min(least, _BETWEEN)) / threads
 
 
-def nanoseconds(loop: Loop, known: Set[Scalar] = frozenset()) -> float:
+def nanoseconds(loop: LoopNest, known: Set[Scalar] = frozenset()) -> float:
     """About how long one thread takes for a loop, where the scalars in `known` are computed already."""
     return cost([loop], known).alone
 
 
-def cost(loops: Sequence[Loop], known: Set[Scalar] = frozenset()) -> Cost:
+def cost(loops: Sequence[LoopNest], known: Set[Scalar] = frozenset()) -> Cost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
     scalars = [(loop, [*walk(roots(loop), known)]) for loop in loops]
     touched = [x for loop, found in scalars for x in _views(loop, found)]
     return Cost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
 
 
-def routine(foreign: Foreign) -> Cost:
+def routine(call: LibraryCall) -> Cost:
     """The cost of one call of a routine."""
     touched: dict[Buffer, float] = {}
-    for view in foreign.views:
+    for view in call.views:
         nbytes = math.prod(view.shape[1:]) * view.dtype.itemsize
         touched[view.buffer] = touched.get(view.buffer, 0.0) + nbytes
-    return Cost(_CALL + _operations(foreign) / _FLOPS.get(foreign.writes[0].dtype.char, 40.0), touched)
+    return Cost(_CALL + _operations(call) / _FLOPS.get(call.writes[0].dtype.char, 40.0), touched)
 
 
-def _operations(foreign: Foreign) -> float:
+def _operations(call: LibraryCall) -> float:
     """About how many operations of a product a routine takes the time of."""
-    name = foreign.routine[1:]
-    weight = 4.0 if foreign.routine[0] in "cz" else 1.0
+    name = call.routine[1:]
+    weight = 4.0 if call.routine[0] in "cz" else 1.0
     if name == "gemm":
-        n, m, k = (int(x) for x in foreign.arguments[2:5])  # type: ignore[arg-type]
+        n, m, k = (int(x) for x in call.arguments[2:5])  # type: ignore[arg-type]
         return weight * 2.0 * n * m * k
-    sizes = [math.prod(view.shape[1:]) for view in foreign.views]
+    sizes = [math.prod(view.shape[1:]) for view in call.views]
     if name in _FACTORS:
         return float(weight * _FACTORS[name] * max(sizes) ** 1.5)
     if name in ("getrs", "trsm"):
-        return float(weight * 4.0 * max(sizes) ** 0.5 * math.prod(foreign.writes[0].shape[1:]))
+        return float(weight * 4.0 * max(sizes) ** 0.5 * math.prod(call.writes[0].shape[1:]))
     return weight * (2.0 * max(sizes) if name in _LINEAR else _OTHER * max(sizes) ** 1.5)
 
 
-def _compute(loop: Loop, scalars: Sequence[Scalar]) -> float:
+def _compute(loop: LoopNest, scalars: Sequence[Scalar]) -> float:
     inner = _innermost(loop, scalars)
     each = _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
     return sum([math.prod(loop.space[: inner[x] + 1]) * _price(x) for x in scalars]) + math.prod(loop.space) * each
 
 
-def _innermost(loop: Loop, scalars: Sequence[Scalar]) -> dict[Scalar, int]:
+def _innermost(loop: LoopNest, scalars: Sequence[Scalar]) -> dict[Scalar, int]:
     """The innermost axis on which each scalar depends, -1 for those that are computed before the loop."""
     found: dict[Scalar, int] = {}
     for x in scalars:
@@ -123,7 +133,7 @@ def _price(x: Any) -> float:
     return 0.0
 
 
-def _views(loop: Loop, scalars: Sequence[Scalar]) -> Iterable[tuple[View, int]]:
+def _views(loop: LoopNest, scalars: Sequence[Scalar]) -> Iterable[tuple[StridedView, int]]:
     """The views of a loop, each with how many of its elements are touched."""
     size = math.prod(loop.space)
     for x in scalars:
@@ -133,13 +143,13 @@ def _views(loop: Loop, scalars: Sequence[Scalar]) -> Iterable[tuple[View, int]]:
     yield from ((r.target, _elements(r.target)) for r in loop.reductions if r.target is not None)
 
 
-def _elements(view: View) -> int:
+def _elements(view: StridedView) -> int:
     return math.prod([n for n, s in zip(view.shape, view.strides, strict=True) if s])
 
 
-def _bytes(touched: Iterable[tuple[View, int]]) -> Iterable[tuple[Buffer, float]]:
+def _bytes(touched: Iterable[tuple[StridedView, int]]) -> Iterable[tuple[Buffer, float]]:
     """The bytes of each buffer that views touch: all of them between the first and the last, or fewer."""
-    buffers: dict[Buffer, list[tuple[View, int]]] = {}
+    buffers: dict[Buffer, list[tuple[StridedView, int]]] = {}
     for view, count in touched:
         buffers.setdefault(view.buffer, []).append((view, count))
     for buffer, found in buffers.items():
@@ -149,7 +159,7 @@ def _bytes(touched: Iterable[tuple[View, int]]) -> Iterable[tuple[Buffer, float]
         yield buffer, float(min(sum(count for _, count in found), room) * buffer.dtype.itemsize)
 
 
-def _span(view: View) -> tuple[int, int]:
+def _span(view: StridedView) -> tuple[int, int]:
     reach = [(n - 1) * s for n, s in zip(view.shape, view.strides, strict=True) if n]
     return view.offset + sum(min(x, 0) for x in reach), view.offset + sum(max(x, 0) for x in reach)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Check, Load, Loop, Store, View
+from graphad.executors.loops.program import Check, Load, LoopNest, Store, StridedView
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node, Value
 from graphad.location import describe_location
@@ -24,12 +24,12 @@ def gather(low: Lowering, node: Node) -> bool:
     op: Any = node.op
     if not x.type.size:
         return False
-    loop = Loop(out.type.shape, note=low.note(node))
+    loop = LoopNest(out.type.shape, note=low.note(node))
     if not out.type.shape and x.type.dtype.char != "e":
         # One number is read here and now, before anything changes what it is read from.
         shift = _address(low, node, loop, low.view(x), op.axes, indices)
         view = low.view(x)
-        found = Load(x.type.dtype, View(view.buffer, view.offset, (), ()), shift)
+        found = Load(x.type.dtype, StridedView(view.buffer, view.offset, (), ()), shift)
         low.env[out] = found
         loop.values.append(found)
         low.statements.append(loop)
@@ -54,7 +54,7 @@ def scatter(low: Lowering, node: Node) -> bool:
     low.copy(source, target, low.note(node))
     shape = updates.type.shape
     if updates.type.size:
-        loop = Loop(shape, note=low.note(node))
+        loop = LoopNest(shape, note=low.note(node))
         shift = _address(low, node, loop, target, op.axes, indices)
         part = _window(target, op.axes, indices[0].type.ndim, shape)
         loop.stores.append(Store(part, low.scalar(updates, shape), shift, add=isinstance(op, ScatterAdd)))
@@ -62,13 +62,13 @@ def scatter(low: Lowering, node: Node) -> bool:
     return True
 
 
-def _window(x: View, axes: Sequence[int], lead: int, shape: Shape) -> View:
+def _window(x: StridedView, axes: Sequence[int], lead: int, shape: Shape) -> StridedView:
     rest = [s for i, s in enumerate(x.strides) if i not in axes]
-    return View(x.buffer, x.offset, shape, (*(0,) * lead, *rest))
+    return StridedView(x.buffer, x.offset, shape, (*(0,) * lead, *rest))
 
 
 def _address(
-    low: Lowering, node: Node, loop: Loop, x: View, axes: Sequence[int], indices: Sequence[Value]
+    low: Lowering, node: Node, loop: LoopNest, x: StridedView, axes: Sequence[int], indices: Sequence[Value]
 ) -> Scalar:
     lead = indices[0].type.ndim
     total: Scalar | None = None
@@ -78,7 +78,7 @@ def _address(
         index = low.scalar(v, loop.space[:lead])
         if isinstance(index, Load) and index.view.shape:
             rest = (0,) * (len(loop.space) - lead)
-            view = View(index.view.buffer, index.view.offset, loop.space, (*index.view.strides, *rest))
+            view = StridedView(index.view.buffer, index.view.offset, loop.space, (*index.view.strides, *rest))
             index = Load(index.dtype, view)
         index, known = narrowed(convert(index, INT64))
         if known is not None and known[0] >= 0 and known[1] < n:

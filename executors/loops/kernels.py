@@ -15,7 +15,7 @@ from graphad.executors.loops.positions import (
     operands,
     scalar_index,
 )
-from graphad.executors.loops.program import Load, Loop, Reduction, Result, Store, View
+from graphad.executors.loops.program import Load, LoopNest, Reduction, Result, Store, StridedView
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
@@ -59,7 +59,7 @@ class _Kernel:
         self.maker = {v: inner for inner in kernel.nodes for v in inner.outputs}
         self.wanted: dict[Value, dict[Position, None]] = {}
         self.scalars: dict[tuple[Value, Position], Scalar] = {}
-        self.loop = Loop(self.space, note=low.note(node))
+        self.loop = LoopNest(self.space, note=low.note(node))
 
     def lower(self) -> None:
         here = identity(self.space)
@@ -130,7 +130,7 @@ class _Kernel:
         ]
         # Of a kernel with a single position the element is a scalar, which loops of any other rank may use.
         alone = all(n == 1 for n in space)
-        part = View(view.buffer, offset, () if alone else space, () if alone else tuple(strides))
+        part = StridedView(view.buffer, offset, () if alone else space, () if alone else tuple(strides))
         if inside(at, view.shape, space):
             return Load(view.dtype, part)
         return Load(view.dtype, part, None, condition(at.guards, space))
@@ -150,7 +150,7 @@ class _Kernel:
             view = low.place(out)
             strides = iter(view.strides)
             target = tuple([0 if i in op.axes else next(strides) for i in range(len(self.space))])
-            reduction.target = View(view.buffer, view.offset, self.space, target)
+            reduction.target = StridedView(view.buffer, view.offset, self.space, target)
         self.loop.reductions.append(reduction)
 
 

@@ -10,32 +10,33 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphad.executors.loops.kernels import combine, initial
-from graphad.executors.loops.program import Across, Lane, Load, Pack, View
+from graphad.executors.loops.program import Across, Lane, Load, Pack, StridedView
 from graphad.ops.scalar import Const, Scalar
 from graphad.types import DType, Shape
 
-Cells = Any
+ScalarArray = NDArray[np.object_]
 """A NumPy array of scalars of one lane."""
 
 
-def apply(function: Callable[..., Scalar], operands: Sequence[Cells], shape: Shape, lanes: int) -> Cells:
+def apply(function: Callable[..., Scalar], operands: Sequence[ScalarArray], shape: Shape, lanes: int) -> ScalarArray:
     """What a function of scalars gives for each element of operands that broadcast to a shape, `lanes` at a time."""
-    cells = np.empty(math.prod(shape), object)
+    elements = np.empty(math.prod(shape), object)
     flat = [np.broadcast_to(x, shape).reshape(-1) for x in operands]
-    if lanes == 1 or cells.size == 1:
+    if lanes == 1 or elements.size == 1:
         memo: dict[Any, Scalar] = {}
         for i, args in enumerate(zip(*flat, strict=True)):
             key = tuple(map(id, args))
             if key not in memo:
                 memo[key] = function(*args)
-            cells[i] = memo[key]
-        return cells.reshape(shape)
-    for start in range(0, cells.size, lanes):
+            elements[i] = memo[key]
+        return elements.reshape(shape)
+    for start in range(0, elements.size, lanes):
         result = function(*[widen(x[start : start + lanes]) for x in flat])
-        cells[start : start + lanes] = result if result.lanes == 1 else spread(result)
-    return cells.reshape(shape)
+        elements[start : start + lanes] = result if result.lanes == 1 else spread(result)
+    return elements.reshape(shape)
 
 
 def spread(x: Scalar) -> list[Scalar]:
@@ -45,9 +46,9 @@ def spread(x: Scalar) -> list[Scalar]:
     return [Lane(x.dtype, x, i) for i in range(x.lanes)]
 
 
-def widen(cells: Cells) -> Scalar:
-    """One scalar for a row of cells; of one lane where they are all the same."""
-    parts = cells.tolist()
+def widen(elements: ScalarArray) -> Scalar:
+    """One scalar for a row of elements; of one lane where they are all the same."""
+    parts = elements.tolist()
     first = parts[0]
     if all([x is first for x in parts]):
         return first  # type: ignore[no-any-return]
@@ -63,28 +64,28 @@ def widen(cells: Cells) -> Scalar:
     return Pack(dtype, tuple(parts), lanes=n)
 
 
-def loaded(view: View, load: Callable[[View], Load], lanes: int) -> Cells:
-    """The cells of an array in memory: wide loads where its elements stand together, in whatever order."""
+def loaded(view: StridedView, load: Callable[[StridedView], Load], lanes: int) -> ScalarArray:
+    """The elements of an array in memory: wide loads where its elements stand together, in whatever order."""
     steps = [np.arange(n) * stride for n, stride in zip(view.shape, view.strides, strict=True)]
     at = np.asarray(view.offset + sum(np.ix_(*steps)))
-    cells = np.empty(view.shape, object)
+    elements = np.empty(view.shape, object)
     low, high = int(at.min()), int(at.max())
     if 1 < high - low + 1 <= 2 * at.size:
         whole: list[Scalar] = []
         for start in range(low, high + 1, lanes):
             count = min(lanes, high + 1 - start)
-            part = Load(view.dtype, View(view.buffer, start, (), ()), lanes=count)
+            part = Load(view.dtype, StridedView(view.buffer, start, (), ()), lanes=count)
             whole += spread(part) if count > 1 else [part]
         for i in np.ndindex(view.shape):
-            cells[i] = whole[at[i] - low]
+            elements[i] = whole[at[i] - low]
     else:
         for i in np.ndindex(view.shape):
-            cells[i] = load(View(view.buffer, int(at[i]), (), ()))
-    return cells
+            elements[i] = load(StridedView(view.buffer, int(at[i]), (), ()))
+    return elements
 
 
-def reduced(kind: str, x: Cells, axes: tuple[int, ...], dtype: DType, lanes: int) -> Cells:
-    """The cells combined along axes."""
+def reduced(kind: str, x: ScalarArray, axes: tuple[int, ...], dtype: DType, lanes: int) -> ScalarArray:
+    """The elements combined along axes."""
     if not axes:
         return x
     kept = [a for a in range(x.ndim) if a not in axes]
@@ -102,7 +103,7 @@ def reduced(kind: str, x: Cells, axes: tuple[int, ...], dtype: DType, lanes: int
     return _fold(kind, [flat[..., k] for k in range(terms)], shape, lanes)
 
 
-def _across(kind: str, row: Cells, dtype: DType, lanes: int) -> Scalar:
+def _across(kind: str, row: ScalarArray, dtype: DType, lanes: int) -> Scalar:
     whole = row.size - row.size % lanes
     parts = [row[start : start + lanes] for start in range(0, whole, lanes)]
     rest = [] if whole == row.size else [_sum_of(kind, row[whole:], dtype)]
@@ -111,14 +112,14 @@ def _across(kind: str, row: Cells, dtype: DType, lanes: int) -> Scalar:
     return _fold(kind, rest, (), 1)[()]  # type: ignore[no-any-return]
 
 
-def _sum_of(kind: str, row: Cells, dtype: DType) -> Scalar:
+def _sum_of(kind: str, row: ScalarArray, dtype: DType) -> Scalar:
     whole = widen(row)
     if whole.lanes == 1:
         return _fold(kind, list(row), (), 1)[()]  # type: ignore[no-any-return]
     return Across(dtype, kind, whole)
 
 
-def contracted(left: Cells, right: Cells, shape: Shape, dtype: DType, lanes: int) -> Cells:
+def contracted(left: ScalarArray, right: ScalarArray, shape: Shape, dtype: DType, lanes: int) -> ScalarArray:
     """`sum(left[..., k] * right[..., k])`, where the leading axes broadcast to a shape."""
     terms = left.shape[-1]
     products = [
@@ -131,7 +132,7 @@ def contracted(left: Cells, right: Cells, shape: Shape, dtype: DType, lanes: int
     return _fold("any" if dtype.kind == "b" else "sum", products, shape, lanes)
 
 
-def _fold(kind: str, terms: list[Cells], shape: Shape, lanes: int) -> Cells:
+def _fold(kind: str, terms: list[ScalarArray], shape: Shape, lanes: int) -> ScalarArray:
     # Halves are combined with halves: short chains, and the error of a pairwise sum.
     while len(terms) > 1:
         pairs = [

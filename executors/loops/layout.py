@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
-    Foreign,
     HostCall,
     Index,
+    LibraryCall,
     Load,
-    Loop,
-    Repeat,
+    LoopNest,
     Result,
+    SequentialLoop,
     Stack,
     Statement,
     children,
@@ -26,7 +26,7 @@ from graphad.ops.scalar import Const, Scalar
 from graphad.passes.memory.lifetime import ALIGNMENT, Interval, pack
 
 
-def loads_of(loop: Loop, known: set[Scalar]) -> list[Load]:
+def loads_of(loop: LoopNest, known: set[Scalar]) -> list[Load]:
     """What a loop reads, but for the scalars in `known`, read before; the scalars that no loop changes are added."""
     found = []
     for x in walk(roots(loop), known):
@@ -43,9 +43,9 @@ def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
     found: list[Buffer]
     if isinstance(statement, HostCall):
         found = [v.buffer for v in (*statement.operands, *statement.results)]
-    elif isinstance(statement, Foreign):
+    elif isinstance(statement, LibraryCall):
         found = [v.buffer for v in (*statement.views, *statement.writes)]
-    elif isinstance(statement, Repeat):
+    elif isinstance(statement, SequentialLoop):
         sources = [e.source.header if isinstance(e.source, Stack) else e.source.buffer for e in statement.entries]
         swapped = [parent for pair in statement.swaps for b in pair for parent in b.parents]
         found = [*sources, *swapped, *[stack.header for stack in statement.pushed]]
@@ -67,9 +67,9 @@ class _Lifetimes:
         self.loads: list[tuple[Statement, list[Load], int]] = []
 
     def visit(self, statements: Iterable[Statement], known: set[Scalar]) -> None:
-        """Walk through statements; what is computed within a repetition or a branch is not known behind it."""
+        """Walk through statements; what is computed within a sequential loop or a branch is not known behind it."""
         for statement in statements:
-            if isinstance(statement, Repeat):
+            if isinstance(statement, SequentialLoop):
                 self.visit(statement.before, known)
                 start = self.touch(statement, [])
                 self.visit([*statement.condition, *statement.body], set(known))
@@ -94,7 +94,7 @@ class _Lifetimes:
         return step
 
     def extend(self) -> None:
-        """What lives on both sides of an end of a repetition is alive in all of it."""
+        """What lives on both sides of an end of a sequential loop is alive in all of it."""
         for start, end in self.loops:
             for buffer, first in self.first.items():
                 last = self.last[buffer]
@@ -146,8 +146,9 @@ def lay_out(statements: list[Statement], stacks: list[Stack], gap: int) -> int:
 
 
 def _reuse(
-    loop: Loop, found: list[Load], i: int, first: dict[Buffer, int], last: dict[Buffer, int], host: dict[Buffer, Buffer]
-) -> None:
+    loop: LoopNest, found: list[Load], i: int, first: dict[Buffer, int], last: dict[Buffer, int],
+    host: dict[Buffer, Buffer],
+) -> None:  # fmt: skip
     # A stored result takes the place of an operand that is read for the last time here, element for element.
     loads: dict[Buffer, list[Load]] = {}
     for x in found:

@@ -9,7 +9,17 @@ import numpy as np
 
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Check, Foreign, Index, Load, Loop, Reduction, Result, Store, View
+from graphad.executors.loops.program import (
+    Check,
+    Index,
+    LibraryCall,
+    Load,
+    LoopNest,
+    Reduction,
+    Result,
+    Store,
+    StridedView,
+)
 from graphad.executors.loops.routines import LETTERS, workspace
 from graphad.executors.loops.small import matrix_rule, phase
 from graphad.executors.loops.stacks import (
@@ -45,7 +55,7 @@ def cholesky(low: Lowering, node: Node) -> bool:
     rows, columns = (Index(INT64, axis) for axis in (out.type.ndim - 2, out.type.ndim - 1))
     zero = Const(source.dtype, source.dtype.type(0))
     lower = where(operation("greater_equal", rows, columns), Load(source.dtype, source), zero)
-    low.statements.append(Loop(source.shape, [Store(target, lower)], note=low.note(node)))
+    low.statements.append(LoopNest(source.shape, [Store(target, lower)], note=low.note(node)))
     stack = matrices(target)
     n = source.shape[-1]
     arguments = ("L" if stack.columns else "U", n, stack.view, stack.leading)
@@ -65,10 +75,10 @@ def triangular_solve(low: Lowering, node: Node) -> bool:
     triangle, right = low.view(a), low.view(b)
     if not op.unit_diagonal:
         strides = (*triangle.strides[:-2], triangle.strides[-2] + triangle.strides[-1])
-        diagonal = View(triangle.buffer, triangle.offset, triangle.shape[:-1], strides)
+        diagonal = StridedView(triangle.buffer, triangle.offset, triangle.shape[:-1], strides)
         pivot, zero = Load(a.type.dtype, diagonal), Const(a.type.dtype, a.type.dtype.type(0))
         found = Check(operation("not_equal", pivot, zero), failure(low, node, "singular matrix"))
-        low.statements.append(Loop(diagonal.shape, checks=[found]))
+        low.statements.append(LoopNest(diagonal.shape, checks=[found]))
     target = result(low, out, columns=False)
     low.copy(right, target, low.note(node))
     matrix, x = readable(low, triangle), matrices(target)
@@ -86,7 +96,7 @@ def triangular_solve(low: Lowering, node: Node) -> bool:
         one = out.type.dtype.type(1)
         arguments = (side, flags[0], flags[1], flags[2], *shape, one, matrix.view, matrix.leading, x.view, x.leading)
         name = "trsm"
-    low.statements.append(Foreign(letter + name, arguments, x.view.shape[0], (x.view,), low.note(node)))
+    low.statements.append(LibraryCall(letter + name, arguments, x.view.shape[0], (x.view,), low.note(node)))
     deliver(low, out, target)
     return True
 
@@ -96,9 +106,9 @@ class Factors:
     """LU factors of matrices, or of their transposes if `flipped`: `[..., n, n]` in columns, the row that each step
     exchanged (`[..., n]`, from 1) and what the routine reported for each factorisation."""
 
-    lu: View
-    pivots: View
-    info: View
+    lu: StridedView
+    pivots: StridedView
+    info: StridedView
     flipped: bool = False
 
 
@@ -110,7 +120,7 @@ def factorised(low: Lowering, node: Node, a: Value) -> Factors:
         *lead, n, _ = source.shape
         # Copies of one matrix are factorised once.
         one = [1] * len(lead) if not any(source.strides[:-2]) else lead
-        first = View(source.buffer, source.offset, (*one, n, n), source.strides)
+        first = StridedView(source.buffer, source.offset, (*one, n, n), source.strides)
         lu, pivots = memory(source.dtype, first.shape, columns=True), memory(INT32, (*one, n))
         low.copy(first, lu, low.note(node))
         stack, rows = matrices(lu).view, flat(pivots)
@@ -176,7 +186,7 @@ def lu(low: Lowering, node: Node) -> bool:
     call(low, node, "getrf", (m, n, x.view, x.leading, rows), [x.view, rows])
     deliver(low, out, target)
     row = operation("subtract", convert(Load(INT32, exchanged), INT64), Const(INT64, np.int64(1)))
-    low.statements.append(Loop(pivots.type.shape, [Store(low.place(pivots), row)], note=low.note(node)))
+    low.statements.append(LoopNest(pivots.type.shape, [Store(low.place(pivots), row)], note=low.note(node)))
     return True
 
 
@@ -188,14 +198,14 @@ def permutation(low: Lowering, node: Node) -> bool:
     n, shape = out.type.shape[-1], out.type.shape
     exchanged, order = memory(INT32, pivots.type.shape), memory(np.dtype(float), shape)
     row = operation("add", low.scalar(pivots, pivots.type.shape), Const(pivots.type.dtype, pivots.type.dtype.type(1)))
-    low.statements.append(Loop(pivots.type.shape, [Store(exchanged, convert(row, INT32))], note=low.note(node)))
+    low.statements.append(LoopNest(pivots.type.shape, [Store(exchanged, convert(row, INT32))], note=low.note(node)))
     here = convert(Index(INT64, len(shape) - 1), order.dtype)
-    low.statements.append(Loop(shape, [Store(order, here)], note=low.note(node)))
+    low.statements.append(LoopNest(shape, [Store(order, here)], note=low.note(node)))
     x, rows = flat(order), flat(exchanged)
     arguments = (1, x, n, 1, pivots.type.shape[-1], rows, 1)
-    low.statements.append(Foreign("dlaswp", arguments, x.shape[0], (x,), low.note(node)))
+    low.statements.append(LibraryCall("dlaswp", arguments, x.shape[0], (x,), low.note(node)))
     found = convert(Load(order.dtype, order), INT64)
-    low.statements.append(Loop(shape, [Store(low.place(out), found)], note=low.note(node)))
+    low.statements.append(LoopNest(shape, [Store(low.place(out), found)], note=low.note(node)))
     return True
 
 
@@ -212,7 +222,7 @@ def determinant(low: Lowering, node: Node) -> bool:
         return True
     factors = factorised(low, node, a)
     lu = factors.lu
-    pivot = Load(dtype, View(lu.buffer, lu.offset, (*lead, n), (*lu.strides[:-2], n + 1)))
+    pivot = Load(dtype, StridedView(lu.buffer, lu.offset, (*lead, n), (*lu.strides[:-2], n + 1)))
     size = operation("abs", pivot)
     real, direction = size.dtype, phase(pivot)
     step = operation("add", Index(INT64, len(lead)), Const(INT64, np.int64(1)))
@@ -224,16 +234,16 @@ def determinant(low: Lowering, node: Node) -> bool:
     for i, reduction in enumerate((sign, logarithm)):
         if lead:
             view = low.place(outputs[i]) if len(outputs) == 2 else memory(reduction.value.dtype, lead)
-            reduction.target = View(view.buffer, view.offset, (*lead, n), (*view.strides, 0))
+            reduction.target = StridedView(view.buffer, view.offset, (*lead, n), (*view.strides, 0))
             found.append(Load(view.dtype, view))
         else:
             reduction.result = Result(reduction.value.dtype)
             found.append(reduction.result)
-    low.statements.append(Loop((*lead, n), reductions=[sign, logarithm], note=low.note(node)))
+    low.statements.append(LoopNest((*lead, n), reductions=[sign, logarithm], note=low.note(node)))
     if len(outputs) == 1:
         det = operation("multiply", found[0], convert(operation("exp", found[1]), dtype))
         if lead:
-            low.statements.append(Loop(lead, [Store(low.place(outputs[0]), det)], note=low.note(node)))
+            low.statements.append(LoopNest(lead, [Store(low.place(outputs[0]), det)], note=low.note(node)))
         else:
             low.env[outputs[0]] = det
     elif not lead:

@@ -19,12 +19,12 @@ from graphad.executors.loops.program import (
     Buffer,
     HostCall,
     Load,
-    Loop,
+    LoopNest,
     Program,
     Stack,
     Statement,
     Store,
-    View,
+    StridedView,
 )
 from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.scalarized import kernel_lead, lower_unrolled
@@ -68,7 +68,7 @@ class Lowering:
         self.threads = threads
         self.local = local
         # A scalar stands for a value that has it in every element.
-        self.env: dict[Value, View | Scalar] = {}
+        self.env: dict[Value, StridedView | Scalar] = {}
         self.scalars: dict[Value, Scalar] = {}
         self.statements: list[Statement] = []
         self.errors: list[tuple[type[Exception], str]] = []
@@ -80,7 +80,7 @@ class Lowering:
         self.counts: dict[Value, int] = {}
         # Values whose memory a loop may take: what each becomes there. Other loops that update it copy it.
         self.given_up: dict[Value, Value] = {}
-        self._constant_views: dict[Constant, View] = {}
+        self._constant_views: dict[Constant, StridedView] = {}
         self._loads: dict[Buffer, dict[Any, Load]] = {}
         self.factors: dict[Any, Any] = {}
         self.inputs = [Buffer("input", v.type.dtype, v.type.size, i) for i, v in enumerate(graph.inputs)]
@@ -89,10 +89,10 @@ class Lowering:
         for i, v in enumerate(graph.outputs):
             self.results.setdefault(v, i)
         for v, buffer in zip(graph.inputs, self.inputs, strict=True):
-            self.env[v] = View.whole(buffer, v.type.shape)
+            self.env[v] = StridedView.whole(buffer, v.type.shape)
         self.homes = self._homes(self._results())
 
-    def region(self, graph: Graph, places: list[View | None]) -> Lowering:
+    def region(self, graph: Graph, places: list[StridedView | None]) -> Lowering:
         """The lowering of a region, whose outputs are to stand in the given places, as statements of their own."""
         inner = Lowering(graph.replace(inputs=()), self.lanes, 1, self.local)
         inner.inputs, inner.outputs, inner.errors = self.inputs, self.outputs, self.errors
@@ -102,15 +102,15 @@ class Lowering:
 
     # -- reading ----------------------------------------------------------------------------------------------
 
-    def view(self, v: Value) -> View:
+    def view(self, v: Value) -> StridedView:
         """Where a value stands in memory; a scalar is stored first."""
         if isinstance(v, Constant):
             return self.constant(v)
         found = self.env[v]
-        if isinstance(found, View):
+        if isinstance(found, StridedView):
             return found
-        cell = View(Buffer("temporary", v.type.dtype, 1), 0, (), ())
-        self.statements.append(Loop((), [Store(cell, found)]))
+        cell = StridedView(Buffer("temporary", v.type.dtype, 1), 0, (), ())
+        self.statements.append(LoopNest((), [Store(cell, found)]))
         self.env[v] = cell.broadcast(v.type.shape)
         self.scalars[v] = found
         return cell.broadcast(v.type.shape)
@@ -131,19 +131,19 @@ class Lowering:
         if isinstance(found, Scalar):
             return found
         if v.type.size == 1:
-            self.scalars[v] = Load(v.type.dtype, View(found.buffer, found.offset, (), ()))
+            self.scalars[v] = Load(v.type.dtype, StridedView(found.buffer, found.offset, (), ()))
             return self.scalars[v]
         return None
 
-    def constant(self, v: Constant) -> View:
+    def constant(self, v: Constant) -> StridedView:
         """A constant's place in the block of constants."""
         if v not in self._constant_views:
             buffer = Buffer("constant", v.type.dtype, v.type.size, len(self.constants))
             self.constants.append((buffer, v.array))
-            self._constant_views[v] = View.whole(buffer, v.type.shape)
+            self._constant_views[v] = StridedView.whole(buffer, v.type.shape)
         return self._constant_views[v]
 
-    def load(self, view: View) -> Load:
+    def load(self, view: StridedView) -> Load:
         """The element of a view over a loop's space: one scalar for each view, as long as what stands there does."""
         found = self._loads.setdefault(view.buffer, {})
         key = (view.offset, view.shape, view.strides)
@@ -153,20 +153,20 @@ class Lowering:
 
     # -- writing ----------------------------------------------------------------------------------------------
 
-    def place(self, v: Value) -> View:
+    def place(self, v: Value) -> StridedView:
         """New memory for a value in C order: the result's own where the graph returns it."""
         return self.settle_in(v, self.homes.get(v) or self.temporary(v))
 
-    def settle_in(self, v: Value, view: View) -> View:
+    def settle_in(self, v: Value, view: StridedView) -> StridedView:
         """Let a value stand in a place from here on, where another value may have stood."""
         self._loads.pop(view.buffer, None)
         self.env[v] = view
         return view
 
-    def _homes(self, places: Sequence[View | None]) -> dict[Value, View]:
+    def _homes(self, places: Sequence[StridedView | None]) -> dict[Value, StridedView]:
         """Where values stand that are results with a place, or of which such a result is another view."""
         maker = {v: node for node in self.graph.nodes for v in node.outputs}
-        homes: dict[Value, View] = {}
+        homes: dict[Value, StridedView] = {}
         for v, i in self.results.items():
             view = places[i]
             if view is None or v not in maker or (view.buffer.kind == "local" and v.type.size == 1):
@@ -181,26 +181,26 @@ class Lowering:
                 view = homes[v] = back
         return homes
 
-    def temporary(self, v: Value) -> View:
+    def temporary(self, v: Value) -> StridedView:
         """Memory in the arena for one value."""
-        return View.whole(Buffer("temporary", v.type.dtype, v.type.size), v.type.shape)
+        return StridedView.whole(Buffer("temporary", v.type.dtype, v.type.size), v.type.shape)
 
-    def copy(self, source: View, target: View, note: str = "") -> None:
+    def copy(self, source: StridedView, target: StridedView, note: str = "") -> None:
         """Write the elements of one view to another of the same shape."""
         if 0 not in source.shape and source != target:
-            self.statements.append(Loop(source.shape, [Store(target, Load(source.dtype, source))], note=note))
+            self.statements.append(LoopNest(source.shape, [Store(target, Load(source.dtype, source))], note=note))
 
-    def fill(self, target: View, value: Any, note: str = "") -> None:
+    def fill(self, target: StridedView, value: Any, note: str = "") -> None:
         """Write one number to every element of a view."""
         if 0 not in target.shape:
             dtype = target.dtype
-            self.statements.append(Loop(target.shape, [Store(target, Const(dtype, dtype.type(value)))], note=note))
+            self.statements.append(LoopNest(target.shape, [Store(target, Const(dtype, dtype.type(value)))], note=note))
 
-    def compact(self, view: View) -> View:
+    def compact(self, view: StridedView) -> StridedView:
         """The view itself where its elements stand in C order, else a copy that does."""
         if view.contiguous:
             return view
-        target = View.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
+        target = StridedView.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
         self.copy(view, target)
         return target
 
@@ -262,18 +262,18 @@ class Lowering:
             if found is not place:
                 self.copy(found, place)
 
-    def steady(self, view: View) -> View:
+    def steady(self, view: StridedView) -> StridedView:
         """The view itself, or a copy of one whose buffer is the function's own or moves."""
         if view.buffer.kind not in ("local", "moving"):
             return view
-        target = View.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
+        target = StridedView.whole(Buffer("temporary", view.dtype, int(np.prod(view.shape))), view.shape)
         self.copy(view, target)
         return target
 
-    def _results(self) -> list[View | None]:
-        return [View.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)]
+    def _results(self) -> list[StridedView | None]:
+        return [StridedView.whole(b, v.type.shape) for b, v in zip(self.outputs, self.graph.outputs, strict=True)]
 
-    def settle(self, places: Sequence[View | None], group: int = 0) -> None:
+    def settle(self, places: Sequence[StridedView | None], group: int = 0) -> None:
         """Move the graph's outputs to their places where they do not stand there yet, single numbers all at once, or in
         groups of so many where no place is read."""
         numbers: list[Store] = []
@@ -281,16 +281,16 @@ class Lowering:
             if target is None or not v.type.size:
                 continue
             found = self.env.get(v)
-            if isinstance(found, View) and found.buffer is target.buffer and _same(found, target):
+            if isinstance(found, StridedView) and found.buffer is target.buffer and _same(found, target):
                 continue
             if v.type.size == 1:
-                numbers.append(Store(View(target.buffer, target.offset, (), ()), self.scalar(v, ())))
+                numbers.append(Store(StridedView(target.buffer, target.offset, (), ()), self.scalar(v, ())))
                 continue
             value = self.scalar(v, v.type.shape)
-            self.statements.append(Loop(v.type.shape, [Store(target, value)], note=f"result {i}"))
+            self.statements.append(LoopNest(v.type.shape, [Store(target, value)], note=f"result {i}"))
         for start in range(0, len(numbers), group or max(len(numbers), 1)):
             some = numbers[start : start + group] if group else numbers
-            self.statements.append(Loop((), some, note="results"))
+            self.statements.append(LoopNest((), some, note="results"))
 
     def finish(self, gap: int = 0) -> Program:
         """Move results to their places and lay out the arena, with a `gap` as in `lower`."""
@@ -387,7 +387,7 @@ def _lower_apart(low: Lowering, node: Node) -> None:
             low.env[out] = low.view(source)
 
 
-def _same(a: View, b: View) -> bool:
+def _same(a: StridedView, b: StridedView) -> bool:
     return a.offset == b.offset and all(
         n == 1 or s == t for n, s, t in zip(a.shape, a.strides, b.strides, strict=True)
     )

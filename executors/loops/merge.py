@@ -14,18 +14,18 @@ from graphad.executors.loops.program import (
     Across,
     Buffer,
     Check,
-    Foreign,
     HostCall,
     Index,
     Lane,
+    LibraryCall,
     Load,
-    Loop,
+    LoopNest,
     Pack,
     Reduction,
-    Repeat,
+    SequentialLoop,
     Statement,
     Store,
-    View,
+    StridedView,
     loops_of,
     rebuilt,
     roots,
@@ -61,7 +61,7 @@ def merged(statements: list[Statement]) -> list[Statement]:
 
 def _copied_everywhere(statement: Statement, read: set[Buffer]) -> bool:
     """Whether nothing reads what a loop stores, in memory that the program has for itself."""
-    if not isinstance(statement, Loop) or statement.reductions or statement.checks or statement.values:
+    if not isinstance(statement, LoopNest) or statement.reductions or statement.checks or statement.values:
         return False
     own = _written(statement)
     return bool(own) and all([b.kind == "temporary" and not b.parents and b not in read for b in own])
@@ -72,28 +72,28 @@ def _merged(statements: list[Statement], readers: Counter[Buffer], reading: _Rea
     left = list(statements)
     while left:
         last = left.pop()
-        if isinstance(last, Loop) and _may_rest(last):
+        if isinstance(last, LoopNest) and _may_rest(last):
             last, left = _taken(last, left, readers, reading)
         result.append(last)
     return result[::-1]
 
 
-def _may_rest(loop: Loop) -> bool:
+def _may_rest(loop: LoopNest) -> bool:
     """Whether a loop may have no effect at some positions."""
     read = {x.view.buffer for x in walk(roots(loop)) if isinstance(x, Load)}
     return bool(loop.space) and not loop.values and all([s.add or s.view.buffer in read for s in loop.stores])
 
 
 def _taken(
-    loop: Loop, before: list[Statement], readers: Counter[Buffer], reading: _Reading
-) -> tuple[Loop, list[Statement]]:
+    loop: LoopNest, before: list[Statement], readers: Counter[Buffer], reading: _Reading
+) -> tuple[LoopNest, list[Statement]]:
     """A loop with those that it takes in, and the statements that are left before it: as they are where the whole would
     run over all positions. Of a short loop that others read as well a copy is taken in."""
     left, whole, taken, group, i = list(before), loop, [loop], [loop], len(before)
     while i > max(0, len(before) - BACK):
         i -= 1
         first = left[i]
-        if not isinstance(first, Loop):
+        if not isinstance(first, LoopNest):
             continue
         wanted = {b for each in taken for b in reading(each)}
         part, rest = _parted(first, wanted, reading)
@@ -112,7 +112,7 @@ def _taken(
     return (whole, left) if len(taken) > 1 and bounds(whole) else (loop, before)
 
 
-def _parted(loop: Loop, wanted: set[Buffer], reading: _Reading) -> tuple[Loop, list[Loop]]:
+def _parted(loop: LoopNest, wanted: set[Buffer], reading: _Reading) -> tuple[LoopNest, list[LoopNest]]:
     """The part of a loop that stores what is `wanted`, and the rest where there is one, to which belong checks of
     what does not move."""
     stores = [s for s in loop.stores if s.view.buffer in wanted]
@@ -122,14 +122,14 @@ def _parted(loop: Loop, wanted: set[Buffer], reading: _Reading) -> tuple[Loop, l
     moving = moves(loop) if loop.checks else {}
     if any([c.condition in moving for c in loop.checks]):
         return loop, []
-    part = Loop(loop.space, stores, note=loop.note)
-    rest = [Loop((), checks=loop.checks, note=loop.note)] if loop.checks else []
-    rest += [Loop(loop.space, others, note=loop.note)] if others else []
+    part = LoopNest(loop.space, stores, note=loop.note)
+    rest = [LoopNest((), checks=loop.checks, note=loop.note)] if loop.checks else []
+    rest += [LoopNest(loop.space, others, note=loop.note)] if others else []
     apart = not any([_bases(_written(each)) & _bases(reading(part)) for each in rest])
     return (part, rest) if apart else (loop, [])
 
 
-def _joined(first: Loop, second: Loop, reading: _Reading) -> Loop | None:
+def _joined(first: LoopNest, second: LoopNest, reading: _Reading) -> LoopNest | None:
     """Two loops as one, if none reads what the other writes at another position, and the second reads something that
     the first stores."""
     if first.space != second.space:
@@ -159,7 +159,7 @@ def _joined(first: Loop, second: Loop, reading: _Reading) -> Loop | None:
         return places[x.view.buffer].value if isinstance(x, Load) and x.view.buffer in places else x
 
     new = rebuilt(second, change)
-    both = Loop(
+    both = LoopNest(
         second.space,
         [Store(s.view, new[s.value], s.shift and new[s.shift], s.add) for s in second.stores],
         [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in second.reductions],
@@ -169,7 +169,7 @@ def _joined(first: Loop, second: Loop, reading: _Reading) -> Loop | None:
     return both if sum(1 for _ in walk(roots(both))) <= LIMIT else None
 
 
-def _spread(loop: Loop, space: Shape) -> Loop | None:
+def _spread(loop: LoopNest, space: Shape) -> LoopNest | None:
     """A short loop, over a space that its own broadcasts into; None for others."""
     lead = len(space) - len(loop.space)
     scalars = list(walk(roots(loop)))
@@ -187,7 +187,7 @@ def _spread(loop: Loop, space: Shape) -> Loop | None:
         return Load(x.dtype, x.view.broadcast(space), x.shift, x.mask) if x.view.shape else x
 
     new = rebuilt(loop, change)
-    return Loop(space, [Store(s.view.broadcast(space), new[s.value], s.shift, s.add) for s in loop.stores])
+    return LoopNest(space, [Store(s.view.broadcast(space), new[s.value], s.shift, s.add) for s in loop.stores])
 
 
 def _here(x: Load, store: Store) -> bool:
@@ -195,13 +195,13 @@ def _here(x: Load, store: Store) -> bool:
     return x.shift is None and x.lanes == store.value.lanes == 1 and same_place(x.view, store.view)
 
 
-def _passes(loop: Loop, statements: Iterable[Statement], reading: _Reading, moves: bool) -> bool:
+def _passes(loop: LoopNest, statements: Iterable[Statement], reading: _Reading, moves: bool) -> bool:
     """Whether a loop may run after statements, instead of before them if it `moves`."""
     own, read = _bases(_written(loop)) if moves else set[Buffer](), _bases(reading(loop))
     for statement in all_statements(statements):
         if own & _bases(reading(statement)) or (own | read) & _bases(_written(statement)):
             return False
-        if loop.checks and (not isinstance(statement, Loop) or statement.checks):
+        if loop.checks and (not isinstance(statement, LoopNest) or statement.checks):
             return False
     return True
 
@@ -219,10 +219,11 @@ class _Reading:
     def __call__(self, statement: Statement) -> set[Buffer]:
         if isinstance(statement, HostCall):
             return {view.buffer for view in statement.operands}
-        if isinstance(statement, Foreign):
+        if isinstance(statement, LibraryCall):
             return {view.buffer for view in statement.views}
-        if isinstance(statement, Repeat):
-            sources = [e.source.buffer if isinstance(e.source, View) else e.source.header for e in statement.entries]
+        if isinstance(statement, SequentialLoop):
+            places = [e.source for e in statement.entries]
+            sources = [x.buffer if isinstance(x, StridedView) else x.header for x in places]
             return {*sources, *[b for pair in statement.swaps for x in pair for b in x.parents]}
         found: set[Buffer] = set()
         for loop in loops_of(statement):
@@ -236,9 +237,9 @@ def _written(statement: Statement) -> set[Buffer]:
     """The buffers that a statement writes itself, or lets others write."""
     if isinstance(statement, HostCall):
         return {view.buffer for view in statement.results}
-    if isinstance(statement, Foreign):
+    if isinstance(statement, LibraryCall):
         return {view.buffer for view in statement.writes}
-    if isinstance(statement, Repeat):
+    if isinstance(statement, SequentialLoop):
         pushed = [stack.header for stack in statement.pushed]
         return {*pushed, *[b for pair in statement.swaps for x in pair for b in x.parents]}
     found = {s.view.buffer for loop in loops_of(statement) for s in loop.stores}

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.positions import seen
-from graphad.executors.loops.program import Index, Load, Loop, Store, View
+from graphad.executors.loops.program import Index, Load, LoopNest, Store, StridedView
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node
 from graphad.op import Op
@@ -53,7 +53,8 @@ def concatenate(low: Lowering, node: Node) -> bool:
         at += v.type.shape[axis]
         if v.type.size:
             part = target.slice(start, (1,) * ndim, v.type.shape)
-            low.statements.append(Loop(v.type.shape, [Store(part, low.scalar(v, v.type.shape))], note=low.note(node)))
+            store = Store(part, low.scalar(v, v.type.shape))
+            low.statements.append(LoopNest(v.type.shape, [store], note=low.note(node)))
     return True
 
 
@@ -87,7 +88,7 @@ def iota(low: Lowering, node: Node) -> bool:
     target = low.place(out)
     if out.type.size:
         value = convert(Index(INT64, 0), out.type.dtype)
-        low.statements.append(Loop(out.type.shape, [Store(target, value)], note=low.note(node)))
+        low.statements.append(LoopNest(out.type.shape, [Store(target, value)], note=low.note(node)))
     return True
 
 
@@ -99,8 +100,8 @@ def dynamic_slice(low: Lowering, node: Node) -> bool:
     if out.type.size:
         x = low.view(node.inputs[0])
         shift = _clamped(low, node.inputs[1:], x, shape)
-        part = View(x.buffer, x.offset, shape, x.strides)
-        low.statements.append(Loop(shape, [Store(target, Load(x.dtype, part, shift))], note=low.note(node)))
+        part = StridedView(x.buffer, x.offset, shape, x.strides)
+        low.statements.append(LoopNest(shape, [Store(target, Load(x.dtype, part, shift))], note=low.note(node)))
     return True
 
 
@@ -112,13 +113,13 @@ def dynamic_update_slice(low: Lowering, node: Node) -> bool:
     shape = update.type.shape
     if update.type.size:
         shift = _clamped(low, starts, target, shape)
-        part = View(target.buffer, target.offset, shape, target.strides)
+        part = StridedView(target.buffer, target.offset, shape, target.strides)
         store = Store(part, low.scalar(update, shape), shift)
-        low.statements.append(Loop(shape, [store], note=low.note(node)))
+        low.statements.append(LoopNest(shape, [store], note=low.note(node)))
     return True
 
 
-def _clamped(low: Lowering, starts: Any, x: View, sizes: Shape) -> Scalar | None:
+def _clamped(low: Lowering, starts: Any, x: StridedView, sizes: Shape) -> Scalar | None:
     shift: Scalar | None = None
     for v, n, m, stride in zip(starts, x.shape, sizes, x.strides, strict=True):
         if n == m:

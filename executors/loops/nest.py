@@ -10,11 +10,11 @@ from graphad.executors.loops.program import (
     Check,
     Index,
     Load,
-    Loop,
+    LoopNest,
     Reduction,
     Result,
     Store,
-    View,
+    StridedView,
     children,
     is_identity,
     roots,
@@ -36,7 +36,7 @@ class Nest:
 
     extents: Shape
     places: dict[int, int]
-    strides: dict[View, tuple[int, ...]]
+    strides: dict[StridedView, tuple[int, ...]]
     levels: list[list[Scalar | Check]]
     stores: list[Store]
     reductions: list[Reduction]
@@ -50,13 +50,13 @@ class Nest:
         return max(kept, default=-1) + 1
 
 
-def schedule(loop: Loop, known: set[Scalar], rows: bool = False) -> Nest:
+def schedule(loop: LoopNest, known: set[Scalar], rows: bool = False) -> Nest:
     """Order and merge the axes of a loop, and place its scalars. `known` holds the scalars computed before the loop at
     depth 0; those that this loop computes there are added to it. With `rows` the outermost loop is that over the first
     axis by itself. Nothing is left of a loop that copies memory onto itself but a number that it reads: behind it that
     number counts as read, and its place may be another's."""
     if not rows and is_identity(loop, known):
-        loop = Loop((), values=[] if loop.space else [loop.stores[0].value])
+        loop = LoopNest((), values=[] if loop.space else [loop.stores[0].value])
     ends = bounds(loop)
     scalars = list(walk([*roots(loop), *[x for pair in ends.values() for x in pair]], known))
     views = views_of(loop, scalars)
@@ -119,16 +119,16 @@ def _extent(space: Shape, group: list[int]) -> int:
     return n
 
 
-def views_of(loop: Loop, scalars: Sequence[Scalar] | None = None) -> list[View]:
+def views_of(loop: LoopNest, scalars: Sequence[Scalar] | None = None) -> list[StridedView]:
     """The arrays that a loop runs over."""
     loads = walk(roots(loop)) if scalars is None else scalars
-    views: dict[View, None] = {x.view: None for x in loads if isinstance(x, Load) and x.view.shape}
+    views: dict[StridedView, None] = {x.view: None for x in loads if isinstance(x, Load) and x.view.shape}
     views.update((store.view, None) for store in loop.stores)
     views.update((r.target, None) for r in loop.reductions if r.target is not None)
     return list(views)
 
 
-def order(loop: Loop, views: list[View]) -> list[int]:
+def order(loop: LoopNest, views: list[StridedView]) -> list[int]:
     """The axes from the outermost loop in. Large strides go outside: the innermost loop then runs along memory. Reduced
     axes go inside where strides tie."""
     axes = [axis for axis, n in enumerate(loop.space) if n != 1]
@@ -142,7 +142,7 @@ def order(loop: Loop, views: list[View]) -> list[int]:
     return sorted(axes, key=outwards)
 
 
-def _innermost(loop: Loop, groups: list[list[int]], views: list[View]) -> list[list[int]]:
+def _innermost(loop: LoopNest, groups: list[list[int]], views: list[StridedView]) -> list[list[int]]:
     """The groups of axes with the one last along which vectors cost least for each element."""
     if len(groups) < 2 or any(store.add for store in loop.stores):
         return groups
@@ -150,7 +150,9 @@ def _innermost(loop: Loop, groups: list[list[int]], views: list[View]) -> list[l
     return [group for group in groups if group is not best] + [best]
 
 
-def candidates(loop: Loop, views: list[View], packed: Set[View] = frozenset()) -> list[tuple[float, list[int]]]:
+def candidates(
+    loop: LoopNest, views: list[StridedView], packed: Set[StridedView] = frozenset()
+) -> list[tuple[float, list[int]]]:
     """The groups of axes that may be the innermost loop, each with about how many instructions an element then takes.
     The arrays in `packed` are taken to stand along it."""
     indexed = {x.axis for x in walk(roots(loop)) if isinstance(x, Index)}
@@ -158,7 +160,7 @@ def candidates(loop: Loop, views: list[View], packed: Set[View] = frozenset()) -
     return [(_cost(loop, group, views, packed), group) for group in groups]
 
 
-def _cost(loop: Loop, group: list[int], views: list[View], packed: Set[View]) -> float:
+def _cost(loop: LoopNest, group: list[int], views: list[StridedView], packed: Set[StridedView]) -> float:
     n, axis = _extent(loop.space, group), group[-1]
     vectors = -(-n // _LANES)
     targets = {r.target: r for r in loop.reductions if r.target is not None}
@@ -181,7 +183,7 @@ _ACROSS = 8.0
 """Instructions that combine the lanes of a register."""
 
 
-def _access(stride: int, view: View) -> float:
+def _access(stride: int, view: StridedView) -> float:
     """About how many instructions load or store a register of elements so far apart, or take as long."""
     step = abs(stride)
     if step <= 4:
@@ -189,7 +191,7 @@ def _access(stride: int, view: View) -> float:
     return 10.0 if view.buffer.nbytes <= _NEAR else 40.0
 
 
-def _merge(loop: Loop, order: list[int], views: list[View], indexed: set[int]) -> list[list[int]]:
+def _merge(loop: LoopNest, order: list[int], views: list[StridedView], indexed: set[int]) -> list[list[int]]:
     groups: list[list[int]] = []
     for axis in order:
         n = loop.space[axis]

@@ -10,11 +10,11 @@ from graphad.executors.loops.program import (
     Buffer,
     Index,
     Load,
-    Loop,
+    LoopNest,
     Reduction,
     Statement,
     Store,
-    View,
+    StridedView,
     c_strides,
     rebuilt,
     roots,
@@ -31,10 +31,10 @@ _GAIN = 1.3
 
 def packed(statements: list[Statement]) -> list[Statement]:
     """The statements, each loop after the copies that it gains from."""
-    return [part for s in statements for part in (_pack(s) if isinstance(s, Loop) else [s])]
+    return [part for s in statements for part in (_pack(s) if isinstance(s, LoopNest) else [s])]
 
 
-def _pack(loop: Loop) -> list[Statement]:
+def _pack(loop: LoopNest) -> list[Statement]:
     size = math.prod(loop.space)
     if size < SIZE or loop.checks or any(store.add for store in loop.stores) or bounds(loop):
         return [loop]
@@ -59,20 +59,20 @@ def _pack(loop: Loop) -> list[Statement]:
     new = rebuilt(loop, change)
     stores = [Store(s.view, new[s.value], s.shift) for s in loop.stores]
     reductions = [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in loop.reductions]
-    return [*copies, Loop(loop.space, stores, reductions, [], loop.note)]
+    return [*copies, LoopNest(loop.space, stores, reductions, [], loop.note)]
 
 
-def _elements(view: View) -> int:
+def _elements(view: StridedView) -> int:
     return math.prod(n for n, s in zip(view.shape, view.strides, strict=True) if s)
 
 
-def _copies(loads: list[Load], axes: list[int], note: str) -> tuple[list[Statement], dict[View, View]]:
+def _copies(loads: list[Load], axes: list[int], note: str) -> tuple[list[Statement], dict[StridedView, StridedView]]:
     """Copies of what loads read, in C order of the given axes; views of one array a constant step apart in one copy."""
-    families: dict[tuple[Buffer, tuple[int, ...]], dict[int, View]] = {}
+    families: dict[tuple[Buffer, tuple[int, ...]], dict[int, StridedView]] = {}
     for x in loads:
         families.setdefault((x.view.buffer, x.view.strides), {})[x.view.offset] = x.view
     copies: list[Statement] = []
-    places: dict[View, View] = {}
+    places: dict[StridedView, StridedView] = {}
     for (buffer, strides), family in families.items():
         kept = [a for a in axes if strides[a]]
         offsets = sorted(family)
@@ -82,12 +82,12 @@ def _copies(loads: list[Load], axes: list[int], note: str) -> tuple[list[Stateme
                 count += 1
             rows, offsets = offsets[:count], offsets[count:]
             shape = (len(rows), *[family[rows[0]].shape[a] for a in kept])
-            target = View.whole(Buffer("temporary", buffer.dtype, math.prod(shape)), shape)
-            source = View(buffer, rows[0], shape, (step, *[strides[a] for a in kept]))
-            copies.append(Loop(shape, [Store(target, Load(buffer.dtype, source))], note=note))
+            target = StridedView.whole(Buffer("temporary", buffer.dtype, math.prod(shape)), shape)
+            source = StridedView(buffer, rows[0], shape, (step, *[strides[a] for a in kept]))
+            copies.append(LoopNest(shape, [Store(target, Load(buffer.dtype, source))], note=note))
             inner = dict(zip(kept, c_strides(shape)[1:], strict=True))
             for i, offset in enumerate(rows):
                 view = family[offset]
                 along = tuple([inner.get(a, 0) for a in range(len(strides))])
-                places[view] = View(target.buffer, i * target.strides[0], view.shape, along)
+                places[view] = StridedView(target.buffer, i * target.strides[0], view.shape, along)
     return copies, places

@@ -10,13 +10,22 @@ from graphad.executors.loops.blocks import Split, outermost
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.cost import Cost, cost, routine
 from graphad.executors.loops.nest import order, views_of
-from graphad.executors.loops.program import Buffer, Foreign, Loop, Repeat, Rows, Statement, View, loops_of
+from graphad.executors.loops.program import (
+    Buffer,
+    LibraryCall,
+    LoopNest,
+    Rows,
+    SequentialLoop,
+    Statement,
+    StridedView,
+    loops_of,
+)
 from graphad.executors.loops.routines import settable
 from graphad.executors.loops.statements import parts
 
 GAIN = {False: 0.75, True: 0.65}
-"""What part of its time in one thread a statement may take in several, outside and inside of repetitions: there it runs
-often, and what stands between two such statements finds its data in the caches of others."""
+"""What part of its time in one thread a statement may take in several, outside and inside of sequential loops: there it
+runs often, and what stands between two such statements finds its data in the caches of others."""
 _START = {False: 15_000.0, True: 4_000.0}
 """Nanoseconds until sleeping threads have begun, and those that are still awake from the last statement."""
 _SHARE = 15_000.0
@@ -37,12 +46,12 @@ OWN = 50_000_000.0
 
 def shared(statements: list[Statement], threads: int, inside: bool = False) -> list[Statement]:
     """The statements with all that is worth it split into blocks, `threads` of which may run at a time; `inside` of a
-    repetition or not."""
+    sequential loop or not."""
     if threads < 2:
         return statements
     for statement in statements:
         for part in parts(statement):
-            again = isinstance(statement, Repeat) and (part is statement.body or part is statement.condition)
+            again = isinstance(statement, SequentialLoop) and (part is statement.body or part is statement.condition)
             part[:] = shared(part, threads, inside or again)
     prices = [_price(statement) for statement in statements]
     sharing = Sharing(threads, inside, _elsewhere([x for x in prices if x is not None]) if inside else {})
@@ -50,19 +59,19 @@ def shared(statements: list[Statement], threads: int, inside: bool = False) -> l
     for statement, price in zip(statements, prices, strict=True):
         if price is None:
             result.append(statement)
-        elif isinstance(statement, Foreign):
+        elif isinstance(statement, LibraryCall):
             result += _calls(statement, sharing.useful(price))
         elif isinstance(statement, Rows):
             result += _rows(statement, price, sharing)
-        elif isinstance(statement, Loop):
+        elif isinstance(statement, LoopNest):
             result += _split(statement, price, sharing)
     return result
 
 
 @dataclass(frozen=True)
 class Sharing:
-    """Up to `threads` threads, inside of a repetition or not, and the bytes of each buffer that only one thread touches
-    in each turn of it."""
+    """Up to `threads` threads, inside of a sequential loop or not, and the bytes of each buffer that only one thread
+    touches in each turn of it."""
 
     threads: int
     inside: bool
@@ -76,7 +85,7 @@ class Sharing:
 
 
 def _price(statement: Statement) -> Cost | None:
-    if isinstance(statement, Foreign):
+    if isinstance(statement, LibraryCall):
         each = routine(statement)
         return Cost(statement.count * each.compute, {b: statement.count * n for b, n in each.touched.items()})
     loops = loops_of(statement)
@@ -84,7 +93,7 @@ def _price(statement: Statement) -> Cost | None:
 
 
 def _elsewhere(prices: list[Cost]) -> dict[Buffer, float]:
-    """The bytes of each buffer that one thread alone touches in a turn of a repetition, with these prices of its
+    """The bytes of each buffer that one thread alone touches in a turn of a sequential loop, with these prices of its
     statements. A statement whose data is there is worth less in several threads, and may leave more to one."""
     found: dict[Buffer, float] = {}
     rest, alone = prices, prices
@@ -105,7 +114,7 @@ def _rows(rows: Rows, price: Cost, sharing: Sharing) -> list[Statement]:
     return [Rows(rows.loops, sharing.useful(price))]
 
 
-def _split(loop: Loop, price: Cost, sharing: Sharing) -> list[Statement]:
+def _split(loop: LoopNest, price: Cost, sharing: Sharing) -> list[Statement]:
     useful = sharing.useful(price)
     if useful == 1 or any(store.shift is not None or store.add for store in loop.stores):
         return [loop]
@@ -126,7 +135,7 @@ def _split(loop: Loop, price: Cost, sharing: Sharing) -> list[Statement]:
     return found + split.combined()
 
 
-def _blocks(loop: Loop, axis: int, cost: Cost) -> int:
+def _blocks(loop: LoopNest, axis: int, cost: Cost) -> int:
     """Into how many blocks to cut an axis: at its every position, where nothing is summed along it and the rest of the
     loop is long; else so many that no positions are left over, where that is possible."""
     n = loop.space[axis]
@@ -140,49 +149,49 @@ def _blocks(loop: Loop, axis: int, cost: Cost) -> int:
 # -- routines -----------------------------------------------------------------------------------------------------
 
 
-def _calls(foreign: Foreign, useful: int) -> list[Statement]:
+def _calls(call: LibraryCall, useful: int) -> list[Statement]:
     """The calls of a routine, which threads share if there are many or if the routine is a large product."""
     if not settable():
-        return [foreign]
-    product = _product(foreign, useful) if useful > 1 and foreign.count == 1 else []
+        return [call]
+    product = _product(call, useful) if useful > 1 and call.count == 1 else []
     if product:
         return product
-    apart = foreign.count >= useful > 1 and all(view.strides[0] for view in foreign.writes)
-    return [replace(foreign, threads=useful) if apart else replace(foreign, own=routine(foreign).alone > OWN)]
+    apart = call.count >= useful > 1 and all(view.strides[0] for view in call.writes)
+    return [replace(call, threads=useful) if apart else replace(call, own=routine(call).alone > OWN)]
 
 
-def _product(foreign: Foreign, threads: int) -> list[Statement]:
+def _product(call: LibraryCall, threads: int) -> list[Statement]:
     """A product of matrices as the products of blocks of rows of the first, or of columns of the second, with all of
     the other; nothing for other routines."""
-    if not foreign.routine.endswith("gemm"):
+    if not call.routine.endswith("gemm"):
         return []
-    n, m = foreign.arguments[2:4]
+    n, m = call.arguments[2:4]
     by_rows = m >= n  # type: ignore[operator]
     extent = max(int(n), int(m))  # type: ignore[arg-type]
     if extent < 2 * _ROWS:
         return []
     blocks = max(min(threads, extent // _ROWS), min(2 * threads, extent // (4 * _ROWS)))
     size, rest = divmod(extent, blocks)
-    whole = [_block(foreign, by_rows, 0, blocks, size)]
-    return [replace(whole[0], threads=threads), *([_block(foreign, by_rows, extent - rest, 1, rest)] if rest else [])]
+    whole = [_block(call, by_rows, 0, blocks, size)]
+    return [replace(whole[0], threads=threads), *([_block(call, by_rows, extent - rest, 1, rest)] if rest else [])]
 
 
-def _block(foreign: Foreign, by_rows: bool, start: int, count: int, size: int) -> Foreign:
+def _block(call: LibraryCall, by_rows: bool, start: int, count: int, size: int) -> LibraryCall:
     """Some blocks of one size of a product, one after another, from `start` on."""
 
-    def part(view: View, axis: int) -> View:
+    def part(view: StridedView, axis: int) -> StridedView:
         step = view.strides[axis]
         shape = (count, *view.shape[1:axis], size, *view.shape[axis + 1 :])
-        return View(view.buffer, view.offset + start * step, shape, (size * step, *view.strides[1:]))
+        return StridedView(view.buffer, view.offset + start * step, shape, (size * step, *view.strides[1:]))
 
-    def every(view: View) -> View:
-        return View(view.buffer, view.offset, (count, *view.shape[1:]), (0, *view.strides[1:]))
+    def every(view: StridedView) -> StridedView:
+        return StridedView(view.buffer, view.offset, (count, *view.shape[1:]), (0, *view.strides[1:]))
 
-    arguments = list(foreign.arguments)
+    arguments = list(call.arguments)
     y, x, out = arguments[6], arguments[8], arguments[11]
-    assert isinstance(y, View) and isinstance(x, View) and isinstance(out, View)  # noqa: PT018
+    assert isinstance(y, StridedView) and isinstance(x, StridedView) and isinstance(out, StridedView)  # noqa: PT018
     if by_rows:
         arguments[3], arguments[6], arguments[8], arguments[11] = size, every(y), part(x, 1), part(out, 1)
     else:
         arguments[2], arguments[6], arguments[8], arguments[11] = size, part(y, 2), every(x), part(out, 2)
-    return replace(foreign, arguments=tuple(arguments), count=count, writes=(arguments[11],))  # type: ignore[arg-type]
+    return replace(call, arguments=tuple(arguments), count=count, writes=(arguments[11],))  # type: ignore[arg-type]

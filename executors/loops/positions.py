@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphad.executors.loops.program import Index, View
+from graphad.executors.loops.program import Index, StridedView
 from graphad.graph import Node
 from graphad.moves import Place, strides
 from graphad.op import Op
@@ -95,7 +95,7 @@ def _along(index: tuple[Affine, ...], place: Place, space: Shape) -> Affine:
     return index[axis] if (start, step) == (0, 1) else (start + step * first, *[step * c for c in rest])
 
 
-def seen(op: Op, x: View, kind: TensorType) -> View | None:
+def seen(op: Op, x: StridedView, kind: TensorType) -> StridedView | None:
     """The result of a view of an array of this type that stands in memory somehow; None where it must be in C order."""
     result = op.infer(kind)
     assert isinstance(result, TensorType)
@@ -106,16 +106,16 @@ def seen(op: Op, x: View, kind: TensorType) -> View | None:
         return None
     if pieces is None:
         start, steps = strides(op, kind)
-        return View(x.buffer, x.offset + start, result.shape, steps)
+        return StridedView(x.buffer, x.offset + start, result.shape, steps)
     offset, found = x.offset, [0] * result.ndim
     for (start, step, axis), stride in zip(pieces[0].places, x.strides, strict=True):
         offset += start * stride
         if step:
             found[axis] += step * stride
-    return View(x.buffer, offset, result.shape, tuple(found))
+    return StridedView(x.buffer, offset, result.shape, tuple(found))
 
 
-def behind(op: Op, view: View, kind: TensorType) -> View | None:
+def behind(op: Op, view: StridedView, kind: TensorType) -> StridedView | None:
     """Where the operand of a view, of this type, must stand for the result to stand in a place; None where that does
     not say where all its elements do."""
     pieces = op.pieces(kind)
@@ -127,7 +127,7 @@ def behind(op: Op, view: View, kind: TensorType) -> View | None:
         return None
     offset = view.offset - sum([start * step * view.strides[axis] for start, step, axis in places if step])
     back = tuple([step * view.strides[axis] if step else 0 for _, step, axis in places])
-    return View(view.buffer, offset, kind.shape, back)
+    return StridedView(view.buffer, offset, kind.shape, back)
 
 
 def broadcast(index: tuple[Affine, ...], shape: Shape) -> tuple[Affine, ...]:

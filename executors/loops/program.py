@@ -1,8 +1,8 @@
 """The loop program: what a graph becomes before a compiler prints it. Typed, flat, nothing dispatched per op.
 
-A `Program` is a list of statements over flat buffers: `Loop` nests of scalar expressions (with computed addresses for
-gathers and scatters), calls of BLAS and LAPACK, and calls of NumPy for what loops cannot express; `Repeat` and `Branch`
-hold statements of their own. Offsets and strides count elements, not bytes.
+A `Program` is a list of statements over flat buffers: a `LoopNest` of scalar expressions (with computed addresses for
+gathers and scatters), a `LibraryCall` of BLAS or LAPACK, and a `HostCall` of NumPy for what loops cannot express;
+`SequentialLoop` and `Branch` hold statements of their own. Offsets and strides count elements, not bytes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from graphad.types import Array, DType, Shape, TensorType
 @dataclass(eq=False, slots=True)
 class Buffer:
     """Flat memory of one dtype: an argument (`input`, `output`, numbered), a part of the arena or of the constants
-    (`temporary`, `constant`, at a byte offset), or one of two kinds that only a `Repeat` or a `Branch` makes: memory of
-    the function itself (`local`), and memory whose place changes from iteration to iteration (`moving`), which is that
-    of the `parents`."""
+    (`temporary`, `constant`, at a byte offset), or one of two kinds that only a `SequentialLoop` or a `Branch` makes:
+    memory of the function itself (`local`), and memory whose place changes from iteration to iteration (`moving`),
+    which is that of the `parents`."""
 
     kind: str
     dtype: DType
@@ -39,7 +39,7 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class StridedView:
     """An array laid over a buffer: element `(i, j, ...)` stands at `offset + i * strides[0] + j * strides[1] + ...`."""
 
     buffer: Buffer
@@ -48,7 +48,7 @@ class View:
     strides: tuple[int, ...]
 
     @classmethod
-    def whole(cls, buffer: Buffer, shape: Shape) -> View:
+    def whole(cls, buffer: Buffer, shape: Shape) -> StridedView:
         """The buffer as an array in C order."""
         return cls(buffer, 0, shape, c_strides(shape))
 
@@ -64,34 +64,34 @@ class View:
             n == 1 or a == b for n, a, b in zip(self.shape, self.strides, expected, strict=True)
         )
 
-    def broadcast(self, shape: Shape) -> View:
+    def broadcast(self, shape: Shape) -> StridedView:
         """NumPy's `broadcast_to`: repeated axes have stride 0."""
         lead = len(shape) - len(self.shape)
         strides = [0] * lead + [
             0 if n == 1 else s for n, s in zip(self.shape, self.strides, strict=True)
         ]
-        return View(self.buffer, self.offset, shape, tuple(strides))
+        return StridedView(self.buffer, self.offset, shape, tuple(strides))
 
-    def transpose(self, axes: Sequence[int]) -> View:
-        return View(
+    def transpose(self, axes: Sequence[int]) -> StridedView:
+        return StridedView(
             self.buffer, self.offset, tuple(self.shape[i] for i in axes), tuple(self.strides[i] for i in axes)
         )
 
-    def slice(self, start: Sequence[int], step: Sequence[int], shape: Shape) -> View:
+    def slice(self, start: Sequence[int], step: Sequence[int], shape: Shape) -> StridedView:
         """`shape` elements from `start` on, `step` apart (negative steps too)."""
         offset = self.offset + sum(a * s for a, s in zip(start, self.strides, strict=True))
         strides = tuple(k * s for k, s in zip(step, self.strides, strict=True))
-        return View(self.buffer, offset if 0 not in shape else self.offset, shape, strides)
+        return StridedView(self.buffer, offset if 0 not in shape else self.offset, shape, strides)
 
-    def reverse(self, axes: Sequence[int]) -> View:
+    def reverse(self, axes: Sequence[int]) -> StridedView:
         start = [n - 1 if i in axes and n else 0 for i, n in enumerate(self.shape)]
         step = [-1 if i in axes else 1 for i in range(len(self.shape))]
         return self.slice(start, step, self.shape)
 
-    def reshape(self, shape: Shape) -> View | None:
+    def reshape(self, shape: Shape) -> StridedView | None:
         """The same elements in C order under another shape; None where that takes a copy."""
         if 0 in shape:
-            return View(self.buffer, self.offset, shape, c_strides(shape))
+            return StridedView(self.buffer, self.offset, shape, c_strides(shape))
         old = [(n, s) for n, s in zip(self.shape, self.strides, strict=True) if n != 1]
         strides: list[int] = []
         i = j = 0
@@ -118,7 +118,7 @@ class View:
                 stride *= n
             strides += reversed(run)
             i, j = i + 1, stop
-        return View(self.buffer, self.offset, shape, tuple(strides))
+        return StridedView(self.buffer, self.offset, shape, tuple(strides))
 
 
 def c_strides(shape: Shape) -> tuple[int, ...]:
@@ -138,7 +138,7 @@ class Load(Scalar):
     Where `mask` does not hold, nothing is read, and the number is any.
     """
 
-    view: View
+    view: StridedView
     shift: Scalar | None = None
     mask: Scalar | None = None
 
@@ -157,7 +157,7 @@ class Result(Scalar):
 
 @dataclass(eq=False, slots=True)
 class Iteration(Scalar):
-    """The position of a `Repeat`: the number of its running iteration, or with `reverse` of those yet to come.
+    """The position of a `SequentialLoop`: the number of its running iteration, or with `reverse` of those yet to come.
 
     It is less than `count`, where that is not zero.
     """
@@ -192,7 +192,7 @@ class Across(Scalar):
 class Store:
     """Write a scalar at the loop's position; with `add`, add it to what stands there. `shift` as in `Load`."""
 
-    view: View
+    view: StridedView
     value: Scalar
     shift: Scalar | None = None
     add: bool = False
@@ -210,7 +210,7 @@ class Reduction:
     value: Scalar
     axes: tuple[int, ...]
     initial: Const
-    target: View | None = None
+    target: StridedView | None = None
     result: Result | None = None
 
 
@@ -223,7 +223,7 @@ class Check:
 
 
 @dataclass(eq=False, slots=True)
-class Loop:
+class LoopNest:
     """One loop nest over `space`: reductions and stores, computed together in one pass.
 
     Scalars in `values`, which do not depend on the space, are computed for later statements.
@@ -242,7 +242,7 @@ class Rows:
     """Loops with the same first axis: all of them for one position along it, then all for the next. Each gives the same
     when they run one after another. With `threads`, so many may share the positions."""
 
-    loops: list[Loop]
+    loops: list[LoopNest]
     threads: int = 1
 
     @property
@@ -252,7 +252,7 @@ class Rows:
 
 
 @dataclass(eq=False, slots=True)
-class Foreign:
+class LibraryCall:
     """Call a routine of BLAS or LAPACK once for each of `count` batch elements, every argument by its address.
 
     A view is the address of its first element; its first axis is the batch. A number or a one-letter string is the
@@ -262,17 +262,17 @@ class Foreign:
     """
 
     routine: str
-    arguments: tuple[View | int | str | np.generic, ...]
+    arguments: tuple[StridedView | int | str | np.generic, ...]
     count: int
-    writes: tuple[View, ...]
+    writes: tuple[StridedView, ...]
     note: str = ""
     threads: int = 1
     own: bool = False
 
     @property
-    def views(self) -> list[View]:
+    def views(self) -> list[StridedView]:
         """The arrays that the routine reads or writes."""
-        return [x for x in self.arguments if isinstance(x, View)]
+        return [x for x in self.arguments if isinstance(x, StridedView)]
 
 
 @dataclass(eq=False, slots=True)
@@ -280,8 +280,8 @@ class HostCall:
     """Run an op with NumPy: operands read from views or known arrays, results written to views."""
 
     op: Op
-    operands: list[View]
-    results: list[View]
+    operands: list[StridedView]
+    results: list[StridedView]
     where: Location | None
     note: str = ""
 
@@ -298,15 +298,15 @@ class Stack:
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """A moving buffer that lies at the entry of a repetition's position: of a view along its first axis, or of a
+    """A moving buffer that lies at the entry of a sequential loop's position: of a view along its first axis, or of a
     stack."""
 
     buffer: Buffer
-    source: View | Stack
+    source: StridedView | Stack
 
 
 @dataclass(eq=False, slots=True)
-class Repeat:
+class SequentialLoop:
     """Statements again and again: `count` times, or as long as the scalar `test` holds that `condition` computes.
 
     `before` and `after` run once. `swaps` are pairs of moving buffers, which begin as their parents and change places
@@ -341,7 +341,7 @@ class Branch:
     note: str = ""
 
 
-Statement = Loop | Rows | Foreign | HostCall | Repeat | Branch
+Statement = LoopNest | Rows | LibraryCall | HostCall | SequentialLoop | Branch
 
 
 @dataclass(eq=False, slots=True)
@@ -369,9 +369,9 @@ def roots_of(buffer: Buffer) -> list[Buffer]:
     return [root for parent in buffer.parents for root in roots_of(parent)] if buffer.parents else [buffer]
 
 
-def loops_of(statement: Statement) -> list[Loop]:
+def loops_of(statement: Statement) -> list[LoopNest]:
     """The loops of a statement, in order."""
-    return statement.loops if isinstance(statement, Rows) else [statement] if isinstance(statement, Loop) else []
+    return statement.loops if isinstance(statement, Rows) else [statement] if isinstance(statement, LoopNest) else []
 
 
 def children(x: Scalar) -> tuple[Scalar, ...]:
@@ -385,7 +385,7 @@ def children(x: Scalar) -> tuple[Scalar, ...]:
     return (x.wide,) if isinstance(x, (Lane, Across)) else ()
 
 
-def roots(loop: Loop) -> Iterator[Scalar]:
+def roots(loop: LoopNest) -> Iterator[Scalar]:
     """The scalars that a loop needs."""
     for store in loop.stores:
         if store.shift is not None:
@@ -413,7 +413,7 @@ def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterato
                 stack.extend((y, False) for y in reversed(children(x)) if y not in seen)
 
 
-def rebuilt(loop: Loop, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]:
+def rebuilt(loop: LoopNest, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]:
     """New scalars for those of a loop: what `change` gives, which is asked for each load and index once its own
     operands are new, and the same operations of the new ones."""
     new: dict[Scalar, Scalar] = {}
@@ -431,7 +431,7 @@ def rebuilt(loop: Loop, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]
     return new
 
 
-def is_identity(loop: Loop, known: Set[Scalar]) -> bool:
+def is_identity(loop: LoopNest, known: Set[Scalar]) -> bool:
     """Whether a loop copies memory onto itself. A number in `known` is not in memory any more."""
     if loop.reductions or loop.checks or loop.values or len(loop.stores) != 1:
         return False

@@ -6,7 +6,7 @@ import math
 
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import order, views_of
-from graphad.executors.loops.program import Buffer, Load, Loop, Result, Rows, Statement, View, roots, walk
+from graphad.executors.loops.program import Buffer, Load, LoopNest, Result, Rows, Statement, StridedView, roots, walk
 
 FROM = 1 << 20
 """Bytes that pass from loop to loop from which running them row by row is worth it."""
@@ -17,19 +17,19 @@ NEAR = 1 << 19
 def by_rows(statements: list[Statement]) -> list[Statement]:
     """The statements, with runs of loops over large arrays put together where each row depends on the same row only."""
     result: list[Statement] = []
-    run: list[Loop] = []
+    run: list[LoopNest] = []
     for statement in [*statements, None]:
-        if isinstance(statement, Loop) and _rowwise(statement) and _follows(run, statement):
+        if isinstance(statement, LoopNest) and _rowwise(statement) and _follows(run, statement):
             run.append(statement)
             continue
         result += _together(run)
-        run = [statement] if isinstance(statement, Loop) and _rowwise(statement) else []
+        run = [statement] if isinstance(statement, LoopNest) and _rowwise(statement) else []
         if statement is not None and not run:
             result.append(statement)
     return result
 
 
-def _rowwise(loop: Loop) -> bool:
+def _rowwise(loop: LoopNest) -> bool:
     """Whether a loop can run row by row: what it sums over rows, it sums in memory."""
     if len(loop.space) < 1 or loop.space[0] < 16 or any(s.add or s.shift is not None for s in loop.stores):
         return False
@@ -40,7 +40,7 @@ def _rowwise(loop: Loop) -> bool:
     return all(math.prod(extents) > 1 for extents in kept)
 
 
-def _follows(run: list[Loop], loop: Loop) -> bool:
+def _follows(run: list[LoopNest], loop: LoopNest) -> bool:
     if not run or run[0].space[0] != loop.space[0]:
         return False
     written = [view for earlier in run for view in _written(earlier)]
@@ -59,11 +59,11 @@ def _follows(run: list[Loop], loop: Loop) -> bool:
     return not any(view.buffer in made or view.buffer in touched for view in _written(loop))
 
 
-def _written(loop: Loop) -> list[View]:
+def _written(loop: LoopNest) -> list[StridedView]:
     return [store.view for store in loop.stores] + [r.target for r in loop.reductions if r.target is not None]
 
 
-def _same_row(a: View, b: View) -> bool:
+def _same_row(a: StridedView, b: StridedView) -> bool:
     """Whether row `i` of one view touches what row `i` of the other does, and no other row."""
     step = a.strides[0]
     if step <= 0 or step != b.strides[0] or a.offset // step != b.offset // step:
@@ -71,14 +71,14 @@ def _same_row(a: View, b: View) -> bool:
     return all(_span(view) <= step for view in (a, b))
 
 
-def _span(view: View) -> int:
+def _span(view: StridedView) -> int:
     inner = [(n - 1) * s for n, s in zip(view.shape[1:], view.strides[1:], strict=True)]
     if any(s < 0 for s in inner):
         return view.buffer.size + 1
     return view.offset % view.strides[0] + sum(inner) + 1
 
 
-def _together(run: list[Loop]) -> list[Statement]:
+def _together(run: list[LoopNest]) -> list[Statement]:
     passed: dict[Buffer, None] = {}
     made: set[Buffer] = set()
     for loop in run:
@@ -89,11 +89,11 @@ def _together(run: list[Loop]) -> list[Statement]:
     return [Rows(run)]
 
 
-def row_bytes(loops: list[Loop]) -> int:
+def row_bytes(loops: list[LoopNest]) -> int:
     """Bytes that one row of all loops takes together."""
     rows = {v.buffer: math.prod(v.shape[1:]) * v.dtype.itemsize for x in loops for v in (*_read(x), *_written(x))}
     return sum(rows.values())
 
 
-def _read(loop: Loop) -> list[View]:
+def _read(loop: LoopNest) -> list[StridedView]:
     return [x.view for x in walk(roots(loop)) if isinstance(x, Load) and x.view.shape]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad.executors.loops.kernels import combine, element, initial
-from graphad.executors.loops.lanes import Cells, apply, contracted, loaded, reduced, widen
-from graphad.executors.loops.program import Buffer, Loop, Pack, Reduction, Result, Store, View
+from graphad.executors.loops.lanes import ScalarArray, apply, contracted, loaded, reduced, widen
+from graphad.executors.loops.program import Buffer, LoopNest, Pack, Reduction, Result, Store, StridedView
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.moves import Place
 from graphad.op import Op
@@ -45,11 +45,11 @@ class _Unrolling:
         self.lanes = low.lanes if depth == 0 else 1
         self.outer = dict(zip(kernel.inputs, node.inputs, strict=True))
         self.space = kernel_lead(kernel, depth)
-        self.loop = Loop(self.space, note=low.note(node))
-        self.cells: dict[Value, Cells] = {}
-        self.operands: dict[tuple[Value, int], Cells] = {}
+        self.loop = LoopNest(self.space, note=low.note(node))
+        self.elements: dict[Value, ScalarArray] = {}
+        self.operands: dict[tuple[Value, int], ScalarArray] = {}
         self.reductions: dict[Value, Node] = {}
-        self.copies: list[tuple[View, View]] = []
+        self.copies: list[tuple[StridedView, StridedView]] = []
 
     def lower(self) -> None:
         for node in self.kernel.nodes:
@@ -57,7 +57,7 @@ class _Unrolling:
             if isinstance(node.op, ReductionOp) and any(axis < self.depth for axis in node.op.axes):
                 self.reductions[out] = node
             else:
-                self.cells[out] = self.compute(node)
+                self.elements[out] = self.compute(node)
         for v, out in zip(self.kernel.outputs, self.node.outputs, strict=True):
             if v in self.reductions:
                 self.reduce(self.reductions[v], out)
@@ -70,31 +70,31 @@ class _Unrolling:
 
     # -- operands ----------------------------------------------------------------------------------------------
 
-    def read(self, v: Value, lead: int | None = None) -> Cells:
+    def read(self, v: Value, lead: int | None = None) -> ScalarArray:
         """The scalars of a value at the loop's position. The first `lead` axes of an operand from outside go along with
         the loop's last ones (by default with all of them)."""
-        if v in self.cells:
-            return self.cells[v]
+        if v in self.elements:
+            return self.elements[v]
         lead = self.depth if lead is None else lead
         if (v, lead) not in self.operands:
             self.operands[v, lead] = self.loads(v, lead)
         return self.operands[v, lead]
 
-    def loads(self, v: Value, lead: int) -> Cells:
+    def loads(self, v: Value, lead: int) -> ScalarArray:
         """The scalars of an operand, of whose axes the first `lead` go along with the loop's last ones."""
         low = self.low
         inner = v.type.shape[lead:]
-        cells = np.empty(inner, object)
+        elements = np.empty(inner, object)
         source = self.outer.get(v, v)
         constant = isinstance(source, Constant)
         if v.type.size == 1 or (not constant and isinstance(low.env[source], Scalar)):
-            cells[...] = low.scalar(source, ())
-            return cells
+            elements[...] = low.scalar(source, ())
+            return elements
         if isinstance(source, Constant) and all(n == 1 for n in v.type.shape[:lead]):
             values = source.array.reshape(inner)
             for i in np.ndindex(inner):
-                cells[i] = Const(v.type.dtype, values[i])
-            return cells
+                elements[i] = Const(v.type.dtype, values[i])
+            return elements
         view = low.view(source)
         if self.lanes > 1:
             return loaded(view, low.load, self.lanes)
@@ -103,12 +103,13 @@ class _Unrolling:
         moves = any(strides)
         for i in np.ndindex(inner):
             offset = view.offset + sum(a * s for a, s in zip(i, view.strides[lead:], strict=True))
-            cells[i] = low.load(View(view.buffer, offset, self.space if moves else (), strides if moves else ()))
-        return cells
+            space, along = (self.space, strides) if moves else ((), ())
+            elements[i] = low.load(StridedView(view.buffer, offset, space, along))
+        return elements
 
     # -- nodes -------------------------------------------------------------------------------------------------
 
-    def compute(self, node: Node) -> Cells:
+    def compute(self, node: Node) -> ScalarArray:
         """The scalars of a node's result."""
         (out,) = node.outputs
         op: Any = node.op
@@ -129,8 +130,8 @@ class _Unrolling:
         xs = [self.read(v, aligned(v.type, out.type, d)) for v in node.inputs]
         return apply(lambda *args: element(op, list(args), out.type.dtype), xs, inner, self.lanes)
 
-    def moved(self, node: Node, inner: Shape, dtype: DType) -> Cells:
-        """The cells of the pieces that a result is put together from."""
+    def moved(self, node: Node, inner: Shape, dtype: DType) -> ScalarArray:
+        """The elements of the pieces that a result is put together from."""
         d = self.depth
         if node.op.view:
             (piece,) = node.op.pieces(node.inputs[0].type) or ()
@@ -148,8 +149,8 @@ class _Unrolling:
             result = np.where(within, chosen, result)
         return np.broadcast_to(result, inner)
 
-    def contract(self, op: Any, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
-        """A product of cells, of which each result is written out as a sum."""
+    def contract(self, op: Any, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+        """A product of elements, of which each result is written out as a sum."""
         d, (a, b) = self.depth, xs
         lc, rc = [i - d for i in op.lhs_contract], [i - d for i in op.rhs_contract]
         # Batch axes beyond the loop's are walked here.
@@ -167,24 +168,24 @@ class _Unrolling:
 
     # -- results -----------------------------------------------------------------------------------------------
 
-    def write(self, cells: Cells, out: Value) -> None:
+    def write(self, elements: ScalarArray, out: Value) -> None:
         if out.type.size == 1:
-            self.low.env[out] = cells.reshape(-1)[0]
+            self.low.env[out] = elements.reshape(-1)[0]
             return
         target = self.low.place(out)
         if self.lanes > 1 and target.contiguous:
-            row = cells.reshape(-1)
+            row = elements.reshape(-1)
             for start in range(0, row.size, self.lanes):
                 part = row[start : start + self.lanes]
                 value = widen(part)
                 if value.lanes < part.size:
                     value = Pack(value.dtype, (value,) * part.size, lanes=part.size)
-                self.loop.stores.append(Store(View(target.buffer, target.offset + start, (), ()), value))
+                self.loop.stores.append(Store(StridedView(target.buffer, target.offset + start, (), ()), value))
             return
         for i, view in self.spots(target, range(self.depth)):
-            self.loop.stores.append(Store(view, cells[i]))
+            self.loop.stores.append(Store(view, elements[i]))
 
-    def spots(self, target: View, kept: Any) -> Any:
+    def spots(self, target: StridedView, kept: Any) -> Any:
         """For each position along the remaining axes of a result, the view of its elements over the loop's space.
         `kept` are the loop's axes that the result has."""
         kept = list(kept)
@@ -194,7 +195,7 @@ class _Unrolling:
             strides[axis] = stride
         for i in np.ndindex(target.shape[lead:]):
             offset = target.offset + sum(a * s for a, s in zip(i, target.strides[lead:], strict=True))
-            yield i, View(target.buffer, offset, self.space, tuple(strides))
+            yield i, StridedView(target.buffer, offset, self.space, tuple(strides))
 
     def reduce(self, node: Node, out: Value) -> None:
         """A result that sums (or otherwise combines) over axes of the loop."""
@@ -202,29 +203,29 @@ class _Unrolling:
         d, dtype = self.depth, out.type.dtype
         looped = tuple([axis for axis in op.axes if axis < d])
         unrolled = tuple(a - d for a in op.axes if a >= d)
-        cells = reduced(op.combines, self.read(node.inputs[0]), unrolled, dtype, self.lanes)
+        elements = reduced(op.combines, self.read(node.inputs[0]), unrolled, dtype, self.lanes)
         kept = [axis for axis in range(d) if axis not in looped]
         if 0 in self.space:
             self.low.fill(self.low.place(out), initial(op.combines, dtype).value)
             return
         if out.type.size == 1:
             result = Result(dtype)
-            first = cells.reshape(-1)[0]
+            first = elements.reshape(-1)[0]
             unit = initial(op.combines, dtype)
             self.loop.reductions.append(Reduction(op.combines, first, looped, unit, result=result))
             self.low.env[out] = result
             return
         target = self.low.place(out)
-        if kept and cells.size > 1:
+        if kept and elements.size > 1:
             # Summed up in an order in which the loop runs along memory, and then put in its place.
             outer, inner = target.shape[: len(kept)], target.shape[len(kept) :]
-            whole = View.whole(Buffer("temporary", dtype, out.type.size), (*inner, *outer))
+            whole = StridedView.whole(Buffer("temporary", dtype, out.type.size), (*inner, *outer))
             order = [*range(len(inner), len(whole.shape)), *range(len(inner))]
             sums = whole.transpose(order)
             self.copies.append((sums, target))
             target = sums
         for i, view in self.spots(target, kept):
-            reduction = Reduction(op.combines, cells[i], looped, initial(op.combines, dtype), view)
+            reduction = Reduction(op.combines, elements[i], looped, initial(op.combines, dtype), view)
             self.loop.reductions.append(reduction)
 
 
@@ -233,8 +234,8 @@ def kernel_lead(kernel: Graph, depth: int) -> Shape:
     return leading(kernel.nodes[0], depth) if kernel.nodes else ()
 
 
-def _viewed(x: Cells, places: Sequence[Place], shape: Shape) -> Cells:
-    """The cells that a view looks at."""
+def _viewed(x: ScalarArray, places: Sequence[Place], shape: Shape) -> ScalarArray:
+    """The elements that a view looks at."""
     ends = [start + step * shape[axis] if step else start for start, step, axis in places]
     cuts = [slice(a, e if e >= 0 else None, k) if k else a for (a, k, _), e in zip(places, ends, strict=True)]
     axes = [axis for _, step, axis in places if step]
@@ -242,13 +243,13 @@ def _viewed(x: Cells, places: Sequence[Place], shape: Shape) -> Cells:
     return np.broadcast_to(part[tuple([slice(None) if i in axes else None for i in range(len(shape))])], shape)
 
 
-def _zeros(shape: Shape, dtype: DType) -> Cells:
+def _zeros(shape: Shape, dtype: DType) -> ScalarArray:
     result = np.empty(shape, object)
     result[...] = Const(dtype, dtype.type(0))
     return result
 
 
-def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+def _pad(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
     result, x = _zeros(inner, dtype), xs[0]
     for i in np.ndindex(x.shape):
         at = tuple(a + n * (k + 1) for n, a, k in zip(i, op.low[d:], op.interior[d:], strict=True))
@@ -257,7 +258,7 @@ def _pad(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
     return result
 
 
-def _cumulative(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
+def _cumulative(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
     x = np.moveaxis(xs[0], op.axis - d, 0)
     x = x[::-1] if op.reverse else x
     result = x.copy()
@@ -267,14 +268,14 @@ def _cumulative(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) ->
     return np.moveaxis(result[::-1] if op.reverse else result, 0, op.axis - d)
 
 
-def _iota(op: Any, d: int, inner: Shape, xs: list[Cells], dtype: DType) -> Cells:
-    cells = np.empty(inner, object)
+def _iota(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+    elements = np.empty(inner, object)
     for i in range(op.size):
-        cells[i] = Const(dtype, dtype.type(i))
-    return cells
+        elements[i] = Const(dtype, dtype.type(i))
+    return elements
 
 
-_Rule = Callable[[Any, int, Shape, list[Cells], DType], Cells]
+_Rule = Callable[[Any, int, Shape, list[ScalarArray], DType], ScalarArray]
 _RULES: dict[type[Op], _Rule] = {
     Reshape: lambda op, d, inner, xs, dtype: xs[0].reshape(inner),
     Concatenate: lambda op, d, inner, xs, dtype: np.concatenate(xs, op.axis - d),

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.loops.kernels import combine
+from graphad.executors.loops.lanes import ScalarArray
 from graphad.executors.loops.lower import Lowering, Rule, rule
-from graphad.executors.loops.program import Check, Loop, Store, View
+from graphad.executors.loops.program import Check, LoopNest, Store, StridedView
 from graphad.executors.loops.stacks import failure
 from graphad.graph import Constant, Node, Value
 from graphad.op import Op
@@ -26,12 +27,10 @@ ROWS = {"f": 6, "c": 4}
 """Rows of a matrix up to which it is written out, by the kind of its dtype."""
 FEW = 3
 """The same for a compiler that makes vector code by itself: it takes seconds over the scalars of more rows."""
-CELLS = 36
+ELEMENTS = 36
 """Elements of a right-hand side up to which it is written out."""
 
-Cells = Any
-"""A NumPy array of scalars: one matrix."""
-Answer = tuple[list[Cells], list[Scalar]]
+Answer = tuple[list[ScalarArray], list[Scalar]]
 """Results for one matrix, and the conditions under which they exist."""
 
 
@@ -57,49 +56,49 @@ def _written_out(low: Lowering, node: Node, message: str) -> bool:
     *lead, n = a.shape[:-1]
     if n > (ROWS[a.dtype.kind] if low.lanes > 1 else FEW) or type(node.op) not in _RULES:
         return False
-    if any(not 0 < math.prod(v.type.shape[-2:]) <= CELLS for v in node.inputs):
+    if any(not 0 < math.prod(v.type.shape[-2:]) <= ELEMENTS for v in node.inputs):
         return False
     # One matrix needs no loop.
     space = tuple(lead) if math.prod(lead) > 1 else ()
-    results, conditions = _RULES[type(node.op)](node.op, *[_cells(low, v, len(lead), space) for v in node.inputs])
-    loop = Loop(space, note=low.note(node))
+    results, conditions = _RULES[type(node.op)](node.op, *[_elements(low, v, len(lead), space) for v in node.inputs])
+    loop = LoopNest(space, note=low.note(node))
     loop.checks = [Check(condition, failure(low, node, message)) for condition in conditions]
-    for v, cells in zip(node.outputs, results, strict=True):
+    for v, elements in zip(node.outputs, results, strict=True):
         if v.type.size == 1:
-            low.env[v] = cells.reshape(-1)[0]
+            low.env[v] = elements.reshape(-1)[0]
             continue
         target = low.place(v)
         for i, part in _parts(target, len(lead), space):
-            loop.stores.append(Store(part, cells[i]))
+            loop.stores.append(Store(part, elements[i]))
     if loop.stores or loop.checks:
         low.statements.append(loop)
     return True
 
 
-def _cells(low: Lowering, v: Value, lead: int, space: Shape) -> Cells:
+def _elements(low: Lowering, v: Value, lead: int, space: Shape) -> ScalarArray:
     """The elements of a matrix of a value at the loop's position."""
     shape = v.type.shape[lead:]
-    cells = np.empty(shape, object)
+    elements = np.empty(shape, object)
     if isinstance(v, Constant) and not space:
         for i, x in np.ndenumerate(v.array.reshape(shape)):
-            cells[i] = Const(v.type.dtype, x)
-        return cells
+            elements[i] = Const(v.type.dtype, x)
+        return elements
     single = low.single(v)
     if single is not None:
-        cells[...] = single
-        return cells
+        elements[...] = single
+        return elements
     for i, part in _parts(low.view(v), lead, space):
-        cells[i] = low.load(part)
-    return cells
+        elements[i] = low.load(part)
+    return elements
 
 
-def _parts(view: View, lead: int, space: Shape) -> list[tuple[tuple[int, ...], View]]:
+def _parts(view: StridedView, lead: int, space: Shape) -> list[tuple[tuple[int, ...], StridedView]]:
     """For each position in a matrix, the view of its elements over the loop's space."""
     strides = view.strides[:lead] if space and any(view.strides[:lead]) else ()
     found = []
     for i in np.ndindex(view.shape[lead:]):
         offset = view.offset + sum(a * s for a, s in zip(i, view.strides[lead:], strict=True))
-        found.append((i, View(view.buffer, offset, space if strides else (), strides)))
+        found.append((i, StridedView(view.buffer, offset, space if strides else (), strides)))
     return found
 
 
@@ -140,7 +139,7 @@ def _nonzero(xs: Sequence[Scalar]) -> Scalar:
 # -- factorisations -----------------------------------------------------------------------------------------------
 
 
-def _cholesky(op: Any, a: Cells) -> Answer:
+def _cholesky(op: Any, a: ScalarArray) -> Answer:
     dtype = a[0, 0].dtype
     factor = np.full(a.shape, _number(dtype, 0), object)
     conditions = []
@@ -161,7 +160,7 @@ def _cholesky(op: Any, a: Cells) -> Answer:
     return [factor], conditions
 
 
-def _substituted(a: Cells, b: Cells, rows: Sequence[int], unit: bool = False) -> Cells:
+def _substituted(a: ScalarArray, b: ScalarArray, rows: Sequence[int], unit: bool = False) -> ScalarArray:
     """`x` with `a @ x == b`, row by row; a row's equation has only the unknowns of the rows before it, and its own."""
     x = b.copy()
     for at, i in enumerate(rows):
@@ -175,14 +174,14 @@ def _substituted(a: Cells, b: Cells, rows: Sequence[int], unit: bool = False) ->
     return x
 
 
-def _triangular_solve(op: Any, a: Cells, b: Cells) -> Answer:
+def _triangular_solve(op: Any, a: ScalarArray, b: ScalarArray) -> Answer:
     conditions = [] if op.unit_diagonal else [_nonzero(a.diagonal())]
     n = len(a)
     rows = range(n) if op.lower != op.transpose_a else range(n)[::-1]
     return [_substituted(a.T if op.transpose_a else a, b, rows, op.unit_diagonal)], conditions
 
 
-def _eliminated(a: Cells, b: Cells) -> tuple[Cells, Cells, Scalar]:
+def _eliminated(a: ScalarArray, b: ScalarArray) -> tuple[ScalarArray, ScalarArray, Scalar]:
     """Gaussian elimination: the upper triangle that `a` becomes, what `b` becomes, and the sign of the exchanges."""
     n = len(a)
     both = np.concatenate([a, b], axis=1)
@@ -208,12 +207,12 @@ def _eliminated(a: Cells, b: Cells) -> tuple[Cells, Cells, Scalar]:
     return both[:, :n], both[:, n:], sign
 
 
-def _solve(op: Any, a: Cells, b: Cells) -> Answer:
+def _solve(op: Any, a: ScalarArray, b: ScalarArray) -> Answer:
     upper, right, _ = _eliminated(a, b)
     return [_substituted(upper, right, range(len(a))[::-1])], [_nonzero(upper.diagonal())]
 
 
-def _inv(op: Any, a: Cells) -> Answer:
+def _inv(op: Any, a: ScalarArray) -> Answer:
     dtype = a[0, 0].dtype
     one = np.empty(a.shape, object)
     for i in np.ndindex(a.shape):
@@ -234,14 +233,14 @@ def phase(x: Scalar) -> Scalar:
     return where(operation("equal", x, zero), zero, direction)
 
 
-def _det(op: Any, a: Cells) -> Answer:
+def _det(op: Any, a: ScalarArray) -> Answer:
     upper, _, result = _eliminated(a, a[:, :0])
     for x in upper.diagonal():
         result = _product(result, x)
     return [np.array(result, object)], []
 
 
-def _slogdet(op: Any, a: Cells) -> Answer:
+def _slogdet(op: Any, a: ScalarArray) -> Answer:
     upper, _, sign = _eliminated(a, a[:, :0])
     logarithm: Scalar | None = None
     for x in upper.diagonal():
@@ -254,7 +253,7 @@ def _slogdet(op: Any, a: Cells) -> Answer:
 class _Minors:
     """Minors of `a`, and their derivatives along `da`, by expansion along rows."""
 
-    def __init__(self, a: Cells, da: Cells | None = None) -> None:
+    def __init__(self, a: ScalarArray, da: ScalarArray | None = None) -> None:
         self.a = a
         self.da = da
         self._known: dict[Any, tuple[Scalar, Scalar | None]] = {}
@@ -282,7 +281,7 @@ class _Minors:
         assert total is not None
         return total, change
 
-    def cofactors(self, which: int) -> Cells:
+    def cofactors(self, which: int) -> ScalarArray:
         """The minors without each row and column, signed (`which` is 0), or their derivatives (1)."""
         n = len(self.a)
         found = np.empty((n, n), object)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.loops.lower import Lowering
-from graphad.executors.loops.program import View
+from graphad.executors.loops.program import StridedView
 from graphad.executors.loops.routines import LETTERS, workspace
 from graphad.executors.loops.small import matrix_rule
 from graphad.executors.loops.stacks import INT32, call, deliver, flat, matrices, memory, result, succeeded, work
@@ -68,7 +68,7 @@ def singular(low: Lowering, node: Node) -> bool:
     return True
 
 
-def decomposed(low: Lowering, node: Node, a: Value, kind: str) -> list[View]:
+def decomposed(low: Lowering, node: Node, a: Value, kind: str) -> list[StridedView]:
     """The decomposition `u, s, vh` of a value's matrices: whole for kind "A", thin for "S", only `s` for "N"."""
     (*lead, m, n), dtype = a.type.shape, a.type.dtype
     real = np.zeros(0, dtype).real.dtype

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from graphad.executors.loops.lower import Lowering
-from graphad.executors.loops.program import Buffer, Check, Foreign, Load, Loop, View
+from graphad.executors.loops.program import Buffer, Check, LibraryCall, Load, LoopNest, StridedView
 from graphad.executors.loops.routines import LETTERS
 from graphad.graph import Node, Value
 from graphad.location import describe_location
@@ -31,12 +31,12 @@ class Stack:
     """Matrices that a routine can take: `view` is `[count, m, n]`, `columns` tells whether the elements of a column are
     neighbours, or else those of a row, and `leading` is how far apart the columns, or else the rows, stand."""
 
-    view: View
+    view: StridedView
     columns: bool
     leading: int
 
 
-def stacked(view: View) -> Stack | None:
+def stacked(view: StridedView) -> Stack | None:
     """The matrices of a view; None if neither their columns' nor their rows' elements are neighbours."""
     m, n = view.shape[-2:]
     flat = view.reshape((math.prod(view.shape[:-2]), m, n))
@@ -53,26 +53,26 @@ def stacked(view: View) -> Stack | None:
 # -- memory -------------------------------------------------------------------------------------------------------
 
 
-def transposed(view: View) -> View:
+def transposed(view: StridedView) -> StridedView:
     """The last two axes exchanged."""
     n = len(view.shape)
     return view.transpose((*range(n - 2), n - 1, n - 2))
 
 
-def memory(dtype: DType, shape: Shape, columns: bool = False) -> View:
+def memory(dtype: DType, shape: Shape, columns: bool = False) -> StridedView:
     """New memory in the arena; matrices in columns if asked for."""
     buffer = Buffer("temporary", dtype, math.prod(shape))
     if not columns:
-        return View.whole(buffer, shape)
-    return transposed(View.whole(buffer, (*shape[:-2], shape[-1], shape[-2])))
+        return StridedView.whole(buffer, shape)
+    return transposed(StridedView.whole(buffer, (*shape[:-2], shape[-1], shape[-2])))
 
 
-def work(dtype: DType, size: int) -> View:
+def work(dtype: DType, size: int) -> StridedView:
     """Memory that the calls for all matrices share."""
-    return View(Buffer("temporary", dtype, size), 0, (1, size), (0, 1))
+    return StridedView(Buffer("temporary", dtype, size), 0, (1, size), (0, 1))
 
 
-def result(low: Lowering, v: Value, columns: bool, only: bool = False) -> View:
+def result(low: Lowering, v: Value, columns: bool, only: bool = False) -> StridedView:
     """Memory for a result: where the graph returns it, if that is in columns or in rows (in `columns` if `only` those
     will do), or else new memory in columns or in rows."""
     home = low.homes.get(v)
@@ -82,7 +82,7 @@ def result(low: Lowering, v: Value, columns: bool, only: bool = False) -> View:
     return memory(v.type.dtype, v.type.shape, columns)
 
 
-def deliver(low: Lowering, v: Value, view: View) -> None:
+def deliver(low: Lowering, v: Value, view: StridedView) -> None:
     """Let a view be a result, or copy it to where the graph returns that."""
     home = low.homes.get(v)
     if home is not None and home is not view:
@@ -90,27 +90,27 @@ def deliver(low: Lowering, v: Value, view: View) -> None:
     low.env[v] = home or view
 
 
-def in_columns(view: View) -> bool:
+def in_columns(view: StridedView) -> bool:
     """Whether the matrices of a view stand in columns."""
     stack = stacked(view)
     return stack is not None and stack.columns
 
 
-def matrices(view: View) -> Stack:
+def matrices(view: StridedView) -> Stack:
     """The matrices of memory that was made for them."""
     found = stacked(view)
     assert found is not None
     return found
 
 
-def flat(rows: View) -> View:
+def flat(rows: StridedView) -> StridedView:
     """One row for each matrix as `[count, n]`, of memory that was made for them."""
     found = rows.reshape((math.prod(rows.shape[:-1]), rows.shape[-1]))
     assert found is not None
     return found
 
 
-def readable(low: Lowering, view: View) -> Stack:
+def readable(low: Lowering, view: StridedView) -> Stack:
     """The matrices of a view, copied only if a routine could not read them in place."""
     found = stacked(view) or stacked(low.compact(view))
     assert found is not None
@@ -120,12 +120,14 @@ def readable(low: Lowering, view: View) -> Stack:
 # -- calls --------------------------------------------------------------------------------------------------------
 
 
-def call(low: Lowering, node: Node, routine: str, arguments: Sequence[Any], writes: Sequence[View]) -> View:
+def call(
+    low: Lowering, node: Node, routine: str, arguments: Sequence[Any], writes: Sequence[StridedView]
+) -> StridedView:
     """Call a LAPACK routine, named without its first letter, for each matrix; answers the view of what it reports."""
     count = writes[0].shape[0]
     info = memory(INT32, (count,))
     name = LETTERS[writes[0].dtype.char] + routine
-    low.statements.append(Foreign(name, (*arguments, info), count, (*writes, info), low.note(node)))
+    low.statements.append(LibraryCall(name, (*arguments, info), count, (*writes, info), low.note(node)))
     return info
 
 
@@ -134,7 +136,7 @@ def failure(low: Lowering, node: Node, message: str) -> int:
     return low.error(f"{node.op.name}: {message}{describe_location(node.where)}", LinAlgError)
 
 
-def succeeded(low: Lowering, node: Node, info: View, message: str) -> None:
+def succeeded(low: Lowering, node: Node, info: StridedView, message: str) -> None:
     """Stop with `LinAlgError` unless a routine reported success for every matrix."""
     condition = operation("equal", Load(INT32, info), Const(INT32, np.int32(0)))
-    low.statements.append(Loop(info.shape, checks=[Check(condition, failure(low, node, message))]))
+    low.statements.append(LoopNest(info.shape, checks=[Check(condition, failure(low, node, message))]))

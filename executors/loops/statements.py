@@ -1,15 +1,15 @@
-"""Statements within statements: those of repetitions and branches."""
+"""Statements within statements: those of sequential loops and branches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from graphad.executors.loops.program import Branch, Repeat, Statement
+from graphad.executors.loops.program import Branch, SequentialLoop, Statement
 
 
 def parts(statement: Statement) -> list[list[Statement]]:
     """The lists of statements within a statement, in the order in which they stand."""
-    if isinstance(statement, Repeat):
+    if isinstance(statement, SequentialLoop):
         return [statement.before, statement.condition, statement.body, statement.after]
     return [statement.before, *statement.branches, statement.after] if isinstance(statement, Branch) else []
 

@@ -20,18 +20,18 @@ from graphad.executors.loops.nest import Nest, schedule
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
-    Foreign,
     HostCall,
+    LibraryCall,
     Load,
-    Loop,
+    LoopNest,
     Program,
     Reduction,
-    Repeat,
     Rows,
+    SequentialLoop,
     Stack,
     Statement,
     Store,
-    View,
+    StridedView,
     is_identity,
     loops_of,
     roots,
@@ -57,7 +57,7 @@ class _Verifier:
         self.known: set[Scalar] = set()
         # Where a moving buffer lies: in another one, or at any of the positions along the first axis of a view (True);
         # None for a stack, whose memory is its own.
-        self.places: dict[Buffer, tuple[View, bool] | None] = {}
+        self.places: dict[Buffer, tuple[StridedView, bool] | None] = {}
         # Pairs of buffers that change places in a loop that runs: what is written to one may be written to the other.
         self.pairs: list[tuple[Buffer, ...]] = []
         self.note = ""
@@ -72,36 +72,36 @@ class _Verifier:
 
     def run(self) -> None:
         for stack in self.program.stacks:
-            self.write(View.whole(stack.header, (stack.header.size,)))
+            self.write(StridedView.whole(stack.header, (stack.header.size,)))
         self.statements(self.program.statements)
         for stack in self.program.stacks:
-            self.read(View.whole(stack.header, (stack.header.size,)))
+            self.read(StridedView.whole(stack.header, (stack.header.size,)))
         for buffer in self.program.outputs:
             if buffer in self.starts:
-                self.read(View.whole(buffer, (buffer.size,)))
+                self.read(StridedView.whole(buffer, (buffer.size,)))
 
     # -- statements --------------------------------------------------------------------------------------------
 
     def statements(self, statements: Iterable[Statement]) -> None:
         for statement in statements:
             self.note = statement.note or self.note
-            if isinstance(statement, Loop):
+            if isinstance(statement, LoopNest):
                 copy = is_identity(statement, self.known)
                 self.loops([statement], [schedule(statement, self.known)], copy)
             elif isinstance(statement, Rows):
                 self.loops(statement.loops, [schedule(loop, self.known, True) for loop in statement.loops])
             elif isinstance(statement, HostCall):
                 self.call(statement.operands, statement.operands, statement.results)
-            elif isinstance(statement, Foreign):
+            elif isinstance(statement, LibraryCall):
                 changed = () if statement.routine.endswith(_PRODUCTS) else statement.writes[:1]
                 kept = [view for view in statement.views if view not in statement.writes]
                 self.call([*kept, *changed], kept, statement.writes)
             elif isinstance(statement, Branch):
                 self.branch(statement)
             else:
-                self.repeat(statement)
+                self.sequential_loop(statement)
 
-    def call(self, reads: Iterable[View], kept: Iterable[View], writes: Sequence[View]) -> None:
+    def call(self, reads: Iterable[StridedView], kept: Iterable[StridedView], writes: Sequence[StridedView]) -> None:
         """A call that may read its operands until its end: what is `kept`, and all results, are whole behind it."""
         for view in reads:
             self.read(self.placed(view))
@@ -110,7 +110,7 @@ class _Verifier:
         for view in (*kept, *writes):
             self.read(self.placed(view))
 
-    def loops(self, loops: Sequence[Loop], nests: Sequence[Nest], copy: bool = False) -> None:
+    def loops(self, loops: Sequence[LoopNest], nests: Sequence[Nest], copy: bool = False) -> None:
         """One loop, which may be a `copy` of memory onto itself, or several that run row by row."""
         for nest in nests:
             for r in nest.filled:
@@ -144,26 +144,26 @@ class _Verifier:
             self.meet(other)
         self.statements(branch.after)
 
-    def repeat(self, repeat: Repeat) -> None:
-        self.statements(repeat.before)
-        count = int(repeat.count.value) if isinstance(repeat.count, Const) else None
-        headers = [e.source.header for e in repeat.entries if isinstance(e.source, Stack)]
-        headers += [stack.header for stack in repeat.pushed]
-        for entry in repeat.entries:
+    def sequential_loop(self, outer: SequentialLoop) -> None:
+        self.statements(outer.before)
+        count = int(outer.count.value) if isinstance(outer.count, Const) else None
+        headers = [e.source.header for e in outer.entries if isinstance(e.source, Stack)]
+        headers += [stack.header for stack in outer.pushed]
+        for entry in outer.entries:
             self.places[entry.buffer] = None if isinstance(entry.source, Stack) else (_first(entry.source, count), True)
-        for a, b in repeat.swaps:
-            self.places.update((x, (View.whole(x.parents[0], (x.size,)), False)) for x in (a, b))
+        for a, b in outer.swaps:
+            self.places.update((x, (StridedView.whole(x.parents[0], (x.size,)), False)) for x in (a, b))
             self.pairs.append(a.parents)
         while True:
             head = self.owner.copy()
             with self.scope():
                 self.headers(headers)
-                self.statements(repeat.condition)
+                self.statements(outer.condition)
                 ended = self.owner.copy()
-                self.statements(repeat.body)
+                self.statements(outer.body)
                 self.headers(headers)
             # In truth the two stay where they are and what they are called changes.
-            for a, b in repeat.swaps:
+            for a, b in outer.swaps:
                 self.exchange(a.parents[0], b.parents[0])
             if count == 1:
                 break
@@ -174,14 +174,14 @@ class _Verifier:
                 break
         if count is not None:
             # It is known which of the two holds the last value.
-            for a, b in repeat.swaps:
+            for a, b in outer.swaps:
                 self.pairs.remove(a.parents)
                 if count % 2:
                     self.exchange(a.parents[0], b.parents[0])
         self.headers(headers)
-        self.statements(repeat.after)
+        self.statements(outer.after)
         if count is None:
-            for a, _ in repeat.swaps:
+            for a, _ in outer.swaps:
                 self.pairs.remove(a.parents)
                 self.lose(a.parents)
 
@@ -199,7 +199,7 @@ class _Verifier:
         else:
             self.read(self.whole(store.view.buffer))
 
-    def apart(self, loop: Loop, nest: Nest) -> None:
+    def apart(self, loop: LoopNest, nest: Nest) -> None:
         """Raise an error where a loop reads what it writes at another position."""
         positions = np.arange(math.prod(loop.space)).reshape(loop.space)
         written = [(s.view, s.shift is not None) for s in loop.stores]
@@ -214,7 +214,7 @@ class _Verifier:
                 ):
                     self.fail(x.view.buffer, "which it writes at another position")
 
-    def rowwise(self, earlier: Loop, later: Loop) -> None:
+    def rowwise(self, earlier: LoopNest, later: LoopNest) -> None:
         """Raise an error where a row of one loop touches other rows of a loop with which it takes turns."""
         first, second = ([x.view for x in walk(roots(loop)) if isinstance(x, Load)] for loop in (earlier, later))
         makes, changes = _written(earlier), _written(later)
@@ -223,7 +223,7 @@ class _Verifier:
                 if self.meets(w, view) and self.clash(w, view, _rows(w), _rows(view)):
                     self.fail(view.buffer, "of which another row is written by then")
 
-    def meets(self, a: View, b: View) -> bool:
+    def meets(self, a: StridedView, b: StridedView) -> bool:
         """Whether two views are of the same memory."""
         one, other = self.placed(a), self.placed(b)
         if one is None or other is None or not {one.buffer, other.buffer} <= self.numbers.keys():
@@ -231,7 +231,7 @@ class _Verifier:
         (first, end), (start, last) = self.span(one.buffer), self.span(other.buffer)
         return first < last and start < end
 
-    def clash(self, w: View, r: View, writing: Array, reading: Array) -> bool:
+    def clash(self, w: StridedView, r: StridedView, writing: Array, reading: Array) -> bool:
         """Whether a view reads a byte that another writes at another position."""
         one, other = self.placed(w), self.placed(r)
         assert one is not None
@@ -243,7 +243,7 @@ class _Verifier:
 
     # -- bytes --------------------------------------------------------------------------------------------------
 
-    def read(self, view: View | None, masked: bool = False) -> None:
+    def read(self, view: StridedView | None, masked: bool = False) -> None:
         """Raise an error unless all of a view (but for what lies outside of its buffer, where it is masked) was written
         to its buffer."""
         if view is None or view.buffer not in self.numbers:
@@ -253,7 +253,7 @@ class _Verifier:
         if others.size:
             self.fail(view.buffer, "which holds " + " and ".join(self.name(int(i)) for i in others))
 
-    def write(self, view: View | None) -> None:
+    def write(self, view: StridedView | None) -> None:
         """Note that a view is written."""
         if view is None or view.buffer not in self.numbers:
             return
@@ -266,7 +266,7 @@ class _Verifier:
 
     def headers(self, headers: Iterable[Buffer]) -> None:
         for header in headers:
-            self.read(View.whole(header, (header.size,)))
+            self.read(StridedView.whole(header, (header.size,)))
 
     def lose(self, buffers: Iterable[Buffer]) -> None:
         """Forget what some buffers hold."""
@@ -292,7 +292,7 @@ class _Verifier:
         start, stop = self.span(buffer)
         return self.owner[start:stop]
 
-    def laid(self, view: View, memory: Array) -> Array:
+    def laid(self, view: StridedView, memory: Array) -> Array:
         """The bytes of a view's elements, as the last axis."""
         item, start = view.dtype.itemsize, self.starts[view.buffer] + view.offset * view.dtype.itemsize
         if 0 in view.shape:
@@ -308,7 +308,7 @@ class _Verifier:
         )
         return found
 
-    def inside(self, view: View) -> Array:
+    def inside(self, view: StridedView) -> Array:
         """The owners of those of a view's elements that lie in its buffer."""
         at = np.asarray(view.offset)
         for n, s in zip(view.shape, view.strides, strict=True):
@@ -318,7 +318,7 @@ class _Verifier:
         found: Array = elements[at]
         return found
 
-    def placed(self, view: View) -> View | None:
+    def placed(self, view: StridedView) -> StridedView | None:
         """The elements of a view in a buffer that does not move: all that they may be. None for those of a stack."""
         while view.buffer.kind == "moving":
             found = self.places[view.buffer]
@@ -326,12 +326,13 @@ class _Verifier:
                 return None
             place, along = found
             shape, strides = (place.shape[:along], place.strides[:along])
-            view = View(place.buffer, place.offset + view.offset, (*shape, *view.shape), (*strides, *view.strides))
+            offset = place.offset + view.offset
+            view = StridedView(place.buffer, offset, (*shape, *view.shape), (*strides, *view.strides))
         return view
 
-    def whole(self, buffer: Buffer) -> View | None:
+    def whole(self, buffer: Buffer) -> StridedView | None:
         """All elements of a buffer, as `placed` gives them."""
-        found = self.places.get(buffer, (View.whole(buffer, (buffer.size,)), False))
+        found = self.places.get(buffer, (StridedView.whole(buffer, (buffer.size,)), False))
         return None if found is None else self.placed(found[0])
 
     @contextmanager
@@ -367,29 +368,29 @@ def _loads(nest: Nest, outside: bool = False) -> list[Load]:
     return [x for level in levels for x in level if isinstance(x, Load)]
 
 
-def _written(loop: Loop) -> list[View]:
+def _written(loop: LoopNest) -> list[StridedView]:
     return [s.view for s in loop.stores] + [r.target for r in loop.reductions if r.target is not None]
 
 
-def _rows(view: View) -> Array:
+def _rows(view: StridedView) -> Array:
     """The position along the first axis, for each element; one of its own for what is the same in all rows."""
     rows = np.arange(view.shape[0]).reshape(-1, *[1] * (len(view.shape) - 1)) if view.shape else np.array(-2)
     return np.broadcast_to(rows, view.shape)
 
 
-def _target(reduction: Reduction) -> View:
+def _target(reduction: Reduction) -> StridedView:
     assert reduction.target is not None
     return reduction.target
 
 
-def _wide(view: View, lanes: int) -> View:
-    return view if lanes == 1 else View(view.buffer, view.offset, (*view.shape, lanes), (*view.strides, 1))
+def _wide(view: StridedView, lanes: int) -> StridedView:
+    return view if lanes == 1 else StridedView(view.buffer, view.offset, (*view.shape, lanes), (*view.strides, 1))
 
 
-def _first(view: View, count: int | None) -> View:
+def _first(view: StridedView, count: int | None) -> StridedView:
     """So many of the entries of a view along its first axis, or all."""
     n = view.shape[0] if count is None else count
-    return View(view.buffer, view.offset, (n, *view.shape[1:]), view.strides)
+    return StridedView(view.buffer, view.offset, (n, *view.shape[1:]), view.strides)
 
 
 __all__ = ["verify"]

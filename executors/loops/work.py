@@ -8,9 +8,9 @@ from collections.abc import Iterable, Set
 from graphad.executors.loops.cost import nanoseconds, routine
 from graphad.executors.loops.program import (
     Branch,
-    Foreign,
     HostCall,
-    Repeat,
+    LibraryCall,
+    SequentialLoop,
     Statement,
     loops_of,
 )
@@ -27,10 +27,10 @@ _CHUNKS = 8
 
 
 def work(statement: Statement, known: Set[Scalar] = frozenset()) -> float:
-    """About how many nanoseconds a statement takes, those within repetitions and branches, and what it takes to compute
-    the scalars in `known`, not counted."""
-    if isinstance(statement, Foreign):
-        return statement.count * call(statement)
+    """About how many nanoseconds a statement takes, those within sequential loops and branches, and what it takes to
+    compute the scalars in `known`, not counted."""
+    if isinstance(statement, LibraryCall):
+        return statement.count * library_call(statement)
     return _HOST if isinstance(statement, HostCall) else sum([nanoseconds(loop, known) for loop in loops_of(statement)])
 
 
@@ -38,16 +38,16 @@ def whole(statement: Statement) -> float:
     """The same with those within, or infinity where nothing is known of how often they run."""
     if isinstance(statement, Branch):
         return total([*statement.before, *statement.after]) + max(map(total, statement.branches), default=0.0)
-    if not isinstance(statement, Repeat):
+    if not isinstance(statement, SequentialLoop):
         return work(statement)
     outside = total([*statement.before, *statement.after])
     known = None if statement.count is None else narrowed(statement.count)[1]
     return math.inf if known is None else outside + max(known[1], 1) * turn(statement)
 
 
-def turn(repeat: Repeat) -> float:
+def turn(loop: SequentialLoop) -> float:
     """The nanoseconds of one iteration."""
-    return max(total([*repeat.condition, *repeat.body]), 1.0)
+    return max(total([*loop.condition, *loop.body]), 1.0)
 
 
 def total(statements: Iterable[Statement]) -> float:
@@ -55,9 +55,9 @@ def total(statements: Iterable[Statement]) -> float:
     return sum(map(whole, statements))
 
 
-def call(foreign: Foreign) -> float:
+def library_call(call: LibraryCall) -> float:
     """The nanoseconds of one call of a routine."""
-    return routine(foreign).alone
+    return routine(call).alone
 
 
 def ticks(nanoseconds: float) -> int:

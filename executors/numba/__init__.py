@@ -19,7 +19,7 @@ from graphad.executors.llvm import interrupts
 from graphad.executors.llvm.executable import native
 from graphad.executors.loops import lower
 from graphad.executors.loops.callbacks import elements, failure, host_call
-from graphad.executors.loops.program import Buffer, Program, View
+from graphad.executors.loops.program import Buffer, Program, StridedView
 from graphad.executors.numba import runtime
 from graphad.executors.numba.printer import INTERRUPTED, MISMATCH, Printer
 from graphad.graph import Graph
@@ -102,7 +102,7 @@ class NumbaExecutable:
     def _namespace(self, printer: Printer) -> dict[str, Any]:
         namespace: dict[str, Any] = {name: getattr(runtime, name) for name in runtime.__all__}
         namespace.update(_DTYPES, math=math, np=np, inf=math.inf, nan=math.nan)
-        namespace.update({name: runtime.foreign(name, count) for name, count in printer.routines.items()})
+        namespace.update({name: runtime.library_call(name, count) for name, count in printer.routines.items()})
         namespace["poll"] = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(native().addresses["poll"])
         namespace.update({f"host{i}": callback for i, callback in enumerate(self._callbacks)})
         for name, arity in printer.specials.items():
@@ -207,11 +207,11 @@ def _element(dtype: DType) -> Any:
     return nb.uint16 if dtype.char == "e" else numba.from_dtype(dtype)
 
 
-def _array(program: Program) -> Callable[[View, int], Any]:
+def _array(program: Program) -> Callable[[StridedView, int], Any]:
     """How a host call finds the elements of a view by the table of addresses behind the arena."""
     slots = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
 
-    def array(view: View, table: int) -> Any:
+    def array(view: StridedView, table: int) -> Any:
         buffer: Buffer = view.buffer
         slot = {"temporary": 0, "constant": 1}.get(buffer.kind, slots.get(id(buffer), 0))
         return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)

@@ -1,4 +1,4 @@
-"""Printing of branches and repetitions as Python statements that numba compiles."""
+"""Printing of branches and sequential loops as Python statements that numba compiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from graphad.executors.loops.program import Branch, Repeat, Stack, Statement, View
+from graphad.executors.loops.program import Branch, SequentialLoop, Stack, Statement, StridedView
 from graphad.executors.loops.work import CHUNK, whole
 from graphad.ops.scalar import Const
 
@@ -36,16 +36,16 @@ def print_branch(printer: Printer, branch: Branch) -> None:
     _print(printer, branch.after)
 
 
-def print_repeat(printer: Printer, repeat: Repeat) -> None:
+def print_sequential_loop(printer: Printer, loop: SequentialLoop) -> None:
     """`for` with a trip count, `while` with a condition, around the statements of the body."""
-    _print(printer, repeat.before)
+    _print(printer, loop.before)
     index = f"n{printer.fresh()}"
-    count = None if repeat.count is None else printer.use(repeat.count)
+    count = None if loop.count is None else printer.use(loop.count)
     if count is not None:
-        for stack in repeat.pushed:
-            _reserve(printer, stack, count, repeat.error)
+        for stack in loop.pushed:
+            _reserve(printer, stack, count, loop.error)
             printer.line(f"{_header(printer, stack, 1)} = {count}")
-    for old, new in repeat.swaps:
+    for old, new in loop.swaps:
         for buffer in (old, new):
             start = buffer.parents[0]
             printer.moving[buffer] = printer.array(start), f"m{printer.fresh()}"
@@ -56,27 +56,27 @@ def print_repeat(printer: Printer, repeat: Repeat) -> None:
     else:
         printer.line(f"for {index} in range({count}):")
     with _block(printer):
-        position = f"{count} - 1 - {index}" if repeat.reverse else index
-        if isinstance(repeat.count, Const) and repeat.reverse:
-            position = f"{int(repeat.count.value) - 1} - {index}"
+        position = f"{count} - 1 - {index}" if loop.reverse else index
+        if isinstance(loop.count, Const) and loop.reverse:
+            position = f"{int(loop.count.value) - 1} - {index}"
         name = f"p{printer.fresh()}"
         printer.line(f"{name} = {position}")
-        printer.names[repeat.iteration] = name
-        printer.known.add(repeat.iteration)
+        printer.names[loop.iteration] = name
+        printer.known.add(loop.iteration)
         if count is None:
-            assert repeat.test is not None
-            _print(printer, repeat.condition)
-            printer.line(f"if not {printer.use(repeat.test)}:")
+            assert loop.test is not None
+            _print(printer, loop.condition)
+            printer.line(f"if not {printer.use(loop.test)}:")
             printer.line("    break")
-            for stack in repeat.pushed:
+            for stack in loop.pushed:
                 printer.line(f"if {index} >= {_header(printer, stack, 2)}:")
                 printer.depth += 1
-                _reserve(printer, stack, f"{index} + 1", repeat.error)
+                _reserve(printer, stack, f"{index} + 1", loop.error)
                 printer.depth -= 1
-        for entry in repeat.entries:
+        for entry in loop.entries:
             offset = f"m{printer.fresh()}"
             source = entry.source
-            if isinstance(source, View):
+            if isinstance(source, StridedView):
                 array = printer.array(source.buffer)
                 first = printer.flat_index(source, source.strides[:1], [name], None)
             else:
@@ -87,20 +87,20 @@ def print_repeat(printer: Printer, repeat: Repeat) -> None:
             printer.line(f"{offset} = {first}")
             printer.moving[entry.buffer] = array, offset
         owed, printer.owed = printer.owed, 0.0
-        _print(printer, repeat.body)
-        nanoseconds = whole(repeat)
+        _print(printer, loop.body)
+        nanoseconds = whole(loop)
         if nanoseconds > CHUNK:
             printer.spend(printer.owed)
         printer.owed = owed if nanoseconds > CHUNK else owed + nanoseconds
-        for old, new in repeat.swaps:
+        for old, new in loop.swaps:
             a, b = printer.moving[old][1], printer.moving[new][1]
             printer.line(f"{a}, {b} = {b}, {a}")
         if count is None:
             printer.line(f"{index} += 1")
     if count is None:
-        for stack in repeat.pushed:
+        for stack in loop.pushed:
             printer.line(f"{_header(printer, stack, 1)} = {index}")
-    _print(printer, repeat.after)
+    _print(printer, loop.after)
 
 
 def print_empty(printer: Printer, stacks: Sequence[Stack]) -> None:

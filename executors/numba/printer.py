@@ -13,20 +13,20 @@ from graphad.executors.loops.program import (
     Branch,
     Buffer,
     Check,
-    Foreign,
     HostCall,
     Index,
+    LibraryCall,
     Load,
-    Loop,
+    LoopNest,
     Program,
     Reduction,
-    Repeat,
     Rows,
+    SequentialLoop,
     Store,
-    View,
+    StridedView,
 )
-from graphad.executors.loops.work import CHUNK, call, chunk, work
-from graphad.executors.numba.control import print_branch, print_empty, print_repeat
+from graphad.executors.loops.work import CHUNK, chunk, library_call, work
+from graphad.executors.numba.control import print_branch, print_empty, print_sequential_loop
 from graphad.executors.numba.scalars import literal, spell
 from graphad.ops.scalar import Const, Operation, Scalar, weight
 from graphad.types import DType, dtype_spelling
@@ -118,15 +118,15 @@ class Printer:
         if isinstance(statement, Rows):
             for loop in statement.loops:
                 self.statement(loop)
-        elif isinstance(statement, Loop):
+        elif isinstance(statement, LoopNest):
             self.comment(statement.note)
             self.nest(schedule(statement, self.known), work(statement))
-        elif isinstance(statement, Foreign):
+        elif isinstance(statement, LibraryCall):
             self.comment(statement.note)
-            self.foreign(statement)
-        elif isinstance(statement, Repeat):
+            self.library_call(statement)
+        elif isinstance(statement, SequentialLoop):
             self.comment(statement.note)
-            print_repeat(self, statement)
+            print_sequential_loop(self, statement)
         elif isinstance(statement, Branch):
             self.comment(statement.note)
             print_branch(self, statement)
@@ -162,7 +162,7 @@ class Printer:
     def nest(self, nest: Nest, nanoseconds: float) -> None:
         for reduction in nest.filled:
             assert reduction.target is not None
-            fill = Loop(reduction.target.shape, [Store(_collapsed(reduction), reduction.initial)])
+            fill = LoopNest(reduction.target.shape, [Store(_collapsed(reduction), reduction.initial)])
             fill.space = fill.stores[0].view.shape
             self.nest(schedule(fill, self.known), work(fill))
         levels = {r: nest.level(r) for r in (*nest.reductions, *nest.in_memory)}
@@ -243,7 +243,7 @@ class Printer:
         place = self.element(reduction.target, nest, index, None)
         self.line(f"{place} = {_combined(reduction.kind, place, value, reduction.target.dtype, strict=True)}")
 
-    def foreign(self, statement: Foreign) -> None:
+    def library_call(self, statement: LibraryCall) -> None:
         self.routines[statement.routine] = len(statement.arguments)
         index = ""
         if statement.count > 1:
@@ -252,7 +252,7 @@ class Printer:
             index = "b"
         arguments = []
         for x in statement.arguments:
-            if isinstance(x, View):
+            if isinstance(x, StridedView):
                 place = self.flat_index(x, x.strides[:1] if index else (), [index], None)
                 arguments.append(f"address({self.array(x.buffer)}, {place})")
             else:
@@ -260,7 +260,7 @@ class Printer:
         self.line(f"{statement.routine}({', '.join(arguments)})")
         if index:
             if work(statement) > CHUNK:
-                self.spend(call(statement))
+                self.spend(library_call(statement))
             self.depth -= 1
 
     def parameter(self, x: Any) -> int:
@@ -322,16 +322,16 @@ class Printer:
         """The name of a dtype's elements in memory."""
         return _memory(dtype)
 
-    def origin(self, view: View) -> int:
+    def origin(self, view: StridedView) -> int:
         return view.buffer.offset // view.dtype.itemsize + view.offset
 
-    def element(self, view: View, nest: Nest, index: list[str], shift: Scalar | None) -> str:
+    def element(self, view: StridedView, nest: Nest, index: list[str], shift: Scalar | None) -> str:
         if view.buffer.kind == "local":
             return f"c{self.buffers.setdefault(view.buffer, len(self.buffers))}"
         strides = nest.strides.get(view, (0,) * len(index))
         return f"{self.array(view.buffer)}[{self.flat_index(view, strides, index, shift)}]"
 
-    def flat_index(self, view: View, strides: tuple[int, ...], index: list[str], shift: Scalar | None) -> str:
+    def flat_index(self, view: StridedView, strides: tuple[int, ...], index: list[str], shift: Scalar | None) -> str:
         terms = [i if s == 1 else f"{i} * {s}" for i, s in zip(index, strides, strict=False) if s]
         start = self.origin(view)
         if view.buffer.kind == "moving":
@@ -372,7 +372,7 @@ def _corrected(name: str, dtype: DType) -> str:
     return f"{dtype_spelling(dtype)}(complex({', '.join(parts)}))"
 
 
-def _collapsed(reduction: Reduction) -> View:
+def _collapsed(reduction: Reduction) -> StridedView:
     target = reduction.target
     assert target is not None
     kept = [i for i in range(len(target.shape)) if i not in reduction.axes]

@@ -266,7 +266,7 @@ def special(name: str, arity: int) -> Any:
 
 
 @cache
-def foreign(routine: str, count: int) -> Any:
+def library_call(routine: str, count: int) -> Any:
     """A routine of BLAS or LAPACK with so many arguments, each of which is an address."""
     return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * count)(routine_address(routine))
 

@@ -22,7 +22,7 @@ from graphad.ops.shape import Concatenate, Iota, Reshape
 from graphad.ops.slicing import Pad
 from graphad.types import Shape, TensorType
 
-CELLS = 64
+ELEMENTS = 64
 """Elements along the unrolled axes of one value, at most."""
 NEIGHBOURS = 8
 SPREAD_NEIGHBOURS = 16
@@ -59,11 +59,11 @@ def fits(node: Node, lead: Shape) -> bool:
 
 def _leads(x: TensorType, lead: Shape) -> bool:
     d = len(lead)
-    return x.shape[:d] == lead and 0 < math.prod(x.shape[d:]) <= CELLS
+    return x.shape[:d] == lead and 0 < math.prod(x.shape[d:]) <= ELEMENTS
 
 
 def _broadcasts(x: TensorType, out: TensorType, d: int) -> bool:
-    return math.prod(x.shape[aligned(x, out, d) :]) <= CELLS
+    return math.prod(x.shape[aligned(x, out, d) :]) <= ELEMENTS
 
 
 def aligned(x: TensorType, out: TensorType, d: int) -> int:
@@ -119,18 +119,18 @@ def _cumulative(op: Cumulative, node: Node, lead: Shape) -> bool:
 
 
 def _iota(op: Iota, node: Node, lead: Shape) -> bool:
-    return not lead and node.outputs[0].type.size <= CELLS
+    return not lead and node.outputs[0].type.size <= ELEMENTS
 
 
 def _dot(op: DotGeneral, node: Node, lead: Shape) -> bool:
     d = len(lead)
     a, b, out = node.inputs[0].type, node.inputs[1].type, node.outputs[0].type
     batch = tuple(range(d))
-    if not _leads(out, lead) or not _leads(a, lead) or dot_work(node, d) > 2 * CELLS:
+    if not _leads(out, lead) or not _leads(a, lead) or dot_work(node, d) > 2 * ELEMENTS:
         return False
     if op.lhs_batch or op.rhs_batch:
         return tuple(op.lhs_batch[:d]) == tuple(op.rhs_batch[:d]) == batch and _leads(b, lead)
-    return all(axis >= d for axis in op.lhs_contract) and b.size <= CELLS
+    return all(axis >= d for axis in op.lhs_contract) and b.size <= ELEMENTS
 
 
 def dot_work(node: Node, d: int) -> int:
@@ -172,12 +172,12 @@ def seed(node: Node, maker: Mapping[Value, Node]) -> Shape | None:
         x = node.inputs[0].type
         d = min(op.axes, default=0)
         inner = math.prod(x.shape[d:])
-        most = NEIGHBOURS if math.prod(x.shape[:d]) > 1 else CELLS
+        most = NEIGHBOURS if math.prod(x.shape[:d]) > 1 else ELEMENTS
         small = inner <= most or (inner <= SPREAD_NEIGHBOURS and _spreads(node.inputs[0], x.size, maker))
         found = x.shape[:d] if small else None
     elif type(op) is DotGeneral:
         found = _dot_seed(node)
-    elif type(op) in _MIXING and node.outputs[0].type.size <= CELLS // 4:
+    elif type(op) in _MIXING and node.outputs[0].type.size <= ELEMENTS // 4:
         found = ()
     else:
         return None
