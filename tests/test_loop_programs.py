@@ -230,9 +230,9 @@ def test_scalars_reach_later_functions_of_a_long_program(dtype: str) -> None:
     args = (x > 0, x < 1) if dtype == "?" else (x.astype(dtype), (x * 0.1).astype(dtype))
     emitter = Emitter(program(long, *args, lanes=8), LLVMExecutor().target)
     text = emitter.text()
-    assert len(emitter.parts) > 3
+    assert len(emitter.functions) > 3
     assert emitter.frame.nbytes > 0
-    assert text.count("define internal i64 @part") == len(emitter.parts)
+    assert text.count("define internal i64 @part") == len(emitter.functions)
     assert PART < 2000
     for a, b in zip(graphad.jit(long)(*args), long(*args), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5 if dtype == "f4" else 1e-11)

@@ -103,8 +103,8 @@ class _Unrolling:
         moves = any(strides)
         for i in np.ndindex(inner):
             offset = view.offset + sum(a * s for a, s in zip(i, view.strides[lead:], strict=True))
-            space, along = (self.space, strides) if moves else ((), ())
-            elements[i] = low.load(StridedView(view.buffer, offset, space, along))
+            space, steps = (self.space, strides) if moves else ((), ())
+            elements[i] = low.load(StridedView(view.buffer, offset, space, steps))
         return elements
 
     # -- nodes -------------------------------------------------------------------------------------------------
