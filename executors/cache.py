@@ -31,7 +31,7 @@ import numpy as np
 from graphad.executors.fingerprint import fingerprint
 from graphad.executors.once import LOCK, once
 from graphad.graph import Graph
-from graphad.passes.base import PASSES, Pipeline, Step
+from graphad.passes.base import PASSES, PassCall, Pipeline
 
 _MAGIC = b"graphad1"
 _HEAD = struct.Struct("<8sQ32s")
@@ -80,7 +80,7 @@ def graph_key(executor: Any, pipeline: Pipeline, graph: Graph) -> str | None:
 
 
 def _own(step: Any) -> bool:
-    return isinstance(step, Step) and PASSES[step.name].__module__.startswith("graphad.")
+    return isinstance(step, PassCall) and PASSES[step.name].__module__.startswith("graphad.")
 
 
 @once

@@ -17,6 +17,7 @@ from graphad.build import check_graph
 from graphad.errors import GraphadError, PipelineError, VerifyError
 from graphad.graph import Graph
 from graphad.location import place
+from graphad.renamed import Renamed
 from graphad.tracebacks import boundary
 
 
@@ -28,7 +29,14 @@ class Pass(Protocol):
     def __call__(self, graph: Graph, /, **options: Any) -> Graph: ...
 
 
-PASSES: dict[str, Callable[..., Graph]] = {}
+FORMER = {
+    "accumulate": "fold_add_into_dest",
+    "propagate": "simplify_regions",
+    "share_pads": "adjoint_stencils",
+    "undo": "store_on_kill",
+}
+"""What passes were called before, and are called now."""
+PASSES: Renamed[Callable[..., Graph]] = Renamed("pass", FORMER)
 """Every registered pass by the name that pipelines call it by."""
 
 
@@ -104,7 +112,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Step:
+class PassCall:
     """One pass with its options, as a pipeline names it."""
 
     name: str
@@ -124,7 +132,7 @@ class Pipeline:
     Raises `PipelineError` for text that cannot be read, an unknown pass or an option that the pass does not take.
     """
 
-    def __init__(self, steps: str | Iterable[Step | Callable[[Graph], Graph]] = "") -> None:
+    def __init__(self, steps: str | Iterable[PassCall | Callable[[Graph], Graph]] = "") -> None:
         if not isinstance(steps, Iterable):
             raise PipelineError(
                 f'{steps!r} ({type(steps).__name__}) is no pipeline{place()}; write it as text: "simplify, cse, dce"'
@@ -171,7 +179,7 @@ class Pipeline:
 def _run(step: Any, graph: Graph, check: bool) -> Graph:
     name = _step_name(step)
     try:
-        return _made(name, step(graph), check or (not isinstance(step, Step) and _foreign(step)))
+        return _made(name, step(graph), check or (not isinstance(step, PassCall) and _foreign(step)))
     except GraphadError:
         raise
     except Exception as error:
@@ -182,10 +190,10 @@ def _run(step: Any, graph: Graph, check: bool) -> Graph:
 
 
 def _step_name(step: Any) -> str:
-    return str(step) if isinstance(step, Step) else str(getattr(step, "__name__", step))
+    return str(step) if isinstance(step, PassCall) else str(getattr(step, "__name__", step))
 
 
-def _parse(text: str) -> list[Step]:
+def _parse(text: str) -> list[PassCall]:
     try:
         items = ast.parse(f"[{text}]", mode="eval").body
     except SyntaxError as error:
@@ -194,12 +202,12 @@ def _parse(text: str) -> list[Step]:
     return [_step(item, text) for item in items.elts]
 
 
-def _step(item: ast.expr, text: str) -> Step:
+def _step(item: ast.expr, text: str) -> PassCall:
     call = item if isinstance(item, ast.Call) else None
     target = call.func if call else item
     if not isinstance(target, ast.Name) or (call and call.args):
         raise PipelineError(f"pipeline {text!r}: {ast.unparse(item)} is not a pass; write name or name(option=value)")
-    name = target.id
+    name = PASSES.name(target.id)
     if name not in PASSES:
         raise PipelineError(f"pipeline {text!r}: no pass is named {name}; there are {', '.join(sorted(PASSES))}")
     try:
@@ -212,4 +220,4 @@ def _step(item: ast.expr, text: str) -> Step:
             raise PipelineError(
                 f"pipeline {text!r}: {name} has no option {option}; it has {', '.join(list(known)[1:]) or 'none'}"
             )
-    return Step(name, options)
+    return PassCall(name, options)

@@ -11,7 +11,7 @@ import graphad
 from graphad.graph import Graph
 from graphad.passes import Pipeline
 from graphad.passes.fusion.grouping import LIMIT
-from graphad.passes.memory.lifetime import Interval, pack, plan
+from graphad.passes.memory.lifetime import Interval, assign_buffers, pack
 
 X = np.linspace(-1.0, 2.0, 12).reshape(3, 4)
 LARGE = np.linspace(-1.0, 2.0, 1200).reshape(30, 40)
@@ -106,7 +106,7 @@ def test_lifetime_lowers_the_peak() -> None:
         return [np.sum(part) for part in parts]
 
     graph = graphad.trace(f)(X)
-    before, after = plan(graph).peak_bytes, plan(Pipeline("lifetime")(graph)).peak_bytes
+    before, after = assign_buffers(graph).peak_bytes, assign_buffers(Pipeline("lifetime")(graph)).peak_bytes
     assert after < before
 
 

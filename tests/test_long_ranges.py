@@ -134,4 +134,4 @@ def test_sums_of_more_terms_than_python_recurses_beside_a_loop():
 
     graph = graphad.trace(f)(0.3, np.arange(200.0))
     assert sum(node.op.name == "add" for node in graph.nodes) > sys.getrecursionlimit()
-    assert len(graphad.passes.accumulate(graph).nodes) == len(graph.nodes) - 1
+    assert len(graphad.passes.fold_add_into_dest(graph).nodes) == len(graph.nodes) - 1

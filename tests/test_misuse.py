@@ -111,7 +111,7 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "check_grads args": lambda v: graphad.check_grads(np.sin, v if isinstance(v, np.ndarray) else "x"),
     "check_grads eps": lambda v: graphad.check_grads(np.sin, (X,), eps=v if v is not None else "x"),
     **{f"pass {name}": lambda v, name=name: passes.PASSES[name](v) for name in ("cse", "dce", "fold", "inline", "licm",
-       "simplify", "fuse", "lifetime", "propagate", "jvp", "vjp", "grad", "linearize")},
+       "simplify", "fuse", "lifetime", "simplify_regions", "jvp", "vjp", "grad", "linearize")},
     "jvp wrt": lambda v: passes.jvp(GRAPH, v if v is not None else 5),
     "grad wrt": lambda v: passes.grad(GRAPH, v if v is not None else 5),
     "grad output": lambda v: passes.grad(GRAPH, output=v),

@@ -38,7 +38,7 @@ from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import Const, Scalar
 from graphad.ops.shape import Iota, Reshape
 from graphad.passes.fusion.grouping import is_kernel_op, is_movement
-from graphad.passes.fusion.unroll import complete, fits
+from graphad.passes.fusion.scalarize import complete, fits
 from graphad.types import Shape
 
 NUMBERS = 64

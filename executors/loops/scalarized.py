@@ -25,7 +25,7 @@ from graphad.ops.reduce import Reduction as ReductionOp
 from graphad.ops.scalar import Const, Scalar
 from graphad.ops.shape import Concatenate, Iota, Reshape
 from graphad.ops.slicing import Pad
-from graphad.passes.fusion.unroll import aligned, leading
+from graphad.passes.fusion.scalarize import aligned, leading
 from graphad.types import DType, Shape
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from graphad.passes import Pipeline, Stage
 from graphad.tracebacks import boundary, shorten
 
 OPTIMISE = (
-    "inline, propagate, simplify, licm, cse, fold, propagate, unroll_loops, merge_loops, accumulate, undo, share_pads, "
-    "dce"
+    "inline, simplify_regions, simplify, licm, cse, fold, simplify_regions, unroll_loops, merge_loops, "
+    "fold_add_into_dest, store_on_kill, adjoint_stencils, dce"
 )
 """The pipeline that `jit` runs before the executor's own."""
 

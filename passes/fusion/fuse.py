@@ -10,7 +10,7 @@ from graphad.ops.guarding import must_be_reached
 from graphad.passes.base import check_option, graph_pass
 from graphad.passes.cost import recompute_pays, weight
 from graphad.passes.fusion.grouping import Group, Grouping
-from graphad.passes.fusion.unroll import TOTAL
+from graphad.passes.fusion.scalarize import TOTAL
 
 
 @graph_pass

@@ -13,7 +13,7 @@ from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import expressible
 from graphad.ops.shape import Iota
 from graphad.passes.cost import cheap, evaluations_pay, weight
-from graphad.passes.fusion.unroll import WORK, complete, leads, work
+from graphad.passes.fusion.scalarize import WORK, complete, leads, work
 from graphad.types import Shape, TensorType
 
 PIECES = 4

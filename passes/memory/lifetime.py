@@ -26,7 +26,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Plan:
+class BufferAssignment:
     """Where each intermediate value stands in the arena: `offsets` and `peak_bytes`, in bytes."""
 
     offsets: dict[Value, int]
@@ -65,7 +65,7 @@ def owners(graph: Graph) -> dict[Value, Value]:
     return owner
 
 
-def plan(graph: Graph) -> Plan:
+def assign_buffers(graph: Graph) -> BufferAssignment:
     """Places for the intermediate values by liveness. Inputs, constants and results stand outside of the arena."""
     owner = owners(graph)
     outside = {*graph.inputs, *(owner.get(v, v) for v in graph.outputs)}
@@ -79,7 +79,7 @@ def plan(graph: Graph) -> Plan:
                 last[v] = i
     values = list(first)
     offsets, peak = pack([Interval(v.type.nbytes, first[v], last[v]) for v in values])
-    return Plan(dict(zip(values, offsets, strict=True)), peak)
+    return BufferAssignment(dict(zip(values, offsets, strict=True)), peak)
 
 
 @graph_pass

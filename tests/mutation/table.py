@@ -160,7 +160,7 @@ OPS = [
     Mutation(
         "effects left out of the order of programs", "graphad/ops/guarding.py",
         "raised = None if node.op.effect else node.op.raises", "raised = node.op.raises",
-        effects("accumulate or merge_loops"),
+        effects("fold_add_into_dest or merge_loops"),
     ),
     Mutation(
         "ops of one class are equal whatever their attributes", "graphad/op.py",
@@ -210,12 +210,12 @@ PASSES = [
         "tests/test_memory_plan.py",
     ),
     Mutation(
-        "accumulate adds to what depends on the sum", "passes/loops/accumulate.py",
-        "or any([before & bit for bit in loops]):", "or False:", effects("accumulate"),
+        "fold_add_into_dest adds to what depends on the sum", "passes/loops/fold_add_into_dest.py",
+        "or any([before & bit for bit in loops]):", "or False:", effects("fold_add_into_dest"),
     ),
     Mutation(
-        "accumulate moves effects", "passes/loops/accumulate.py",
-        "if not self.may_move(nodes, node, bool(loops)):", "if False:", effects("accumulate"),
+        "fold_add_into_dest moves effects", "passes/loops/fold_add_into_dest.py",
+        "if not self.may_move(nodes, node, bool(loops)):", "if False:", effects("fold_add_into_dest"),
     ),
     Mutation(
         "loops are merged of which one reads the other's carries", "passes/loops/merge_loops.py",
@@ -226,9 +226,9 @@ PASSES = [
         "ordered = earlier if reached else 0", "ordered = 0", effects("merge_loops"),
     ),
     Mutation(
-        "a carry that changes is stacked as if it did not", "passes/loops/propagate.py",
+        "a carry that changes is stacked as if it did not", "passes/loops/simplify_regions.py",
         "(isinstance(v, Constant) or v in outside) and v not in changing:",
-        "(isinstance(v, Constant) or v in outside):", effects("propagate"),
+        "(isinstance(v, Constant) or v in outside):", effects("simplify_regions"),
     ),
     Mutation(
         "a loop backwards is written out forwards", "passes/loops/unroll_loops.py",
@@ -250,7 +250,7 @@ PASSES = [
         "if not any(flags) and (same or not node.op.drawn):", "if not any(flags):", "tests/test_draws.py",
     ),
     Mutation(
-        "a pad that is shared is cut at the wrong place", "passes/cleanup/share_pads.py",
+        "a pad that is shared is cut at the wrong place", "passes/cleanup/adjoint_stencils.py",
         "start = tuple([a - b for a, b in zip(before, node.op.low, strict=True)])",
         "start = tuple([b for a, b in zip(before, node.op.low, strict=True)])", "tests/test_share_pads.py",
     ),

@@ -1,4 +1,4 @@
-"""The pass `share_pads`: the same numbers from one padded copy, only where a derivative made the copies."""
+"""The pass `adjoint_stencils`: the same numbers from one padded copy, only where a derivative made the copies."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def correlated(x, w):
 
 def both(f, *args):
     graph = graphad.trace(f)(*args)
-    found = Pipeline("inline, simplify, cse, share_pads, dce").stages(graph, verify=True)[-1].graph
+    found = Pipeline("inline, simplify, cse, adjoint_stencils, dce").stages(graph, verify=True)[-1].graph
     for a, b in zip(found.eval(*args), graph.eval(*args), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-14)
     return [node.op.name for node in found.nodes]
@@ -41,7 +41,8 @@ def test_inside_loops():
         return graphad.fori_loop(0, 3, lambda i, x: x * 0.5 + np.pad(correlated(x, WEIGHTS), ((4, 4), (0, 0))), x)
 
     graph = graphad.trace(graphad.grad(lambda x: np.sum(f(x) ** 2)))(X)
-    found = Pipeline("inline, propagate, simplify, cse, share_pads, dce").stages(graph, verify=True)[-1].graph
+    pipeline = Pipeline("inline, simplify_regions, simplify, cse, adjoint_stencils, dce")
+    found = pipeline.stages(graph, verify=True)[-1].graph
     np.testing.assert_allclose(found.eval(X)[0], graph.eval(X)[0], rtol=1e-12)
     assert str(found).count("pad[") < str(graph).count("pad[")
 

@@ -25,7 +25,7 @@ from graphad.types import DYNAMIC, TensorType
 
 
 @graph_pass
-def undo(graph: Graph) -> Graph:
+def store_on_kill(graph: Graph) -> Graph:
     """Where a loop changes parts of an array, and stacks what follows from the whole of it for a loop that runs the
     other way, stack what each store overwrites: the other loop starts with the array as it was left, writes that back
     and computes the rest from it. Regions are treated too. Values are the same to the last bit.
@@ -49,7 +49,7 @@ Makers = dict[Value, Node]
 
 
 @dataclass(frozen=True)
-class Part:
+class Section:
     """A part of an array that a step may change: how it is read and written, and at which places."""
 
     read: Op
@@ -63,18 +63,18 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Step:
+class Update:
     """A node that gives an array as it was before, but for some parts."""
 
     before: Value
     after: Value
-    parts: tuple[Part, ...]
+    parts: tuple[Section, ...]
 
 
-def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[Step] | None:
+def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[Update] | None:
     """The steps from an array to what it becomes; none where its other parts may change as well. Nodes that compute
     places are added to `more`."""
-    found: list[Step] = []
+    found: list[Update] = []
     while end is not start:
         node = makers.get(end)
         step = None if node is None else _step(node, end, more)
@@ -85,26 +85,26 @@ def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[S
     return found[::-1]
 
 
-def _step(node: Node, end: Value, more: list[Node]) -> Step | None:
+def _step(node: Node, end: Value, more: list[Node]) -> Update | None:
     op, at = node.op, node.outputs.index(end)
     if isinstance(op, Scatter):
-        return Step(node.inputs[0], end, (Part(Gather(op.axes), ScatterSet(op.axes), node.inputs[2:]),))
+        return Update(node.inputs[0], end, (Section(Gather(op.axes), ScatterSet(op.axes), node.inputs[2:]),))
     if isinstance(op, DynamicUpdateSlice):
-        return Step(node.inputs[0], end, (Part(DynamicSlice(node.inputs[1].type.shape), op, node.inputs[2:]),))
+        return Update(node.inputs[0], end, (Section(DynamicSlice(node.inputs[1].type.shape), op, node.inputs[2:]),))
     if isinstance(op, Loop) and at < op.carried:
         k = op.consts + at
         taken = node.inputs[len(node.inputs) - len(op.body.inputs) :]
         known = dict(zip(op.body.inputs[: op.consts], taken, strict=False))
         parts = _covered(op.body, op.body.inputs[k], op.body.outputs[at], known, more)
-        return None if parts is None else Step(taken[k], end, parts)
+        return None if parts is None else Update(taken[k], end, parts)
     if isinstance(op, Cond):
         return _chosen(node, op, at, more)
     return None
 
 
-def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> Step | None:
+def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> Update | None:
     """The step of a branch, if each gives the same operand with parts changed."""
-    found: dict[Part, None] = {}
+    found: dict[Section, None] = {}
     before: set[Value] = set()
     for branch in op.branches:
         known = dict(zip(branch.inputs, node.inputs[1:], strict=True))
@@ -122,12 +122,12 @@ def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> Step | None:
         if parts is None:
             return None
         found.update(dict.fromkeys(parts))
-    return Step(before.pop(), node.outputs[at], tuple(found)) if len(before) == 1 else None
+    return Update(before.pop(), node.outputs[at], tuple(found)) if len(before) == 1 else None
 
 
 def _covered(
     region: Graph, start: Value, end: Value, known: dict[Value, Value], more: list[Node]
-) -> tuple[Part, ...] | None:
+) -> tuple[Section, ...] | None:
     """Parts that hold all that a region, which may not run, changes of an array: rows along axes of which the position
     follows from what is `known` outside."""
     makers, inner = region.producers(), list[Node]()
@@ -167,7 +167,7 @@ def _clamped(node: Node, operands: list[Value], v: Value, known: dict[Value, Val
     more.append(Node(Reshape(()), (part,), (known[v],), node.where))
 
 
-def _row(array: TensorType, part: Part, outside: Callable[[Value], Value | None]) -> Part | None:
+def _row(array: TensorType, part: Section, outside: Callable[[Value], Value | None]) -> Section | None:
     """A part as long as the array along all axes but those on which its position is known outside. Positions beyond
     the ends are moved into the array: what runs nowhere writes nowhere."""
     if isinstance(part.read, Gather):
@@ -183,7 +183,7 @@ def _row(array: TensorType, part: Part, outside: Callable[[Value], Value | None]
             shape[axis], starts[axis] = size, found
     if tuple(shape) == array.shape:
         return None
-    return Part(DynamicSlice(tuple(shape)), DynamicUpdateSlice(), tuple(starts))
+    return Section(DynamicSlice(tuple(shape)), DynamicUpdateSlice(), tuple(starts))
 
 
 def _undone(graph: Graph, first: Node, restored: dict[Value, Value]) -> Graph:
@@ -234,13 +234,13 @@ class _Plan:
     """What is stacked no more (by the value in the body), what is stacked instead, and how the one follows."""
 
     gone: list[Value]
-    chains: dict[int, list[Step]]
+    chains: dict[int, list[Update]]
     kept: list[Value]
     placing: list[Node]
     computing: list[Node]
 
 
-def _plan(op: Scan, chains: dict[int, list[Step]], stacked: dict[Value, Value]) -> _Plan | None:
+def _plan(op: Scan, chains: dict[int, list[Update]], stacked: dict[Value, Value]) -> _Plan | None:
     body = op.body
     still = {*body.inputs[: op.consts], *body.inputs[op.consts + op.carries :]}
     arrays = {v: j for j, steps in chains.items() for step in steps for v in (step.before, step.after)}
@@ -274,7 +274,7 @@ def _size(values: Iterable[Value]) -> int:
     return sum([v.type.size for v in values])
 
 
-def _overwritten(chains: dict[int, list[Step]]) -> int:
+def _overwritten(chains: dict[int, list[Update]]) -> int:
     return sum([p.type(s.before).size for steps in chains.values() for s in steps for p in s.parts])
 
 
@@ -299,7 +299,7 @@ def _rewritten(
     return new, {node: _restoring(node, first, plan, lost, (saved, stacks), restored) for node in seconds}
 
 
-def _read(nodes: list[Node], step: Step, array: Value, env: dict[Value, Value], where: Any) -> list[Value]:
+def _read(nodes: list[Node], step: Update, array: Value, env: dict[Value, Value], where: Any) -> list[Value]:
     """The parts of an array that a step may change."""
     found = []
     for part in step.parts:
@@ -310,7 +310,7 @@ def _read(nodes: list[Node], step: Step, array: Value, env: dict[Value, Value], 
 
 
 def _written(
-    nodes: list[Node], step: Step, array: Value, parts: Sequence[Value], env: dict[Value, Value], where: Any
+    nodes: list[Node], step: Update, array: Value, parts: Sequence[Value], env: dict[Value, Value], where: Any
 ) -> Value:
     """The array before a step, from that after it and the parts as they were."""
     for part, old in zip(step.parts, parts, strict=True):
@@ -372,7 +372,7 @@ def _restoring(
 
 
 def _put_back(
-    nodes: list[Node], own: Sequence[Node], steps: list[Step], parts: dict[Step, list[Value]],
+    nodes: list[Node], own: Sequence[Node], steps: list[Update], parts: dict[Update, list[Value]],
     env: dict[Value, Value], restored: dict[Value, Value], where: Any,
 ) -> Value:  # fmt: skip
     """The array as an iteration begins with it. Where one loop changes the array on the way back, it is that loop's

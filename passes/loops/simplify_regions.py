@@ -14,7 +14,7 @@ from graphad.rewriter import Rewriter
 
 
 @graph_pass
-def propagate(graph: Graph) -> Graph:
+def simplify_regions(graph: Graph) -> Graph:
     """Simplify loops and branches by what stands around them.
 
     An operand that is a constant, or that is given twice, stands in the region itself; a carry that its body leaves as
@@ -27,7 +27,7 @@ def propagate(graph: Graph) -> Graph:
     for node in sweep.walk():
         found = sweep.simplified(node)
         if found is not None:
-            sweep.keep(found.map_regions(propagate))
+            sweep.keep(found.map_regions(simplify_regions))
     return sweep.finish()
 
 

@@ -18,7 +18,7 @@ from graphad.passes.base import graph_pass
 
 
 @graph_pass
-def accumulate(graph: Graph) -> Graph:
+def fold_add_into_dest(graph: Graph) -> Graph:
     """Where a loop or a scatter adds to zeros, and the sum is then added to another array, add to that array at once.
 
     The cotangent of an array that an inner loop reads is such a sum: an outer loop would otherwise add whole arrays in
@@ -80,7 +80,7 @@ def _choice(node: Node, makers: dict[Value, Node], uses: Counter[Value]) -> list
     return [node]
 
 
-Step = tuple[Node, int]
+Use = tuple[Node, int]
 """A node, and the operand that it adds something to."""
 _LONGEST = 100
 """Steps of a sum that is continued: what is looked at for each addition is bounded."""
@@ -98,7 +98,7 @@ class _Spines:
         self.producers = {v: node for node in nodes for v in node.outputs}
         self.zeros = zeros
         self.stop: Value | None = None
-        self.known: dict[Value, Step | bool] = {}
+        self.known: dict[Value, Use | bool] = {}
         self.inputs: dict[Node, tuple[Value, ...]] = {}
         self.bodies: dict[Graph, _Spines] = {}
 
@@ -106,10 +106,10 @@ class _Spines:
         """What a node reads by now."""
         return self.inputs.get(node, node.inputs)
 
-    def spine(self, v: Value) -> list[Step]:
+    def spine(self, v: Value) -> list[Use]:
         """The steps from a value down to what it adds to; none where it is no such sum, or a long one."""
         self.find(v)
-        steps: list[Step] = []
+        steps: list[Use] = []
         last = self.known[v]
         while isinstance(last, tuple) and len(steps) <= _LONGEST:
             steps.append(last)
@@ -138,7 +138,7 @@ class _Spines:
             else:
                 known[u] = False
 
-    def steps(self, v: Value) -> list[Step]:
+    def steps(self, v: Value) -> list[Use]:
         """The operands to which the node that makes a value may add."""
         node = self.producers.get(v)
         if node is None or self.uses[v] != 1:

@@ -13,7 +13,7 @@ from graphad.types import TensorType
 
 
 @graph_pass
-def share_pads(graph: Graph, *, least: int = 8) -> Graph:
+def adjoint_stencils(graph: Graph, *, least: int = 8) -> Graph:
     """Where an array, or multiples of it, are padded in `least` ways or more, pad it once and take slices.
 
     The cotangent of what a sum of slices reads is a sum of such pads: that of a correlation becomes a correlation.
@@ -22,7 +22,7 @@ def share_pads(graph: Graph, *, least: int = 8) -> Graph:
     """
     if not any([isinstance(node.op, Pad) or node.op._region_fields for node in graph.nodes]):
         return graph
-    nodes = [node.map_regions(lambda region: share_pads(region, least=least)) for node in graph.nodes]
+    nodes = [node.map_regions(lambda region: adjoint_stencils(region, least=least)) for node in graph.nodes]
     makers = {v: node for node in nodes for v in node.outputs}
     copies: dict[Value, list[tuple[Node, Node | None]]] = {}
     for node in nodes:
