@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -11,21 +10,19 @@ from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import is_rounded, schedule
 from graphad.executors.loops.program import (
     Buffer,
-    Check,
     Index,
     Load,
     LoopNest,
     Reduction,
     Rows,
     Statement,
-    Store,
     StridedView,
     loops_of,
-    rebuilt,
 )
+from graphad.executors.loops.rewriting import over
 from graphad.executors.loops.rows import NEAR, row_bytes
 from graphad.ops.scalar import Const, Scalar, operation
-from graphad.types import INT64, Shape
+from graphad.types import INT64
 
 TERMS = 64
 """Terms that are added to one element in memory before the element is a term of another sum."""
@@ -94,28 +91,13 @@ def outermost(loop: LoopNest, axis: int) -> LoopNest:
     space = tuple([loop.space[a] for a in order])
 
     def view(v: StridedView) -> StridedView:
-        return StridedView(v.buffer, v.offset, space, tuple([v.strides[a] for a in order])) if v.shape else v
+        return StridedView(v.buffer, v.offset, space, tuple([v.strides[a] for a in order]))
 
     def reduction(r: Reduction, value: Scalar) -> Reduction:
         axes = tuple([order.index(a) for a in r.axes])
         return Reduction(r.kind, value, axes, r.initial, None if r.target is None else view(r.target), r.result)
 
-    return _over(loop, space, view, lambda x: Index(INT64, order.index(x.axis)), reduction)
-
-
-def _over(
-    loop: LoopNest, space: Shape, view: Callable[[StridedView], StridedView], index: Callable[[Index], Scalar],
-    reduction: Callable[[Reduction, Scalar], Reduction],
-) -> LoopNest:  # fmt: skip
-    """The loop over another space, with what its views, its indices and its reductions, of new values, are there."""
-
-    def change(x: Load | Index) -> Scalar:
-        return Load(x.dtype, view(x.view), x.shift, x.mask) if isinstance(x, Load) else index(x)
-
-    new = rebuilt(loop, change)
-    stores = [Store(view(s.view), new[s.value]) for s in loop.stores]
-    checks = [Check(new[c.condition], c.error) for c in loop.checks]
-    return LoopNest(space, stores, [reduction(r, new[r.value]) for r in loop.reductions], checks, loop.note)
+    return over(loop, space, view, lambda x: Index(INT64, order.index(x.axis)), reduction)
 
 
 class Split:
@@ -137,8 +119,6 @@ class Split:
         space = (blocks, *loop.space[:axis], size, *loop.space[axis + 1 :])
 
         def view(v: StridedView) -> StridedView:
-            if not v.shape:
-                return v
             stride = v.strides[axis]
             return StridedView(v.buffer, v.offset + start * stride, space, (size * stride, *v.strides))
 
@@ -160,7 +140,7 @@ class Split:
             first = operation("multiply", Index(INT64, 0), Const(INT64, np.int64(size)))
             return operation("add", operation("add", first, Const(INT64, np.int64(start))), inner)
 
-        return _over(loop, space, view, index, reduction)
+        return over(loop, space, view, index, reduction)
 
     def combined(self) -> list[Statement]:
         """The blocks' results as one."""

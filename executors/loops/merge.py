@@ -7,13 +7,12 @@ the last has nothing to do outside of the part: taken into one loop all of them 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from graphad.executors.loops.bounded import bounds, moves, same_place
 from graphad.executors.loops.program import (
     Across,
     Buffer,
-    Check,
     HostCall,
     Index,
     Lane,
@@ -21,17 +20,16 @@ from graphad.executors.loops.program import (
     Load,
     LoopNest,
     Pack,
-    Reduction,
     SequentialLoop,
     Statement,
     Store,
     StridedView,
     loops_of,
-    rebuilt,
     roots,
     roots_of,
     walk,
 )
+from graphad.executors.loops.rewriting import over, rebuilt
 from graphad.executors.loops.statements import all_statements, rewritten
 from graphad.ops.scalar import Scalar
 from graphad.types import Shape
@@ -49,31 +47,31 @@ BACK = 32
 def merged(statements: list[Statement]) -> list[Statement]:
     """The statements, with loops taken into the masked ones that alone read what they store."""
     every = list(all_statements(statements))
-    reading = _Reading({x for statement in every for loop in loops_of(statement) for x in loop.values})
-    readers = Counter([buffer for statement in every for buffer in reading(statement)])
-    result = rewritten(statements, lambda part: _merged(part, readers, reading))
-    read = {buffer for statement in all_statements(result) for buffer in reading(statement)}
+    access = _Accesses({x for statement in every for loop in loops_of(statement) for x in loop.values})
+    readers = Counter([buffer for statement in every for buffer in access.reads[statement]])
+    result = rewritten(statements, lambda part: _merged(part, readers, access))
+    read = {buffer for statement in all_statements(result) for buffer in access.reads[statement]}
     # What is stored at places that are computed leaves the rest as it was.
     stores = [s for statement in all_statements(result) for loop in loops_of(statement) for s in loop.stores]
     read |= {s.view.buffer for s in stores if s.shift is not None}
-    return rewritten(result, lambda part: [each for each in part if not _copied_everywhere(each, read)])
+    return rewritten(result, lambda part: [each for each in part if not _copied_everywhere(each, read, access)])
 
 
-def _copied_everywhere(statement: Statement, read: set[Buffer]) -> bool:
+def _copied_everywhere(statement: Statement, read: set[Buffer], access: _Accesses) -> bool:
     """Whether nothing reads what a loop stores, in memory that the program has for itself."""
     if not isinstance(statement, LoopNest) or statement.reductions or statement.checks or statement.values:
         return False
-    own = _written(statement)
+    own = access.writes[statement]
     return bool(own) and all([b.kind == "temporary" and not b.parents and b not in read for b in own])
 
 
-def _merged(statements: list[Statement], readers: Counter[Buffer], reading: _Reading) -> list[Statement]:
+def _merged(statements: list[Statement], readers: Counter[Buffer], access: _Accesses) -> list[Statement]:
     result: list[Statement] = []
     left = list(statements)
     while left:
         last = left.pop()
         if isinstance(last, LoopNest) and _may_rest(last):
-            last, left = _taken(last, left, readers, reading)
+            last, left = _taken(last, left, readers, access)
         result.append(last)
     return result[::-1]
 
@@ -85,34 +83,35 @@ def _may_rest(loop: LoopNest) -> bool:
 
 
 def _taken(
-    loop: LoopNest, before: list[Statement], readers: Counter[Buffer], reading: _Reading
+    loop: LoopNest, before: list[Statement], readers: Counter[Buffer], access: _Accesses
 ) -> tuple[LoopNest, list[Statement]]:
     """A loop with those that it takes in, and the statements that are left before it: as they are where the whole would
     run over all positions. Of a short loop that others read as well a copy is taken in."""
     left, whole, taken, group, i = list(before), loop, [loop], [loop], len(before)
+    wanted = set(access.reads[loop])
     while i > max(0, len(before) - BACK):
         i -= 1
         first = left[i]
-        if not isinstance(first, LoopNest):
+        if not isinstance(first, LoopNest) or wanted.isdisjoint(access.writes[first]):
             continue
-        wanted = {b for each in taken for b in reading(each)}
-        part, rest = _parted(first, wanted, reading)
-        alone = all([readers[b] == sum([b in reading(each) for each in group]) for b in _written(part)])
+        part, rest = _parted(first, wanted, access)
+        alone = all([readers[b] == sum([b in access.reads[each] for each in group]) for b in access.writes[part]])
         if not alone:
             rest = [first]
-            changes = _bases(_written(part)) & _bases(reading(part))
+            changes = access.written_roots[part] & access.read_roots[part]
             if part.checks or changes or len(moves(part)) > COPIED:
                 continue
-        if _passes(part, left[i + 1 :], reading, alone) and (both := _joined(part, whole, reading)) is not None:
+        if _passes(part, left[i + 1 :], access, alone) and (both := _joined(part, whole, access)) is not None:
             whole = both
             taken.append(part)
+            wanted |= access.reads[part]
             left[i : i + 1] = rest
             if alone:
                 group.append(part)
     return (whole, left) if len(taken) > 1 and bounds(whole) else (loop, before)
 
 
-def _parted(loop: LoopNest, wanted: set[Buffer], reading: _Reading) -> tuple[LoopNest, list[LoopNest]]:
+def _parted(loop: LoopNest, wanted: set[Buffer], access: _Accesses) -> tuple[LoopNest, list[LoopNest]]:
     """The part of a loop that stores what is `wanted`, and the rest where there is one, to which belong checks of
     what does not move."""
     stores = [s for s in loop.stores if s.view.buffer in wanted]
@@ -125,11 +124,11 @@ def _parted(loop: LoopNest, wanted: set[Buffer], reading: _Reading) -> tuple[Loo
     part = LoopNest(loop.space, stores, note=loop.note)
     rest = [LoopNest((), checks=loop.checks, note=loop.note)] if loop.checks else []
     rest += [LoopNest(loop.space, others, note=loop.note)] if others else []
-    apart = not any([_bases(_written(each)) & _bases(reading(part)) for each in rest])
+    apart = not any([access.written_roots[each] & access.read_roots[part] for each in rest])
     return (part, rest) if apart else (loop, [])
 
 
-def _joined(first: LoopNest, second: LoopNest, reading: _Reading) -> LoopNest | None:
+def _joined(first: LoopNest, second: LoopNest, access: _Accesses) -> LoopNest | None:
     """Two loops as one, if none reads what the other writes at another position, and the second reads something that
     the first stores."""
     if first.space != second.space:
@@ -144,28 +143,22 @@ def _joined(first: LoopNest, second: LoopNest, reading: _Reading) -> LoopNest | 
     places = {store.view.buffer: store for store in first.stores}
     if len(places) < len(first.stores) or any([s.add or s.shift is not None for s in first.stores]):
         return None
-    if not any([b in reading(second) for b in places]) or any([b.kind != "temporary" for b in places]):
+    if not any([b in access.reads[second] for b in places]) or any([b.kind != "temporary" for b in places]):
         return None
     for x in walk(roots(second)):
         if isinstance(x, (Lane, Pack, Across)):
             return None
         if isinstance(x, Load) and x.view.buffer in places and not _here(x, places[x.view.buffer]):
             return None
-    written = _bases(_written(second))
-    if written & _bases(reading(first)) or written & _bases(places):
+    written = access.written_roots[second]
+    if written & access.read_roots[first] or written & set(_roots(places)):
         return None
 
     def change(x: Load | Index) -> Scalar:
         return places[x.view.buffer].value if isinstance(x, Load) and x.view.buffer in places else x
 
-    new = rebuilt(second, change)
-    both = LoopNest(
-        second.space,
-        [Store(s.view, new[s.value], s.shift and new[s.shift], s.add) for s in second.stores],
-        [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in second.reductions],
-        [*first.checks, *[Check(new[c.condition], c.error) for c in second.checks]],
-        second.note,
-    )
+    both = rebuilt(second, change)
+    both.checks = [*first.checks, *both.checks]
     return both if sum(1 for _ in walk(roots(both))) <= LIMIT else None
 
 
@@ -181,13 +174,7 @@ def _spread(loop: LoopNest, space: Shape) -> LoopNest | None:
     if any([isinstance(x, Index) and loop.space[x.axis] != space[lead + x.axis] for x in scalars]):
         return None
 
-    def change(x: Load | Index) -> Scalar:
-        if isinstance(x, Index):
-            return Index(x.dtype, x.axis + lead)
-        return Load(x.dtype, x.view.broadcast(space), x.shift, x.mask) if x.view.shape else x
-
-    new = rebuilt(loop, change)
-    return LoopNest(space, [Store(s.view.broadcast(space), new[s.value], s.shift, s.add) for s in loop.stores])
+    return over(loop, space, lambda v: v.broadcast(space), lambda x: Index(x.dtype, x.axis + lead))
 
 
 def _here(x: Load, store: Store) -> bool:
@@ -195,52 +182,70 @@ def _here(x: Load, store: Store) -> bool:
     return x.shift is None and x.lanes == store.value.lanes == 1 and same_place(x.view, store.view)
 
 
-def _passes(loop: LoopNest, statements: Iterable[Statement], reading: _Reading, moves: bool) -> bool:
+def _passes(loop: LoopNest, statements: Iterable[Statement], access: _Accesses, moves: bool) -> bool:
     """Whether a loop may run after statements, instead of before them if it `moves`."""
-    own, read = _bases(_written(loop)) if moves else set[Buffer](), _bases(reading(loop))
+    own, read = access.written_roots[loop] if moves else frozenset[Buffer](), access.read_roots[loop]
     for statement in all_statements(statements):
-        if own & _bases(reading(statement)) or (own | read) & _bases(_written(statement)):
+        if own & access.read_roots[statement] or (own | read) & access.written_roots[statement]:
             return False
         if loop.checks and (not isinstance(statement, LoopNest) or statement.checks):
             return False
     return True
 
 
-def _bases(buffers: Iterable[Buffer]) -> set[Buffer]:
-    return {root for buffer in buffers for root in roots_of(buffer)}
-
-
-class _Reading:
-    """The buffers that a statement reads itself; what it changes counts. Not what others have `computed` before."""
+class _Accesses:
+    """The buffers that a statement reads and writes itself, each found once: it is asked about for every statement that
+    might be taken in. Not what others have `computed` before."""
 
     def __init__(self, computed: set[Scalar]) -> None:
         self.computed = computed
+        self.reads = _Once(self._reads)
+        self.writes = _Once(_writes)
+        self.read_roots = _Once(lambda statement: _roots(self.reads[statement]))
+        self.written_roots = _Once(lambda statement: _roots(self.writes[statement]))
 
-    def __call__(self, statement: Statement) -> set[Buffer]:
+    def _reads(self, statement: Statement) -> Iterator[Buffer]:
+        """What a statement reads; what it changes counts."""
         if isinstance(statement, HostCall):
-            return {view.buffer for view in statement.operands}
-        if isinstance(statement, LibraryCall):
-            return {view.buffer for view in statement.views}
-        if isinstance(statement, SequentialLoop):
+            yield from [view.buffer for view in statement.operands]
+        elif isinstance(statement, LibraryCall):
+            yield from [view.buffer for view in statement.views]
+        elif isinstance(statement, SequentialLoop):
             places = [e.source for e in statement.entries]
-            sources = [x.buffer if isinstance(x, StridedView) else x.header for x in places]
-            return {*sources, *[b for pair in statement.swaps for x in pair for b in x.parents]}
-        found: set[Buffer] = set()
+            yield from [x.buffer if isinstance(x, StridedView) else x.header for x in places]
+            yield from [b for pair in statement.swaps for x in pair for b in x.parents]
         for loop in loops_of(statement):
-            known = self.computed.difference(loop.values) if self.computed else self.computed
-            found.update([x.view.buffer for x in walk(roots(loop), known) if isinstance(x, Load)])
-            found.update([s.view.buffer for s in loop.stores if s.add])
+            known = self.computed.difference(loop.values) if loop.values else self.computed
+            yield from [x.view.buffer for x in walk(roots(loop), known) if isinstance(x, Load)]
+            yield from [s.view.buffer for s in loop.stores if s.add]
+
+
+class _Once(dict[Statement, frozenset[Buffer]]):
+    """Buffers by statement, found when they are first asked for."""
+
+    def __init__(self, find: Callable[[Statement], Iterable[Buffer]]) -> None:
+        super().__init__()
+        self._find = find
+
+    def __missing__(self, statement: Statement) -> frozenset[Buffer]:
+        found = self[statement] = frozenset(self._find(statement))
         return found
 
 
-def _written(statement: Statement) -> set[Buffer]:
-    """The buffers that a statement writes itself, or lets others write."""
+def _roots(buffers: Iterable[Buffer]) -> Iterator[Buffer]:
+    for buffer in buffers:
+        yield from roots_of(buffer) if buffer.parents else (buffer,)
+
+
+def _writes(statement: Statement) -> Iterator[Buffer]:
+    """What a statement writes, or lets others write."""
     if isinstance(statement, HostCall):
-        return {view.buffer for view in statement.results}
-    if isinstance(statement, LibraryCall):
-        return {view.buffer for view in statement.writes}
-    if isinstance(statement, SequentialLoop):
-        pushed = [stack.header for stack in statement.pushed]
-        return {*pushed, *[b for pair in statement.swaps for x in pair for b in x.parents]}
-    found = {s.view.buffer for loop in loops_of(statement) for s in loop.stores}
-    return found | {r.target.buffer for loop in loops_of(statement) for r in loop.reductions if r.target is not None}
+        yield from [view.buffer for view in statement.results]
+    elif isinstance(statement, LibraryCall):
+        yield from [view.buffer for view in statement.writes]
+    elif isinstance(statement, SequentialLoop):
+        yield from [stack.header for stack in statement.pushed]
+        yield from [b for pair in statement.swaps for x in pair for b in x.parents]
+    for loop in loops_of(statement):
+        yield from [s.view.buffer for s in loop.stores]
+        yield from [r.target.buffer for r in loop.reductions if r.target is not None]

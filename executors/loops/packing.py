@@ -11,15 +11,14 @@ from graphad.executors.loops.program import (
     Index,
     Load,
     LoopNest,
-    Reduction,
     Statement,
     Store,
     StridedView,
     c_strides,
-    rebuilt,
     roots,
     walk,
 )
+from graphad.executors.loops.rewriting import rebuilt
 from graphad.ops.scalar import Scalar
 
 SIZE = 4096
@@ -56,10 +55,7 @@ def _pack(loop: LoopNest) -> list[Statement]:
             return Load(x.dtype, places[x.view])
         return x
 
-    new = rebuilt(loop, change)
-    stores = [Store(s.view, new[s.value], s.shift) for s in loop.stores]
-    reductions = [Reduction(r.kind, new[r.value], r.axes, r.initial, r.target, r.result) for r in loop.reductions]
-    return [*copies, LoopNest(loop.space, stores, reductions, [], loop.note)]
+    return [*copies, rebuilt(loop, change)]
 
 
 def _elements(view: StridedView) -> int:

@@ -7,9 +7,8 @@ gathers and scatters), a `LibraryCall` of BLAS or LAPACK, and a `HostCall` of Nu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -411,24 +410,6 @@ def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterato
                 seen.add(x)
                 stack.append((x, True))
                 stack.extend((y, False) for y in reversed(children(x)) if y not in seen)
-
-
-def rebuilt(loop: LoopNest, change: Callable[[Any], Scalar]) -> dict[Scalar, Scalar]:
-    """New scalars for those of a loop: what `change` gives, which is asked for each load and index once its own
-    operands are new, and the same operations of the new ones."""
-    new: dict[Scalar, Scalar] = {}
-    for x in walk(roots(loop)):
-        if isinstance(x, Load):
-            shift, mask = (new[y] if y is not None else None for y in (x.shift, x.mask))
-            same = shift is x.shift and mask is x.mask
-            new[x] = change(x if same else Load(x.dtype, x.view, shift, mask))
-        elif isinstance(x, Operation):
-            args = tuple([new[y] for y in x.args])
-            same = all([a is b for a, b in zip(args, x.args, strict=True)])
-            new[x] = x if same else Operation(x.dtype, x.name, args, lanes=x.lanes)
-        else:
-            new[x] = change(x) if isinstance(x, Index) else x
-    return new
 
 
 def is_identity(loop: LoopNest, known: Set[Scalar]) -> bool:
