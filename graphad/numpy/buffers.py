@@ -7,8 +7,6 @@ one of them sees what is written from then on. The memory that they had is fille
 
 from __future__ import annotations
 
-import sys
-from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -63,7 +61,7 @@ class Buffer(np.ndarray[Any, Any]):
         return plain(self).__reduce_ex__(protocol)
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return made(plain(self).__deepcopy__(memo))
+        return buffer(plain(self).__deepcopy__(memo))
 
     def __repr__(self) -> str:
         return repr(plain(self))
@@ -136,35 +134,57 @@ def plain(x: Plain) -> Plain:
     return np.ndarray.view(x, np.ndarray)
 
 
-_FRESH = sys.getrefcount([]) + 1
-"""References to an argument that nobody else holds, as a function counts them."""
-
-
 _owners: dict[int, ref[Any]] = {}
 """The buffers by the identity of NumPy's array that owns their memory, which each of them keeps alive."""
 _MANY, _nothing = 4096, lambda: None
+_most = [_MANY]
+"""How many there may be before it is looked which of them still live."""
+
+
+class _Bare(np.ndarray[Any, Any]):
+    """A buffer that is not one yet."""
 
 
 def buffer(x: Plain) -> Any:
     """An array that nobody else holds as a buffer."""
-    found = x.view(Buffer)
+    found: Any = x.view(_Bare)
+    found.__class__ = Buffer
+    found.home = current_builder()
     owner = x
     if x.base is not None:
         found.__dict__["part"] = True
         owner = x.base
         while type(owner.base) is _ndarray:
             owner = owner.base
-    if len(_owners) > _MANY:
-        for key in [k for k, r in list(_owners.items()) if r() is None]:
-            del _owners[key]
     _owners[id(owner)] = ref(found)
+    if len(_owners) > _most[0]:
+        _forget()
     return found
+
+
+def renew(row: list[Any]) -> None:
+    """Put buffers in the place of a list's arrays, which nobody else holds and which have memory of their own."""
+    home = current_builder()
+    for i in range(len(row)):
+        x, found = row[i], row[i].view(_Bare)
+        found.__class__ = Buffer
+        found.home = home
+        row[i], _owners[id(x)] = found, ref(found)
+    if len(_owners) > _most[0]:
+        _forget()
+
+
+def _forget() -> None:
+    """Let go of the owners of memory that no buffer sees."""
+    for key in [k for k, r in list(_owners.items()) if r() is None]:
+        del _owners[key]
+    _most[0] = max(_MANY, 2 * len(_owners))
 
 
 Flat.own = staticmethod(lambda found: buffer(found) if type(found) is _ndarray else found)  # type: ignore[method-assign]
 
 
-def _shared(x: Plain) -> Any:
+def shared(x: Plain) -> Any:
     """The buffer whose memory a plain array sees, None if there is none."""
     base: Any = x.base
     while base is not None and not isinstance(base, Buffer):
@@ -187,7 +207,7 @@ def view_in(x: Plain, base: Any) -> Any:
 def tracked(x: Any) -> Any:
     """A plain array that sees a buffer's memory, as code that is not converted gives it, as a view of the buffer; any
     other value as it is."""
-    base = _shared(x) if type(x) is _ndarray and x.base is not None else None
+    base = shared(x) if type(x) is _ndarray and x.base is not None else None
     return x if base is None else view_in(x, base)
 
 
@@ -197,96 +217,13 @@ def seen(found: Any, args: Sequence[Any]) -> Any:
         return tuple([seen(x, args) for x in found])
     if type(found) is not _ndarray or found.base is None:
         return found
-    base = _shared(found)
+    base = shared(found)
     if base is None and args and type(args[0]) is Buffer and np.may_share_memory(found, args[0]):
         base = args[0]
     return found if base is None else view_in(found, base)
 
 
 _ndarray = np.ndarray
-_HOLDERS = frozenset({list, dict, OrderedDict, defaultdict})
-
-
-def made(x: Any) -> Any:
-    """What converted code binds to a name: an array that nobody else holds becomes a buffer, in containers too."""
-    kind = type(x)
-    if kind is _ndarray:
-        if x.base is not None and _shared(x) is not None:
-            return view_in(x, _shared(x))
-        if sys.getrefcount(x) <= _FRESH and _is_free(x):
-            return buffer(x)
-    elif _is_holder(x) and sys.getrefcount(x) <= _FRESH:
-        return _adopted(x)
-    return x
-
-
-def _is_holder(x: Any) -> bool:
-    return type(x) is not _ndarray and holds(type(x))
-
-
-def holds(kind: type) -> bool:
-    """Whether objects of a type are new arrays, or may hold some."""
-    return kind is _ndarray or kind in _HOLDERS or issubclass(kind, tuple)
-
-
-def _adopted(x: Any) -> Any:
-    return adopt(x) if isinstance(x, dict) else made_within(x)
-
-
-def made_within(x: Any) -> Any:
-    """A list or tuple whose arrays nothing else holds, with buffers in their place."""
-    if not any([holds(kind) for kind in set(map(type, x))]):
-        return x
-    items = list(x) if isinstance(x, tuple) else x
-    bases: dict[int, list[int]] = {}
-    found = False
-    for i in range(len(x)):
-        if type(x[i]) is _ndarray and x[i].base is not None and _shared(x[i]) is not None:
-            items[i], found = view_in(x[i], _shared(x[i])), True
-        elif type(x[i]) is _ndarray and sys.getrefcount(x[i]) <= _FRESH + (items is not x):
-            base = x[i].base
-            if type(base) is _ndarray and base.base is None:
-                bases.setdefault(id(base), []).append(i)
-            elif _is_free(x[i]):
-                items[i], found = buffer(x[i]), True
-        elif _is_holder(x[i]) and sys.getrefcount(x[i]) <= _FRESH + (items is not x):
-            new = _adopted(x[i])
-            found, items[i] = found or new is not x[i], new
-    for places in bases.values():
-        base = x[places[0]].base
-        if base.flags.writeable and base.dtype.kind in "biufc" and sys.getrefcount(base) <= len(places) + _FRESH:
-            whole, found = buffer(base), True
-            for i in places:
-                items[i] = view_of(whole, x[i])
-    if not found or items is x:
-        return x
-    return type(x)._make(items) if hasattr(type(x), "_make") else tuple(items) if type(x) is tuple else x
-
-
-def view_of(whole: Buffer, x: Plain) -> Any:
-    """The view of a buffer that sees the elements that an array sees which shares its memory."""
-    forth, _ = seen_from(x, plain(whole))
-    found = forth(whole)
-    return found if isinstance(found, Buffer) and np.shares_memory(found, x) else x
-
-
-def adopt(slots: dict[Any, Any]) -> dict[Any, Any]:
-    """Make buffers of the arrays that only a new dict, or the attributes of a new object, hold."""
-    for name in list(slots):
-        if type(slots[name]) is np.ndarray and sys.getrefcount(slots[name]) <= _FRESH and _is_free(slots[name]):
-            slots[name] = buffer(slots[name])
-        elif _is_holder(slots[name]) and sys.getrefcount(slots[name]) <= _FRESH:
-            slots[name] = _adopted(slots[name])
-    return slots
-
-
-def _is_free(x: Plain) -> bool:
-    """Whether the memory of an array that nobody else holds is its own, and it can be written to."""
-    base = x.base
-    if base is None:
-        return x.flags.writeable and x.dtype.kind in "biufc"
-    owned = type(base) is np.ndarray and base.base is None and sys.getrefcount(base) <= _FRESH + 1
-    return owned and x.flags.writeable and x.dtype.kind in "biufc"
 
 
 def root_of(x: Plain) -> Any:
@@ -445,6 +382,6 @@ def _revive(root: Any, builder: Builder) -> None:
 
 
 __all__ = [
-    "Buffer", "BufferTracer", "BufferView", "Unchanged", "adopt", "become", "made", "made_within", "outside", "plain",
-    "revive", "root_of", "seen", "stays", "tracked", "view_in", "view_of", "writable",
+    "Buffer", "BufferTracer", "BufferView", "Unchanged", "become", "buffer", "outside", "plain", "renew", "revive",
+    "root_of", "seen", "shared", "stays", "tracked", "view_in", "writable",
 ]  # fmt: skip

@@ -1,8 +1,8 @@
 """Constant code in functions that are differentiated: what plain Python and NumPy do, and nothing traced in it.
 
 `python tests/benchmarks/bench_constants.py [NAME ...]` prints for each piece of work what it takes within an eager
-gradient, an eager directional derivative over what plain Python takes for it. What the
-transformation takes of the function without the work is subtracted.
+gradient, an eager directional derivative, and a trace for any values, as `jit` makes one, over what plain Python takes
+for it. What the transformation takes of the function without the work is subtracted.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphad.api.conversion.classes import defined, meet
 from graphad.api.conversion.functions import REPLACED, call, convert
-from graphad.numpy.buffers import adopt, holds, made
+from graphad.numpy.adopted import adopt, holds, made
 
 
 def constructor(cls: type) -> Callable[..., Any]:

@@ -17,8 +17,8 @@ from graphad.api.conversion.handlers import passing
 from graphad.api.conversion.kinds import lacks
 from graphad.api.conversion.ledger import changing, reading
 from graphad.location import is_user_class, is_user_file
+from graphad.numpy.adopted import made
 from graphad.numpy.arguments import touched
-from graphad.numpy.buffers import made
 from graphad.trace import Tracer
 
 _PLAIN: set[type] = {

@@ -17,8 +17,9 @@ from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.parts import in_part
 from graphad.build import Builder
 from graphad.errors import TracerError
+from graphad.numpy.adopted import made
 from graphad.numpy.arguments import holds_tracer, recorded
-from graphad.numpy.buffers import Buffer, become, made, outside, root_of, stays, tracked, writable
+from graphad.numpy.buffers import Buffer, become, outside, root_of, stays, tracked, writable
 from graphad.numpy.flat import Flat
 from graphad.numpy.index_arrays import OBJECTS
 from graphad.numpy.masked import mask_for

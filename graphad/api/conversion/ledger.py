@@ -56,7 +56,7 @@ class Entry:
         """The object, None if nothing but this entry knows it."""
         if self.weak is not None:
             return self.weak()
-        if isinstance(self.container, (Cell, Globals)):
+        if isinstance(self.container, Globals):
             return self.target
         return self.target if sys.getrefcount(self.target) > _OWN_REFERENCES else None
 

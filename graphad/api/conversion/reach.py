@@ -11,7 +11,6 @@ import inspect
 import operator
 import re
 import types
-from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Container, Iterable
 from functools import cached_property, partial
 from itertools import chain
@@ -25,15 +24,16 @@ from types import (
     MethodWrapperType,
     ModuleType,
 )
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from graphad.api.conversion.alone import is_inner, twin
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.iterators import is_iterator
+from graphad.api.conversion.placed import DICTS, ENTRIES, LISTS, Place, container
 from graphad.api.conversion.scope import nested_codes
-from graphad.api.sinks import sinks
+from graphad.api.sinks import is_sink, sinks
 from graphad.codes import OfCode
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.buffers import Buffer
@@ -72,52 +72,18 @@ _HANDLES: frozenset[Any] = frozenset({
 })  # fmt: skip
 """Types whose objects lead to what their references say."""
 _ARRAYS = frozenset({np.ndarray, Buffer})
-_LISTS = frozenset({list, deque})
-_DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
 _SETS = frozenset({set, frozenset})
 _AWAITS = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 _SEVERAL = 8
 """Objects of one type from which on they are looked at together."""
 _ROWS = frozenset({list, tuple})
-_ENTRIES = frozenset({tuple, *_LISTS, *_DICTS})
 _DISPATCHED = type(np.sum)
+_NAMED = frozenset({BuiltinFunctionType, FunctionType, ModuleType, type, np.ufunc, _DISPATCHED})
 _OF_CLASSES = frozenset({
     "__abstractmethods__", "__annotations__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__",
     "__module__", "__orig_bases__", "__parameters__", "__qualname__", "__slots__", "__weakref__", "_abc_impl",
 })  # fmt: skip
 _UNKNOWN: Any = object()
-
-
-class Place(NamedTuple):
-    """A place that holds a value: a variable, an entry of a list, a tuple or a dict, an `attribute`."""
-
-    holder: Any
-    key: Any
-    attribute: bool = False
-
-    def get(self) -> Any:
-        holder, key, attribute = self
-        if type(holder) is CellType:
-            return holder.cell_contents
-        if not attribute:
-            return holder[key] if type(holder) in _ENTRIES else _kind_of(holder).__getitem__(holder, key)
-        return holder.__dict__[key] if key in getattr(holder, "__dict__", ()) else object.__getattribute__(holder, key)
-
-    def put(self, x: Any) -> None:
-        holder, key, attribute = self
-        if type(holder) is CellType:
-            holder.cell_contents = x
-        elif not attribute:
-            _kind_of(holder).__setitem__(holder, key, x)
-        elif key in getattr(holder, "__dict__", ()):
-            holder.__dict__[key] = x
-        else:
-            object.__setattr__(holder, key, x)
-
-
-def _kind_of(x: Any) -> Any:
-    """The type of Python's that a list, a deque, a dict or a tuple is of; None for anything else."""
-    return next((cls for cls in (list, dict, deque, tuple) if isinstance(x, cls)), None)
 
 
 _of_libraries: dict[int, tuple[Any, bool]] = {}
@@ -156,19 +122,27 @@ _LEADING = ("STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_BUILD_CLASS", "LOAD_NAME", "I
 class Reach:
     """All that some values lead to.
 
-    `places` are those that hold arrays, tuples, inner functions (by which there are `twins`) and what is `marked`;
-    `functions` the user's that were met. `arrays` tells whether there are arrays, or what makes them, `fixed` whether
-    buffers stand where no other array can be put for them, `asks` whether code asks for types, which tell the two
-    apart, and `tells` whether it asks for identities.
+    `places` are those that hold arrays, tuples, inner functions (by which there are `twins`) and what is `marked`, but
+    for the entries of `rows`, lists of nothing but arrays; `functions` the user's that were met. `arrays` tells whether
+    there are arrays, or what makes them, `fixed` whether buffers stand where no other array can be put for them, `asks`
+    whether code asks for types, which tell the two apart, and `tells` whether it asks for identities. For a trace that
+    is `staged` no sink may be called: `methods` are the names of functions in classes, `pours` the code that names one.
     """
 
-    __slots__ = ("arrays", "asks", "fixed", "functions", "left", "marked", "places", "seen", "tells", "twins")
+    __slots__ = (
+        "arrays", "asks", "fixed", "functions", "left", "marked", "methods", "places", "pours", "rows", "seen",
+        "staged", "tells", "twins",
+    )  # fmt: skip
 
-    def __init__(self, marked: Container[int] = ()) -> None:
+    def __init__(self, marked: Container[int] = (), staged: bool = False) -> None:
         self.marked = marked
+        self.staged = staged
+        self.methods: dict[int, str] = {}
+        self.pours: set[int] = set()
         self.twins: dict[int, FunctionType] = {}
         self.seen: dict[int, Any] = {}
         self.places: list[Place] = []
+        self.rows: list[list[Any]] = []
         self.functions: list[FunctionType] = []
         self.arrays = self.fixed = self.asks = self.tells = False
         self.left = _MOST
@@ -187,6 +161,8 @@ class Reach:
             for x in pending:
                 kind = type(x)
                 if id(x) in _of_libraries:
+                    if self.staged and _is_poured(x):
+                        return False
                     self.arrays = self.arrays or _of_libraries[id(x)][1]
                 elif kind not in ATOMS and id(x) not in seen:
                     groups.setdefault(kind, {})[id(x)] = x
@@ -206,19 +182,19 @@ class Reach:
 
     def _together(self, kind: type, xs: list[Any]) -> list[Any] | None:
         """What several objects of a type lead to, where they hold no arrays nor tuples; None where they may."""
-        if kind not in _ENTRIES and not _is_object(kind):
+        if kind not in ENTRIES and not _is_object(kind):
             return None
         found = gc.get_referents(*xs)
         self.left -= len(found) >> 3
         kinds = set(map(type, found))
-        others = (dict, tuple) if kind not in _ENTRIES else tuple
+        others = (dict, tuple) if kind not in ENTRIES else tuple
         if any([k in _ARRAYS or issubclass(k, others) for k in kinds]):
             return None
         kinds -= ATOMS
         return [x for x in found if type(x) in kinds] if kinds else []
 
-    def named(self, space: dict[str, Any], names: frozenset[str]) -> list[Any] | None:
-        """What global names stand for; None where one stands for nothing."""
+    def named(self, space: dict[str, Any], names: frozenset[str], code: CodeType) -> list[Any] | None:
+        """What global names of code stand for; None where one stands for nothing."""
         found = []
         self.asks, self.tells = self.asks or "type" in names, self.tells or "id" in names
         for n in names:
@@ -229,15 +205,39 @@ class Reach:
                 if x is _UNKNOWN:
                     return None
             found.append(x)
+        return self._mention(code, found) if self.staged else found
+
+    def _mention(self, code: CodeType, found: list[Any]) -> list[Any]:
+        """What global names stand for that are no sinks; code that names one is noted."""
+        rest = [x for x in found if type(x) not in _NAMED or not _is_poured(x)]
+        if len(rest) < len(found) or not _mentioned(code).isdisjoint(_poured_names()):
+            self.pours.add(id(code))
+        return rest
+
+    def called(self, code: CodeType | None) -> list[FunctionType]:
+        """The user's functions that code may call: those of classes by their names."""
+        names = set() if code is None else _mentioned(code)
+        found: list[FunctionType] = []
+        left, before = self.functions, -1
+        while len(left) != before:
+            before, rest = len(left), []
+            for f in left:
+                name = self.methods.get(id(f), "")
+                if not name or name in names or name.startswith("__"):
+                    found.append(f)
+                    names |= _mentioned(f.__code__)
+                else:
+                    rest.append(f)
+            left = rest
         return found
 
     def _parts(self, x: Any, kind: type) -> list[Any] | None:
         """What an object leads to; None where that is not known."""
         if kind is CellType:
             return self._entries(x, _content(x))
-        if kind in _LISTS:
-            return [] if self._flat(x) else self._entries(x, enumerate(x))
-        if kind in _DICTS:
+        if kind in LISTS:
+            return [] if self._flat(x) else self._row(x) if kind is list else self._entries(x, enumerate(x))
+        if kind in DICTS:
             found = [] if self._flat(x.values()) else self._entries(x, x.items())
             keys = () if self._flat(x) else x
             return None if found is None else [*found, *keys, getattr(x, "default_factory", None)]
@@ -278,10 +278,23 @@ class Reach:
         self.arrays = True
         return not x.dtype.hasobject
 
+    def _row(self, x: list[Any]) -> list[Any] | None:
+        """What a list leads to; one of arrays is noted as a whole."""
+        if not _ARRAYS.issuperset(set(map(type, x))):
+            return self._entries(x, enumerate(x))
+        self.arrays = True
+        self.left -= len(x)
+        self.rows.append(x)
+        return None if any([y.dtype.hasobject for y in x]) else []
+
+    def every_place(self) -> list[Place]:
+        """The places, and those in lists of arrays."""
+        return [*self.places, *[Place(row, i) for row in self.rows for i in range(len(row))]]
+
     def _library(self, x: Any, module: str | None) -> list[Any] | None:
         """What something of a library leads to, which lives as long as Python runs."""
         package = (module or "").partition(".")[0]
-        if package not in _LIBRARIES or (module or "").startswith(_OTHERS):
+        if package not in _LIBRARIES or (module or "").startswith(_OTHERS) or (self.staged and _is_poured(x)):
             return None
         makes = package in ("numpy", "copy")
         self.arrays = self.arrays or makes
@@ -317,7 +330,7 @@ class Reach:
             known = self._library(code if f.__closure__ else f, f.__globals__.get("__name__"))
             return None if known is None else [*(f.__closure__ or ())]
         names = judged(code)
-        found = None if names is None or f in sinks else self.named(f.__globals__, names)
+        found = None if names is None or f in sinks else self.named(f.__globals__, names, code)
         if found is None:
             return None
         self.functions.append(f)
@@ -340,6 +353,8 @@ class Reach:
             for name, value in vars(c).items():
                 if name in _OF_CLASSES or (fields and _is_generated(value)):
                     continue
+                if type(value) is FunctionType:
+                    self.methods[id(value)] = name
                 if isinstance(value, property):
                     found += [value.fget, value.fset, value.fdel]
                 elif isinstance(value, (staticmethod, classmethod)):
@@ -357,7 +372,7 @@ class Reach:
         own = getattr(x, "__dict__", {})
         slots = [n for c in kind.__mro__ for n in _names_of(c.__dict__.get("__slots__", ())) if hasattr(x, n)]
         attributes = [*own.items(), *[(n, getattr(x, n)) for n in slots if n not in ("__dict__", "__weakref__")]]
-        base = _kind_of(x)
+        base = container(x)
         entries: list[tuple[Any, Any]] = []
         if base is not None and base is not tuple:
             entries += base.items(x) if base is dict else enumerate(base.__iter__(x))
@@ -366,6 +381,22 @@ class Reach:
         if first is None or second is None:
             return None
         return [kind, *first, *second, *[r for r in referents if id(r) not in placed]]
+
+
+def _mentioned(code: CodeType) -> set[str]:
+    """The names of globals and attributes in code."""
+    return {n for c in nested_codes(code) for n in c.co_names}
+
+
+def _is_poured(x: Any) -> bool:
+    """Whether a function, a class or a module of a library is a sink."""
+    return x.__name__ in sinks if type(x) is ModuleType else type(x) is not CodeType and is_sink(x)
+
+
+def _poured_names() -> set[str]:
+    """The names of sinks in libraries that constant code may use, and of what finds things by text."""
+    found = [n.rpartition(".")[2] for n in sinks if isinstance(n, str) and n.partition(".")[0] in _LIBRARIES]
+    return {*found, "attrgetter", "getattr", "methodcaller"}
 
 
 def _names_of(slots: Any) -> Iterable[str]:

@@ -28,8 +28,8 @@ from graphad.api.conversion.texts import formatting, percent, text
 from graphad.api.conversion.untraced import asking, either, untraced
 from graphad.errors import ControlFlowError
 from graphad.location import place
+from graphad.numpy.adopted import made
 from graphad.numpy.arguments import known
-from graphad.numpy.buffers import made
 from graphad.trace import Tracer
 
 slice = builtins.slice

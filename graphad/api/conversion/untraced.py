@@ -1,7 +1,8 @@
 """Code that reaches nothing traced is run as it stands: loops, comprehensions, calls of the user's functions.
 
 Whether it does is found when it is reached, by what its variables lead to (`reach`). For the time that it runs the
-arrays that the function made are NumPy's own, and new ones become buffers when it has ended.
+arrays that the function made are NumPy's own, and new ones become buffers when it has ended. In a trace for any values
+it is run `once`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import numpy as np
 from graphad.api.conversion.alone import Span, piece
 from graphad.api.conversion.functions import convert, for_lists, origin
 from graphad.api.conversion.ledger import noted
-from graphad.api.conversion.reach import ATOMS, Place, Reach, judged
+from graphad.api.conversion.once import Once, may_run
+from graphad.api.conversion.placed import Place
+from graphad.api.conversion.reach import ATOMS, Reach, judged
 from graphad.api.conversion.scope import nested_codes
-from graphad.build import current_builder
+from graphad.build import Builder, current_builder
 from graphad.codes import OfCode
 from graphad.location import is_user_file
-from graphad.numpy.buffers import Buffer, buffer, plain, root_of, view_in
+from graphad.numpy.buffers import Buffer, buffer, plain, renew, root_of, view_in
 from graphad.trace import Tracer
 
 
@@ -62,7 +65,8 @@ _pieces: OfCode[_Piece | None] = OfCode()
 def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
     """Run the code at a place, whose variables are those that `reader` reads, if nothing traced can be met in it: a
     list of its value or of what a loop returns, empty where that ends without a `return`; else None."""
-    if not _here():
+    builder = _here()
+    if builder is None:
         return None
     cells, roots = reader.__closure__ or (), []
     for cell in cells:
@@ -78,15 +82,27 @@ def untraced(reader: FunctionType, place: Span) -> list[Any] | None:
     doubt = _doubts.get(id(code)) or _doubts.learn(code, _Doubt())
     if doubt.holds():
         return None
-    reach = Reach()
+    reach = Reach(staged=builder.staged)
     if not _is_known(doubt, reach, roots):
         return None
     found = _pieces[id(code)] if id(code) in _pieces else _pieces.learn(code, _alone(reader, place))
-    others = None if found is None else reach.named(reader.__globals__, found.names)
+    others = None if found is None else reach.named(reader.__globals__, found.names, found.code)
     if found is None or others is None or not _is_known(doubt, reach, others):
         return None
+    once = _once(doubt, reach, builder, found.code) if builder.staged else None
+    if builder.staged and once is None:
+        return None
     run = FunctionType(found.code, reader.__globals__, closure=tuple([cells[i] for i in found.order]))
-    return _ran(doubt, run, reach, (), {})[0] or []
+    return _ran(doubt, run, reach, (), {}, once)[0] or []
+
+
+def _once(doubt: _Doubt, reach: Reach, builder: Builder, code: CodeType | None) -> Once | None:
+    """What code reaches that is run as it stands in a trace for any values; None for what every run is to do."""
+    called = reach.called(code)
+    if id(code) in reach.pours or not may_run(reach, builder, called):
+        doubt.grow(_MANY, reach.cost())
+        return None
+    return Once(reach, builder, called)
 
 
 def _alone(reader: FunctionType, place: Span) -> _Piece | None:
@@ -107,16 +123,21 @@ def asking(f: Any) -> Callable[..., Any] | None:
     """What is called for a function or a method of the user's that does much: it is run as it stands if nothing traced
     can be met in it, else converted. None for any other, and where it is not to be asked now."""
     code = getattr(f, "__code__", None)
-    if code is None or not _is_worth(code) or not _here() or _doubts[id(code)].holds():
+    if code is None or not _is_worth(code):
+        return None
+    builder, doubt = _here(), _doubts[id(code)]
+    if builder is None or doubt.holds():
         return None
 
     def called(*args: Any, **kwargs: Any) -> Any:
         if any([isinstance(x, Tracer) for x in args]):
-            _doubts[id(code)].grow(_FEW)
+            doubt.grow(_FEW)
         else:
-            given, reach = [*args], Reach()
-            if _is_known(_doubts[id(code)], reach, [f, given, kwargs]):
-                return _ran(_doubts[id(code)], f, reach, given, kwargs)[0]
+            given, reach = [*args], Reach(staged=builder.staged)
+            if _is_known(doubt, reach, [f, given, kwargs]):
+                once = _once(doubt, reach, builder, None) if builder.staged else None
+                if once is not None or not builder.staged:
+                    return _ran(doubt, f, reach, given, kwargs, once)[0]
         return (convert(f) if type(f) is MethodType else for_lists(f))(*args, **kwargs)
 
     return called
@@ -138,10 +159,10 @@ def _is_worth(code: CodeType) -> bool:
     return found
 
 
-def _here() -> bool:
-    """Whether the running trace is one in which code may be run as it stands."""
+def _here() -> Builder | None:
+    """The running trace, if it is one in which code may be run as it stands."""
     builder = current_builder()
-    return builder is not None and builder.checks and not (builder.staged or builder.repeats or builder.outer)
+    return None if builder is None or builder.repeats or builder.outer or not builder.checks else builder
 
 
 _doubts: OfCode[_Doubt] = OfCode()
@@ -162,29 +183,35 @@ def _is_known(doubt: _Doubt, reach: Reach, roots: list[Any]) -> bool:
     return True
 
 
-def _ran(doubt: _Doubt, f: Any, reach: Reach, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+def _ran(
+    doubt: _Doubt, f: Any, reach: Reach, args: Sequence[Any], kwargs: dict[str, Any], once: Once | None
+) -> list[Any]:
     """A list of what a function gives. Its code is asked seldom from now on if what it does takes far less time than to
     look at all that it reaches."""
     if reach.cost() <= _CHEAP:
-        return [_run(f, args, kwargs, reach)]
+        return [_run(f, args, kwargs, reach, once)]
     start = thread_time()
-    found = [_run(f, args, kwargs, reach)]
+    found = [_run(f, args, kwargs, reach, once)]
     if thread_time() - start < _LOOK * reach.cost():
         doubt.grow(1, reach.cost())
     return found
 
 
-def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], reach: Reach) -> Any:
+def _run(f: Callable[..., Any], args: Iterable[Any], kwargs: dict[str, Any], reach: Reach, once: Once | None) -> Any:
     """The result of a function which reaches what `reach` has found, called while its arrays are NumPy's own."""
-    if not reach.arrays and not reach.twins:
-        return f(*args, **kwargs)
-    opened = _Opened(reach, getattr(f, "__closure__", None) or ())
-    found: list[Any] = [None]
     try:
-        found[0] = f(*args, **kwargs)
+        if not reach.arrays and not reach.twins:
+            return f(*args, **kwargs)
+        opened = _Opened(reach, getattr(f, "__closure__", None) or ())
+        found: list[Any] = [None]
+        try:
+            found[0] = f(*args, **kwargs)
+        finally:
+            opened.close(found)
+        return found.pop()
     finally:
-        opened.close(found)
-    return found.pop()
+        if once is not None:
+            once.tell()
 
 
 class _Opened:
@@ -199,7 +226,7 @@ class _Opened:
         self.before: dict[int, Any] = {}
         self.noted: dict[tuple[int, bool], dict[Any, Any]] = {}
         opened: dict[int, Any] = {}
-        for place in reach.places:
+        for place in reach.every_place():
             x = place.get()
             if type(x) is Buffer:
                 if id(x) not in opened:
@@ -222,7 +249,9 @@ class _Opened:
         arrays: dict[int, list[Place]] = {}
         tuples: dict[int, Any] = {}
         places, alone = [], []
-        for place in after.places:
+        rows = [self._renewed(row) for row in after.rows]
+        after.rows = [row for row, done in zip(after.rows, rows, strict=True) if not done]
+        for place in after.every_place():
             x = place.get()
             if type(x) is np.ndarray and sys.getrefcount(x) == _OWN_REFERENCES + 1 and self._is_new(x) and _is_free(x):
                 alone.append((place, buffer(x)))
@@ -245,6 +274,18 @@ class _Opened:
         for place, new in [*alone, *[(place, self._again(place.get(), made)) for place in places]]:
             self._put(place, new)
         self.buffers, self.before, self.holders = {}, {}, {}  # nothing but the buffers sees their memory
+
+    def _renewed(self, row: list[Any]) -> bool:
+        """Put buffers in the place of a list's arrays, where each of them is new and held by nothing else."""
+        alone = set(map(sys.getrefcount, row)) == {_IN_LIST} and all([_is_free(x) for x in row])
+        if not alone or any([not known.keys().isdisjoint(map(id, row)) for known in (self.before, self.buffers)]):
+            return False
+        if id(row) in self.holders:
+            saved = noted(row, False)
+            for key in [i for i, x in enumerate(row) if saved.get(i) is x]:
+                del saved[key]
+        renew(row)
+        return True
 
     def _note(self, place: Place, arrays: dict[int, list[Place]], tuples: dict[int, Any]) -> None:
         """Note what holds each new array: places, and entries of tuples in places."""
@@ -312,3 +353,5 @@ def _adopted(group: list[list[Place]]) -> dict[int, tuple[Any, Any]]:
 
 _OWN_REFERENCES = 2
 """Those of a variable, and of the argument of `getrefcount`."""
+_IN_LIST = next(map(sys.getrefcount, [object()]))
+"""The references to what only a list holds, counted so."""
