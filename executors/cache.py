@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import blake2b
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.attributes import Record
 from graphad.executors.fingerprint import fingerprint
 from graphad.executors.once import LOCK, once
 from graphad.graph import Graph
@@ -45,8 +45,7 @@ _written: dict[Path, tuple[int, int]] = {}
 counted again."""
 
 
-@dataclass(frozen=True)
-class CacheInfo:
+class CacheInfo(Record):
     """What the cache holds: `entries` of `bytes` in all, of at most `limit_bytes`."""
 
     path: Path

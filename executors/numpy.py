@@ -11,7 +11,7 @@ from graphad.errors import MissingRuleError, ShapeError
 from graphad.graph import Constant, Graph, Value
 from graphad.location import noted
 from graphad.op import Op
-from graphad.ops.control import program
+from graphad.ops.programs import program
 from graphad.passes.cleanup.dce import dce
 
 

@@ -1,10 +1,11 @@
-"""The attributes of ops: annotated fields of a class, from which its constructor is made when it is first called."""
+"""The attributes of ops and records: annotated fields of a class, from which its constructor is made when it is first
+called, so that importing graphad does not compile what most programs never make."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform, overload
 
 from graphad.errors import TypeMismatchError
 
@@ -50,6 +51,50 @@ def constructor(cls: Any) -> Callable[..., None]:
     return made["__init__"]  # type: ignore[no-any-return]
 
 
+@dataclass_transform(frozen_default=True)
+class Record:
+    """A value of annotated fields that does not change. Records of one class are equal where their `compared` fields
+    are, which are all unless the class says so."""
+
+    compared: ClassVar[tuple[str, ...]] = ()
+    _types: ClassVar[dict[str, str]] = {}
+    _defaults: ClassVar[dict[str, Any]] = {}
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        own = declared(cls)
+        cls._defaults = {**cls._defaults, **defaults(cls, own)}
+        cls._types = {**cls._types, **own}
+        cls._fields = tuple(cls._types)
+        cls.compared = cls.compared or cls._fields
+        cls.__init__ = Record.__init__  # type: ignore[method-assign]
+
+    def __init__(self, *args: Any, **fields: Any) -> None:
+        cls: Any = type(self)
+        cls.__init__ = constructor(cls)
+        cls.__init__(self, *args, **fields)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        from dataclasses import FrozenInstanceError
+
+        raise FrozenInstanceError(f"cannot assign to {name!r}: a {type(self).__name__} does not change")
+
+    def __delattr__(self, name: str) -> None:
+        self.__setattr__(name, None)
+
+    def _content(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, name) for name in self.compared])
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (type(other) is type(self) and self._content() == other._content())  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._content()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__qualname__}({', '.join([f'{name}={getattr(self, name)!r}' for name in self._fields])})"
+
+
 class cached(Generic[_T]):
     """A property that is computed when it is first read, and is an attribute from then on.
 
@@ -76,4 +121,4 @@ class cached(Generic[_T]):
         return found
 
 
-__all__ = ["cached", "constructor", "declared", "defaults"]
+__all__ = ["Record", "cached", "constructor", "declared", "defaults"]

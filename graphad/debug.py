@@ -7,7 +7,6 @@ pass, and under `vmap` it runs for each example.
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import sys
 from collections.abc import Callable
 from string import Formatter
@@ -18,6 +17,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import as_array, check_callable
+from graphad.attributes import Record
 from graphad.errors import TypeMismatchError
 from graphad.location import is_internal, place
 from graphad.ops.effects import DebugCallback
@@ -25,8 +25,7 @@ from graphad.trace import apply
 from graphad.tracebacks import boundary
 
 
-@dataclasses.dataclass(frozen=True)
-class _Called:
+class _Called(Record):
     """A user's function of trees, as one of arrays."""
 
     function: Callable[..., Any]
@@ -48,8 +47,7 @@ def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     apply(DebugCallback(_Called(callback, treedef)), [as_array(x) for x in leaves])
 
 
-@dataclasses.dataclass(frozen=True)
-class _Print:
+class _Print(Record):
     format: str
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,14 +103,14 @@ def print(fmt: str, *args: Any, **kwargs: Any) -> None:
     callback(_Print(fmt), *args, **kwargs)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Breakpoint:
+class _Breakpoint(Record):
     """Opens the debugger with arrays in the place of what was traced. `others` are what was not."""
 
     code: CodeType
     line: int
-    module: Any = dataclasses.field(compare=False)
-    others: Any = dataclasses.field(compare=False)
+    module: Any
+    others: Any
+    compared = ("code", "line")
 
     def __call__(self, **values: Any) -> None:
         import pdb

@@ -34,3 +34,7 @@ pbvv pbwa pdtr pdtrc pdtri pdtrik poch powm1 pseudo_huber psi radian rel_entr rg
 smirnov smirnovi spence stdtr stdtridf stdtrit struve tandg tklmbda voigt_profile wofz wright_bessel
 wrightomega xlog1py xlogy y0 y1 yn yv yve zetac
 """
+COMPOSED = """
+agm cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg erfcinv erfi
+exprel log_expit ndtri_exp powm1 pseudo_huber psi rgamma riemann_zeta sindg tandg wrightomega zetac
+"""

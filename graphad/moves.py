@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from graphad.attributes import Record
 from graphad.errors import TypeMismatchError
 from graphad.types import Shape, TensorType
 
@@ -19,8 +19,7 @@ Place = tuple[int, int, int]
 """`(start, step, axis)`: the index `start + step * index[axis]`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Record):
     """What a result takes from the operand of a number: its element at `index` is the operand's at `places`, one for
     each axis of the operand, where these lie within it."""
 

@@ -111,7 +111,7 @@ class Op:
     computed later, with what needs them."""
     host_only: ClassVar[str] = ""
     """Why `eval` computes with NumPy's own arrays, whatever array namespace it is given; empty for an op that does not.
-    Executors for other namespaces call such an op by `graphad.executors.fallback`."""
+    Executors for other namespaces bring a rule for such an op, or leave it to NumPy."""
     exempt: ClassVar[Mapping[str, str]] = {}
     """Laws of `graphad.testing` that the op does not obey on purpose, each with the reason."""
     of_data: ClassVar[bool] = True
@@ -262,6 +262,10 @@ class Op:
         `jax.numpy`, CuPy) whose arrays `xs` are, of the types that `infer` was given; the results have those that it
         gives. Elsewhere than in NumPy the arrays may be traced: nothing may ask for an element as Python's number."""
         raise NotImplementedError
+
+    def hosted(self, *xs: TensorType) -> str:
+        """Why `eval` needs NumPy for operands of these types: `host_only`, and what the types add."""
+        return self.host_only
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """Tangent of the result (a tuple for several). A tangent `None` is zero.

@@ -77,6 +77,8 @@ HANDED_IN: dict[str, tuple[str, str]] = {
     # The transpose of broadcasting sums, and that of a sum broadcasts; an array filled with a traced value casts it.
     "ops.sum": ("graphad.ops.reduce", "Sum"),
     "ops.cast": ("graphad.ops.elementwise", "cast"),
+    # Functions of SciPy that simpler ops make up, loaded when an executor has none of SciPy's.
+    "ops.compositions": ("graphad.ops.compositions", "COMPOSITIONS"),
     # NumPy's functions of functions are transformations.
     "vmap": ("graphad.api.vectorize", "vmap"),
     # What is called with traced values leads to SciPy's counterparts, which are loaded only then.

@@ -9,9 +9,9 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
-_T = TypeVar("_T")
+from graphad.registry import Registry
 
 MODULES = {
     "graphad.places": "graphad.location",
@@ -84,7 +84,7 @@ def attributes(package: str, names: Mapping[str, str]) -> Callable[[str], Any]:
     return get
 
 
-class Renamed(dict[str, _T]):
+class Renamed(Registry):
     """A dict by names, of which `former` ones lead to what they are called now; the warning says `what` it is."""
 
     def __init__(self, what: str, former: Mapping[str, str]) -> None:
@@ -98,10 +98,8 @@ class Renamed(dict[str, _T]):
         warn(f"the {self._what} {name}", self._former[name])
         return self._former[name]
 
-    def __missing__(self, name: str) -> _T:
-        if name not in self._former:
-            raise KeyError(name)
-        return self[self.name(name)]
+    def __missing__(self, name: str) -> Any:
+        return self[self.name(name)] if name in self._former else super().__missing__(name)
 
 
 def warn(former: str, now: str) -> None:

@@ -7,12 +7,12 @@ import inspect
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, ParamSpec, Protocol
 
 import numpy as np
 
+from graphad.attributes import Record
 from graphad.build import check_graph
 from graphad.errors import GraphadError, PipelineError, VerifyError
 from graphad.graph import Graph
@@ -36,7 +36,7 @@ FORMER = {
     "undo": "store_on_kill",
 }
 """What passes were called before, and are called now."""
-PASSES: Renamed[Callable[..., Graph]] = Renamed("pass", FORMER)
+PASSES = Renamed("pass", FORMER)
 """Every registered pass by the name that pipelines call it by."""
 
 
@@ -61,6 +61,8 @@ def graph_pass(function: Callable[P, Graph]) -> Callable[P, Graph]:
             check_graph(function.__name__, args[0])
         return _made(function.__name__, function(*args, **kwargs), _foreign(function))
 
+    if _foreign(function):
+        PASSES.get(function.__name__)  # one of graphad's own does not come later and take its place
     PASSES[function.__name__] = checked
     return checked
 
@@ -99,8 +101,7 @@ def positions(name: str, chosen: Any, count: int, what: str) -> tuple[int, ...]:
     return tuple([int(i) % count for i in found])
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(Record):
     """What one step of a pipeline made: its text, the graph after it, and the seconds that it took."""
 
     name: str
@@ -111,12 +112,11 @@ class Stage:
         return f"Stage({self.name!r}, {len(self.graph.nodes)} nodes, {self.seconds * 1e3:.2f} ms)"
 
 
-@dataclass(frozen=True)
-class PassCall:
+class PassCall(Record):
     """One pass with its options, as a pipeline names it."""
 
     name: str
-    options: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any]
 
     def __call__(self, graph: Graph) -> Graph:
         return PASSES[self.name](graph, **self.options)

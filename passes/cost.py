@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from graphad.attributes import Record
 from graphad.costs import HEAVY, LIGHT
 from graphad.graph import Graph, Node
 from graphad.ops.guarding import must_be_reached
 
 
-@dataclass(frozen=True)
-class Cost:
+class Cost(Record):
     """Floating-point operations, and bytes read and written if every node goes through memory."""
 
     flops: int = 0

@@ -23,6 +23,8 @@ print(*sorted(dict.keys(OPS) - ops.keys()))
 print(*sorted(k for k in dict.keys(UFUNCS) if isinstance(k, str) and dict.get(UFUNCS, k) is not ufuncs.get(k)))
 """
 
+COMPOSED = "import graphad; from graphad.ops.compositions import COMPOSITIONS; print(*sorted(COMPOSITIONS))"
+
 
 def fresh(code: str) -> str:
     """What a new process prints."""
@@ -46,6 +48,7 @@ def index() -> str:
         '"""Names of what is imported when it is first used; `python tests/test_families.py` writes this file."""\n\n'
         'SPECIAL_FUNCTIONS = "graphad.ops.special_functions"\n'
         f"SPECIAL_OPS = {written(ops)}\nSPECIAL_UFUNCS = {written(ufuncs)}\n"
+        f"COMPOSED = {written(fresh(COMPOSED))}\n"
     )
 
 
@@ -77,6 +80,42 @@ def test_in_a_fresh_process(use: str) -> None:
     assert found.split()[-1] == str(loaded)
     if ORDER in code:
         assert "bessel[" in found, "the order is known, and has an op of its own"
+
+
+PASSES = {
+    "a pipeline": "graphad.Pipeline('cse, store_on_kill, grad')",
+    "the module first": "import graphad.passes.memory.store_on_kill, graphad.passes.vmap",
+    "a function of the module": "from graphad.passes.vmap import vmap; assert graphad.passes.vmap is vmap",
+    "from the package": "from graphad.passes import store_on_kill, rewrite, split, batch",
+    "a derivative": "import numpy as np; graphad.jit(graphad.grad(lambda x: np.sum(np.sin(x))))(np.ones(2))",
+    "a name of a pass, taken": """
+def simplify(graph): return graph
+graphad.graph_pass(simplify)
+assert graphad.Pipeline("simplify").steps and graphad.passes.PASSES["simplify"].__wrapped__ is simplify
+graphad.passes.simplify
+assert graphad.passes.PASSES["simplify"].__wrapped__ is simplify
+""",
+}
+
+
+@pytest.mark.parametrize("use", PASSES)
+def test_passes_are_functions_whoever_asks_first(use: str) -> None:
+    after = """
+passes = graphad.passes
+assert all(callable(getattr(passes, name)) for name in passes.__all__ if name != "PASSES")
+assert passes.PASSES["vjp"] is passes.vjp
+assert set(OWN) | {"simplify"} == set(passes._HOMES) - {"rewrite", "split", "batch"}
+assert all(f.__module__ == passes._HOMES[name] for name, f in OWN.items())
+print("whole")
+"""
+    own = "OWN = {n: f for n, f in graphad.passes.PASSES.items() if f.__module__.startswith('graphad.')}"
+    assert fresh(f"import graphad\n{PASSES[use]}\n{own}\n{after}") == "whole\n"
+
+
+def test_what_importing_leaves_out() -> None:
+    found = fresh("import sys, graphad; print(*[m for m in sys.modules if m.startswith('graphad.')])").split()
+    left = {"graphad.executors.loops", "graphad.passes.cleanup.simplify", "graphad.passes.memory.store_on_kill"}
+    assert not left & set(found)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = [
     {"registry", "errors", "attributes", "families", "arrays", "types", "codes", "costs", "intervals", "renamed"},
     {"location"},
-    {"rules", "moves", "op"},
+    {"rules", "moves", "op", "namespaces"},
     {"graph"},
     {"build", "tracebacks"},
     {"refusals"},

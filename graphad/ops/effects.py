@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphad.attributes import Record
 from graphad.op import Op, Sample, Types
 from graphad.types import TensorType
 
@@ -19,8 +19,7 @@ def handed(x: Any) -> Any:
     return array
 
 
-@dataclasses.dataclass(frozen=True)
-class Rows:
+class Rows(Record):
     """A function called once for each example of a batch; `batched` tells which operands have the batch axis."""
 
     function: Callable[..., None]
@@ -32,8 +31,7 @@ class Rows:
             self.function(*[x[i] if b else x for x, b in zip(xs, self.batched, strict=True)])
 
 
-@dataclasses.dataclass(frozen=True)
-class WhenLive:
+class WhenLive(Record):
     """A function called with the other arguments if the first holds; its results are else zeros of these types."""
 
     function: Callable[..., Any]

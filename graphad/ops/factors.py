@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.namespaces import scipy_of
 from graphad.op import Op, Sample, Types
 from graphad.ops.contraction import matmul
 from graphad.ops.index import take_along_axis
@@ -28,17 +29,18 @@ class Lu(MatrixOp):
     factorization", 2011); the derivative divides by the diagonal of `U`.
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
-
     def infer(self, *xs: TensorType) -> Types:
         (a,) = xs
         check_matrix(self, a)
         return a, TensorType(INT64, (*a.shape[:-2], min(a.shape[-2:])))
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        (a,) = xs
+        if xp is not np:
+            found, order = scipy_of(xp, "linalg").lu_factor(a)
+            return found, order.astype(INT64)
         from scipy.linalg import get_lapack_funcs
 
-        (a,) = xs
         lu, pivots = np.empty_like(a), np.empty((*a.shape[:-2], min(a.shape[-2:])), INT64)
         if a.size:
             (getrf,) = get_lapack_funcs(("getrf",), (a,))
@@ -81,7 +83,6 @@ class Lu(MatrixOp):
 class Permutation(Op):
     """The permutation of `rows` that LAPACK's pivots make: `a[permutation]` has its rows exchanged as they say."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     rows: int
 
     def infer(self, *xs: TensorType) -> Types:
@@ -92,6 +93,8 @@ class Permutation(Op):
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         (pivots,) = xs
+        if xp is not np:
+            return _exchanged(xp, pivots, self.rows)
         out = np.empty((*pivots.shape[:-1], self.rows), INT64)
         out[...] = np.arange(self.rows)
         for i in np.ndindex(pivots.shape[:-1]):
@@ -117,7 +120,7 @@ class SolveBanded(Failing):
     `numpy.linalg.LinAlgError` for a singular matrix. The derivative solves with the same matrix.
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
+    host_only = "LAPACK solves it, for NumPy's arrays"
     lower: int
     upper: int
 
@@ -181,6 +184,17 @@ class SolveBanded(Failing):
             if dtype == "c16":
                 ab, b = np.stack([ab, ab * 1j + 1]), np.stack([b, b * 1j])
             yield Sample(cls(lower, upper), (ab.astype(dtype), b.astype(dtype)))
+
+
+def _exchanged(xp: Any, pivots: Any, rows: int) -> Any:
+    """The permutation where arrays are not written to: each exchange chooses anew."""
+    places = xp.arange(rows)
+    out = xp.broadcast_to(places, (*pivots.shape[:-1], rows)).astype(INT64)
+    for j in range(pivots.shape[-1]):
+        other = pivots[..., j : j + 1]
+        first, second = out[..., j : j + 1], xp.take_along_axis(out, other, axis=-1)
+        out = xp.where(places == j, second, xp.where(places == other, first, out))
+    return out
 
 
 def permuted(a: Any, order: Any) -> Any:

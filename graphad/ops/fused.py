@@ -9,7 +9,8 @@ import numpy as np
 
 from graphad.graph import Graph
 from graphad.op import Op, Regional, Sample, Types
-from graphad.ops.control import check_operands, evaluate_region, result_types
+from graphad.ops.control import check_operands, result_types
+from graphad.ops.programs import evaluate_region
 from graphad.ops.reduce import Sum
 from graphad.types import TensorType
 

@@ -97,7 +97,7 @@ spence = elementwise(
     partials=[lambda out, z: near_zero(1 - z, 0.1, _SPENCE, lambda y: log(z) / y)],
 )  # fmt: skip
 zeta: Any = elementwise(
-    "_zeta", name="zeta", code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
+    "_zeta", name="zeta", shared=True, code="special_zeta({0}, {1})", singular=True, domain=((1.5, 4.0), (0.5, 3.0)),
     partials=[
         parameter("zeta", 0, lambda x, q: least(within(power(q)), above(1.0, x))),
         lambda out, x, q: -x * zeta(x + 1, q),

@@ -13,6 +13,7 @@ from graphad.graph import Constant, Graph, Value
 from graphad.op import Op, Sample, Types
 from graphad.ops.guarding import guarded
 from graphad.ops.iteration import Groups, Loop, moved_axis, repeated
+from graphad.ops.programs import program
 from graphad.ops.reduce import Any_, Max
 from graphad.ops.select import Select, select
 from graphad.ops.shape import broadcast_to, reshape, zeros
@@ -43,10 +44,13 @@ class Scan(Loop):
     is stacked has a dynamic first extent.
     """
 
-    host_only = "it writes what it stacks into NumPy's arrays"
     length: int | None
     carries: int
     reverse: bool = False
+
+    @property
+    def host_only(self) -> str:  # type: ignore[override]
+        return "Python counts its iterations" if self.length is None else ""
 
     @property
     def carried(self) -> int:
@@ -88,6 +92,22 @@ class Scan(Loop):
             for stack, entry in zip(stacks, found[n:], strict=True):
                 stack[i] = entry
         return [*state, *stacks]
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is np or self.length is None:
+            return super().eval(xp, *xs)
+        # Elsewhere arrays are not written to, and iterations are done one by one unless an executor has a rule.
+        step = program(self.body)
+        consts, state, arrays = self.groups(xs)
+        rows = []
+        for i in reversed(range(self.length)) if self.reverse else range(self.length):
+            found = step(xp, [*consts, *state, *[x[i] for x in arrays]])
+            state = found[: self.carries]
+            rows.append(found[self.carries :])
+        columns = zip(*(rows[::-1] if self.reverse else rows), strict=True)
+        types = self.body.output_types[self.carries :]
+        stacks = [xp.stack(column) for column in columns] or [xp.zeros((0, *t.shape), t.dtype) for t in types]
+        return one_or_all([*state, *stacks])
 
     def dependence(self, flags: Flags) -> list[bool]:
         if self.lead and flags[0]:

@@ -10,14 +10,15 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.graph import Constant
+from graphad.namespaces import scipy_of
 from graphad.op import OPS, Op, Sample, is_linear, zeros_like
+from graphad.ops.lowering import COMPOSED, LazyUfunc, by_decomposition, composed
 from graphad.ops.scalar import weigh
 from graphad.ops.shape import Reshape
 from graphad.trace import PYTHON_SCALARS, UFUNCS, Tracer
@@ -165,6 +166,7 @@ class Ufunc(Elementwise, abstract=True):
     """An elementwise op with the meaning and dtype rules of a NumPy or SciPy ufunc."""
 
     ufunc: ClassVar[Any]
+    lazy: ClassVar[bool] = False
     domain: ClassVar[tuple[Domain, ...]]
     _resolved: ClassVar[dict[tuple[Any, ...], tuple[DType, ...]]]
     _partials: ClassVar[Sequence[Partial]] = ()
@@ -217,8 +219,16 @@ class Ufunc(Elementwise, abstract=True):
     def eval(self, xp: Any, *xs: Any) -> Any:
         if xp is np:
             return self.ufunc(*xs)
-        found = (getattr(space, self.ufunc.__name__, None) for space in (xp, _special_of(xp)))
-        return next(filter(None, found), self.ufunc)(*xs)
+        for space in (xp, scipy_of(xp, "special")):
+            found = getattr(space, self.ufunc.__name__, None) or getattr(space, self.name, None)
+            if found is not None:
+                return found(*xs)
+        return by_decomposition(self, xp, xs)
+
+    def hosted(self, *xs: TensorType) -> str:
+        if self.lazy and any([x.dtype.kind == "c" for x in xs]):
+            return "SciPy computes it of complex numbers"
+        return self.host_only
 
     def __reduce__(self) -> Any:
         return _ufunc_op, (self.name,)
@@ -251,27 +261,6 @@ class Ufunc(Elementwise, abstract=True):
         if dtype.kind in "iu":
             return np.where(np.round(x) == 0, 1, np.round(x)).astype(dtype)
         return (x > (low + high) / 2) if dtype.kind == "b" else np.asarray(x, dtype)
-
-
-def _special_of(xp: Any) -> Any:
-    """What an array namespace has of `scipy.special`."""
-    found = {"jax.numpy": "jax.scipy.special", "cupy": "cupyx.scipy.special"}.get(xp.__name__)
-    return found and import_module(found)
-
-
-class _LazyUfunc:
-    """Loads a SciPy ufunc when it is first used, since importing graphad must not import SciPy."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def __get__(self, instance: Any, owner: Any) -> Any:
-        import scipy.special
-
-        found = getattr(scipy.special, self.name, None)
-        # Under SciPy's switch for the array API its ufuncs stand behind functions.
-        owner.ufunc = found if isinstance(found, np.ufunc) else getattr(scipy.special._ufuncs, self.name)
-        return owner.ufunc
 
 
 def _ufunc_op(name: str) -> Any:
@@ -320,16 +309,18 @@ def elementwise(
     lazy = isinstance(ufunc, str)
     name = name or (ufunc if lazy else ufunc.__name__)
     members: dict[str, Any] = {
-        "ufunc": _LazyUfunc(ufunc) if lazy else ufunc,
-        "code": code,
+        "ufunc": LazyUfunc(ufunc) if lazy else ufunc,
+        "code": code, "lazy": lazy,
         "_partials": tuple(partials) or (None,) * ufunc.nin,
         "_multilinear": tuple(multilinear),
         "singular": singular, "picks": picks,
-        "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared else "",
+        "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared and name not in COMPOSED else "",
         "domain": domain if isinstance(domain[0], tuple) else (domain,),
         "_resolved": {}, "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.",
         "__module__": sys._getframe(1).f_globals["__name__"],
     }  # fmt: skip
+    if name in COMPOSED:
+        members["decompose"] = composed
     op = type(name, (base,), members, name=name)()
     OPS[name] = op
     UFUNCS.setdefault(ufunc, op)

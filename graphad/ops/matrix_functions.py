@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.namespaces import scipy_of
 from graphad.op import Sample, Types
 from graphad.ops.contraction import matmul
 from graphad.ops.matrices import (
@@ -43,9 +44,12 @@ class MatrixFunction(Failing, MatrixOp):
     A real matrix gives a real result; `numpy.linalg.LinAlgError` is raised where its square root or logarithm is not.
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
     function: str
+
+    @property
+    def host_only(self) -> str:  # type: ignore[override]
+        return _host_only(self.function)
 
     def infer(self, *xs: TensorType) -> Types:
         check_square(self, xs[0])
@@ -54,6 +58,8 @@ class MatrixFunction(Failing, MatrixOp):
         return xs[0]
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return scipy_of(xp, "linalg").expm(xs[0])
         return evaluate(self.function, np.asarray(xs[0]))
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -76,9 +82,12 @@ class Frechet(Failing):
     Its transpose is the derivative at the transposed matrix (Higham, "Functions of Matrices", 2008, section 3.2).
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
     function: str
+
+    @property
+    def host_only(self) -> str:  # type: ignore[override]
+        return _host_only(self.function)
 
     def infer(self, *xs: TensorType) -> Types:
         a, e = xs
@@ -90,6 +99,8 @@ class Frechet(Failing):
     def eval(self, xp: Any, *xs: Any) -> Any:
         a, e = xs
         n = a.shape[-1]
+        if xp is not np:
+            return scipy_of(xp, "linalg").expm(xp.block([[a, e], [xp.zeros_like(a), a]]))[..., :n, n:]
         return evaluate(self.function, np.block([[a, e], [np.zeros_like(a), a]]))[..., :n, n:]
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -118,6 +129,10 @@ class Frechet(Failing):
         for function in FUNCTIONS:
             for a in list(samples_of())[:4]:
                 yield Sample(cls(function), (a / 2, np.cos(a)))
+
+
+def _host_only(function: str) -> str:
+    return "" if function == "expm" else "SciPy computes it, for NumPy's arrays"
 
 
 def evaluate(function: str, a: Array) -> Array:
@@ -153,7 +168,6 @@ class Sylvester(Failing):
     where `a` and `-b` have an eigenvalue in common.
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     raises = RAISED
 
     def guarded(self, live: Any, *xs: Any) -> Any:
@@ -171,9 +185,12 @@ class Sylvester(Failing):
         return q
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        a, b, q = xs
+        if xp is not np:
+            solve, stack = scipy_of(xp, "linalg").solve_sylvester, np.ndindex(q.shape[:-2])
+            return xp.stack([solve(a[i], b[i], q[i]) for i in stack]).reshape(q.shape).astype(q.dtype)
         import scipy.linalg
 
-        a, b, q = xs
         out = np.empty(q.shape, q.dtype)
         if out.size:
             for i in np.ndindex(q.shape[:-2]):

@@ -29,7 +29,6 @@ class RandomBits(Op):
     `domain` keeps uses of one key apart: drawing (0), splitting (1), folding in (2).
     """
 
-    host_only = "it counts in the memory of NumPy's arrays"
     size: int
     domain: int = 0
 
@@ -43,10 +42,10 @@ class RandomBits(Op):
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         key, start = xs
-        blocks = np.arange((self.size + 1) // 2, dtype=U64)
+        blocks = xp.arange((self.size + 1) // 2, dtype=U64)
         with np.errstate(over="ignore"):
             first, second = _philox(key[..., :1], key[..., 1:], start[..., None] + blocks, self.domain)
-        return np.concatenate([first, second], axis=-1)[..., : self.size]
+        return xp.concatenate([first, second], axis=-1)[..., : self.size]
 
     def decompose(self, *xs: Any) -> Any:
         key, start = xs

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from graphad.attributes import Record
 from graphad.costs import HEAVY, LIGHT, SPECIAL, class_of
 from graphad.errors import MissingRuleError
 from graphad.types import BOOL, DType
@@ -43,8 +44,7 @@ class Operation(Scalar):
     args: tuple[Scalar, ...]
 
 
-@dataclass(frozen=True)
-class Intrinsic:
+class Intrinsic(Record):
     """How many arguments an intrinsic takes, of which dtype kinds, its result (`same`, `bool` or `real`), its cost."""
 
     arity: int

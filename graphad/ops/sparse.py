@@ -16,6 +16,7 @@ import numpy as np
 
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.op import Op, Sample, Types, is_linear
+from graphad.ops.gather import ScatterAdd
 from graphad.ops.shape import batch_all, concatenate, reshape, transpose
 from graphad.types import Array, TensorType
 
@@ -73,11 +74,19 @@ class _Sparse(Op, abstract=True):
 class SparseMatmul(_Sparse):
     """`a @ x`, or `a.T @ x` if `transposed`, for a sparse `a` `[rows, columns]`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
-
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return self._summed(xp, *xs)
         data, indices, indptr, x = (np.ascontiguousarray(v) for v in xs)
         return self.matrix(data, indices, indptr) @ x
+
+    def _summed(self, xp: Any, data: Any, indices: Any, indptr: Any, x: Any) -> Any:
+        """The product as a sum of the rows of `x` times the matrix's numbers."""
+        lines = xp.searchsorted(indptr, xp.arange(data.shape[0]), side="right") - 1
+        left, right = (indices, lines) if self.transposed else (lines, indices)
+        rows = self.columns if self.transposed else self.rows
+        product = (data if x.ndim == 1 else data[:, None]) * xp.take(x, right, axis=0)
+        return ScatterAdd((0,)).eval(xp, xp.zeros((rows, *x.shape[1:]), x.dtype), product, left)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         data, indices, indptr, x = primals

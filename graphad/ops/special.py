@@ -17,6 +17,7 @@ from graphad.op import Sample
 from graphad.ops.arithmetic import logical_and, reciprocal, square
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, elementwise, scalar
 from graphad.ops.entropies import xlog1py, xlogy
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.select import select
 from graphad.ops.transcendental import cos, exp, log1p, sin
 from graphad.trace import UFUNCS, kind_of
@@ -322,7 +323,6 @@ class FloatFunction(Elementwise, abstract=True):
 class Polygamma(FloatFunction):
     """The `n`-th derivative of the digamma function, `(-1)**(n+1) n! zeta(n+1, x)` for `n >= 1` (DLMF 5.15.1)."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
     singular = True
 
@@ -335,9 +335,17 @@ class Polygamma(FloatFunction):
         return (lambda out, x: Polygamma(self.n + 1)(x),)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return by_decomposition(self, xp, xs)
         from scipy.special import zeta
 
         return ((-1.0) ** (self.n + 1) * math.factorial(self.n) * zeta(self.n + 1, xs[0])).astype(xs[0].dtype)
+
+    def decompose(self, *xs: Any) -> Any:
+        from graphad.ops.higher import zeta
+
+        order = scalar(self.n + 1, xs[0].dtype)
+        return (-1.0) ** (self.n + 1) * math.factorial(self.n) * zeta(order, xs[0])
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

@@ -17,8 +17,9 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op, Regional, Sample, Types, zeros_like
 from graphad.ops.arithmetic import logical_not
-from graphad.ops.control import check_operands, program, result_types
+from graphad.ops.control import check_operands, result_types
 from graphad.ops.guarding import guarded, must_be_reached, refuse_again
+from graphad.ops.programs import program
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
 from graphad.trace import apply, inline, innermost, trace_flat

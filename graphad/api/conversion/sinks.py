@@ -8,7 +8,6 @@ called while tracing, if its arguments are known.
 from __future__ import annotations
 
 import builtins
-import dataclasses
 import dis
 import sys
 from collections.abc import Callable, Sequence
@@ -30,13 +29,11 @@ from graphad.ops.effects import handed
 from graphad.trace import Tracer
 
 
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class _Poured:
     """A call with the values of its traced arguments filled in."""
 
-    function: Callable[..., Any]
-    treedef: tree.TreeDef
-    leaves: Sequence[Any]
+    def __init__(self, function: Callable[..., Any], treedef: tree.TreeDef, leaves: Sequence[Any]) -> None:
+        self.function, self.treedef, self.leaves = function, treedef, leaves
 
     def __call__(self, *values: Any) -> None:
         given = iter(values)
