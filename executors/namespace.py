@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphad.attributes import cached
 from graphad.errors import ExecutorError
 from graphad.executors.arguments import prepare
 from graphad.executors.fallback import Pieces
 from graphad.graph import Graph, Node
 from graphad.namespaces import Extended, Rule
-from graphad.op import Op
+from graphad.op import Op, op_class
 from graphad.ops.programs import program
 from graphad.types import Array
 
@@ -21,7 +22,7 @@ class ArrayNamespaceExecutor:
     """Runs each op by its `eval` with the arrays of a namespace; NumPy runs what that cannot, between the pieces.
 
     A subclass gives its `name` and the namespace `xp`, a module with the names of NumPy's main one, and may bring a
-    `table` of rules for ops by name: `rule(op, run, *xs)` gives the op's result (a tuple for several) of operands in
+    `table` of rules for ops, by name or class: `rule(op, run, *xs)` gives the op's result (a tuple for several) of operands in
     the namespace, where `run(region)(*operands)` gives the list of a region's results. Where the namespace has few
     of NumPy's names, `only_table = True` runs nothing but the table by it. Ops that can raise are NumPy's too, so that
     they do, unless `unchecked = True`: then a singular matrix gives what the namespace's functions give.
@@ -30,12 +31,17 @@ class ArrayNamespaceExecutor:
     name: str
     xp: Any
     pipeline = "inline, simplify, cse, fold, dce"
-    table: ClassVar[Mapping[str, Rule]] = {}
+    table: ClassVar[Mapping[str | type[Op], Rule]] = {}
     only_table: ClassVar[bool] = False
     unchecked: ClassVar[bool] = False
 
+    @cached
+    def rules(self) -> dict[type[Op], Rule]:
+        """The table by classes of ops."""
+        return {op_class(kind): rule for kind, rule in self.table.items()}
+
     def supports(self, op: Op) -> bool:
-        if op.name in self.table:
+        if type(op) in self.rules:
             return True
         return not (self.only_table or op.host_only or op.effect or (op.raises and not self.unchecked))
 
@@ -60,12 +66,12 @@ class ArrayNamespaceExecutor:
         op, types = node.op, [v.type for v in node.inputs]
         if any([v.type.dynamic for v in (*node.inputs, *node.outputs)]):
             return False
-        if op.name not in self.table and op.hosted(*types):
+        if type(op) not in self.rules and op.hosted(*types):
             return False
         return all([self._runs(inner) for region in op.regions.values() for inner in region.nodes])
 
     def _compiled(self, graph: Graph) -> Callable[..., tuple[Any, ...]]:
-        ready, space = program(graph), Extended(self.xp, self.table, self.take)
+        ready, space = program(graph), Extended(self.xp, self.rules, self.take)
         function = self.prepare(lambda *xs: tuple(ready(space, xs)))
         types, results, name = graph.input_types, graph.output_types, graph.name
 

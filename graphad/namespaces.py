@@ -19,10 +19,10 @@ def scipy_of(xp: Any, module: str) -> Any:
 
 
 class Extended:
-    """An array namespace with the rules that an executor brings for some ops, by their names; `lift` makes arrays of it
+    """An array namespace with the rules that an executor brings for ops, by their classes; `lift` makes arrays of it
     of NumPy's."""
 
-    def __init__(self, xp: Any, table: Mapping[str, Rule], lift: Callable[[Any], Any]) -> None:
+    def __init__(self, xp: Any, table: Mapping[type, Rule], lift: Callable[[Any], Any]) -> None:
         self.xp, self.table, self.lift = xp, table, lift
 
     def __getattr__(self, name: str) -> Any:

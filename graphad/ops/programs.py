@@ -77,7 +77,7 @@ def _program(graph: Graph) -> Program:
 
 def _rule(op: Op, xp: Extended) -> Callable[..., Any]:
     """What takes the place of an op's `eval` in a namespace with rules."""
-    found = xp.table.get(op.name)
+    found = xp.table.get(type(op))
     if found is None:
         return op.eval
     rule = found
