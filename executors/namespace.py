@@ -22,10 +22,10 @@ class ArrayNamespaceExecutor:
     """Runs each op by its `eval` with the arrays of a namespace; NumPy runs what that cannot, between the pieces.
 
     A subclass gives its `name` and the namespace `xp`, a module with the names of NumPy's main one, and may bring a
-    `table` of rules for ops, by name or class: `rule(op, run, *xs)` gives the op's result (a tuple for several) of operands in
-    the namespace, where `run(region)(*operands)` gives the list of a region's results. Where the namespace has few
-    of NumPy's names, `only_table = True` runs nothing but the table by it. Ops that can raise are NumPy's too, so that
-    they do, unless `unchecked = True`: then a singular matrix gives what the namespace's functions give.
+    `table` of rules for ops, by name or class: `rule(op, run, *xs)` gives the op's result (a tuple for several) of
+    operands in the namespace, where `run(region)(*operands)` gives the list of a region's results. Where the namespace
+    has few of NumPy's names, `only_table = True` runs nothing but the table by it. Ops that can raise are NumPy's too,
+    so that they do, unless `unchecked = True`: then a singular matrix gives what the namespace's functions give.
     """
 
     name: str
