@@ -1,6 +1,8 @@
 """Drawings: what is on them, how large graphs are tamed, and that files are never lost."""
 
+import os
 import shutil
+import sys
 import time
 import xml.etree.ElementTree as ET
 
@@ -210,6 +212,53 @@ def test_missing_engine(monkeypatch):
         drawn.svg()
     assert "image/svg+xml" not in drawn._repr_mimebundle_()
     assert drawn._repr_svg_() is None
+
+
+PROGRAM = """#!{python}
+import re, sys, time
+{first}
+import pygraphviz
+options = dict(re.fullmatch("-([KTnG])(.*)", x).groups() for x in sys.argv[1:])
+engine = {{("dot", None): "dot", ("neato", "2"): "nop2"}}[options["K"], options.get("n")]
+picture = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode())
+sys.stdout.buffer.write(picture.draw(format=options["T"], prog=engine))
+"""
+"""The program `dot`, for machines that have pygraphviz alone."""
+
+
+def _program(folder, monkeypatch, first):
+    (folder / "dot").write_text(PROGRAM.format(python=sys.executable, first=first))
+    (folder / "dot").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+
+
+@needs_engine
+@pytest.mark.parametrize("layout", ["dot", "layered"])
+@pytest.mark.parametrize("format", ["svg", "png"])
+def test_the_program_dot_draws(tmp_path, monkeypatch, layout, format):
+    pytest.importorskip("pygraphviz")
+    drawn = draw(graphad.trace(model)(1.0, 2.0), layout=layout, engine="pygraphviz")
+    expected = drawn.render(format)
+    _program(tmp_path, monkeypatch, "")
+    drawn = draw(graphad.trace(model)(1.0, 2.0), layout=layout, engine="dot", timeout=60.0)
+    found = drawn.render(format)
+    assert found[:8] == expected[:8]
+    assert format == "png" or found == expected
+    # graphviz's own way gives the same.
+    options = {"neato_no_op": 2} if layout == "layered" else {}
+    assert format == "png" or drawn.source.pipe(format="svg", **options) == expected
+    assert drawn.source.source == drawn.dot
+
+
+def test_the_program_dot_has_a_timeout_and_its_messages_are_told(tmp_path, monkeypatch):
+    _program(tmp_path, monkeypatch, "time.sleep(60)")
+    start = time.perf_counter()
+    with pytest.raises(DrawingTimeoutError, match=r"\(dot\) did not finish the layout in 0.5 s"):
+        engines.render("digraph {}", "svg", engine="dot", timeout=0.5)
+    assert time.perf_counter() - start < 30
+    _program(tmp_path, monkeypatch, "sys.exit('no such font')")
+    with pytest.raises(DrawingError, match="could not draw the picture as svg: no such font"):
+        engines.render("digraph {}", "svg", engine="dot", timeout=30.0)
 
 
 @needs_engine

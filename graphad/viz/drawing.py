@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from graphviz import Source
+
 from graphad.errors import GraphadError, MissingExtraError, TypeMismatchError
 from graphad.graph import Graph, Node
 from graphad.serial import write_file
 from graphad.viz.collapse import subgraph
 from graphad.viz.dot import to_dot
-from graphad.viz.engine import FORMATS, DrawingError, Engine, render
+from graphad.viz.engine import FORMATS, PLACED, DrawingError, Engine, render, source
 from graphad.viz.layered import place
 from graphad.viz.picture import Picture
 
@@ -64,6 +66,12 @@ class Drawing:
         """The DOT text. With the layout "layered" it holds all places, for Graphviz's engine `nop2`."""
         return self._text(self.layout)
 
+    @property
+    def source(self) -> Source:
+        """The drawing as the `Source` of the package graphviz, with its methods: `view()`, `unflatten()`, `pipe()`. It
+        knows no timeout; with the layout "layered" its `pipe` and `render` want `neato_no_op=2`."""
+        return source(self.dot, PLACED if self.layout == "layered" else "dot")
+
     def _text(self, layout: str) -> str:
         if layout not in self._texts:
             picture, placement = place(self.picture) if layout == "layered" else (self.picture, None)
@@ -90,7 +98,7 @@ class Drawing:
         text = self._text("layered")
         width, height = self._extent
         dpi = int(72 * min(2.0, max(0.5, (PIXELS / (4 * width * height)) ** 0.5 * 2), 30000 / max(width, height)))
-        return render(text, format, layout="nop2", engine=self.engine, timeout=max(60.0, self.timeout), dpi=dpi)
+        return render(text, format, layout=PLACED, engine=self.engine, timeout=max(60.0, self.timeout), dpi=dpi)
 
     def svg(self) -> str:
         """The drawing as SVG text."""

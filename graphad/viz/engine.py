@@ -8,10 +8,15 @@ import subprocess
 import sys
 from typing import Literal
 
+from graphviz import CalledProcessError, ExecutableNotFound, Source
+from graphviz.backend import dot_command, execute
+
 from graphad.errors import GraphadError, MissingExtraError
 
 Engine = Literal["auto", "dot", "pygraphviz"]
 FORMATS = ("svg", "png", "pdf", "dot")
+PLACED = "nop2"
+"""Graphviz's engine for text that holds all places; `neato` with `-n2` is the same."""
 
 # An engine in this process could not be stopped, so pygraphviz runs in one of its own.
 _WORKER = """
@@ -46,6 +51,11 @@ def engines(engine: Engine = "auto") -> list[str]:
     return found
 
 
+def source(text: str, layout: str = "dot") -> Source:
+    """DOT text as the package graphviz has it."""
+    return Source(text, engine="neato" if layout == PLACED else layout)
+
+
 def render(
     text: str, format: str, *, layout: str = "dot", engine: Engine = "auto", timeout: float = 10.0, dpi: int = 144
 ) -> bytes:
@@ -55,20 +65,26 @@ def render(
     `MissingExtraError` if there is no engine.
     """
     problem = ""
+    drawn = source(text, layout)
     for name in engines(engine):
         if name == "dot":
-            resolution = [f"-Gdpi={dpi}"] if format == "png" else []
-            command = ["dot", f"-K{layout}", f"-T{format}", *resolution]
+            places_given = 2 if layout == PLACED else None
+            command = [*dot_command.command(drawn.engine, format, neato_no_op=places_given)]
+            command += [f"-Gdpi={dpi}"] if format == "png" else []
         else:
             command = [sys.executable, "-c", _WORKER, layout, format, str(dpi)]
         try:
-            done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=timeout, check=False)
+            # `Source.pipe` is this, but for the timeout.
+            done = execute.run_check(
+                command, input=drawn.source.encode(), capture_output=True, quiet=True, timeout=timeout
+            )
         except subprocess.TimeoutExpired:
             raise DrawingTimeoutError(f"Graphviz ({name}) did not finish the layout in {timeout:g} s") from None
-        except OSError as error:
+        except CalledProcessError as error:
+            problem = error.stderr.decode(errors="replace").strip()[-400:]
+        except (ExecutableNotFound, OSError) as error:
             problem = str(error)
-            continue
-        if done.returncode == 0 and done.stdout:
-            return done.stdout
-        problem = done.stderr.decode(errors="replace").strip()[-400:]
+        else:
+            if done.stdout:
+                return bytes(done.stdout)
     raise DrawingError(f"Graphviz could not draw the picture as {format}: {problem or 'it gave no output'}")
