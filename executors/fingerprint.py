@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphad.graph import Constant, Graph
+from graphad.location import Location
 from graphad.op import Op
 from graphad.ops.checks import LOCAL, ExceptionName
 from graphad.types import TensorType
@@ -83,7 +84,7 @@ class _Writer:
         own = op.__dict__
         return kind.__module__, kind.__qualname__, tuple([self._value(own[f]) for f in op._fields])
 
-    def _place(self, where: Any) -> Any:
+    def _place(self, where: Location) -> Any:
         return where.file, where.line, where.function, where.target, where.role
 
     def _type(self, kind: TensorType) -> Any:

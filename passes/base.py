@@ -67,11 +67,11 @@ def graph_pass(function: Callable[P, Graph]) -> Callable[P, Graph]:
     return checked
 
 
-def _foreign(step: Any) -> bool:
+def _foreign(step: Callable[..., Graph]) -> bool:
     return not str(getattr(step, "__module__", "")).startswith("graphad.")
 
 
-def _made(name: str, result: Any, check: bool) -> Graph:
+def _made(name: str, result: object, check: bool) -> Graph:
     """What a pass gave. Raises naming the pass: `PipelineError` for no graph, `VerifyError` for one that is wrong."""
     if not isinstance(result, Graph):
         raise PipelineError(
@@ -87,7 +87,7 @@ def _made(name: str, result: Any, check: bool) -> Graph:
         ) from error
 
 
-def check_option(name: str, value: Any, allowed: bool, wanted: str) -> None:
+def check_option(name: str, value: object, allowed: bool, wanted: str) -> None:
     """Raise `PipelineError` for an option of a pass that is not allowed, saying what is wanted."""
     if not allowed:
         raise PipelineError(f"{name}={value!r}{place()}: {wanted}")
@@ -126,18 +126,22 @@ class PassCall(Record):
         return f"{self.name}({inside})" if inside else self.name
 
 
+Step = PassCall | Callable[[Graph], Graph]
+"""A step of a pipeline."""
+
+
 class Pipeline:
     """Passes in order. Written as text: `Pipeline("vjp(wrt=0), simplify, cse, dce")`.
 
     Raises `PipelineError` for text that cannot be read, an unknown pass or an option that the pass does not take.
     """
 
-    def __init__(self, steps: str | Iterable[PassCall | Callable[[Graph], Graph]] = "") -> None:
+    def __init__(self, steps: str | Iterable[Step] = "") -> None:
         if not isinstance(steps, Iterable):
             raise PipelineError(
                 f'{steps!r} ({type(steps).__name__}) is no pipeline{place()}; write it as text: "simplify, cse, dce"'
             )
-        self.steps: list[Any] = _parse(steps) if isinstance(steps, str) else list(steps)
+        self.steps: list[Step] = [*_parse(steps)] if isinstance(steps, str) else list(steps)
         for step in self.steps:
             if not callable(step):
                 raise PipelineError(
@@ -145,7 +149,7 @@ class Pipeline:
                     "graph, or their names as one text"
                 )
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
     def __add__(self, other: Pipeline) -> Pipeline:
@@ -176,7 +180,7 @@ class Pipeline:
         return stages[-1].graph if stages else graph
 
 
-def _run(step: Any, graph: Graph, check: bool) -> Graph:
+def _run(step: Step, graph: Graph, check: bool) -> Graph:
     name = _step_name(step)
     try:
         return _made(name, step(graph), check or (not isinstance(step, PassCall) and _foreign(step)))
@@ -189,7 +193,7 @@ def _run(step: Any, graph: Graph, check: bool) -> Graph:
         ) from error
 
 
-def _step_name(step: Any) -> str:
+def _step_name(step: Step) -> str:
     return str(step) if isinstance(step, PassCall) else str(getattr(step, "__name__", step))
 
 

@@ -130,6 +130,13 @@ def test_import_loads_numpy_and_little_else() -> None:
     assert done.stdout.strip() == "[]", f"import graphad loads {done.stdout.strip()}"
 
 
+def test_the_map_has_every_file_of_passes_and_executors() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    files = {str(path.relative_to(ROOT)) for path in MODULES.values() if path.name != "__init__.py"}
+    missing = [file for file in files if not file.startswith("graphad/") and f"{Path(file).name}`" not in text]
+    assert missing == [], "say in a line of docs/architecture.md what they do"
+
+
 def test_files_stay_readable() -> None:
     lines = {str(MODULES[name].relative_to(ROOT)): text.count("\n") for name, text in TEXTS.items()}
     assert {file: n for file, n in lines.items() if n > 450} == {}, "split these files by idea"

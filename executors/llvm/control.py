@@ -165,7 +165,6 @@ def _header(emitter: Emitter, stack: Stack, i: int, value: str) -> None:
 
 def _reserve(emitter: Emitter, stack: Stack, count: str, error: int) -> None:
     code = emitter.code
-    emitter.growing = True
     status = code(
         f"call i64 @graphad.reserve(ptr {_field(emitter, stack, 0)}, i64 {count}, "
         f"i64 {max(stack.size * stack.dtype.itemsize, 1)})"

@@ -93,7 +93,6 @@ class Emitter:
         self.host_calls: list[HostCall] = []
         # The addresses, in the function that is written now, of the buffers that move, and of its own.
         self.moving: dict[Buffer, str] = {}
-        self.growing = False
         # Nanoseconds of the statements since the last one behind which the program asks for signals.
         self.owed = 0.0
         # Whether a loop around the code that is written asks for signals by the meter.
@@ -163,7 +162,7 @@ class Emitter:
             if body.count(f'@"{symbol}"(') > INLINED:
                 self.module.definitions[symbol] = text.replace(" alwaysinline ", " noinline ", 1)
 
-    def statement(self, statement: Any) -> None:
+    def statement(self, statement: Statement) -> None:
         """Write one statement."""
         effort = work(statement, self.known)
         if statement.note:

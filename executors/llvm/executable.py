@@ -19,13 +19,16 @@ from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import FORKED
 from graphad.executors.loops.callbacks import elements, failure, host_call
-from graphad.executors.loops.program import Buffer
+from graphad.executors.loops.program import Buffer, StridedView
 from graphad.executors.once import once
-from graphad.types import Array, TensorType
+from graphad.types import Array, DType, TensorType
 
 POOLED_BYTES = 1 << 18
 """Results from this size on come from memory that is used again once its array is gone: the first touch of new memory
 costs more than filling it."""
+
+ALIGNMENT = 64
+"""Bytes of a cache line, at which blocks begin."""
 
 SHARED = ("poll", "parallel", "blas.one", "blas.back")
 """Functions that all programs share and call."""
@@ -54,11 +57,11 @@ class Pool:
     def __init__(self, kind: TensorType) -> None:
         self.kind = kind
         # Who looks at a block has taken it out: no other thread sees it, and there is no lock that a fork could leave.
-        self._blocks: deque[Any] = deque()
+        self._blocks: deque[Array] = deque()
         self._idle = self._references(deque([np.empty(0)]))
 
     @staticmethod
-    def _references(blocks: deque[Any]) -> int:
+    def _references(blocks: deque[Array]) -> int:
         """What `getrefcount` says of a block that nobody has."""
         block = blocks.popleft()
         return sys.getrefcount(block)
@@ -173,10 +176,10 @@ class _Slot:
         free(address(self.words[0]))  # by names of its own: those of the module are gone when the interpreter ends
 
 
-def _arrays(inputs: int) -> Callable[[Any, int], Array]:
+def _arrays(inputs: int) -> Callable[[StridedView, int], Array]:
     """How a host call finds a view as a NumPy array, in a program of so many inputs."""
 
-    def array(view: Any, table: int) -> Array:
+    def array(view: StridedView, table: int) -> Array:
         buffer: Buffer = view.buffer
         slot = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}.get(buffer.kind, 2 + inputs + buffer.number)
         return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
@@ -246,12 +249,12 @@ def _shapes(kinds: Sequence[TensorType]) -> list[Any]:
     return [(ctypes.c_int64 * max(t.ndim, 1))(*t.shape) for t in kinds]
 
 
-def _singleton(kind: TensorType) -> Any:
+def _singleton(kind: TensorType) -> DType:
     return np.dtype(kind.dtype.char)
 
 
 def aligned(nbytes: int) -> Array:
     """Uninitialised bytes that begin at a cache line."""
-    block = np.empty(nbytes + 64, np.uint8)
-    start = -block.ctypes.data % 64
+    block = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -block.ctypes.data % ALIGNMENT
     return block[start : start + nbytes]

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphad.executors.llvm.interrupts import INTERRUPTED
 from graphad.executors.llvm.scalars import Register
-from graphad.executors.llvm.text import Code, Module, element_type, vector
+from graphad.executors.llvm.text import Code, Lines, Module, element_type, vector
 from graphad.executors.loops.program import Buffer
 from graphad.executors.loops.work import CHUNK, ticks
 from graphad.ops.scalar import Scalar
@@ -85,7 +85,7 @@ class Function:
         self.code = Code(module)
         self.entry = self.code.hole()
         self.env = Known(self)
-        self._last: list[Any] = []
+        self._last: Lines = []
         self._bases: dict[int, str] = {}
         self._failures: dict[int, str] = {}
         self._locals: dict[Buffer, str] = {}
@@ -158,7 +158,7 @@ class Function:
         code.do(f"br label %{after}")
         code.begin(after)
 
-    def keep(self, x: Scalar, places: list[tuple[str, int]], hole: list[Any] | None = None) -> None:
+    def keep(self, x: Scalar, places: list[tuple[str, int]], hole: Lines | None = None) -> None:
         """Store a scalar in the frame: in a hole, or else at the end of the function."""
         code, register = self.code, self.env[x]
         with code.within(self._last if hole is None else hole):

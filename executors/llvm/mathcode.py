@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from graphad.executors.llvm.text import Code, literals, splat, vector
 
@@ -12,6 +12,8 @@ MANTISSA: Final[dict[str, int]] = {"double": 52, "float": 23}
 """Explicit bits of a number's fraction."""
 _CLASSES: Final = ("nan", "signalling nan", "zero", "one", "-inf", "inf", "negative", "positive")
 """The classes of numbers, in the order of the instruction's table; the last two are of the finite ones."""
+Operand = str | float
+"""A register, or a number that stands in all lanes."""
 
 
 class Math:
@@ -32,30 +34,30 @@ class Math:
         self.shift = 1.5 * 2.0 ** MANTISSA[element]
         self.shift_bits = 0x4338000000000000 if element == "double" else 0x4B400000
 
-    def number(self, x: Any) -> str:
+    def number(self, x: Operand) -> str:
         return x if isinstance(x, str) else splat(self.element, x, self.lanes)
 
-    def whole(self, x: Any) -> str:
+    def whole(self, x: Operand) -> str:
         return x if isinstance(x, str) else splat(self.word, x, self.lanes)
 
     # -- arithmetic ------------------------------------------------------------------------------------------------
 
-    def op(self, name: str, x: Any, y: Any) -> str:
+    def op(self, name: str, x: Operand, y: Operand) -> str:
         return self.code(f"{name} {self.kind} {self.number(x)}, {self.number(y)}")
 
-    def add(self, x: Any, y: Any) -> str:
+    def add(self, x: Operand, y: Operand) -> str:
         return self.op("fadd", x, y)
 
-    def sub(self, x: Any, y: Any) -> str:
+    def sub(self, x: Operand, y: Operand) -> str:
         return self.op("fsub", x, y)
 
-    def mul(self, x: Any, y: Any) -> str:
+    def mul(self, x: Operand, y: Operand) -> str:
         return self.op("fmul", x, y)
 
-    def div(self, x: Any, y: Any) -> str:
+    def div(self, x: Operand, y: Operand) -> str:
         return self.op("fdiv", x, y)
 
-    def fma(self, x: Any, y: Any, z: Any) -> str:
+    def fma(self, x: Operand, y: Operand, z: Operand) -> str:
         """`x * y + z`, rounded once where the processor can."""
         if not self.fused:
             return self.add(self.mul(x, y), z)
@@ -63,10 +65,10 @@ class Math:
 
     def polynomial(self, x: str, coefficients: list[float]) -> str:
         """Estrin's scheme, coefficients from the lowest power up: short chains of dependent operations."""
-        terms: list[Any] = list(coefficients)
+        terms: list[Operand] = list(coefficients)
         power = x
         while len(terms) > 1:
-            pairs = [self.fma(power, b, a) for a, b in zip(terms[::2], terms[1::2], strict=False)]
+            pairs: list[Operand] = [self.fma(power, b, a) for a, b in zip(terms[::2], terms[1::2], strict=False)]
             terms = pairs + terms[2 * len(pairs) :]
             if len(terms) > 1:
                 power = self.mul(power, power)
@@ -94,10 +96,10 @@ class Math:
 
     # -- choice ----------------------------------------------------------------------------------------------------
 
-    def compare(self, how: str, x: Any, y: Any) -> str:
+    def compare(self, how: str, x: Operand, y: Operand) -> str:
         return self.code(f"fcmp {how} {self.kind} {self.number(x)}, {self.number(y)}")
 
-    def where(self, condition: str, x: Any, y: Any) -> str:
+    def where(self, condition: str, x: Operand, y: Operand) -> str:
         return self.code(
             f"select {self.truth} {condition}, {self.kind} {self.number(x)}, {self.kind} {self.number(y)}"
         )
@@ -137,7 +139,7 @@ class Math:
     def as_number(self, x: str) -> str:
         return self.code(f"bitcast {self.bits} {x} to {self.kind}")
 
-    def integer(self, name: str, x: Any, y: Any) -> str:
+    def integer(self, name: str, x: Operand, y: Operand) -> str:
         return self.code(f"{name} {self.bits} {self.whole(x)}, {self.whole(y)}")
 
 
@@ -152,7 +154,7 @@ class Registers(Math):
         everywhere = [(f"i{self.lanes}", "-1"), ("i32", "4")]
         return self.code.call(self.kind, f"llvm.x86.avx512.mask.{name}.{self.packed}.512", *operands, *everywhere)
 
-    def scale(self, x: Any, k: str) -> str:
+    def scale(self, x: Operand, k: str) -> str:
         """x * 2**floor(k), rounded once."""
         return self._masked("scalef", *[(self.kind, v) for v in (self.number(x), k, "zeroinitializer")])
 

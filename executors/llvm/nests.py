@@ -285,7 +285,7 @@ class NestEmitter(Environment):
         apart = bool(self.depth) and self.nest.strides[store.view][-1] != 0
         return store.add and not (apart and (store.shift is None or store.shift not in self.nest.levels[-1]))
 
-    def _scatter(self, memory: Memory, store: Any, value: Register, body: Body) -> None:
+    def _scatter(self, memory: Memory, store: Store, value: Register, body: Body) -> None:
         place = self.place(store.view, store.shift, body)
         if not store.add:
             memory.store(place, value)
@@ -306,7 +306,7 @@ class NestEmitter(Environment):
     def _initial(self, reduction: Reduction, lanes: int) -> Register:
         return self.at(lanes).constant(reduction.initial)
 
-    def _combine(self, reduction: Reduction, x: Any, y: Any, lanes: int) -> Register:
+    def _combine(self, reduction: Reduction, x: Register, y: Register, lanes: int) -> Register:
         return combine(self.at(lanes), reduction.kind, x, y, reduction.value.dtype)
 
     # -- loops -------------------------------------------------------------------------------------------------

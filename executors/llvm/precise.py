@@ -8,10 +8,10 @@ double precision, without branches.
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 from graphad.executors.llvm.elementary import LN2_SHORT, Form, kept_nan, log_ends, log_parts, power_of_two
-from graphad.executors.llvm.mathcode import Math
+from graphad.executors.llvm.mathcode import Math, Operand
 
 ERROR_ULP: Final[dict[str, float]] = {
     "cbrt": 0.6, "sinh": 0.9, "cosh": 0.7, "tanh": 0.9, "arcsinh": 0.8, "arccosh": 0.8, "arctanh": 0.8,
@@ -19,7 +19,7 @@ ERROR_ULP: Final[dict[str, float]] = {
 }  # fmt: skip
 """The largest error of each in double precision, in units in the last place."""
 
-Pair = tuple[Any, Any]
+Pair = tuple[str, str]
 
 _EXP: Final = [1.0 / math.factorial(n) for n in range(3, 15)]
 _SINH: Final = [1.0 / math.factorial(n) for n in range(3, 21, 2)]
@@ -33,20 +33,20 @@ _LARGE: Final = 2.0**28
 # -- pairs ---------------------------------------------------------------------------------------------------------
 
 
-def _sum(m: Math, x: Any, y: Any) -> Pair:
+def _sum(m: Math, x: Operand, y: Operand) -> Pair:
     """The sum of two numbers, and what rounding took from it."""
     s = m.add(x, y)
     back = m.sub(s, x)
     return s, m.add(m.sub(x, m.sub(s, back)), m.sub(y, back))
 
 
-def _sum_down(m: Math, x: Any, y: Any) -> Pair:
+def _sum_down(m: Math, x: Operand, y: Operand) -> Pair:
     """The same where the first is the larger in magnitude, or zero."""
     s = m.add(x, y)
     return s, m.sub(y, m.sub(s, x))
 
 
-def _rest(m: Math, x: Any, y: Any, p: Any) -> str:
+def _rest(m: Math, x: Operand, y: Operand, p: Operand) -> str:
     """x y - p, nearly without rounding, for a p near x y."""
     if m.fused:
         return m.fma(x, y, m.neg(m.number(p)))
@@ -58,14 +58,14 @@ def _rest(m: Math, x: Any, y: Any, p: Any) -> str:
     return m.add(m.sub(q, p), lost)
 
 
-def _halves(m: Math, x: Any) -> Pair:
+def _halves(m: Math, x: Operand) -> Pair:
     """A number as a sum of two of half its digits."""
     x = m.number(x)
     high = m.as_number(m.integer("and", m.as_bits(x), -(2**27)))
     return high, m.sub(x, high)
 
 
-def _square(m: Math, x: Any) -> Pair:
+def _square(m: Math, x: Operand) -> Pair:
     p = m.mul(x, x)
     return p, _rest(m, x, x, p)
 
@@ -136,7 +136,7 @@ def _tanh(m: Math, x: str) -> str:
 # -- by log --------------------------------------------------------------------------------------------------------
 
 
-def _log(m: Math, u: str, beside: Any, twice: str | None = None) -> Pair:
+def _log(m: Math, u: str, beside: Operand, twice: str | None = None) -> Pair:
     """log(u + beside), or where `twice` holds log(2 u)."""
     k, f, half_square, rest = log_parts(m, u)
     if twice is not None:

@@ -12,8 +12,6 @@ import numpy as np
 from graphad.executors.llvm.symbols import Symbol
 from graphad.types import DType
 
-INDEX = "i64"
-
 
 def element_type(dtype: DType) -> str:
     """The type of one element in a register: booleans are `i1`, half precision is only moved and so is `i16`."""
@@ -81,12 +79,16 @@ class Module:
         return "\n".join([*self.definitions.values(), *self.declarations, ""])
 
 
+Lines = list["str | Lines"]
+"""Instructions, and holes into which others may be put."""
+
+
 class Code:
     """The instructions of one function."""
 
     def __init__(self, module: Module) -> None:
         self.module = module
-        self.lines: list[Any] = []
+        self.lines: Lines = []
         self.block = "entry"
         self.count = 0
 
@@ -146,14 +148,14 @@ class Code:
             result = self(f"insertelement {vector(element, len(values))} {result}, {element} {value}, i64 {lane}")
         return result
 
-    def hole(self) -> list[Any]:
+    def hole(self) -> Lines:
         """A place between the instructions so far and those to come, into which instructions can be put later."""
-        hole: list[Any] = []
+        hole: Lines = []
         self.lines.append(hole)
         return hole
 
     @contextmanager
-    def within(self, hole: list[Any]) -> Iterator[None]:
+    def within(self, hole: Lines) -> Iterator[None]:
         """Put the instructions of the block into a hole."""
         lines, self.lines = self.lines, hole
         yield
@@ -164,7 +166,7 @@ class Code:
         return "\n".join(_flat(self.lines))
 
 
-def _flat(lines: list[Any]) -> Iterator[str]:
+def _flat(lines: Lines) -> Iterator[str]:
     for line in lines:
         if isinstance(line, str):
             yield line

@@ -11,7 +11,7 @@ more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def moves(loop: LoopNest) -> dict[Scalar, None]:
     return moving
 
 
-def _test(x: Scalar, moving: Container[Scalar]) -> tuple[tuple[int, Any, int], Scalar, bool] | None:
+def _test(x: Scalar, moving: Container[Scalar]) -> tuple[tuple[int, Hashable, int], Scalar, bool] | None:
     """A comparison of a position with a number `n` that does not move: the axis, `n` and the offset of the comparison
     `i < n + offset`, by content; `n`; and whether it is that one's truth, or the opposite."""
     if not isinstance(x, Operation) or x.name not in _COMPARED or x.lanes > 1 or x.args[0].dtype != INT64:
@@ -107,7 +107,7 @@ def _test(x: Scalar, moving: Container[Scalar]) -> tuple[tuple[int, Any, int], S
     return ((a.axis, _content(b), offset), b, truth) if isinstance(a, Index) and abs(offset) <= _FAR else None
 
 
-def _content(x: Scalar) -> Any:
+def _content(x: Scalar) -> Hashable:
     """What is the same for scalars that compute the same."""
     if isinstance(x, Const):
         return x.dtype.char, str(x.value)

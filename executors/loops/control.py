@@ -19,6 +19,7 @@ from graphad.executors.loops.program import (
     LoopNest,
     SequentialLoop,
     Stack,
+    Statement,
     Store,
     StridedView,
 )
@@ -250,7 +251,7 @@ def _cell(low: Lowering, v: Value) -> StridedView:
     return StridedView.whole(Buffer("local" if low.local else "temporary", v.type.dtype, v.type.size), v.type.shape)
 
 
-def _answer(low: Lowering, values: Sequence[Value], places: Sequence[StridedView], after: list[Any]) -> None:
+def _answer(low: Lowering, values: Sequence[Value], places: Sequence[StridedView], after: list[Statement]) -> None:
     """What results are, given where they stand behind the statement: numbers are read at once, and what stands in the
     function's own or in moving memory is copied."""
     numbers: list[Scalar] = []

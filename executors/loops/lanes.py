@@ -106,16 +106,16 @@ def reduced(kind: str, x: ScalarArray, axes: tuple[int, ...], dtype: DType, lane
 def _across(kind: str, row: ScalarArray, dtype: DType, lanes: int) -> Scalar:
     whole = row.size - row.size % lanes
     parts = [row[start : start + lanes] for start in range(0, whole, lanes)]
-    rest = [] if whole == row.size else [_sum_of(kind, row[whole:], dtype)]
+    rest: list[Any] = [] if whole == row.size else [_sum_of(kind, row[whole:], dtype)]
     if parts:
         rest.append(_sum_of(kind, _fold(kind, parts, (lanes,), lanes), dtype))
-    return _fold(kind, rest, (), 1)[()]  # type: ignore[no-any-return]
+    return _fold(kind, rest, (), 1)[()]  # type: ignore[return-value]
 
 
 def _sum_of(kind: str, row: ScalarArray, dtype: DType) -> Scalar:
     whole = widen(row)
     if whole.lanes == 1:
-        return _fold(kind, list(row), (), 1)[()]  # type: ignore[no-any-return]
+        return _fold(kind, list(row), (), 1)[()]  # type: ignore[return-value]
     return Across(dtype, kind, whole)
 
 

@@ -39,7 +39,7 @@ from graphad.ops.scalar import Const, Scalar
 from graphad.ops.shape import Iota, Reshape
 from graphad.passes.fusion.grouping import is_kernel_op, is_movement
 from graphad.passes.fusion.scalarize import complete, fits
-from graphad.types import Shape
+from graphad.types import Array, Shape
 
 NUMBERS = 64
 """Single numbers among a program's results that are stored together: a printer may put groups in functions."""
@@ -72,7 +72,7 @@ class Lowering:
         self.scalars: dict[Value, Scalar] = {}
         self.statements: list[Statement] = []
         self.errors: list[tuple[type[Exception], str]] = []
-        self.constants: list[tuple[Buffer, Any]] = []
+        self.constants: list[tuple[Buffer, Array]] = []
         self.stacks: dict[Value, Stack] = {}
         self.made: list[Stack] = []
         self.numbers: set[Value] = set()

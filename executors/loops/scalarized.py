@@ -149,7 +149,7 @@ class _Unrolling:
             result = np.where(within, chosen, result)
         return np.broadcast_to(result, inner)
 
-    def contract(self, op: Any, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+    def contract(self, op: DotGeneral, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
         """A product of elements, of which each result is written out as a sum."""
         d, (a, b) = self.depth, xs
         lc, rc = [i - d for i in op.lhs_contract], [i - d for i in op.rhs_contract]
@@ -249,7 +249,7 @@ def _zeros(shape: Shape, dtype: DType) -> ScalarArray:
     return result
 
 
-def _pad(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+def _pad(op: Pad, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
     result, x = _zeros(inner, dtype), xs[0]
     for i in np.ndindex(x.shape):
         at = tuple(a + n * (k + 1) for n, a, k in zip(i, op.low[d:], op.interior[d:], strict=True))
@@ -258,8 +258,8 @@ def _pad(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> 
     return result
 
 
-def _cumulative(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
-    x = np.moveaxis(xs[0], op.axis - d, 0)
+def _cumulative(op: Cumsum | Cumprod, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+    x: Any = np.moveaxis(xs[0], op.axis - d, 0)
     x = x[::-1] if op.reverse else x
     result = x.copy()
     for i in np.ndindex(x.shape):
@@ -268,7 +268,7 @@ def _cumulative(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DTy
     return np.moveaxis(result[::-1] if op.reverse else result, 0, op.axis - d)
 
 
-def _iota(op: Any, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
+def _iota(op: Iota, d: int, inner: Shape, xs: list[ScalarArray], dtype: DType) -> ScalarArray:
     elements = np.empty(inner, object)
     for i in range(op.size):
         elements[i] = Const(dtype, dtype.type(i))

@@ -15,7 +15,7 @@ from graphad.executors.loops.spectral import decomposed
 from graphad.graph import Node, Value
 from graphad.ops.determinant import Cofactor, CofactorDerivative
 from graphad.passes import Pipeline
-from graphad.trace import trace_flat
+from graphad.trace import Tracer, trace_flat
 from graphad.types import TensorType
 
 
@@ -30,14 +30,14 @@ def singular_values(low: Lowering, node: Node, a: Value) -> list[Value]:
 class _Decomposed:
     """`graphad.numpy`, in which the singular value decomposition is known."""
 
-    def __init__(self, factors: Sequence[Any]) -> None:
+    def __init__(self, factors: Sequence[Tracer]) -> None:
         self.linalg = self
         self.svd = lambda a: factors
 
     def __getattr__(self, name: str) -> Any:
         return namespace.linalg.det if name == "det" else getattr(namespace, name)
 
-    def cumprod(self, x: Any, axis: int) -> Any:
+    def cumprod(self, x: Tracer, axis: int) -> Any:
         """Running products along the last axis, each a product of its own, as loops run in any order."""
         n = x.shape[axis]
         return np.prod(np.where(np.tri(n, dtype=bool), x[..., None, :], x.dtype.type(1)), axis=-1)
@@ -48,7 +48,7 @@ def cofactor(low: Lowering, node: Node) -> bool:
     (out,) = node.outputs
     operands = [*singular_values(low, node, node.inputs[0]), *node.inputs]
 
-    def formula(xs: Sequence[Any]) -> list[Any]:
+    def formula(xs: Sequence[Tracer]) -> list[Tracer]:
         builder = current_builder()
         assert builder is not None
         builder.where = node.where

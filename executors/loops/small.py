@@ -139,7 +139,7 @@ def _nonzero(xs: Sequence[Scalar]) -> Scalar:
 # -- factorisations -----------------------------------------------------------------------------------------------
 
 
-def _cholesky(op: Any, a: ScalarArray) -> Answer:
+def _cholesky(op: Cholesky, a: ScalarArray) -> Answer:
     dtype = a[0, 0].dtype
     factor = np.full(a.shape, _number(dtype, 0), object)
     conditions = []
@@ -174,8 +174,8 @@ def _substituted(a: ScalarArray, b: ScalarArray, rows: Sequence[int], unit: bool
     return x
 
 
-def _triangular_solve(op: Any, a: ScalarArray, b: ScalarArray) -> Answer:
-    conditions = [] if op.unit_diagonal else [_nonzero(a.diagonal())]
+def _triangular_solve(op: TriangularSolve, a: ScalarArray, b: ScalarArray) -> Answer:
+    conditions = [] if op.unit_diagonal else [_nonzero(a.diagonal().tolist())]
     n = len(a)
     rows = range(n) if op.lower != op.transpose_a else range(n)[::-1]
     return [_substituted(a.T if op.transpose_a else a, b, rows, op.unit_diagonal)], conditions
@@ -207,12 +207,12 @@ def _eliminated(a: ScalarArray, b: ScalarArray) -> tuple[ScalarArray, ScalarArra
     return both[:, :n], both[:, n:], sign
 
 
-def _solve(op: Any, a: ScalarArray, b: ScalarArray) -> Answer:
+def _solve(op: Solve | Inv, a: ScalarArray, b: ScalarArray) -> Answer:
     upper, right, _ = _eliminated(a, b)
-    return [_substituted(upper, right, range(len(a))[::-1])], [_nonzero(upper.diagonal())]
+    return [_substituted(upper, right, range(len(a))[::-1])], [_nonzero(upper.diagonal().tolist())]
 
 
-def _inv(op: Any, a: ScalarArray) -> Answer:
+def _inv(op: Inv, a: ScalarArray) -> Answer:
     dtype = a[0, 0].dtype
     one = np.empty(a.shape, object)
     for i in np.ndindex(a.shape):
@@ -233,14 +233,14 @@ def phase(x: Scalar) -> Scalar:
     return where(operation("equal", x, zero), zero, direction)
 
 
-def _det(op: Any, a: ScalarArray) -> Answer:
+def _det(op: Det, a: ScalarArray) -> Answer:
     upper, _, result = _eliminated(a, a[:, :0])
     for x in upper.diagonal():
         result = _product(result, x)
     return [np.array(result, object)], []
 
 
-def _slogdet(op: Any, a: ScalarArray) -> Answer:
+def _slogdet(op: Slogdet, a: ScalarArray) -> Answer:
     upper, _, sign = _eliminated(a, a[:, :0])
     logarithm: Scalar | None = None
     for x in upper.diagonal():

@@ -16,7 +16,7 @@ from numba import types as nb
 from graphad.errors import ShapeError
 from graphad.executors.arguments import prepare
 from graphad.executors.llvm import interrupts
-from graphad.executors.llvm.executable import native
+from graphad.executors.llvm.executable import ALIGNMENT, aligned, native
 from graphad.executors.loops import lower
 from graphad.executors.loops.callbacks import elements, failure, host_call
 from graphad.executors.loops.program import Buffer, Program, StridedView
@@ -24,14 +24,13 @@ from graphad.executors.numba import runtime
 from graphad.executors.numba.printer import INTERRUPTED, MISMATCH, Printer
 from graphad.graph import Graph
 from graphad.op import Op
-from graphad.types import DType
+from graphad.types import Array, DType
 
 _DTYPES: dict[str, Any] = {
     "bool": nb.boolean, "i8": nb.int8, "i16": nb.int16, "i32": nb.int32, "i64": nb.int64, "u8": nb.uint8,
     "u16": nb.uint16, "u32": nb.uint32, "u64": nb.uint64, "f32": nb.float32, "f64": nb.float64,
     "c64": nb.complex64, "c128": nb.complex128,
 }  # fmt: skip
-_ALIGNMENT = 64
 
 
 @contextmanager
@@ -45,13 +44,6 @@ def _recursion(lines: int) -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
-def aligned(nbytes: int) -> Any:
-    """Uninitialised bytes that begin at a cache line."""
-    block = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -block.ctypes.data % _ALIGNMENT
-    return block[start : start + nbytes]
-
-
 class NumbaExecutable:
     """A compiled graph: call it with one array for each input. Calls may overlap in many threads.
 
@@ -62,10 +54,9 @@ class NumbaExecutable:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._failures: dict[int, BaseException] = {}
-        self._free: list[Any] = []
+        self._free: list[Array] = []
         printer = Printer(program)
         self._source = printer.text()
-        self._host_calls = printer.host_calls
         self._control = printer.control
         self._arena_bytes = self._control + 8 * len(interrupts.CONTROL)
         self._constants = self._block(printer.parameters)
@@ -89,13 +80,13 @@ class NumbaExecutable:
         self._half = any(t.dtype.char == "e" for t in (*program.input_types, *program.output_types))
         self._call = self._caller()
 
-    def _block(self, parameters: Sequence[Any]) -> Any:
+    def _block(self, parameters: Sequence[Array]) -> Array:
         start = self.program.constant_bytes
-        block = aligned(start + _ALIGNMENT * len(parameters))
+        block = aligned(start + ALIGNMENT * len(parameters))
         for buffer, array in self.program.constants:
             block[buffer.offset : buffer.offset + buffer.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
         for i, array in enumerate(parameters):
-            at = start + _ALIGNMENT * i
+            at = start + ALIGNMENT * i
             block[at : at + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
         return block
 
@@ -109,7 +100,7 @@ class NumbaExecutable:
             namespace[f"special_{name}"] = runtime.special(name, arity)
         return namespace
 
-    def _caller(self) -> Callable[..., tuple[Any, ...]]:
+    def _caller(self) -> Callable[..., tuple[Array, ...]]:
         # Written out for this number of arguments: a loop over results would cost more than the results.
         program = self.program
         args = [f"x{i}" for i in range(len(program.inputs))]
@@ -159,7 +150,7 @@ class NumbaExecutable:
         exec(compile(text, f"<graphad {program.name}>", "exec"), namespace)
         return namespace["call"]  # type: ignore[no-any-return]
 
-    def __call__(self, *args: Any) -> tuple[Any, ...]:
+    def __call__(self, *args: Any) -> tuple[Array, ...]:
         if len(args) != len(self.program.input_types):
             count = len(self.program.input_types)
             raise ShapeError(f"{self.program.name}: {len(args)} arguments were given to a graph of {count} inputs")
@@ -175,21 +166,21 @@ class NumbaExecutable:
         arena, constants = self.program.arena_bytes, int(self._constants.nbytes)
         return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
 
-    def _arena(self) -> Any:
+    def _arena(self) -> Array:
         arena = aligned(self._arena_bytes)
         interrupts.prepare(arena[self._control :].view(np.uint64))
         return arena
 
-    def _interrupted(self, arena: Any) -> None:
+    def _interrupted(self, arena: Array) -> None:
         interrupts.leave(arena[self._control :].view(np.uint64))
 
-    def _release(self, arena: Any) -> None:
+    def _release(self, arena: Array) -> None:
         """Free the stacks of a run."""
         for stack in self.program.stacks:
             at = stack.header.offset
             runtime.free(int(arena[at : at + 8].view(np.int64)[0]))
 
-    def _prepare(self, *args: Any) -> list[Any]:
+    def _prepare(self, *args: Any) -> list[Array]:
         # The slow way in: scalars, strided or misaligned arrays, half precision.
         arrays = prepare(self.program.name, self.program.input_types, args)
         return [x.view(np.uint16) if x.dtype.char == "e" else x for x in arrays]
@@ -207,11 +198,11 @@ def _element(dtype: DType) -> Any:
     return nb.uint16 if dtype.char == "e" else numba.from_dtype(dtype)
 
 
-def _array(program: Program) -> Callable[[StridedView, int], Any]:
+def _array(program: Program) -> Callable[[StridedView, int], Array]:
     """How a host call finds the elements of a view by the table of addresses behind the arena."""
     slots = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
 
-    def array(view: StridedView, table: int) -> Any:
+    def array(view: StridedView, table: int) -> Array:
         buffer: Buffer = view.buffer
         slot = {"temporary": 0, "constant": 1}.get(buffer.kind, slots.get(id(buffer), 0))
         return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)

@@ -92,11 +92,6 @@ class Printer:
         return "\n".join([*self.lines, *body, "    return 0", ""])
 
     @property
-    def table_bytes(self) -> int:
-        """Bytes behind the arena for the addresses that host calls read."""
-        return 8 * (2 + len(self.program.inputs) + len(self.program.outputs)) if self.host_calls else 0
-
-    @property
     def control(self) -> int:
         """Where behind the arena the words stand of which `poll` asks."""
         return self.program.arena_bytes // 8 * 8 + 8 + 8 * (2 + len(self.program.inputs) + len(self.program.outputs))

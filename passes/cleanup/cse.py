@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from graphad.graph import Graph, Node
+from graphad.graph import Graph, Node, Value
+from graphad.op import Op
 from graphad.passes.base import graph_pass
 from graphad.rewriter import Rewriter
 
@@ -13,7 +12,7 @@ from graphad.rewriter import Rewriter
 def cse(graph: Graph) -> Graph:
     """Merge nodes without effects that have the same op and operands into the first of them."""
     rewriter = Rewriter(graph)
-    seen: dict[tuple[Any, ...], Node] = {}
+    seen: dict[tuple[Op, tuple[Value, ...]], Node] = {}
     for node in rewriter.walk(cse):
         first = node if node.op.effect else seen.setdefault((node.op, node.inputs), node)
         if first is node:

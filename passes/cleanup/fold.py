@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from graphad.errors import MissingRuleError
@@ -40,7 +38,7 @@ def _compute(node: Node, limit: int) -> list[Constant] | None:
     size, given = sum(v.type.size for v in node.outputs), sum(v.type.size for v in node.inputs)
     if size > max(limit, given) or (op.view and size > given):
         return None
-    arrays: list[Any] = [v.array for v in node.inputs if isinstance(v, Constant)]
+    arrays = [v.array for v in node.inputs if isinstance(v, Constant)]
     try:
         with np.errstate(all="ignore"):
             found = op.eval(np, *arrays)

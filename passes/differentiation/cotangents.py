@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -25,7 +25,7 @@ from graphad.ops.slicing import Slice
 from graphad.ops.structured import Structured
 from graphad.passes.differentiation.linearize import partition
 from graphad.trace import Tracer
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 Choice = tuple[Value, bool]
 """A condition, and which truth of it takes the value."""
@@ -41,7 +41,7 @@ class Cotangent(NamedTuple):
     value: Tracer
     zeros: bool = False
     choices: tuple[Choice, ...] = ()
-    kept: tuple[int, Any] | None = None
+    kept: tuple[int, Array] | None = None
 
     @property
     def masked(self) -> bool:
@@ -91,11 +91,12 @@ def _opposite(a: Choice, b: Choice) -> bool:
     return a[0] is b[0] and a[1] != b[1]
 
 
-def passed(node: Node, operands: Sequence[Any], ct: Cotangent) -> list[Cotangent | None]:
+def passed(node: Node, operands: Sequence[Tracer | TensorType], ct: Cotangent) -> list[Cotangent | None]:
     """The cotangents of the operands of a node with one result; linear operands are given as their types."""
     op, value, choices, zeros = node.op, ct.value, ct.choices, ct.zeros
     if isinstance(op, Select):
         condition, *branches = operands
+        assert isinstance(condition, Tracer)
         sides = [
             Cotangent(value, zeros, (*choices, (condition.value, taken))) if isinstance(x, TensorType) else None
             for x, taken in zip(branches, (True, False), strict=True)
@@ -105,13 +106,13 @@ def passed(node: Node, operands: Sequence[Any], ct: Cotangent) -> list[Cotangent
         value, choices, zeros = ct.whole(), (), True
     result = (op.transpose_masked if zeros else op.transpose)(value, *operands)
     results = result if isinstance(result, tuple) else (result,)
-    kept = _kept(op, operands[0]) if isinstance(op, Slice) and not ct.masked else None
+    kept = _kept(op, node.inputs[0].type) if isinstance(op, Slice) and not ct.masked else None
     return [
         None if x is None else Cotangent(x, zeros or i in op.leaves_out, choices, kept) for i, x in enumerate(results)
     ]
 
 
-def _kept(op: Slice, x: TensorType) -> tuple[int, Any] | None:
+def _kept(op: Slice, x: TensorType) -> tuple[int, Array] | None:
     """The axis along which a slice is shorter than what it is of, and where it lies on it; None for several axes."""
     short = [i for i, n in enumerate(x.shape) if (op.start[i], op.stop[i], op.step[i]) != (0, n, 1)]
     if len(short) != 1:
@@ -133,7 +134,7 @@ def fitted(ct: Cotangent, kind: TensorType) -> Cotangent:
 # -- before the cotangents are there ------------------------------------------------------------------------------
 
 
-_masked: WeakKeyDictionary[Graph, dict[Any, list[bool]]] = WeakKeyDictionary()
+_masked: WeakKeyDictionary[Graph, dict[tuple[tuple[bool, ...], tuple[bool, ...]], list[bool]]] = WeakKeyDictionary()
 
 
 def masked_inputs(region: Graph, linear: Sequence[bool], flags: Sequence[bool]) -> list[bool]:

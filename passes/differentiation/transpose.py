@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from graphad.build import Builder
 from graphad.graph import Graph, Node, Value
@@ -83,7 +82,7 @@ def _transpose_node(builder: Builder, node: Node, active: set[Value], cts: dict[
 
 
 def _of_regions(
-    node: Node, op: Structured, operands: Sequence[Any], found: Sequence[Cotangent | None]
+    node: Node, op: Structured, operands: Sequence[Tracer | TensorType], found: Sequence[Cotangent | None]
 ) -> list[Cotangent | None]:
     flags = [c is not None and c.masked for c in found]
     ends, masked = op.masked(masked_inputs, flags, [isinstance(x, TensorType) for x in operands])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from graphad.graph import Graph, Node, Value
 from graphad.ops.guarding import must_be_reached, turns
@@ -48,7 +47,7 @@ class _Groups:
         self.stacked: dict[Value, int] = {}
         self.needs: list[int] = []
         self.grown = 0  # the groups that have come to need more since what follows them was looked at
-        alike: dict[Any, int] = {}
+        alike: dict[tuple[int | None, bool, Value | None], int] = {}
         firsts: list[int] = []
         # What raises or has an effect follows all that does so in earlier turns.
         now, earlier, latest = 0, 0, 0

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.location import Location
 from graphad.op import Op
 from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.elementwise import Cast, Elementwise
@@ -299,7 +299,9 @@ def _rewritten(
     return new, {node: _restoring(node, first, plan, lost, (saved, stacks), restored) for node in seconds}
 
 
-def _read(nodes: list[Node], step: Update, array: Value, env: dict[Value, Value], where: Any) -> list[Value]:
+def _read(
+    nodes: list[Node], step: Update, array: Value, env: dict[Value, Value], where: Location | None
+) -> list[Value]:
     """The parts of an array that a step may change."""
     found = []
     for part in step.parts:
@@ -310,8 +312,9 @@ def _read(nodes: list[Node], step: Update, array: Value, env: dict[Value, Value]
 
 
 def _written(
-    nodes: list[Node], step: Update, array: Value, parts: Sequence[Value], env: dict[Value, Value], where: Any
-) -> Value:
+    nodes: list[Node], step: Update, array: Value, parts: Sequence[Value], env: dict[Value, Value],
+    where: Location | None,
+) -> Value:  # fmt: skip
     """The array before a step, from that after it and the parts as they were."""
     for part, old in zip(step.parts, parts, strict=True):
         places = [env.get(p, p) for p in part.places]
@@ -373,7 +376,7 @@ def _restoring(
 
 def _put_back(
     nodes: list[Node], own: Sequence[Node], steps: list[Update], parts: dict[Update, list[Value]],
-    env: dict[Value, Value], restored: dict[Value, Value], where: Any,
+    env: dict[Value, Value], restored: dict[Value, Value], where: Location | None,
 ) -> Value:  # fmt: skip
     """The array as an iteration begins with it. Where one loop changes the array on the way back, it is that loop's
     result with the changes undone: so it is never needed twice."""
