@@ -35,6 +35,14 @@ def combined(name: str, ranges: list[Interval]) -> Interval | None:
         case "floor_divide" if c == d > 0:
             low, high = (x if math.isinf(x) else x // c for x in (a, b))
             return low, high
+        case "absolute":
+            return max(a, -b, 0), max(-a, b)
+        case "bitwise_and" if max(a, c) >= 0:
+            # Of a number that is not negative bits are taken, and it bounds what is left.
+            return 0, min([high for low, high in ranges if low >= 0])
+        case "right_shift" if 0 <= c == d < 64:
+            low, high = (x if math.isinf(x) else int(x) >> int(c) for x in (a, b))
+            return low, high
         case "minimum":
             return min(a, c), min(b, d)
         case "maximum":

@@ -50,7 +50,7 @@ class Tracer(Traced):
         self.weak = weak
 
     if TYPE_CHECKING:
-        # Operators and array methods are bound by graphad.ops.arithmetic and graphad.numpy.
+        # Operators and array methods are bound by graphad.numpy.
         def __add__(self, other: Any) -> Any: ...
         def __sub__(self, other: Any) -> Any: ...
         def __mul__(self, other: Any) -> Any: ...
@@ -403,6 +403,8 @@ def trace_flat(
                 locate(error, raised_at(error) or user_location())
             raise
         outputs = [lift(builder, x) for x in results]
+    if builder.facts:
+        UFUNC_METHODS["look_at_integers"](builder, tracers)
     captures = [Tracer(outer, value) for outer, value in builder.captures.values()]
     return Trace(builder.finish(outputs), captures, results)
 

@@ -29,6 +29,7 @@ from graphad.numpy import (  # noqa: F401
     methods,
     misc,
     nan_reductions,
+    operators,
     padding,
     polynomials,
     products,

@@ -43,7 +43,7 @@ def linear(x: Any) -> tuple[dict[Any, int], int]:
         if not pending:
             break
         builder, value, factor = pending.pop()
-        builder, value, node = _made(builder, value)
+        builder, value, node = made(builder, value)
         if isinstance(value, Constant):
             total += factor * int(value.array)
             continue
@@ -61,7 +61,7 @@ def linear(x: Any) -> tuple[dict[Any, int], int]:
 
 def _content(builder: Builder, value: Value, known: dict[Value, Any], depth: int) -> Any:
     """What is the same for numbers that the same ops compute from the same values, and for no others."""
-    builder, value, node = _made(builder, value)
+    builder, value, node = made(builder, value)
     if value not in known:
         known[value] = value
         if node is not None and depth and not node.op.effect and not node.op._region_fields and not value.type.shape:
@@ -90,7 +90,7 @@ def _parts(node: Node) -> list[tuple[Value, int]] | None:
     return None
 
 
-def _made(builder: Builder, value: Value) -> tuple[Builder, Value, Node | None]:
+def made(builder: Builder, value: Value) -> tuple[Builder, Value, Node | None]:
     """The trace in which a value is computed, the value there, and the node that computes it."""
     while not isinstance(value, Constant):
         link = builder.captures.get(value) or builder.bound.get(value)
@@ -108,14 +108,16 @@ def span(x: Any) -> Interval:
 
 
 def _span(builder: Builder, value: Value, depth: int) -> Interval:
-    builder, value, node = _made(builder, value)
+    builder, value, node = made(builder, value)
     dtype = value.type.dtype
-    if dtype.kind not in "iu" or value.type.shape:
+    if dtype.kind not in "iub" or value.type.shape:
         return _ANY
     if isinstance(value, Constant):
         return int(value.array), int(value.array)
     if value in builder.facts:
         return builder.facts[value]  # type: ignore[no-any-return]
+    if dtype.kind == "b":
+        return 0, 1
     if node is None or not depth or dtype != INT64 or any([v.type.dtype == np.uint64 for v in node.inputs]):
         return _ANY  # others may wrap around
     ranges = [_span(builder, v, depth - 1) for v in node.inputs]

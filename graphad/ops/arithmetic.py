@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphad.arrays import Unsized
-from graphad.errors import TracerError
 from graphad.op import OPS, Sample, is_linear
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
 from graphad.ops.machinery import MultiplyNoNan, multiply, multiply_no_nan, select
-from graphad.refusals import handles, refuse_handled
 from graphad.trace import UFUNCS, Tracer, kind_of
-from graphad.types import FLOAT64, INT64, DType
+from graphad.types import FLOAT64, DType
 
 add = elementwise(np.add, code="{0} + {1}", partials=[1, 1], multilinear=[0, 1])
 subtract = elementwise(np.subtract, code="{0} - {1}", partials=[1, -1], multilinear=[0, 1])
@@ -237,92 +233,3 @@ def divmod_(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 UFUNCS[np.divmod] = divmod_
-
-# -- operators ----------------------------------------------------------------------------------------------------
-
-
-def _is_weak(x: Any) -> bool:
-    return x.weak if type(x) is Tracer else type(x) in (int, float, complex, bool)
-
-
-def _is_bool(x: Any) -> bool:
-    """Whether an operand stands for a bool of Python's, which in its arithmetic is the number 0 or 1."""
-    return type(x) is bool or (type(x) is Tracer and x.weak and x.value.type.dtype.kind == "b")
-
-
-def _number(x: Any) -> Any:
-    if not isinstance(x, Tracer):
-        return int(x)
-    found = cast(x, INT64)
-    found.weak = True
-    return found
-
-
-def _binary(op: Any, reflected: bool = False, numeric: bool = True) -> Any:
-    def operator(self: Tracer, other: Any) -> Any:
-        if other is None or isinstance(other, (str, bytes, dict, set, Unsized)):
-            return NotImplemented
-        if numeric and self.weak and _is_bool(self) and _is_bool(other):
-            self, other = _number(self), _number(other)
-        out = op(other, self) if reflected else op(self, other)
-        if self.weak and _is_weak(other):
-            out.weak = True
-        return out
-
-    return operator
-
-
-def _division(op: Any, reflected: bool = False) -> Any:
-    """A division, of which Python's numbers raise `ZeroDivisionError` where a try statement handles that."""
-    inner = _binary(op, reflected)
-
-    def operator(self: Tracer, other: Any) -> Any:
-        if self.weak and _is_weak(other) and handles(ZeroDivisionError):
-            _not_by_zero(op, *((other, self) if reflected else (self, other)))
-        return inner(self, other)
-
-    return operator
-
-
-def _not_by_zero(op: Any, x: Any, y: Any) -> None:
-    try:
-        x, y = [v.builder.evaluate(v.value) if isinstance(v, Tracer) else v for v in (x, y)]
-    except TracerError:
-        refuse_handled(ZeroDivisionError)
-        return
-    if (x == 0 and y < 0) if op is operator_power else y == 0:
-        raise ZeroDivisionError("float division by zero")
-
-
-def _unary(op: Any) -> Any:
-    def operator(self: Tracer) -> Any:
-        out = op(_number(self) if self.weak and _is_bool(self) else self)
-        out.weak = self.weak
-        return out
-
-    return operator
-
-
-def _bind_operators() -> None:
-    binary = {
-        "add": add, "sub": subtract, "mul": multiply, "truediv": divide, "floordiv": floor_divide,
-        "mod": remainder, "pow": operator_power, "and": bitwise_and, "or": bitwise_or, "xor": bitwise_xor,
-        "lshift": left_shift, "rshift": right_shift,
-    }  # fmt: skip
-    for name, op in binary.items():
-        make: Any = _division if name in ("truediv", "floordiv", "mod", "pow") else _binary
-        if name in ("and", "or", "xor"):
-            make = partial(_binary, numeric=False)
-        setattr(Tracer, f"__{name}__", make(op))
-        setattr(Tracer, f"__r{name}__", make(op, reflected=True))
-    compare = {"eq": equal, "ne": not_equal, "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
-    for name, op in compare.items():
-        setattr(Tracer, f"__{name}__", _binary(op, numeric=False))
-    for name, op in {"neg": negative, "pos": positive, "invert": invert}.items():
-        setattr(Tracer, f"__{name}__", _unary(op))
-    setattr(Tracer, "__divmod__", lambda self, other: (self // other, self % other))  # noqa: B010
-    setattr(Tracer, "__rdivmod__", lambda self, other: (other // self, other % self))  # noqa: B010
-    setattr(Tracer, "__abs__", _unary(np.absolute))  # noqa: B010
-
-
-_bind_operators()

@@ -11,10 +11,12 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
-from graphad.errors import GraphadError, TypeMismatchError
+from graphad.errors import GraphadError, TracerError, TypeMismatchError
 from graphad.op import Op, Sample, Types
 from graphad.ops.arithmetic import logical_not, logical_or
 from graphad.ops.shape import batch_all
+from graphad.refusals import handles, refuse_handled
+from graphad.trace import Tracer, apply
 from graphad.types import BOOL, TensorType
 
 ExceptionClass = type[BaseException]
@@ -136,6 +138,21 @@ class NoInteger(Exception):
         return OverflowError("Python int too large to convert to C long")
 
 
+def ensure(held: Any, raised: Sequence[ExceptionClass], cls: ExceptionClass, *arguments: Any) -> None:
+    """Record a check of what Python checks by itself: `cls(*arguments)` is one of the exceptions `raised`."""
+    if any(map(handles, raised)):
+        try:
+            known = held.builder.evaluate(held.value) if isinstance(held, Tracer) else held
+        except TracerError:
+            for kind in raised:
+                refuse_handled(kind)
+        else:
+            if not np.all(known):
+                raise cls(*arguments)
+            return
+    apply(Check(name_of(cls), arguments), [held])
+
+
 def _argument(x: Any, values: Sequence[Any]) -> Any:
     """An argument of an exception, given the operands behind the predicate."""
     if isinstance(x, str):
@@ -149,4 +166,4 @@ def _argument(x: Any, values: Sequence[Any]) -> Any:
     return value.item() if kind == "number" else value
 
 
-__all__ = ["Check", "NoInteger", "find", "name_of"]
+__all__ = ["Check", "NoInteger", "ensure", "find", "name_of"]

@@ -293,7 +293,7 @@ def elementwise(
     `True + True` is True, and integers wrap). None leaves the op to NumPy. The intrinsics are:
 
     - `+ - * / ** & | ^ ~ << >>` and comparisons, as in C: `/` of integers truncates;
-    - `where(c, a, b)`, which may evaluate both; `bool(x)`, which is `x != 0`;
+    - `where(c, a, b)`, which may evaluate both; `bool(x)`, which is `x != 0`; `float(x)`, which is float64;
     - of one operand: `abs sign sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan asin acos atan sinh cosh`
       `tanh asinh acosh atanh erf erfc lgamma floor ceil rint trunc isnan isinf isfinite signbit`; `sign` passes NaN
       on, `rint` rounds ties to even;

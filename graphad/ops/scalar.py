@@ -18,7 +18,7 @@ import numpy as np
 from graphad.attributes import Record
 from graphad.costs import HEAVY, LIGHT, SPECIAL, class_of
 from graphad.errors import MissingRuleError
-from graphad.types import BOOL, DType
+from graphad.types import BOOL, FLOAT64, DType
 
 
 @dataclass(eq=False, slots=True)
@@ -84,8 +84,9 @@ INTRINSICS: Final[dict[str, Intrinsic]] = {
     "imag": Intrinsic(1, "c", "real"),
     "conj": Intrinsic(1, "biufc"),
 }
-"""Every function of scalar code but `where(c, x, y)`, casts, `ipow(x, n)` with a literal `n`, and `special_NAME`
-(the function `NAME` of `scipy.special.cython_special`), which `translate` handles by rules of their own."""
+"""Every function of scalar code but `where(c, x, y)`, `bool(x)`, `float(x)`, `ipow(x, n)` with a literal `n`, and
+`special_NAME` (the function `NAME` of `scipy.special.cython_special`), which `translate` handles by rules of their
+own."""
 
 _OPERATORS: Final[dict[type[ast.AST], str]] = {
     ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.FloorDiv: "floordiv",
@@ -172,7 +173,7 @@ def _instructions(node: ast.AST) -> int:
     match node:
         case ast.Call(func=ast.Name(id="ipow"), args=[_, n]):
             return _products(int(ast.literal_eval(n)))
-        case ast.Call(func=ast.Name(id="bool" | "where")):
+        case ast.Call(func=ast.Name(id="bool" | "float" | "where")):
             return LIGHT
         case ast.Call(func=ast.Name(id=name)):
             return _weight(_ALIASES.get(name, name))
@@ -339,6 +340,8 @@ def _call(name: str, args: list[Any], operands: Sequence[Scalar]) -> Any:
     name = _ALIASES.get(name, name)
     if name == "bool":
         return _truth(args[0])
+    if name == "float":
+        return convert(args[0], FLOAT64)
     if name == "where":
         return where(_truth(args[0]), *_same(args[1:], operands))
     if name == "ipow":

@@ -22,6 +22,7 @@ from graphad.api.conversion.rolled import over_rows, scan, while_loop
 from graphad.api.conversion.scope import stored
 from graphad.api.conversion.sequences import Rows, fresh, last_of, length, lose_place, rows
 from graphad.numpy.bounds import note, span
+from graphad.ops.integers import TRIPS
 from graphad.trace import Tracer
 
 Thunk = Callable[[], Any]
@@ -175,7 +176,7 @@ class _For:
 
         def step() -> None:
             nonlocal graphad_position
-            self.setter(found.entry(note(graphad_position, 0, span(found.count)[1] - 1)))
+            self.setter(found.entry(note(graphad_position, 0, min(span(found.count)[1] - 1, TRIPS))))
             graphad_position = graphad_position + 1
             self.body()
 
@@ -191,7 +192,7 @@ class _For:
 
         def step() -> None:
             nonlocal graphad_position
-            self.setter(found.entry(note(graphad_position, 0, span(found.count)[1] - 1)))
+            self.setter(found.entry(note(graphad_position, 0, min(span(found.count)[1] - 1, TRIPS))))
             graphad_position = graphad_position + 1
             self.body()
 

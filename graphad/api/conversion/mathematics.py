@@ -9,20 +9,22 @@ from __future__ import annotations
 import cmath
 import functools
 import math
+import operator
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from graphad.api.conversion.checks import must
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.numbers import real, scalar, whole
-from graphad.api.conversion.parts import known, staged
+from graphad.api.conversion.parts import known, staged, unknown
 from graphad.api.custom import stop_gradient
 from graphad.api.loops import scan
+from graphad.build import current_builder
 from graphad.numpy.arguments import deciding, holds_tracer, operand, recorded
 from graphad.ops.elementwise import cast
-from graphad.refusals import refuse_handled
 from graphad.trace import UFUNCS, Tracer
 from graphad.types import COMPLEX128, FLOAT64, INT64
 
@@ -34,7 +36,7 @@ _NAMES = (
 )  # fmt: skip
 _RENAMED = {
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
-    "atanh": "arctanh", "fabs": "absolute", "pow": "power", "ulp": "spacing",
+    "atanh": "arctanh", "fabs": "absolute", "pow": "power",
 }  # fmt: skip
 _SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}
 _COMPLEX = (
@@ -45,28 +47,66 @@ _COMPLEX = (
 
 _TOTAL = frozenset({
     "asinh", "atan", "atan2", "cbrt", "ceil", "copysign", "degrees", "erf", "erfc", "fabs", "floor", "frexp", "hypot",
-    "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "radians", "tanh", "trunc", "ulp",
+    "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "phase", "polar", "radians", "tanh", "trunc", "ulp",
 })  # fmt: skip
-"""Functions of `math` that give a number for every one."""
-_FINITE = frozenset({"cos", "sin", "tan"})
-"""Functions that raise for infinities only, for which compiled programs show NaN: no handler around them is refused."""
+"""Functions that give a number for every one, or raise as `whole` does."""
+def _no_log(x: Any, base: Any = 2.0) -> Any:
+    return np.logical_or(np.logical_or(x <= 0, base <= 0), base == 1)
 
 
-_OVERFLOWS = frozenset({"cosh", "exp", "exp2", "expm1", "sinh"})
-"""Functions that raise nothing but `OverflowError`."""
+_FAILS: dict[str, Function] = {
+    "acos": lambda x: np.abs(x) > 1, "acosh": lambda x: x < 1, "asin": lambda x: np.abs(x) > 1,
+    "atanh": lambda x: np.abs(x) >= 1, "cos": np.isinf, "log": _no_log, "log10": lambda x: x <= 0,
+    "log1p": lambda x: x <= -1, "log2": lambda x: x <= 0, "sin": np.isinf, "sqrt": lambda x: x < 0, "tan": np.isinf,
+}  # fmt: skip
+"""For which numbers functions of real numbers raise `ValueError`; they raise nothing else, but for a logarithm
+to the base 1."""
+_OVERFLOWS = frozenset({"cosh", "exp", "exp2", "expm1", "ldexp", "sinh"})
+"""Functions of real numbers that raise nothing but `OverflowError`."""
 
 
-def _asked(original: Function, args: Any, kwargs: Any) -> None:
-    """Call Python's function with the numbers themselves where all are known, for what it raises; refuse where that
-    cannot be known, and would be handled."""
-    if staged():
-        name = original.__name__
-        if name not in _FINITE:
-            refuse_handled(OverflowError if name in _OVERFLOWS else ValueError)
+_MODULES = {"math": math, "cmath": cmath}
+
+
+class MathError(Exception):
+    """What a function of `math` or `cmath` raises for numbers, made of its name and these."""
+
+    def __new__(cls, module: str, name: str, overflow: bool, *args: Any) -> Any:  # type: ignore[misc]
+        try:
+            getattr(_MODULES[module], name)(*args)
+        except Exception as error:
+            return error.with_traceback(None)
+        return OverflowError("math range error") if overflow else ValueError("math domain error")
+
+
+def _asked(original: Function, args: Any, kwargs: Any) -> bool:
+    """Call Python's function with the numbers themselves where all are known, for what it raises. Answers whether they
+    are."""
+    plain = [None if staged() and unknown(x) else known(x) if isinstance(x, Tracer) else x for x in args]
+    if any([x is None for x in plain]):
+        return False
+    original(*[x.item() if isinstance(x, np.ndarray) else x for x in plain], **kwargs)
+    return True
+
+
+def _check(original: Function, args: Any, found: Any) -> None:
+    """Record that a function raises for some numbers, given what it gives for others."""
+    builder = current_builder()
+    module, name = original.__module__, original.__name__
+    if (builder is not None and not builder.checks) or module not in _MODULES:
         return
-    plain = [known(x) if isinstance(x, Tracer) else x for x in args]
-    if not any([x is None for x in plain]):
-        original(*[x.item() if isinstance(x, np.ndarray) else x for x in plain], **kwargs)
+    raised: tuple[type[Exception], ...] = (ValueError, OverflowError)
+    if module == "math" and name in _FAILS:
+        raised, held = (ValueError, ZeroDivisionError)[: len(args)], np.logical_not(_FAILS[name](*args))
+    else:
+        # Infinities and NaN come from others alone: of numbers they are not given but raised for.
+        finite = functools.reduce(np.logical_and, map(np.isfinite, args))
+        unclear = functools.reduce(np.logical_or, map(np.isnan, args))
+        passed_on = np.logical_not(np.logical_or(finite, np.isnan(found)))
+        held = np.logical_or(np.logical_or(np.isfinite(found), unclear), passed_on)
+        if module == "math" and name in _OVERFLOWS:
+            raised = (OverflowError,)
+    must(held, raised, MathError, module, name, raised[-1] is OverflowError, *args)
 
 
 def _of_numbers(original: Function, function: Function) -> Function:
@@ -82,22 +122,30 @@ def _of_numbers(original: Function, function: Function) -> Function:
         else:
             return original(*args, **kwargs)
         given = [real(x, name) if isinstance(x, Tracer) else x for x in args]
-        if not total:
-            _asked(original, given, kwargs)
+        safe = total or _asked(original, given, kwargs)
         given = [cast(x, FLOAT64) if isinstance(x, Tracer) and x.dtype != FLOAT64 else x for x in given]
-        return _python(record(*given, **kwargs))
+        found = _python(record(*given, **kwargs))
+        if not safe:
+            _check(original, given, found)
+        return found
 
     return of_numbers
 
 
 def _of_complex(original: Function, function: Function) -> Function:
+    total = original.__name__ in _TOTAL
+
     @functools.wraps(original)
     def of_complex(*args: Any) -> Any:
         if not any([isinstance(x, Tracer) for x in args]):
             return original(*args)
         given = [scalar(x, f"cmath.{original.__name__}") for x in args]
-        _asked(original, given, {})
-        return _python(function(*[cast(x, COMPLEX128) if isinstance(x, Tracer) else complex(x) for x in given]))
+        safe = total or _asked(original, given, {})
+        given = [cast(x, COMPLEX128) if isinstance(x, Tracer) else complex(x) for x in given]
+        found = _python(function(*given))
+        if not safe:
+            _check(original, given, found)
+        return found
 
     return of_complex
 
@@ -143,7 +191,11 @@ def _isclose(a: Any, b: Any, *, rel_tol: Any = 1e-09, abs_tol: Any = 0.0) -> Any
 
 
 def _remainder(x: Any, y: Any) -> Any:
-    return x - y * np.rint(x / y)
+    size, y = np.abs(x), np.abs(y)
+    rest = np.fmod(size, y)
+    above = y - rest
+    tie = rest - 2.0 * np.fmod(0.5 * (size - rest), y)
+    return np.copysign(1.0, x) * np.where(rest < above, rest, np.where(rest > above, -above, tie))
 
 
 def _frexp(x: Any) -> Any:
@@ -153,6 +205,11 @@ def _frexp(x: Any) -> Any:
 
 def _array(data: Any) -> Any:
     return recorded(operand(data if isinstance(data, Tracer) else list(data)))
+
+
+def _numbers(data: Any) -> Iterable[Any]:
+    """The numbers of Python's that a collection holds, each for itself; of an array of them their product."""
+    return [np.prod(data)] if isinstance(data, Tracer) else data
 
 
 def _fsum(seq: Any) -> Any:
@@ -298,13 +355,14 @@ def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Funct
     numbers |= {name: _special(other) for name, other in _SPECIAL.items()}
     numbers |= {name: _whole(getattr(np, name)) for name in ("floor", "ceil", "trunc")}
     numbers |= {
-        "log": _log, "hypot": lambda *xs: functools.reduce(np.hypot, xs) if len(xs) > 1 else np.abs(xs[0]),
+        "log": _log, "ulp": lambda x: np.where(np.isinf(x), np.abs(x), np.abs(np.spacing(x))),
+        "hypot": lambda *xs: functools.reduce(np.hypot, xs) if len(xs) > 1 else np.abs(xs[0]),
         "isclose": _isclose, "remainder": _remainder, "frexp": _frexp, "modf": np.modf,
-        "ldexp": lambda x, i: x * 2.0**i, "fma": lambda x, y, z: x * y + z,
+        "ldexp": lambda x, i: x * 2.0 ** (i // 2) * 2.0 ** (i - i // 2), "fma": lambda x, y, z: x * y + z,
     }  # fmt: skip
     collections: dict[str, Function] = {
         "fsum": _fsum, "sumprod": _sumprod, "dist": _dist,
-        "prod": lambda iterable, *, start=1: np.prod(_array(iterable)) * start,
+        "prod": lambda iterable, *, start=1: functools.reduce(operator.mul, _numbers(iterable), start),
     }  # fmt: skip
     complexes: dict[str, Function] = {name: getattr(np, _RENAMED.get(name, name)) for name in _COMPLEX}
     complexes |= {

@@ -17,8 +17,10 @@ from graphad.api.conversion.texts import Text, string
 from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, operand
+from graphad.numpy.bounds import span
 from graphad.ops.checks import NoInteger
 from graphad.ops.elementwise import cast
+from graphad.ops.integers import LARGEST, Fits
 from graphad.ops.shape import reshape
 from graphad.trace import Tracer
 from graphad.types import COMPLEX128, FLOAT64, INT64, DType
@@ -61,8 +63,10 @@ def whole(x: Any) -> Any:
     if not unknown(x):
         # A known one may count a loop or be an index; it has no derivative to lose.
         return builtins.int(x)
-    if x.dtype.kind == "f" or x.dtype == np.uint64:
-        must(np.abs(x) < 2**63, (ValueError, OverflowError), NoInteger, python(x, x.dtype))
+    if x.dtype == INT64 and not x.weak and max(map(abs, span(x))) > LARGEST:
+        must(Fits("+")(x, 0), (OverflowError,), NoInteger, python(x, x.dtype))
+    elif x.dtype.kind == "f" or x.dtype == np.uint64:
+        must(np.abs(x) <= LARGEST, (ValueError, OverflowError), NoInteger, python(x, x.dtype))
     return python(x, INT64)
 
 

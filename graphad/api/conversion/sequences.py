@@ -22,6 +22,7 @@ from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.moving import Moving
 from graphad.numpy.views import OUTSIDE, Joined, own
 from graphad.ops.elementwise import cast
+from graphad.ops.integers import TRIPS
 from graphad.ops.shape import iota
 from graphad.trace import Tracer
 from graphad.types import INT64, TensorType
@@ -263,7 +264,7 @@ class Count(Rows):
         return [iota(self.count)]
 
     def join(self, rows: list[Any]) -> Any:
-        i = note(rows.pop(0), 0, span(self.count)[1] - 1)
+        i = note(rows.pop(0), 0, min(span(self.count)[1] - 1, TRIPS))
         i.weak = True
         return self.entry(i)
 
