@@ -40,7 +40,7 @@ class Builder:
     through them. `ledger` holds the user's objects that converted code has changed; `changed` tells what traces within
     this one changed for good, `unrolled`, by place, of long loops that Python ran. `staged` says that Python cannot
     know the values; functions that run in such a trace are converted where `control_flow` says so, and their asserts
-    honoured where `checks` does. `handled` gives the exceptions that try statements around the running code handle,
+    honoured where `checks` does. `handled` are the try statements around the running code that handle exceptions,
     `errors` the floating-point errors that NumPy is to raise (`{"divide": "raise"}`). `entered` are the user's
     functions that ran, what cached ones gave and what changes, if asked for. `deferred` are the files (paths or
     objects) that calls at run time will write to. `outer` is the builder around a piece of a function that may not run,
@@ -86,7 +86,7 @@ class Builder:
         self.control_flow: bool = outer is None or outer.control_flow
         self.checks: bool = outer is None or outer.checks
         self.errors: dict[str, Any] = {}
-        self.handled: tuple[Callable[[], Any], ...] = outer.handled if outer is not None and outer.staged else ()
+        self.handled: tuple[Any, ...] = outer.handled if outer is not None and outer.staged else ()
         self.staged: bool = outer is not None and outer.staged
         self.entered: dict[Any, Callable[[], Any]] | None = None if outer is None else outer.entered
         self.deferred: list[Any] = outer.deferred if outer is not None and outer.staged else []
@@ -99,6 +99,10 @@ class Builder:
 
     def emit(self, op: Op, inputs: tuple[Value, ...]) -> tuple[Value, ...]:
         """Record `op(inputs)` and return its results. Type errors are raised with the user's place added."""
+        if self.handled and self.staged and (op.raises or op.effect):
+            found = self.handled[-1].emit(self, op, inputs)
+            if found is not None:
+                return found
         parts: list[Any] = [op]
         for v in inputs:
             parts.append(v.type)

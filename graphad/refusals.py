@@ -60,18 +60,36 @@ def lost(x: Any, use: str, frame: FrameType) -> str | None:
 def handles(cls: type[BaseException]) -> bool:
     """Whether a try statement around the running code would handle an exception."""
     builder = current_builder()
-    return builder is not None and any([issubclass(cls, handled()) for handled in builder.handled])
+    return builder is not None and any([block.takes(cls) >= 0 for block in builder.handled])
+
+
+def leads_to_handler(raised: Sequence[type[BaseException]], held: Any, error: BaseException | None = None) -> bool:
+    """Where a try statement around the running code handles exceptions, let its handler run unless `held`: the rest of
+    its block does not. Answers whether it can; `error` is the exception, if it is known."""
+    builder = current_builder()
+    for block in reversed(builder.handled if builder is not None else ()):
+        taken = {block.takes(cls) for cls in raised}
+        if taken != {-1}:
+            # One handler must take all that this may raise.
+            return len(taken) == 1 and block.fail(builder, taken.pop(), held, error)
+    return False
 
 
 def refuse_handled(cls: type[BaseException], how: str = _FOR_SOME) -> None:
     """Raise `ControlFlowError` where a try statement would handle an exception, which a compiled program cannot do."""
+    if handles(cls):
+        raise handled_elsewhere(cls, how)
+
+
+def handled_elsewhere(cls: type[BaseException], how: str = _FOR_SOME) -> ControlFlowError:
+    """What is said of an exception that a try statement would handle, which a compiled program cannot do there."""
     builder = current_builder()
-    if builder is not None and handles(cls):
-        raise ControlFlowError(
-            f"{cls.__name__} {how}{place(builder.where)}; a try statement around it would handle it, and none can at "
-            "run time, unless the raise statement stands in it; check before the function is called, give NaN with "
-            "numpy.where, or mark the argument static (static_argnums)"
-        )
+    where = place(None if builder is None else builder.where)
+    return ControlFlowError(
+        f"{cls.__name__} {how}{where}; a try statement around it would handle it, and none can at run time, unless "
+        "a statement of its own block raises it; check before the function is called, give NaN with numpy.where, or "
+        "mark the argument static (static_argnums)"
+    )
 
 
 _EARLIER = "graphad@earlier"

@@ -1,5 +1,4 @@
-"""Python's integers under `jit`: what goes beyond 64 bits raises, NumPy's integers wrap around, and what cannot go there
-is not checked."""
+"""Python's integers under `jit`: beyond 64 bits they raise, NumPy's wrap, and what cannot get there is not checked."""
 
 from __future__ import annotations
 
@@ -102,7 +101,7 @@ def test_beyond_64_bits(executor, f):
     fine, large = LARGE[f]
     jitted = graphad.jit(f)
     assert jitted(fine) == f(fine)
-    with pytest.raises(OverflowError, match="Python's integers|too large") as caught:
+    with pytest.raises(OverflowError, match=r"Python's integers|too large") as caught:
         jitted(large)
     assert any("test_integers.py:" in note for note in caught.value.__notes__)
 

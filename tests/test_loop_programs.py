@@ -385,4 +385,4 @@ def test_ends_of_loops(n: int) -> None:
 
     x, y = RNG.normal(size=80), RNG.normal(size=80)
     with np.errstate(over="ignore"):
-        close(graphad.jit(ends)(x, y, n), ends(x, y, np.int64(n)))
+        close(graphad.jit(ends)(x, y, np.int64(n)), ends(x, y, np.int64(n)))

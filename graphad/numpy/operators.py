@@ -89,7 +89,6 @@ def _fitting(op: Any, sign: str) -> Any:
     """A rule for integers of Python: what it gives fits, or raises `OverflowError`."""
 
     def rule(x: Any, y: Any) -> Any:
-        _note_integers()
         for number in (x, y):
             if type(number) is int and abs(number) > LARGEST:
                 raise TypeMismatchError(f"{number} {sign} ...{place()}: {_BEYOND.format(sign)}")
@@ -110,8 +109,9 @@ def _idle(sign: str, ranges: list[Interval]) -> bool:
             return True
     x, y = [max(-low, high) for low, high in ranges]
     match sign:
-        case "+" | "-":
-            return min(x, y) <= SMALL
+        case "+" | "-" if min(x, y) <= SMALL:
+            _note_integers()
+            return True
         case "&":
             return True
         case "|" | "^":
@@ -247,7 +247,7 @@ def _not_by_zero(op: Any, x: Any, y: Any) -> None:
 
 def _unary(op: Any) -> Any:
     def operator(self: Tracer) -> Any:
-        if self.weak and _is_whole(self):
+        if self.weak and _is_whole(self) and span(self)[0] < -LARGEST:
             _note_integers()
         out = op(_number(self) if self.weak and _is_bool(self) else self)
         out.weak = self.weak

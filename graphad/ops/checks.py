@@ -15,7 +15,7 @@ from graphad.errors import GraphadError, TracerError, TypeMismatchError
 from graphad.op import Op, Sample, Types
 from graphad.ops.arithmetic import logical_not, logical_or
 from graphad.ops.shape import batch_all
-from graphad.refusals import handles, refuse_handled
+from graphad.refusals import handles, leads_to_handler, refuse_handled
 from graphad.trace import Tracer, apply
 from graphad.types import BOOL, TensorType
 
@@ -144,6 +144,8 @@ def ensure(held: Any, raised: Sequence[ExceptionClass], cls: ExceptionClass, *ar
         try:
             known = held.builder.evaluate(held.value) if isinstance(held, Tracer) else held
         except TracerError:
+            if leads_to_handler(raised, held, cls(*arguments)):
+                return
             for kind in raised:
                 refuse_handled(kind)
         else:

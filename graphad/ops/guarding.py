@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 from graphad.errors import MissingRuleError
 from graphad.graph import Graph, Node
 from graphad.location import describe_location
-from graphad.op import Op
+from graphad.op import OPS, Op, Sample
+from graphad.ops.shape import batch_all
 from graphad.rewriter import Recorder
 from graphad.trace import Tracer
 from graphad.types import BOOL, TensorType
@@ -72,4 +76,53 @@ def guarded(graph: Graph) -> Graph:
     return recorder.builder.finish(outputs)
 
 
-__all__ = ["guarded", "must_be_reached", "refuse_again", "silent", "turns"]
+class Succeeds(Op):
+    """Whether an op raises nothing for its operands: it is given by its name and attributes.
+
+    The first `lead` axes of all operands are those of batches.
+    """
+
+    host_only = "it asks NumPy whether an op raises"
+    operation: str
+    settings: tuple[Any, ...] = ()
+    lead: int = 0
+
+    @property
+    def inner(self) -> Op:
+        """The op."""
+        return OPS[self.operation](*self.settings)  # type: ignore[no-any-return]
+
+    def infer(self, *xs: TensorType) -> TensorType:
+        return TensorType(BOOL, xs[0].shape[: self.lead])
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        arrays = [np.asarray(x) for x in xs]
+        out = np.empty(arrays[0].shape[: self.lead], bool)
+        for i in np.ndindex(out.shape):
+            try:
+                self.inner.eval(np, *[x[i] for x in arrays])
+            except self.inner.raises:
+                out[i] = False
+            else:
+                out[i] = True
+        return out
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+        return self.replace(lead=self.lead + 1)(*batch_all(batched, size, xs))
+
+    def flops(self, *xs: TensorType) -> int:
+        return sum([x.size for x in xs])
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        yield Sample(cls("cholesky"), (np.array([[2.0, 1.0], [1.0, 3.0]]),))
+        yield Sample(cls("cholesky"), (np.array([[1.0, 2.0], [2.0, 1.0]]),))
+        yield Sample(cls("cholesky", (), 1), (np.array([[[1.0, 2.0], [2.0, 1.0]], np.eye(2)]),))
+
+
+def succeeds(op: Op, *xs: Any) -> Any:
+    """Whether an op raises nothing for its operands."""
+    return Succeeds(op.name, tuple(op.attributes.values()))(*xs)
+
+
+__all__ = ["Succeeds", "guarded", "must_be_reached", "refuse_again", "silent", "succeeds", "turns"]

@@ -16,7 +16,7 @@ from graphad.errors import ControlFlowError
 from graphad.literals import OpaqueAttributeError, plain
 from graphad.location import place
 from graphad.ops.checks import Check, name_of
-from graphad.refusals import handles, refuse_handled
+from graphad.refusals import handles, leads_to_handler, refuse_handled
 from graphad.trace import Tracer, apply
 
 _GIVEN = "graphad@"
@@ -38,6 +38,8 @@ def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -
             return False
         # What it says is known at run time only.
         record(np.array(False), AssertionError, told, {})
+        return True
+    if leads_to_handler((AssertionError,), held):
         return True
     refuse_handled(AssertionError, "is raised by an assert statement whose test is known at run time only")
     record(held, AssertionError, () if message is None else (message(),), {})
@@ -87,9 +89,10 @@ def fail(error: BaseException, how: str) -> None:
 
 def must(held: Any, raised: Sequence[type[BaseException]], cls: type[BaseException], *args: Any) -> None:
     """Record a check of what Python checks by itself: `cls(*args)` is one of the exceptions `raised`."""
-    for kind in raised:
-        refuse_handled(kind)
-    record(held, cls, args, {})
+    if not leads_to_handler(raised, held):
+        for kind in raised:
+            refuse_handled(kind)
+        record(held, cls, args, {})
 
 
 def record(held: Any, cls: type[BaseException], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -2,13 +2,123 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
+
 from graphad.api.conversion.functions import REPLACED
-from graphad.build import current_builder
+from graphad.api.conversion.heap import UNSET
+from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError
+from graphad.location import place
+from graphad.op import Op
+from graphad.ops.arithmetic import logical_and, logical_not
+from graphad.ops.checks import Check
+from graphad.ops.guarding import succeeds
+from graphad.ops.machinery import select
+from graphad.refusals import handled_elsewhere
+from graphad.trace import Tracer, lift
+
+
+class Block:
+    """The block of a try statement under trace.
+
+    `at` is the trace in which one of its own statements runs, whose failures are jumps: `failed` are, in order, the
+    handlers that take them, what holds where they do not happen, and the exceptions, as far as they are known.
+    """
+
+    def __init__(self, types: Callable[[], Any]) -> None:
+        self.types = types
+        self.at: Builder | None = None
+        self.failed: list[tuple[int, Any, BaseException | None]] = []
+
+    def takes(self, cls: type[BaseException]) -> int:
+        """Which of the handlers takes an exception, -1 if none does."""
+        return next((i for i, taken in enumerate(self.types()) if issubclass(cls, taken)), -1)
+
+    def fail(self, builder: Builder, handler: int, held: Any, error: BaseException | None) -> bool:
+        """Let a handler run unless `held`, where this can be."""
+        if self.at is not builder:
+            return False
+        self.failed.append((handler, held, error))
+        return True
+
+    def emit(self, builder: Builder, op: Op, inputs: Sequence[Any]) -> Any:
+        """The results of an op that may raise or has an effect, where nothing has failed before it in the running
+        statements: what it raises for a handler is a jump. None where it is recorded as it is."""
+        blocks = builder.handled
+        xs = [Tracer(builder, v) for v in inputs]
+        builder.handled = ()
+        try:
+            for kind in () if isinstance(op, Check) or op._region_fields else op.raises:
+                handler, block = next(((b.takes(kind), b) for b in blocks[::-1] if b.takes(kind) >= 0), (-1, self))
+                if handler >= 0 or kind is Exception:
+                    if handler < 0 or not block.fail(builder, handler, None, None):
+                        raise handled_elsewhere(kind)
+                    block.failed[-1] = handler, succeeds(op, *xs), _raised(op, xs)
+                    break
+            going = _going([held for block in blocks for _, held, _ in block.failed])
+            if going is True:
+                return None
+            found = op.guarded(going, *xs)
+            found = found if isinstance(found, tuple) else (found,)
+            return tuple([lift(builder, x) for x in found if x is not None])
+        finally:
+            builder.handled = blocks
+
+
+def _going(held: Sequence[Any]) -> Any:
+    return functools.reduce(logical_and, held) if held else True
+
+
+def _raised(op: Op, xs: Sequence[Tracer]) -> BaseException | None:
+    """What an op raises for zeros, in whose words operands have no place."""
+    try:
+        with np.errstate(all="ignore"):
+            op.eval(np, *[np.zeros(x.shape, x.dtype) for x in xs])
+    except op.raises as error:
+        return error.with_traceback(None)
+    return None
+
+
+def attempt() -> None:
+    """What precedes a statement of a try statement's own block."""
+    builder = current_builder()
+    if builder is not None and builder.staged and builder.handled:
+        builder.handled[-1].at = builder
+
+
+def caught(asked: Callable[[], Any] | None) -> tuple[Any, Any, Any]:
+    """Whether the statement before has raised for a handler, which one takes it, and the exception; `asked`, if a
+    handler asks for that, gives what it has been so far."""
+    builder = current_builder()
+    block = builder.handled[-1] if builder is not None and builder.handled else None
+    try:
+        before = UNSET if asked is None else asked()
+    except NameError:
+        before = UNSET
+    if block is None:
+        return False, -1, before
+    block.at = None
+    failed, block.failed = block.failed, []
+    if not failed:
+        return False, -1, before
+    chosen: Any = failed[-1][0]
+    for handler, held, _ in failed[-2::-1]:
+        if chosen is not handler:
+            chosen = select(held, chosen, np.int64(handler))
+    error = failed[0][2] if len(failed) == 1 else None
+    if error is not None and type(before) is type(error) and before.args == error.args:
+        error = before
+    if asked is not None and error is None:
+        raise ControlFlowError(
+            f"a handler asks for the exception{place()}, which is known at run time only; let it do without (except "
+            "ValueError: ...), or compute the statements in try statements of their own"
+        )
+    return logical_not(_going([held for _, held, _ in failed])), chosen, error
 
 
 @contextmanager
@@ -18,10 +128,14 @@ def trying(handled: Callable[[], Any]) -> Iterator[None]:
     if builder is None:
         yield
         return
-    before = builder.handled
-    builder.handled = (*before, handled)
+    before, block = builder.handled, Block(handled)
+    builder.handled = (*before, block)
     try:
         yield
+    except Exception as error:
+        if block.failed and not isinstance(error, GraphadError):
+            raise handled_elsewhere(type(error)) from error
+        raise
     finally:
         builder.handled = before
 
@@ -51,4 +165,4 @@ class Suppressed(suppress):
 
 REPLACED[suppress] = Suppressed
 
-__all__ = ["passing", "trying"]
+__all__ = ["attempt", "caught", "passing", "trying"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from graphad.api.conversion.elements import load, runtime
@@ -61,12 +62,13 @@ class _Loop:
 
 class _Handled(NamedTuple):
     """The variables of a `try` statement: whether its body has raised, which handler takes it, and the exception, if a
-    handler asks for it; and what gives the types that the handlers take."""
+    handler asks for it; what gives the types that the handlers take; and whether each statement may raise."""
 
     raised: str
     handler: str
     error: str
     types: ast.Lambda
+    attempts: bool
 
 
 class _Lowering:
@@ -80,6 +82,8 @@ class _Lowering:
         out: list[ast.stmt] = []
         for i, s in enumerate(body):
             rest = list(body[i + 1 :])
+            if self.handled is not None and self.handled.attempts and _may_fail(s):
+                return [*out, *self.attempted(s, rest, loop)]
             if isinstance(s, ast.Return) and self.returns:
                 value = s.value or ast.copy_location(ast.Constant(None), s)
                 return [*out, _assign(RESULT, value, s), _set(RETURNED, True, s)]
@@ -119,6 +123,27 @@ class _Lowering:
             return out
         return out
 
+    def attempted(self, s: ast.stmt, rest: list[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+        """A statement that may fail, in the block of a `try` statement, and what follows where it does not."""
+        handled = self.handled
+        assert handled is not None
+        self.count += 1
+        name = f"value{MARK}{self.count}"
+        value: Any = getattr(s, "test" if isinstance(s, ast.If) else "value", None)
+        step: ast.stmt = s if isinstance(s, (ast.Expr, ast.Assert)) else _assign(name, value, s)
+        if step is not s:
+            # What it is for is done where nothing has failed.
+            own = {f: load(name) if x is value else x for f, x in ast.iter_fields(s)}
+            rest = [ast.copy_location(type(s)(**own), s), *rest]
+        none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
+        before = ast.Lambda(none, load(handled.error)) if handled.error else ast.Constant(None)
+        found = runtime("caught", before)
+        names = (handled.raised, handled.handler, handled.error or f"unused{MARK}")
+        targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
+        steps = [ast.Expr(runtime("attempt")), step, ast.Assign([targets], found)]
+        after = [_guard([handled.raised], self.block(rest, loop), s)] if rest else []
+        return [*[_placed(ast.copy_location(x, s), s) for x in steps], *after]
+
     def loop(
         self, s: ast.While | ast.For, rest: list[ast.stmt], flags: list[str], outer: _Loop | None
     ) -> list[ast.stmt]:
@@ -136,7 +161,7 @@ class _Lowering:
             body = [_set(own.continued, False, s), *body]
         if RETURNED in flags and self.flags(s.body, None):
             exits.append(RETURNED)
-        if self.handled is not None and _raises(s.body):
+        if self.handled is not None and _raises(s.body, self.handled.attempts):
             exits.append(self.handled.raised)
         if isinstance(s, ast.While):
             new: ast.While | ast.For = ast.While(s.test, body, [])
@@ -178,14 +203,16 @@ class _Lowering:
             branch = [ast.If(test, body, branch)] if branch else body
             h.body.insert(0, _set(native, True, h))
         tried = ast.Try(s.body, s.handlers, [_guard([raised], s.orelse, s.orelse[0])] if s.orelse else [], [])
-        tried.handled = _Handled(raised, chosen, error if asked else "", ast.Lambda(none, types))  # type: ignore[attr-defined]
+        tried.handled = _Handled(raised, chosen, error if asked else "", ast.Lambda(none, types), _attempts(s))  # type: ignore[attr-defined]
         handled = ast.If(load(raised), branch, [])
         if returns:
             handled.body.insert(0, _set(RETURNED, False, s))
             handled.orelse.append(_guard([native], [_set(RETURNED, True, s)], s))
         found = [_set(raised, False, s), _set(native, False, s)]
+        if _attempts(s):
+            found.append(_assign(chosen, ast.Constant(-1), s))
         found += [self.inner(_placed(x, s), loop) for x in (tried, handled)]
-        return [_placed(ast.Try(found, [], [], self.block(s.finalbody, loop)), s)] if s.finalbody else found
+        return [_placed(ast.Try(found, [], [], self.final(s.finalbody, loop)), s)] if s.finalbody else found
 
     def inner(self, s: ast.stmt, loop: _Loop | None) -> ast.stmt:
         """A compound statement with its blocks lowered."""
@@ -207,13 +234,15 @@ class _Lowering:
                 body,
                 handlers,
                 [_guard(flags, orelse, s)] if flags else orelse,
-                self.block(s.finalbody, loop),
+                self.final(s.finalbody, loop),
             )
             return ast.copy_location(new, s)
         fields: dict[str, Any] = {}
         for name, value in ast.iter_fields(s):
             if name == "body":
                 value = body
+            elif name == "finalbody":
+                value = self.final(value, loop)
             elif isinstance(value, list) and value and isinstance(value[0], ast.stmt):
                 value = self.block(value, loop)
             elif isinstance(value, list) and value and isinstance(value[0], (ast.ExceptHandler, ast.match_case)):
@@ -221,12 +250,20 @@ class _Lowering:
             fields[name] = value
         return ast.copy_location(type(s)(**fields), s)
 
+    def final(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+        """What is done at the end, whether the statement has raised or not."""
+        around = self.handled
+        self.handled = around and around._replace(attempts=False)
+        new = self.block(body, loop)
+        self.handled = around
+        return new
+
     def flags(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[str]:
         """The flags that statements may set, of those that concern what follows them."""
         found: list[str] = []
         if self.returns and any(isinstance(n, ast.Return) for n in inside(body)):
             found.append(RETURNED)
-        if self.handled is not None and _raises(body):
+        if self.handled is not None and _raises(body, self.handled.attempts):
             found.append(self.handled.raised)
         kinds = _own_jumps(body)
         if loop is not None:
@@ -282,24 +319,48 @@ def _leaves(body: Sequence[ast.stmt], handled: bool) -> bool:
     return False
 
 
-def _raises(body: Sequence[ast.AST]) -> bool:
-    """Whether statements raise for the handlers around them: not within a block that sees it first."""
+def _raises(body: Sequence[ast.AST], attempts: bool) -> bool:
+    """Whether statements raise for the handlers around them: not within a block that sees it first. With `attempts`
+    they do where they may fail."""
+    return next(_raising_parts(body, attempts), None) is not None
+
+
+def _raising_parts(body: Sequence[ast.AST], attempts: bool) -> Iterator[ast.AST]:
     for s in body:
-        if isinstance(s, ast.Raise):
-            return True
+        if isinstance(s, ast.Raise) or (attempts and _may_fail(s)):
+            yield s
         if isinstance(s, (ast.With, ast.AsyncWith, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
             continue
         parts = list(ast.iter_child_nodes(s))
         if isinstance(s, (ast.Try, ast.TryStar)) and s.handlers:
             parts = [*s.handlers, *s.orelse, *s.finalbody]
-        if _raises(parts):
-            return True
-    return False
+        yield from _raising_parts(parts, attempts)
+
+
+_FAILING = (ast.Call, ast.Subscript, ast.BinOp)
+
+
+def _may_fail(s: ast.AST) -> bool:
+    """Whether a statement computes what may raise an exception, without other statements in it."""
+    value = s.test if isinstance(s, ast.If) else getattr(s, "value", None)
+    if isinstance(s, (ast.If, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)) and value is not None:
+        return any([isinstance(n, _FAILING) for n in ast.walk(value)])
+    return isinstance(s, ast.Assert)
+
+
+_ATTEMPTS = 12
+"""Statements of a block that are told from each other where one fails; each makes the next ones a branch."""
+
+
+def _attempts(s: ast.Try) -> bool:
+    """Whether each statement in a block may raise for its handlers."""
+    return len(list(itertools.islice(_raising_parts(s.body, True), _ATTEMPTS + 1))) <= _ATTEMPTS
 
 
 def _is_lowered(s: ast.AST) -> bool:
     """Whether a statement is a `try` whose body raises for its handlers, and none that has its flags already."""
-    return isinstance(s, ast.Try) and bool(s.handlers) and not hasattr(s, "handled") and _raises(s.body)
+    tried = isinstance(s, ast.Try) and bool(s.handlers) and not hasattr(s, "handled")
+    return tried and _raises(s.body, _attempts(s))  # type: ignore[attr-defined,arg-type]
 
 
 def _raising(s: ast.Raise, made: ast.expr, handled: _Handled) -> list[ast.stmt]:

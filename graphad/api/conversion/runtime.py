@@ -15,7 +15,7 @@ from graphad.api.conversion.dispatch import assign, attribute, iterated, managed
 from graphad.api.conversion.draws import drawing, sampling
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.guarded import guarded, unbound
-from graphad.api.conversion.handlers import passing, trying
+from graphad.api.conversion.handlers import attempt, caught, passing, trying
 from graphad.api.conversion.items import inplace, setitem, update
 from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
@@ -55,7 +55,8 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 
 
 __all__ = [
-    "and_", "asking", "assign", "assigning", "attribute", "call", "calling_back", "changing", "checked", "choose",
+    "and_", "asking", "assign", "assigning", "attempt", "attribute", "call", "calling_back", "caught", "changing",
+    "checked", "choose",
     "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_", "formatting",
     "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member",
     "none_of", "not_", "operate", "or_", "passing", "percent", "poured", "rebinding", "returned", "sampling",

@@ -1,0 +1,252 @@
+"""Try statements under `jit` whose handlers take what an operation raises for values known at run time only."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import graphad
+from graphad.errors import ControlFlowError, GraphadError
+
+GOOD, INDEFINITE, SINGULAR = np.array([[2.0, 1.0], [1.0, 3.0]]), np.array([[1.0, 2.0], [2.0, 1.0]]), np.zeros((2, 2))
+
+
+def jitter(a):
+    try:
+        low = np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        low = np.linalg.cholesky(a + 10 * np.eye(2))
+    return np.sum(low)
+
+
+def jitters(a):
+    for k in range(4):
+        try:
+            low = np.linalg.cholesky(a + (10.0**k - 1) * np.eye(2))
+            break
+        except np.linalg.LinAlgError:
+            continue
+    return np.sum(low)
+
+
+def logarithm(x):
+    try:
+        return math.log(x) * 2
+    except ValueError:
+        return -1.0 * x
+
+
+def as_far_as_it_came(a):
+    s = 1.0
+    try:
+        x = np.linalg.solve(a, np.ones(2))
+        s = 2.0
+        y = np.linalg.inv(a)
+        s = 3.0
+    except np.linalg.LinAlgError as error:
+        x, y = np.ones(2) * len(str(error)), 3 * a
+    else:
+        s = s + 1
+    return np.sum(x) * s + np.sum(y)
+
+
+def element(x):
+    i = int(x)
+    try:
+        v = np.arange(3.0)[i] * x
+    except IndexError:
+        v = 100 * x
+    return v
+
+
+def helper(a):
+    return np.linalg.cholesky(a)
+
+
+def of_a_function(a):
+    try:
+        low = helper(a)
+        return np.sum(low)
+    except Exception:
+        return 0.0 * np.sum(a) + 7
+
+
+def kept(x):
+    t = 0.0
+    for i in range(len(x)):
+        try:
+            t = t + math.sqrt(x[i])
+        except ValueError:
+            t = t - x[i]
+    return t
+
+
+def leaves_a_loop(x):
+    y = 0.0
+    try:
+        for i in range(len(x)):
+            y = y + math.sqrt(x[i])
+    except ValueError:
+        y = y + x[0] * 10
+    return y
+
+
+def in_a_test(x):
+    try:
+        if math.log(x) > 1:
+            y = 2.0 * x
+        else:
+            y = 3.0 * x
+    except ValueError:
+        y = -x
+    finally:
+        z = 2.0
+    return y * z
+
+
+def several(x):
+    try:
+        assert x > 0, "negative"
+        y = math.exp(x)
+    except AssertionError:
+        y = x * 2
+    except OverflowError:
+        y = x * 3
+    return y
+
+
+def stores(x):
+    y = np.zeros(3)
+    try:
+        y[0] = x
+        y[1] = math.log(x)
+        y[2] = 3 * x
+    except ValueError:
+        y[1] = 7 * x
+    return np.sum(y * np.array([1.0, 10.0, 100.0]))
+
+
+def while_loop(x):
+    s = 0.0
+    while s < 10:
+        try:
+            s += math.sqrt(x - s) + 1
+        except ValueError:
+            s += 100.0
+    return s * x
+
+
+def handled_within(a):
+    try:
+        try:
+            return np.sum(np.linalg.inv(a))
+        except np.linalg.LinAlgError:
+            return np.sum(a) + 5
+    except ValueError:
+        return np.sum(a)
+
+
+def listed(x):
+    try:
+        roots = [math.sqrt(v) for v in x]
+    except ValueError:
+        roots = [3.0 * v for v in x]
+    return sum(roots)
+
+
+ROWS = np.array([1.0, -2.0, 4.0])
+CASES = [
+    (jitter, (GOOD, INDEFINITE)), (jitters, (GOOD, INDEFINITE)), (logarithm, (2.0, -2.0)),
+    (as_far_as_it_came, (GOOD, SINGULAR)), (element, (1.5, 7.5)), (of_a_function, (GOOD, INDEFINITE)),
+    (kept, (np.abs(ROWS), ROWS)), (leaves_a_loop, (np.abs(ROWS), ROWS)), (in_a_test, (2.0, 9.0, -1.0)),
+    (several, (2.0, -1.0, 1e4)), (stores, (2.0, -1.0)), (while_loop, (3.0, -1.0)),
+    (handled_within, (GOOD, SINGULAR)), (listed, (np.abs(ROWS), ROWS)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "xs"), CASES, ids=[f.__name__ for f, _ in CASES])
+def test_handlers_run_where_an_operation_raises(executor, f, xs):
+    jitted, gradient = graphad.jit(f), graphad.jit(graphad.grad(f))
+    for x in xs:
+        assert np.allclose(jitted(x), f(x))
+        if executor != "numba":
+            assert np.allclose(gradient(x), graphad.grad(f)(x))
+
+
+@pytest.mark.parametrize(("f", "xs"), CASES, ids=[f.__name__ for f, _ in CASES])
+def test_each_example_takes_its_own_handler(f, xs):
+    batch = np.array(xs)
+    assert np.allclose(graphad.jit(graphad.vmap(f))(batch), [f(x) for x in xs])
+    gradients = [graphad.grad(f)(x) for x in xs]
+    assert np.allclose(graphad.jit(graphad.vmap(graphad.grad(f)))(batch), gradients)
+
+
+def test_what_comes_after_a_failure_does_not_happen(capsys):
+    def told(x):
+        root = math.sqrt(x)
+        print("got", root)
+        assert root < 10
+        return root
+
+    def f(x):
+        try:
+            return told(x)
+        except ValueError:
+            return -x
+
+    jitted = graphad.jit(f)
+    assert jitted(-400.0) == 400.0
+    assert capsys.readouterr().out == ""
+    assert jitted(4.0) == 2.0
+    assert capsys.readouterr().out == "got 2.0\n"
+    with pytest.raises(AssertionError):
+        jitted(400.0)
+
+
+def in_with(a):
+    try:
+        with np.errstate(all="ignore"):
+            return np.sum(np.linalg.inv(a))
+    except np.linalg.LinAlgError:
+        return np.sum(a)
+
+
+def in_a_loop_of_a_function(x, n):
+    total = 0.0
+    for i in range(n):
+        total += math.sqrt(x[i])
+    return total
+
+
+def around(x):
+    try:
+        return in_a_loop_of_a_function(x, int(x[0]))
+    except ValueError:
+        return 0.0
+
+
+def asks(x):
+    try:
+        return math.sqrt(x)
+    except ValueError as error:
+        return len(str(error)) * x
+
+
+@pytest.mark.parametrize(("f", "x"), [(in_with, GOOD), (around, np.ones(40)), (asks, 2.0)])
+def test_other_places_are_refused(f, x):
+    with pytest.raises(ControlFlowError, match="handle") as caught:
+        graphad.jit(f)(x)
+    assert "test_handlers.py:" in str(caught.value)
+
+
+def test_callbacks_are_refused():
+    def f(x):
+        try:
+            return graphad.pure_callback(np.sin, graphad.ShapeDtype((), float), x)
+        except ValueError:
+            return x
+
+    with pytest.raises(GraphadError, match="handle"):
+        graphad.jit(f)(1.0)
