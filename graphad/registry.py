@@ -84,6 +84,7 @@ HANDED_IN: dict[str, tuple[str, str]] = {
     # What is called with traced values leads to SciPy's counterparts, which are loaded only then.
     "scipy.functions": ("graphad.scipy.dispatch", "TRACED"),
     "scipy.distributions": ("graphad.scipy.stats", "DISTRIBUTIONS"),
+    "scipy.objects": ("graphad.scipy.objects", "traced_object"),
     "scipy.special": ("graphad.scipy.special", ""),
     "scipy.sparse.product": ("graphad.scipy.sparse.matrices", "product"),
     # A function is converted where it is called; converted code calls functions, which are converted then.

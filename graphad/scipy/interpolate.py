@@ -20,6 +20,7 @@ from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.numpy.indexing import getitem
 from graphad.numpy.selecting import take
+from graphad.ops.checks import ensure
 from graphad.ops.elementwise import cast
 from graphad.ops.factors import SolveBanded
 from graphad.scipy.arguments import holds_traced
@@ -298,6 +299,8 @@ class interp1d(metaclass=_Traced):
         if kind not in ("linear", "nearest", "nearest-up", "previous", "next", "zero", "cubic"):
             raise MissingRuleError(f"interp1d: kind={kind!r} cannot be traced{place()}; use linear or cubic")
         self.kind, self.fill = kind, fill_value
+        extrapolates = isinstance(fill_value, str) and fill_value == "extrapolate"
+        self.checks = not extrapolates if bounds_error is None else bounds_error
         if not assume_sorted:
             order = np.argsort(self.x)
             self.x, self.y = take(self.x, order), take(self.y, order, axis=0)
@@ -306,6 +309,11 @@ class interp1d(metaclass=_Traced):
         at = _float(x)
         flat = at.reshape(-1)
         n = self.x.shape[0]
+        if self.checks:
+            below, above = np.any(flat < self.x[0]), np.any(flat > self.x[-1])
+            for outside, end in ((below, "below {}'s minimum"), (above, "above {}'s maximum")):
+                message = f"A value in x_new is {end.format('the interpolation range')} value."
+                ensure(np.logical_not(outside), (ValueError,), ValueError, message)
         if self.kind == "linear":
             i = np.clip(np.searchsorted(self.x, flat), 1, n - 1)
             low, high = take(self.x, i - 1), take(self.x, i)
@@ -314,6 +322,8 @@ class interp1d(metaclass=_Traced):
             out = a + fraction * (b - a)
         elif self.kind == "cubic":
             out = CubicSpline(self.x, self.y)(flat)
+        elif self.kind == "spline":
+            out = self.inner(flat).reshape(flat.shape[0], *self.y.shape[1:])
         else:
             out = take(self.y, self._place(flat, n), axis=0)
         if not (isinstance(self.fill, str) and self.fill == "extrapolate"):
@@ -341,7 +351,7 @@ class RegularGridInterpolator(metaclass=_Traced):
         *, solver: Any = None, solver_args: Any = None,
     ) -> None:  # fmt: skip
         self.grid = [_float(p) for p in points]
-        self.values, self.method, self.fill = _number(values), method, fill_value
+        self.values, self.method, self.fill, self.checks = _number(values), method, fill_value, bounds_error
         if method not in ("linear", "nearest"):
             raise MissingRuleError(
                 f"RegularGridInterpolator: method={method!r} cannot be traced{place()}; use linear or nearest"
@@ -353,16 +363,22 @@ class RegularGridInterpolator(metaclass=_Traced):
     def __call__(self, xi: Any, method: Any = None, *, nu: Any = None) -> Any:
         """Values at points along the last axis, or in a tuple of arrays. What lies outside gets `fill_value`, or is
         extrapolated if that is None."""
-        if isinstance(xi, (tuple, list)):
-            xi = np.stack(np.broadcast_arrays(*[_float(x) for x in xi]), axis=-1)
-        xi = _float(xi)
         d = len(self.grid)
+        if isinstance(xi, tuple):
+            xi = np.stack(np.broadcast_arrays(*[_float(x) for x in xi]), axis=-1)
+        else:
+            xi = _float(xi)
+            xi = xi.reshape(-1, d) if xi.ndim == 1 and xi.shape[0] % d == 0 else xi
         if xi.shape[-1] != d:
             raise ShapeError(f"RegularGridInterpolator: points of {xi.shape[-1]} coordinates on a grid of {d} axes")
         flat = xi.reshape(-1, d)
         places, fractions, outside = [], [], np.zeros(flat.shape[0], bool)
         for axis, g in enumerate(self.grid):
             x = flat[:, axis]
+            if self.checks:
+                message = f"One of the requested xi is out of bounds in dimension {axis}"
+                inside = np.logical_not(np.any(np.logical_or(x < g[0], x > g[-1])))
+                ensure(inside, (ValueError,), ValueError, message)
             i = np.clip(np.searchsorted(g, x) - 1, 0, g.shape[0] - 2)
             low, high = take(g, i), take(g, i + 1)
             places.append(i)
@@ -382,3 +398,42 @@ class RegularGridInterpolator(metaclass=_Traced):
         if self.fill is not None:
             out = np.where(outside.reshape(-1, *tail), self.fill, out)
         return out.reshape(*xi.shape[:-1], *out.shape[1:])
+
+
+def spline_pieces(x: Any) -> PPoly:
+    """A B-spline as a piecewise polynomial: on each of its intervals it has the derivatives at the interval's start."""
+    ends = np.unique(x.t[x.k : len(x.t) - x.k])
+    terms = [np.moveaxis(x(ends[:-1], nu=x.k - m), x.axis, 0) / math.factorial(x.k - m) for m in range(x.k + 1)]
+    return PPoly(np.stack(terms), ends, x.extrapolate, x.axis)
+
+
+class Univariate:
+    """`UnivariateSpline` and its kin, by knots, coefficients and degree, and what is outside."""
+
+    def __init__(self, tck: Any, ext: Any) -> None:
+        t, c, k = tck
+        self.inner, self.ext = spline_pieces(import_module("scipy.interpolate").BSpline(t, c[: len(t) - k - 1], k)), ext
+
+    def __call__(self, x: Any, nu: int = 0, ext: Any = None) -> Any:
+        ext = self.ext if ext is None else ext
+        ext = {"extrapolate": 0, "zeros": 1, "raise": 2, "const": 3}.get(ext, ext)
+        at, (first, last) = operand(x), (self.inner.x[0], self.inner.x[-1])
+        outside = np.logical_or(at < first, at > last)
+        if ext == 2:
+            ensure(~np.any(outside), (ValueError,), ValueError, "Error code returned by spev: 1")
+        found = self.inner(np.clip(at, first, last) if ext == 3 else at, nu)
+        return np.where(outside, 0.0, found) if ext == 1 else found
+
+    def integral(self, a: Any, b: Any) -> Any:
+        """The integral between two limits, outside of the knots of zero."""
+        first, last = self.inner.x[0], self.inner.x[-1]
+        return self.inner.integrate(np.clip(a, first, last), np.clip(b, first, last))
+
+
+def splev(x: Any, tck: Any, der: int = 0, ext: int = 0) -> Any:
+    """SciPy's `splev` of a spline of plain numbers, differentiable in the places."""
+    if not holds_traced((x, tck)):
+        return import_module("scipy.interpolate").splev(x, tck, der, ext)
+    if holds_traced(tck):
+        raise MissingRuleError(f"splev: a spline of traced numbers{place()}; use CubicSpline, which takes them")
+    return Univariate(tck.tck if hasattr(tck, "tck") else tck, ext)(x, der)

@@ -28,7 +28,7 @@ import numpy as np
 from graphad.api.conversion.classes import KNOWN, defined, meet, meet_all, uses
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.ledger import CHANGES, changing, reading
-from graphad.api.conversion.library import WRITING, joining, of_distribution, with_arrays, writing_method
+from graphad.api.conversion.library import WRITING, joining, of_distribution, of_object, with_arrays, writing_method
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
 from graphad.api.conversion.scope import MARK, keeps, nested_codes
@@ -84,6 +84,10 @@ def convert(f: Any, lists: bool = False) -> Any:
     kind = type(f)
     if kind is FunctionType:
         return _function(f, lists)
+    if (type(f.__self__) if kind is MethodType else kind).__module__.startswith(_OBJECTS):
+        found = of_object(f)
+        if found is not f:
+            return found
     if kind is MethodType and type(f.__self__).__module__.startswith("scipy.stats"):
         found = of_distribution(f.__self__)
         return f if found is f.__self__ else getattr(found, f.__name__)
@@ -210,6 +214,8 @@ _DISPATCHED = type(np.sum)
 _NUMPY = (np.ufunc, _DISPATCHED)
 _CLASSES = ("scipy.interpolate", "scipy.optimize", "scipy.sparse")
 """The modules of SciPy of which graphad has classes, or functions in their place."""
+_OBJECTS = ("scipy.interpolate", "scipy.spatial.transform", "scipy.stats", "numpy.polynomial")
+"""The modules of objects that compute with what they were made of."""
 _DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
 """The modules of SciPy within others that graphad has."""
 _MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")

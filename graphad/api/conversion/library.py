@@ -6,11 +6,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
+from graphad import tree
 from graphad.arrays import Unsized
+from graphad.build import current_builder
 from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.buffers import Buffer, seen, writable
 from graphad.numpy.dispatch import NAMESPACE
@@ -87,6 +90,34 @@ def with_arrays(method: Any) -> Callable[..., Any]:
         return method(*[operand(x) if isinstance(x, (list, tuple)) and holds_tracer(x) else x for x in args], **kwargs)
 
     return called
+
+
+def of_object(f: Any) -> Any:
+    """An object of SciPy's or NumPy's that is called, or a method of one: where it is given traced values, that of the
+    object that computes with them."""
+    owner = f.__self__ if isinstance(f, MethodType) else f
+    make = LATER["scipy.objects"](owner)
+    if make is None:
+        return f
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        if not (holds_tracer(args) or holds_tracer(kwargs.values())):
+            return f(*args, **kwargs)
+        _guard(owner)
+        ours = make(owner)
+        method = ours if owner is f else getattr(ours, f.__name__, None)
+        return (f if method is None else method)(*args, **kwargs)
+
+    return called
+
+
+def _guard(x: Any) -> None:
+    """Let guards look at the arrays that an object holds."""
+    builder = current_builder()
+    names = {*getattr(x, "__dict__", {}), *[name for cls in type(x).__mro__ for name in getattr(cls, "__slots__", ())]}
+    for held in tree.leaves([getattr(x, name, None) for name in names]):
+        if builder is not None and builder.entered is not None and isinstance(held, np.ndarray):
+            builder.entered[id(held)] = lambda held=held: held  # type: ignore[misc]
 
 
 def of_distribution(x: Any) -> Any:
