@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial, wraps
 from importlib.util import find_spec
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
 from graphad.executors.fallback import Pieces
 from graphad.executors.once import LOCK
 from graphad.graph import Graph, Node
 from graphad.location import describe_location, place
-from graphad.op import Op
+from graphad.op import Op, op_class
 from graphad.passes.base import Pipeline
 from graphad.passes.decompose import decompose
 from graphad.types import TensorType
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 Executable = Callable[..., tuple[Any, ...]]
 """Arrays in, arrays out: one positional argument for each graph input, a tuple with one array for each output.
 It may have a method `source()` that gives the generated code."""
@@ -43,6 +44,8 @@ class Executor(Protocol):
 
 
 _EXECUTORS: dict[str, Executor] = {}
+_FORMS: dict[str, dict[type[Op], Callable[..., Any]]] = {}
+"""For executors by name the functions of simpler ops that they compute ops by."""
 _default: list[str] = ["llvm" if find_spec("llvmlite") is not None else "numpy"]
 
 
@@ -50,6 +53,28 @@ def register(executor: Executor) -> None:
     """Make an executor available under its name. Raises `ExecutorError` for what is none."""
     _check(executor)
     _EXECUTORS[executor.name] = executor
+
+
+def form(kind: str | type[Op] | Op, *, executor: str) -> Callable[[_Function], _Function]:
+    """Let an executor compute an op by a function of NumPy's functions of its operands, which this decorates.
+
+    It holds for what is compiled from then on, and comes before what the executor does of itself, as where SciPy has
+    only a scalar function that loops call for each element: by elementary functions they are vector code.
+    """
+    found = op_class(kind)
+    if not isinstance(executor, str):
+        raise ExecutorError(f"form: {executor!r} is not the name of an executor{place()}; give executor='llvm', say")
+
+    def enter(function: _Function) -> _Function:
+        _FORMS.setdefault(executor, {})[found] = function
+        return function
+
+    return enter
+
+
+def forms(executor: Executor) -> Mapping[type[Op], Callable[..., Any]]:
+    """What `form` told of an executor."""
+    return _FORMS.get(executor.name, {})
 
 
 def available() -> list[str]:
@@ -93,11 +118,13 @@ def wanted(executor: Executor, graph: Graph) -> Pipeline:
     if not isinstance(executor.pipeline, (str, Pipeline)):
         raise ExecutorError(f"executor {executor.name}: its pipeline is {executor.pipeline!r}; write it as text")
 
+    chosen = forms(executor)
+
     @wraps(decompose)
     def lowered(graph: Graph) -> Graph:
-        return decompose(graph, executor.supports)
+        return decompose(graph, executor.supports, chosen)
 
-    missing = any([not executor.supports(node.op) for node in graph.walk()])
+    missing = any([type(node.op) in chosen or not executor.supports(node.op) for node in graph.walk()])
     return Pipeline([lowered] if missing else []) + Pipeline(executor.pipeline)
 
 

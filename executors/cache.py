@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from graphad.attributes import Record
+from graphad.executors.base import forms
 from graphad.executors.fingerprint import fingerprint
 from graphad.executors.once import LOCK, once
 from graphad.graph import Graph
@@ -67,9 +68,9 @@ def key(*parts: str | bytes) -> str:
 
 def graph_key(executor: Any, pipeline: Pipeline, graph: Graph) -> str | None:
     """The key of a graph that an executor compiles after a pipeline. None where it is not kept: the cache is turned
-    off, `GRAPHAD_DEBUG` is set (passes are to be checked), the executor keeps none, or a pass or an op is not graphad's
-    own or holds an object of the user's."""
-    if not enabled() or os.environ.get("GRAPHAD_DEBUG"):
+    off, `GRAPHAD_DEBUG` is set (passes are to be checked), the executor keeps none or was given forms of ops, or a pass
+    or an op is not graphad's own or holds an object of the user's."""
+    if not enabled() or os.environ.get("GRAPHAD_DEBUG") or forms(executor):
         return None
     signature = getattr(executor, "signature", None)
     if not isinstance(signature, str) or not all(map(_own, (*pipeline, *Pipeline(executor.pipeline)))):
