@@ -22,7 +22,7 @@ def decompose(
     """Replace the ops that are not supported by the simpler ones that their `decompose` method gives.
 
     `supports` is an executor's method, or the names of the ops to keep; without it every op that can be decomposed
-    is. Ops without such a method stay. `forms` gives for classes of ops functions that come before all of this. Law: the
+    is. Ops without such a method stay. `forms` gives for classes of ops functions that come before all that. Law: the
     meaning is kept up to rounding.
     """
     keep: Callable[[Op], bool]

@@ -1,21 +1,23 @@
-"""Ops by simpler ones in other array namespaces; functions of SciPy that have such forms or are loaded when used."""
+"""Ops by simpler ones: in other array namespaces, functions of SciPy's, and plain functions of the user's."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError
+from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.families import COMPOSED as NAMES
-from graphad.graph import Graph
+from graphad.graph import Constant, Graph, Value
+from graphad.location import place
 from graphad.op import Op
 from graphad.ops.programs import evaluate_region
 from graphad.registry import LATER
 from graphad.trace import trace_flat
-from graphad.types import TensorType
+from graphad.types import DType, TensorType
 
 COMPOSED = frozenset(NAMES.split())
 """The functions of `scipy.special` that `graphad.ops.compositions` makes up of simpler ones."""
@@ -33,6 +35,54 @@ def _decomposition(op: Op, types: tuple[TensorType, ...]) -> Graph:
         return list(found) if isinstance(found, tuple) else [found]
 
     return trace_flat(whole, types, name=op.name).graph
+
+
+def derived(op: Op, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The `jvp` of an op by the rules of those that it decomposes into."""
+    graph = _decomposition(op, tuple([TensorType(x.dtype, x.shape) for x in primals]))
+    values: dict[Value, Any] = dict(zip(graph.inputs, primals, strict=True))
+    moved: dict[Value, Any] = dict(zip(graph.inputs, tangents, strict=True))
+    for node in graph.nodes:
+        xs = [v.array if isinstance(v, Constant) else values[v] for v in node.inputs]
+        changes = [moved.get(v) for v in node.inputs]
+        found = node.op(*xs)
+        slopes = node.op.jvp(found, xs, changes) if any([t is not None for t in changes]) else None
+        single = len(node.outputs) == 1
+        values.update(zip(node.outputs, (found,) if single else found, strict=True))
+        if slopes is not None:
+            moved.update(zip(node.outputs, (slopes,) if single else slopes, strict=True))
+    (result,) = graph.outputs
+    return moved.get(result)
+
+
+class Plain:
+    """A plain function of the elements of arrays, written with NumPy's functions, as if it were a ufunc: its operands
+    are cast to the dtype that they have in common, and its result has the dtype that the function gives."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None) -> None:
+        self.function, self.__name__ = function, name or getattr(function, "__name__", "")
+        if not callable(function) or not self.__name__.isidentifier():
+            raise TypeMismatchError(
+                f"elementwise: {function!r} is no function with a name{place()}; give a function of arrays, and name= "
+                "where it has none"
+            )
+        self.nin = len(signature(function).parameters)
+
+    def resolve_dtypes(self, kinds: Sequence[Any]) -> tuple[DType, ...]:
+        common = np.result_type(*[kind(1) if isinstance(kind, type) else kind for kind in kinds[:-1]])
+        scalar = TensorType(common)
+        (result,) = trace_flat(lambda xs: [self.function(*xs)], [scalar] * self.nin, name=self.__name__).graph.outputs
+        if result.type.shape:
+            raise TypeMismatchError(f"{self.__name__} gives {result.type} of numbers, and should give a number")
+        return *[common] * self.nin, result.type.dtype
+
+    def __call__(self, *xs: Any) -> Any:
+        dtype = self.resolve_dtypes([*[x.dtype for x in xs], None])[-1]
+        return np.asarray(self.function(*xs)).astype(dtype, copy=False)
+
+    def decompose(self, op: Any, *xs: Any) -> Any:
+        """What the op of the function decomposes into."""
+        return LATER["ops.cast"](self.function(*xs), op.result_dtypes(*[x.dtype for x in xs])[-1])
 
 
 def composed(op: Any, *xs: Any) -> Any:
@@ -59,4 +109,4 @@ class LazyUfunc:
         return owner.ufunc
 
 
-__all__ = ["COMPOSED", "LazyUfunc", "by_decomposition", "composed"]
+__all__ = ["COMPOSED", "LazyUfunc", "Plain", "by_decomposition", "composed", "derived"]

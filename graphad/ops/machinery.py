@@ -18,7 +18,7 @@ from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.graph import Constant
 from graphad.namespaces import scipy_of
 from graphad.op import OPS, Op, Sample, is_linear, zeros_like
-from graphad.ops.lowering import COMPOSED, LazyUfunc, by_decomposition, composed
+from graphad.ops.lowering import COMPOSED, LazyUfunc, Plain, by_decomposition, composed, derived
 from graphad.ops.scalar import weigh
 from graphad.ops.shape import Reshape
 from graphad.trace import PYTHON_SCALARS, UFUNCS, Tracer
@@ -219,7 +219,7 @@ class Ufunc(Elementwise, abstract=True):
     def eval(self, xp: Any, *xs: Any) -> Any:
         if xp is np:
             return self.ufunc(*xs)
-        for space in (xp, scipy_of(xp, "special")):
+        for space in (xp, scipy_of(xp, "special")) if not isinstance(self.ufunc, Plain) else ():
             found = getattr(space, self.ufunc.__name__, None) or getattr(space, self.name, None)
             if found is not None:
                 return found(*xs)
@@ -282,6 +282,10 @@ def elementwise(
 ) -> Any:
     """Define an op from a ufunc: its dtype rule and meaning are the ufunc's, its derivatives follow from `partials`.
 
+    Instead of a ufunc it may be a plain function of the elements of arrays, written with NumPy's functions: without
+    `partials` its derivatives are those of what it is written with, and compiled executors compute that. The op that
+    comes back is called in its place.
+
     A ufunc of `scipy.special` is given by its name, so that SciPy is loaded only when the op is used. `partials` has
     for each operand a function `(out, *xs)` giving the derivative, or 1, -1, or None where it is zero everywhere;
     `singular`, `picks` and `multilinear` are those of `Elementwise`; `shared` says that JAX and CuPy have SciPy's
@@ -306,7 +310,9 @@ def elementwise(
     For complex operands the same names mean the complex functions, `real imag conj` take them apart, and
     `max min fmax fmin` and comparisons order by the real part, then the imaginary part.
     """
-    lazy = isinstance(ufunc, str)
+    lazy, plain = isinstance(ufunc, str), None
+    if not lazy and not isinstance(ufunc, np.ufunc):
+        ufunc = plain = Plain(ufunc, name)
     name = name or (ufunc if lazy else ufunc.__name__)
     members: dict[str, Any] = {
         "ufunc": LazyUfunc(ufunc) if lazy else ufunc,
@@ -321,9 +327,14 @@ def elementwise(
     }  # fmt: skip
     if name in COMPOSED:
         members["decompose"] = composed
+    if plain is not None:
+        members |= {"decompose": lambda op, *xs: plain.decompose(op, *xs), "__doc__": plain.function.__doc__}
+        if not partials:
+            members |= {"_partials": (), "jvp": derived}
     op = type(name, (base,), members, name=name)()
     OPS[name] = op
-    UFUNCS.setdefault(ufunc, op)
+    if plain is None:
+        UFUNCS.setdefault(ufunc, op)
     return op
 
 
