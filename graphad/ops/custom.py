@@ -11,12 +11,13 @@ import numpy as np
 from graphad.arrays import array_of
 from graphad.build import Builder
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import Op, Sample, Types, zeros_like
+from graphad.op import Op, Sample, Types, is_linear, zeros_like
+from graphad.ops.arithmetic import divide, subtract
 from graphad.ops.control import Applied
 from graphad.ops.effects import WhenLive, handed
 from graphad.ops.machinery import multiply
 from graphad.ops.shape import broadcast_to
-from graphad.ops.transcendental import cos, sin
+from graphad.ops.transcendental import cos, sin, sqrt
 from graphad.trace import Tracer, apply, inline, trace_flat
 from graphad.types import TensorType
 
@@ -169,6 +170,87 @@ class CustomVjpTangent(Op):
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
         return self.eval(np)
+
+
+class CustomRoot(CustomJvp):
+    """A function whose results solve equations: the rule is given the results too.
+
+    `rule` maps (operands, results, tangents of the operands) to tangents of the results, by the implicit function
+    theorem; all operands are among `args`.
+    """
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        given = [_tangent(x, t) for x, t in zip(primals, tangents, strict=True)]
+        return _one_or_all(self.rule([*primals, *(out if isinstance(out, tuple) else (out,)), *given]))
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
+        results = [True] * len(self.function.outputs)
+        rule = _batched_rule(self.rule, recur, [*batched, *results, *batched])
+        return CustomRoot(recur(self.function, batched, results)[0], rule, self.args)(*xs)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x = np.array([1.0, 2.0, 3.0])
+        function = trace_flat(lambda args: [sqrt(args[0])], [TensorType(x.dtype, x.shape)]).graph
+        yield Sample(cls(function, lambda leaves: [divide(leaves[2], leaves[1] + leaves[1])], 1), (x,))
+
+
+class LinearSolve(Applied):
+    """The solution of `A x = b` for a linear function `A` that is known by its products only.
+
+    Operands: what the functions read, then the `count` arrays of `b`. `function` gives `x`; `again` does so where a
+    derivative asks, and may then refuse a solution that it does not reach; `backward` solves with the transpose of `A`
+    (`None`: not known). `moved` maps (what is read, `x`, tangents of what is read) to the tangent of
+    `A x` for that `x`, and `moved_back` does so for the transpose. Linear in `b`.
+    """
+
+    exempt = dict.fromkeys(("pickle", "text"), "it holds a Python function")
+    function: Graph
+    again: Graph
+    backward: Graph | None
+    moved: Flat
+    moved_back: Flat | None
+    count: int
+
+    def _cut(self, xs: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        n = len(xs) - self.count
+        return xs[:n], xs[n:]
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        (read, b), (moves, changes) = self._cut(primals), self._cut(tangents)
+        given = [_tangent(x, t) for x, t in zip(b, changes, strict=True)]
+        if any(t is not None for t in moves):
+            results = out if isinstance(out, tuple) else (out,)
+            shift = self.moved([*read, *results, *[_tangent(x, t) for x, t in zip(read, moves, strict=True)]])
+            given = [subtract(x, y) for x, y in zip(given, shift, strict=True)]
+        return self.replace(function=self.again)(*read, *given)
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        read, _ = self._cut(xs)
+        if self.backward is None or any(map(is_linear, read)):
+            raise MissingRuleError(
+                f"{self.name}: the system has no transpose_solve, which reverse mode needs; give one, or symmetric=True"
+            )
+        assert self.moved_back is not None
+        back = LinearSolve(self.backward, self.backward, self.again, self.moved_back, self.moved, self.count)
+        found = back(*read, *(ct if isinstance(ct, tuple) else (ct,)))
+        return _one_or_all([*[None] * len(read), *(found if isinstance(found, tuple) else (found,))])
+
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
+        read, b = self._cut(xs)
+        flags, rows = self._cut(batched)
+        b = [x if flag else broadcast_to(x, (size, *x.shape)) for x, flag in zip(b, rows, strict=True)]
+        every = [True] * self.count
+        solves = [g and recur(g, [*flags, *every], every)[0] for g in (self.function, self.again, self.backward)]
+        rules = [r and _batched_rule(r, recur, [*flags, *every, *flags]) for r in (self.moved, self.moved_back)]
+        return LinearSolve(*solves, *rules, self.count)(*read, *b)
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        d, b = np.array([1.0, -2.0, 4.0]), np.array([3.0, 1.0, 0.5])
+        solve = trace_flat(lambda xs: [divide(xs[1], xs[0])], [TensorType(b.dtype, b.shape)] * 2).graph
+        moved: Flat = lambda leaves: [multiply(leaves[2], leaves[1])]
+        yield Sample(cls(solve, solve, solve, moved, moved, 1), (d, b))
 
 
 class NoTangent(Op):

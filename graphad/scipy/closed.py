@@ -115,9 +115,13 @@ class Functions:
         builder = current_builder()
         self.eager = builder is None or not builder.staged
 
-    def add(self, fun: Callable[..., Any], own: Sequence[TensorType], args: Any, fit: Callable[[Any], Any]) -> Closed:
-        """`fit(fun(*own, *args))`, a list of arrays, closed."""
-        call = Call(lambda *xs: fit(callee(fun)(*xs, *args)), tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
+    def add(
+        self, fun: Callable[..., Any], own: Sequence[TensorType], args: Any, fit: Callable[[Any], Any],
+        given: Callable[..., Sequence[Any]] = lambda *own: own,
+    ) -> Closed:  # fmt: skip
+        """`fit(fun(*given(*own), *args))`, a list of arrays, closed."""
+        function = lambda *xs: fit(callee(fun)(*given(*xs), *args))
+        call = Call(function, tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
         call.repeats = True
         traced = self._traced(fun, call)
         closed = Closed(traced.graph, len(own), len(self.values), self.eager)

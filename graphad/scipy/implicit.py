@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import ShapeDtype
-from graphad.api.custom import custom_jvp
+from graphad.api.control import Region
 from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
 from graphad.errors import SingularError
 from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
-from graphad.ops.custom import NoTangent, PureCallback
+from graphad.ops.custom import CustomRoot, NoTangent, PureCallback
 from graphad.scipy.closed import Values
+from graphad.trace import apply
 from graphad.types import TensorType
 
 Residual = Callable[[Any, Values, Any], Any]
@@ -31,11 +32,16 @@ _NEAR = 1e-3, 1e-2
 does not say so, and where it does."""
 
 
+def hosted(host: Callable[..., Any], kinds: Sequence[ShapeDtype]) -> PureCallback:
+    """A function of plain arrays, which gives arrays of these kinds, as one of traced values."""
+    return PureCallback(host, tuple([TensorType(k.dtype, k.shape) for k in kinds]))
+
+
 def solution(
-    name: str, host: Callable[..., Any], kinds: Sequence[ShapeDtype], residual: Residual, values: Values,
+    name: str, find: Callable[..., Any], residual: Residual, values: Values,
     lift: Callable[[Any, Values], tuple[Any, Any]] | None = None, holds: Callable[..., Any] | None = None,
 ) -> list[Any]:  # fmt: skip
-    """`host(*values)`, plain arrays of the given kinds: the unknowns, whether they were found, and what else there is.
+    """`find(*values)`: the unknowns, whether they were found, and what else there is.
 
     The derivative of the unknowns is that of the solution of `residual(unknowns, values, held)`, to every order; the
     rest has none. `lift` gives more unknowns behind those of the host, as multipliers, and what is held at the
@@ -44,16 +50,12 @@ def solution(
     solution, `SingularError` where they are not isolated.
     """
     where, free = place(), [i for i, x in enumerate(values) if operand(x).dtype.kind in "fc"]
+    region = Region(find, tuple(values))
+    beside, n = len(region.captures), len(values)
 
-    call = PureCallback(host, tuple([TensorType(k.dtype, k.shape) for k in kinds]))
-
-    @custom_jvp
-    def solved(*values: Any) -> Any:
-        return call(*values)
-
-    @solved.defjvp
-    def along(given: Any, tangents: Any) -> Any:
-        found = solved(*given)
+    def rule(xs: Sequence[Any]) -> list[Any]:
+        # What the iteration reads beside the values, as a tolerance, does not move the solution.
+        given, found, tangents = xs[beside : beside + n], xs[beside + n : -(beside + n)], xs[-n:]
         x, converged = found[0], found[1]
         y, held = (x, None) if lift is None else lift(x, given)
         at: Callable[[Any], Any] = lambda y: residual(y, given, held)
@@ -85,9 +87,11 @@ def solution(
         moving = lambda *some: residual(y, replaced(given, free, some), held)
         _, change = jvp(moving, [given[i] for i in free], [tangents[i] for i in free])
         moved = -np.linalg.solve(jacfwd(at)(y), change)
-        return found, (moved[: x.shape[0]], *[without(name, where, k, tangents) for k in kinds[1:]])
+        return [moved[: x.shape[0]], *[without(name, where, x, tangents) for x in found[1:]]]
 
-    return list(solved(*values))
+    results = apply(CustomRoot(region.graph, rule, beside + n), [*region.captures, *region.call.leaves])
+    region.call.give_up()
+    return list(results)
 
 
 def replaced(values: Values, at: Sequence[int], some: Sequence[Any]) -> list[Any]:
@@ -98,12 +102,12 @@ def replaced(values: Values, at: Sequence[int], some: Sequence[Any]) -> list[Any
     return found
 
 
-def without(name: str, where: str, kind: ShapeDtype, tangents: Sequence[Any]) -> Any:
+def without(name: str, where: str, told: Any, tangents: Sequence[Any]) -> Any:
     """The tangent of what says how an iteration went: none, and refused where it is used."""
-    if kind.dtype.kind != "f":
-        return np.zeros(kind.shape)
+    if told.dtype.kind != "f":
+        return np.zeros(told.shape)
     message = (
         f"{name}: an estimate of the routine's own{where}, as of an error or an inverse Hessian, has no derivative; "
         "compute what you need from the solution, or give the estimate to graphad.stop_gradient"
     )
-    return NoTangent(message, TensorType(kind.dtype, kind.shape))(*tangents)
+    return NoTangent(message, TensorType(told.dtype, told.shape))(*tangents)

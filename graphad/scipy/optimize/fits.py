@@ -15,6 +15,7 @@ from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.optimize.minima import MESSAGE
+from graphad.scipy.implicit import hosted
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
 
@@ -114,7 +115,7 @@ def least_squares(
     )
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((), int), spec((n,), int), spec()]
     x, success, status, nfev, njev, mask, optimality = problem.solved(
-        "least_squares", host, kinds, [squares.start, *ends, *values]
+        "least_squares", hosted(host, kinds), [squares.start, *ends, *values]
     )
     return result(
         x=x, cost=cost(x, values), fun=squares.fun([x], values)[0], jac=steepened(x),
@@ -157,7 +158,7 @@ def leastsq(
     half: Callable[[Any, Any], Any] = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
     problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
     kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
-    x, _, status = problem.solved("leastsq", host, kinds, [squares.start, *values])
+    x, _, status = problem.solved("leastsq", hosted(host, kinds), [squares.start, *values])
     return x, status
 
 
@@ -222,7 +223,7 @@ def curve_fit(
         (lambda values: (values[first - 2], values[first - 1])) if bounded else None,
     )
     values = [*lead, *functions.values]
-    p, _ = problem.solved("curve_fit", host, [spec((n,)), spec((), bool)], values)
+    p, _ = problem.solved("curve_fit", hosted(host, [spec((n,)), spec((), bool)]), values)
     j = whitened(slopes([p], functions.values)[0], values)
     covariance = np.linalg.inv(j.T @ j)
     if not absolute_sigma:
@@ -270,7 +271,7 @@ def lsq_linear(
 
     problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
-    x, success, status, nit, mask = problem.solved("lsq_linear", host, kinds, values)
+    x, success, status, nit, mask = problem.solved("lsq_linear", hosted(host, kinds), values)
     off = a @ x - b
     return result(
         x=x, fun=off, cost=0.5 * np.sum(off * off), active_mask=mask, status=status, nit=nit, success=success,
@@ -315,7 +316,7 @@ def linprog(
     problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2), rows_of(0))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
     values = [c, *ends, *held]
-    x, success, status, nit = problem.solved("linprog", host, kinds, values)
+    x, success, status, nit = problem.solved("linprog", hosted(host, kinds), values)
     kept = [(key, at) for key, at in (("slack", 0), ("con", 2)) if parts[at] is not None]
     more = {key: off(at, x, values) for key, at in kept}
     return result(x=x, fun=c @ x, success=success, status=status, nit=nit, message=MESSAGE, **more)

@@ -26,6 +26,7 @@ from graphad.scipy.closed import (
     spec,
     vector,
 )
+from graphad.scipy.implicit import hosted
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
 
@@ -109,7 +110,7 @@ def minimize(
         walls.vector("eq", first), walls.vector("ineq", first),
     )  # fmt: skip
     kinds = [spec((n,)), spec((), bool), *[spec((), int)] * 4, *[spec((n, n))] * told]
-    x, success, status, nit, nfev, njev, *rest = problem.solved("minimize", host, kinds, values)
+    x, success, status, nit, nfev, njev, *rest = problem.solved("minimize", hosted(host, kinds), values)
     value, slope_there = pair([x], functions.values)
     more = {"hess_inv": rest[0]} if told else {}
     # In the order of SciPy's default method, which programs that run through the entries see.
@@ -211,7 +212,7 @@ def minimize_scalar(
     problem = Problem(slope, pair)
     kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
     values = [*ends, *functions.values]
-    x, success, nit, nfev = problem.solved("minimize_scalar", host, kinds, values)
+    x, success, nit, nfev = problem.solved("minimize_scalar", hosted(host, kinds), values)
     return result(
         x=x[0], fun=f([x[0]], functions.values)[0], success=success, nit=nit, nfev=nfev, message=MESSAGE
     )

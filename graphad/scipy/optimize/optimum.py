@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import ShapeDtype
 from graphad.api.derivatives import vjp
 from graphad.api.jacobians import jacfwd
 from graphad.numpy.arguments import operand
@@ -38,9 +37,9 @@ class Problem(NamedTuple):
     equal: Vector | None = None
     unequal: Vector | None = None
 
-    def solved(self, name: str, host: Callable[..., Any], kinds: Sequence[ShapeDtype], values: Values) -> list[Any]:
-        """What the host finds, as `solution` gives it."""
-        return solution(name, host, kinds, self.residual, values, self.lift, self.holds)
+    def solved(self, name: str, find: Callable[..., Any], values: Values) -> list[Any]:
+        """What `find(*values)` finds, as `solution` gives it."""
+        return solution(name, find, self.residual, values, self.lift, self.holds)
 
     def _constraints(self, x: Any, values: Values) -> Any:
         parts = [c(x, values) for c in (self.equal, self.unequal) if c is not None]

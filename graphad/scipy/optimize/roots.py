@@ -12,7 +12,7 @@ from graphad.errors import MissingRuleError
 from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import SCALAR, Functions, arguments, known_options, number, real, routine, spec, vector
-from graphad.scipy.implicit import solution
+from graphad.scipy.implicit import hosted, solution
 from graphad.scipy.optimize.optimum import result
 from graphad.types import FLOAT64, TensorType
 
@@ -39,7 +39,7 @@ def _root(
         return np.stack(given[0]([x[0]], values[n:]))
 
     kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
-    x, *rest = solution(name, host, kinds, residual, [*start, *functions.values])
+    x, *rest = solution(name, hosted(host, kinds), residual, [*start, *functions.values])
     return [x[0], *rest]
 
 
@@ -134,7 +134,7 @@ def _newtons(
         return np.ravel(closed([np.reshape(x, shape)], values[n:])[0])
 
     kinds = [spec((size,)), spec(shape, bool), spec(shape, bool)]
-    root, converged, flat = solution("newton", host, kinds, residual, [*start, *functions.values])
+    root, converged, flat = solution("newton", hosted(host, kinds), residual, [*start, *functions.values])
     root = np.reshape(root, shape)
     if not full_output:
         return root

@@ -12,7 +12,7 @@ import numpy as np
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.location import place
 from graphad.scipy.closed import Functions, arguments, known_options, real, routine, spec, vector
-from graphad.scipy.implicit import solution
+from graphad.scipy.implicit import hosted, solution
 from graphad.scipy.optimize.optimum import result
 from graphad.types import FLOAT64, TensorType
 
@@ -60,7 +60,7 @@ class System:
             return np.ravel(self.fun([np.reshape(x, self.shape)], values[1:])[0]) - self.less * x
 
         kinds = [spec((int(np.prod(self.shape)),)), spec((), bool), spec((), int), spec((), int)]
-        x, *rest = solution(self.name, host, kinds, residual, [self.start, *self.functions.values])
+        x, *rest = solution(self.name, hosted(host, kinds), residual, [self.start, *self.functions.values])
         return np.reshape(x, self.shape), rest
 
 

@@ -1,0 +1,80 @@
+"""Minima by the gradient alone, as networks are trained: many cheap steps of a given size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphad.api.loops import while_loop
+from graphad.optimize.minima import most
+from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum
+from graphad.scipy.closed import Values
+from graphad.tracebacks import boundary
+
+
+def _walk(
+    problem: Minimum, values: Values, memory: Any, move: Callable[[Any, Any, Any], tuple[Any, Any]], tol: float, limit: int
+) -> tuple[Any, Any, Any, Any, Any]:
+    """`move(memory, gradient, number of the step)` again and again: the memory, and what is added to the unknowns."""
+
+    def step(state: Any) -> Any:
+        k, _, _, x, g, memory = state
+        memory, change = move(memory, g, k)
+        y = problem.within(x + change, values)
+        f, gy = problem.at(y, values)
+        finite = np.isfinite(f) & np.all(np.isfinite(gy))
+        done = finite & problem.settled(y, f, gy, values, tol, value)
+        status = np.where(finite, np.where(done, CONVERGED, EXHAUSTED), STUCK)
+        # The last point at which the function is finite stays.
+        return k + 1, status == EXHAUSTED, status, np.where(finite, y, x), np.where(finite, gy, g), memory
+
+    x = problem.within(values[0], values)
+    value, g = problem.at(x, values)
+    finite = np.isfinite(value) & np.all(np.isfinite(g))
+    done = problem.settled(x, value, g, values, tol, value)
+    status = np.where(finite, np.where(done, CONVERGED, EXHAUSTED), INFINITE)
+    start = 0, status == EXHAUSTED, status, x, g, memory
+    k, _, status, x, *_ = while_loop(lambda s: s[1] & (s[0] < limit), step, start)
+    return x, status == CONVERGED, status, k, k + 1
+
+
+@boundary
+def sgd(
+    fun: Any, x0: Any, args: Any = (), *, learning_rate: float = 1e-2, momentum: float = 0.0, nesterov: bool = False,
+    bounds: Any = None, tol: float = 1e-6, maxiter: int | None = None, implicit: bool = True,
+) -> Any:  # fmt: skip
+    """DOC"""
+    problem = Minimum("sgd", fun, x0, args, bounds)
+    limit = most(problem, maxiter, 1000)
+
+    def find(*values: Any) -> Any:
+        def move(memory: Any, g: Any, k: Any) -> Any:
+            memory = momentum * memory + g
+            return memory, -learning_rate * (g + momentum * memory if nesterov else memory)
+
+        return _walk(problem, values, np.zeros(problem.n), move, tol, limit)
+
+    return problem.found(find, implicit)
+
+
+@boundary
+def adam(
+    fun: Any, x0: Any, args: Any = (), *, learning_rate: float = 1e-2, b1: float = 0.9, b2: float = 0.999,
+    eps: float = 1e-8, bounds: Any = None, tol: float = 1e-6, maxiter: int | None = None, implicit: bool = True,
+) -> Any:  # fmt: skip
+    """DOC"""
+    problem = Minimum("adam", fun, x0, args, bounds)
+    limit = most(problem, maxiter, 1000)
+
+    def find(*values: Any) -> Any:
+        def move(memory: Any, g: Any, k: Any) -> Any:
+            mean, square = memory
+            mean, square = b1 * mean + (1 - b1) * g, b2 * square + (1 - b2) * g * g
+            first, second = mean / (1 - b1 ** (k + 1.0)), square / (1 - b2 ** (k + 1.0))
+            return (mean, square), -learning_rate * first / (np.sqrt(second) + eps)
+
+        return _walk(problem, values, (np.zeros(problem.n), np.zeros(problem.n)), move, tol, limit)
+
+    return problem.found(find, implicit)
