@@ -45,7 +45,7 @@ from graphad.passes import Pipeline, Stage, graph_pass
 from graphad.types import TensorType
 
 if TYPE_CHECKING:
-    from graphad import random, scipy, testing, viz
+    from graphad import optimize, random, scipy, testing, viz
     from graphad.serial import load
     from graphad.testing import check_grads
     from graphad.text import parse_graph as parse
@@ -59,6 +59,7 @@ _LAZY = {
     "check_grads": ("graphad.testing", "check_grads"),
     "draw": ("graphad.viz", "draw"),
     "load": ("graphad.serial", "load"),
+    "optimize": ("graphad.optimize", ""),
     "random": ("graphad.random", ""),
     "parse": ("graphad.text", "parse_graph"),
     "scipy": ("graphad.scipy", ""),
@@ -90,7 +91,8 @@ __all__ = [
     "VerifyError",
     "associative_scan", "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw",
     "errors", "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian",
-    "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "parse", "passes",
+    "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "optimize", "parse",
+    "passes",
     "pure_callback", "random", "scan", "scipy", "sinks", "stop_gradient", "switch", "testing", "trace", "tree", "types",
     "value_and_grad", "viz", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

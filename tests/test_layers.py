@@ -30,6 +30,7 @@ LAYERS = [
     {"executors"},
     {"api", "debug"},
     {"scipy", "random"},
+    {"optimize"},
     {"viz", "testing", "interop", "cli"},
 ]
 RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}

@@ -9,9 +9,9 @@ from graphad import tree
 from graphad.api.call import ShapeDtype, argument_type, as_array, check_callable, converted, run
 from graphad.api.control import Region, all_captures, check_trees
 from graphad.api.derivatives import jvp, linear_transpose
-from graphad.location import place
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph
+from graphad.location import place
 from graphad.ops.custom import CustomRoot, LinearSolve, NoTangent
 from graphad.ops.elementwise import cast
 from graphad.trace import apply
@@ -31,12 +31,12 @@ def custom_root(
 ) -> Any:
     """`solve(f, initial_guess)`, a root of `f`, with the derivative of the root in what `f` reads.
 
-    `f` maps a tree to one of the same structure, shapes and dtypes, and is 0 at the root. However `solve` finds it, the derivative is
-    that of the implicit function theorem: `tangent_solve(g, y)` solves `g(x) = y` for a linear function `g`, which is
-    the derivative of `f` at the root; for a number `lambda g, y: y / g(1.0)` will do. Reverse mode transposes
-    `tangent_solve`, so let it be linear in `y` in the sense of NumPy's own operations, or use `custom_linear_solve` in it. With
-    `has_aux`, `solve` gives `(root, aux)`; `aux` has no derivative, and is refused where one would be used. The
-    signature and the law are those of `jax.lax.custom_root`.
+    `f` maps a tree to one of the same structure, shapes and dtypes, and is 0 at the root. However `solve` finds it, the
+    derivative is that of the implicit function theorem: `tangent_solve(g, y)` solves `g(x) = y` for a linear function
+    `g`, which is the derivative of `f` at the root; for a number `lambda g, y: y / g(1.0)` will do. Reverse mode
+    transposes `tangent_solve`, so let it be linear in `y` in the sense of NumPy's own operations, or use
+    `custom_linear_solve` in it. With `has_aux`, `solve` gives `(root, aux)`; `aux` has no derivative, and is refused
+    where one would be used. The signature and the law are those of `jax.lax.custom_root`.
 
         def cube_root(a):
             step = lambda f, x: graphad.fori_loop(0, 40, lambda _, x: x - f(x) / (3 * x**2), x)
@@ -83,13 +83,13 @@ def _rooted(
     n = len(leaves)
     if not has_aux:
         _same(name, "solve gives", solved, treedef, leaves)
-    elif parts.children[0] != treedef:
+    elif not solved.fit(parts._replace(children=(treedef, parts.children[1]))):
         raise TypeMismatchError(f"{name}: solve gives a root {parts.children[0]}, the guess is {treedef}{place()}")
     captures = all_captures(equations, solved)
     read, graph = len(captures), equations.reading(captures)
     message = (
-        f"{name}: what solve gives beside the root{place()} has no derivative; compute what you need from the root, or give it "
-        "to graphad.stop_gradient"
+        f"{name}: what solve gives beside the root{place()} has no derivative; compute what you need from the root, or "
+        "give it to graphad.stop_gradient"
     )
 
     def rule(xs: Sequence[Any]) -> list[Any]:
@@ -108,7 +108,7 @@ def _rooted(
     results = apply(op, [*captures, *leaves])
     for region in (equations, solved):
         region.call.give_up()
-    return tree.unflatten(parts, results)
+    return tree.unflatten(solved.out_tree, results)
 
 
 def _no_tangent(message: str, x: Any, tangents: Sequence[Any]) -> Any:
@@ -162,8 +162,8 @@ def custom_linear_solve(
     mode and by `transpose_solve(vecmat, ct)` in reverse mode, which `solve` does itself for a `symmetric` system; no
     iteration is differentiated. The signature and the law are those of `jax.lax.custom_linear_solve`.
 
-    Raises `TypeMismatchError` where `matvec` or `solve` gives a tree of another structure or type, `MissingRuleError` in
-    reverse mode where no transpose is known. `has_aux` is refused: return what else you need by `debug.callback`.
+    Raises `TypeMismatchError` where `matvec` or `solve` gives a tree of another structure or type, `MissingRuleError`
+    in reverse mode where no transpose is known. `has_aux` is refused: return what else you need by `debug.callback`.
     """
     check_callable("custom_linear_solve", matvec)
     check_callable("custom_linear_solve", solve)

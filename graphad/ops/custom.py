@@ -11,6 +11,7 @@ import numpy as np
 from graphad.arrays import array_of
 from graphad.build import Builder
 from graphad.errors import MissingRuleError, TypeMismatchError
+from graphad.graph import Graph
 from graphad.op import Op, Sample, Types, is_linear, zeros_like
 from graphad.ops.arithmetic import divide, subtract
 from graphad.ops.control import Applied
@@ -241,9 +242,11 @@ class LinearSolve(Applied):
         flags, rows = self._cut(batched)
         b = [x if flag else broadcast_to(x, (size, *x.shape)) for x, flag in zip(b, rows, strict=True)]
         every = [True] * self.count
-        solves = [g and recur(g, [*flags, *every], every)[0] for g in (self.function, self.again, self.backward)]
-        rules = [r and _batched_rule(r, recur, [*flags, *every, *flags]) for r in (self.moved, self.moved_back)]
-        return LinearSolve(*solves, *rules, self.count)(*read, *b)
+        solve: Callable[[Graph], Graph] = lambda graph: recur(graph, [*flags, *every], every)[0]
+        rule: Callable[[Flat], Flat] = lambda given: _batched_rule(given, recur, [*flags, *every, *flags])
+        back, moved_back = self.backward and solve(self.backward), self.moved_back and rule(self.moved_back)
+        op = LinearSolve(solve(self.function), solve(self.again), back, rule(self.moved), moved_back, self.count)
+        return op(*read, *b)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:

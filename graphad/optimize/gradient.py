@@ -15,8 +15,9 @@ from graphad.tracebacks import boundary
 
 
 def _walk(
-    problem: Minimum, values: Values, memory: Any, move: Callable[[Any, Any, Any], tuple[Any, Any]], tol: float, limit: int
-) -> tuple[Any, Any, Any, Any, Any]:
+    problem: Minimum, values: Values, memory: Any, move: Callable[[Any, Any, Any], tuple[Any, Any]], tol: float,
+    limit: int,
+) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
     """`move(memory, gradient, number of the step)` again and again: the memory, and what is added to the unknowns."""
 
     def step(state: Any) -> Any:
@@ -45,7 +46,12 @@ def sgd(
     fun: Any, x0: Any, args: Any = (), *, learning_rate: float = 1e-2, momentum: float = 0.0, nesterov: bool = False,
     bounds: Any = None, tol: float = 1e-6, maxiter: int | None = None, implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """Gradient descent with steps of a fixed `learning_rate`, with `momentum`, that of Nesterov on request; the law of
+    `torch.optim.SGD`. The result is as in `bfgs`. Iterations are not shortened where they do not help: where the
+    function is not finite any more the last finite point is given, with `status` 2.
+
+        graphad.optimize.sgd(lambda x: np.sum((x - 3) ** 2), np.zeros(2), learning_rate=0.1)
+    """
     problem = Minimum("sgd", fun, x0, args, bounds)
     limit = most(problem, maxiter, 1000)
 
@@ -64,7 +70,10 @@ def adam(
     fun: Any, x0: Any, args: Any = (), *, learning_rate: float = 1e-2, b1: float = 0.9, b2: float = 0.999,
     eps: float = 1e-8, bounds: Any = None, tol: float = 1e-6, maxiter: int | None = None, implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """As `sgd`, each unknown with a step of its own. Kingma and Ba, "Adam: a method for stochastic optimization", 2015.
+
+        graphad.optimize.adam(lambda x: np.sum((x - 3) ** 2), np.zeros(2), learning_rate=0.1)
+    """
     problem = Minimum("adam", fun, x0, args, bounds)
     limit = most(problem, maxiter, 1000)
 

@@ -21,18 +21,19 @@ Direction = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
 
 
 def descend(
-    problem: Minimum, values: Values, memory: Any, direction: Direction, learn: Callable[..., Any], tol: float, maxiter: int
-) -> tuple[Any, Any, Any, Any, Any]:
+    problem: Minimum, values: Values, memory: Any, direction: Direction, learn: Callable[..., Any], tol: float,
+    maxiter: int,
+) -> tuple[Any, Any, Any, Any, Any]:  # fmt: skip
     """Steps along directions until the gradient is 0: the point, whether it is, `status`, iterations, evaluations.
 
     `learn(memory, step, change of the gradient)` gives the memory of the next step.
     """
-    at = lambda x: problem.at(x, values)
-    inside = lambda x: problem.within(x, values)
+    at: Callable[[Any], tuple[Any, Any]] = lambda x: problem.at(x, values)
+    inside: Callable[[Any], Any] = lambda x: problem.within(x, values)
     inward = lambda x, g: problem.inward(x, g, values)
     x = inside(values[0])
     f, g = start_value, _ = at(x)
-    settled = lambda x, f, g: problem.settled(x, f, g, values, tol, start_value)
+    settled: Callable[..., Any] = lambda x, f, g: problem.settled(x, f, g, values, tol, start_value)
     finite = np.isfinite(f) & np.all(np.isfinite(g))
 
     def step(state: Any) -> Any:
@@ -80,7 +81,17 @@ def bfgs(
     fun: Any, x0: Any, args: Any = (), *, bounds: Any = None, tol: float = 1e-8, maxiter: int | None = None,
     implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """The minimum of `fun(x, *args)` by the quasi-Newton method of Broyden, Fletcher, Goldfarb and Shanno.
+
+    `x0` is a number, an array or a tree of them; the result's `x` has its structure and shapes, as doubles. `fun` gives
+    one number. With `bounds` steps are bent into them. The approximation of the inverse Hessian takes `n * n` numbers.
+    The result is SciPy's `OptimizeResult` (see `graphad.optimize`). Nocedal and Wright, "Numerical Optimization", 2nd
+    edition, algorithm 6.1, with steps by the strong Wolfe conditions.
+
+        graphad.optimize.bfgs(lambda p: (p["a"] - 1) ** 2 + p["b"] ** 4, {"a": 0.0, "b": 2.0}).x["a"]     # 1.0
+
+    Raises `TypeMismatchError` for a complex number, or bounds that do not fit, `ShapeError` where `fun` gives an array.
+    """
     problem = Minimum("bfgs", fun, x0, args, bounds)
     n, limit = problem.n, most(problem, maxiter, 200)
 
@@ -109,7 +120,11 @@ def lbfgs(
     fun: Any, x0: Any, args: Any = (), *, bounds: Any = None, memory: int = 10, tol: float = 1e-8,
     maxiter: int | None = None, implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """As `bfgs`, with the last `memory` steps in place of a matrix: for many unknowns. Nocedal and Wright, "Numerical
+    Optimization", 2nd edition, algorithm 7.5.
+
+        graphad.optimize.lbfgs(lambda x: np.sum((x - 1) ** 4 + x**2), np.zeros(1000), bounds=[(0, None)] * 1000)
+    """
     problem = Minimum("lbfgs", fun, x0, args, bounds)
     n, limit, size = problem.n, most(problem, maxiter, 500), integer("lbfgs: memory", memory, 1)
 
@@ -161,7 +176,11 @@ def modified_newton(
     fun: Any, x0: Any, args: Any = (), *, bounds: Any = None, tol: float = 1e-8, maxiter: int | None = None,
     implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """As `bfgs`, by Newton's method with the exact Hessian, made positive definite where it is not: few steps, each of
+    which solves a system of `n` equations. Gill, Murray and Wright, "Practical Optimization", 1981, section 4.4.
+
+        graphad.optimize.modified_newton(lambda x: np.sum(np.cosh(x - 1)), np.zeros(3)).nit               # 5 or so
+    """
     problem = Minimum("modified_newton", fun, x0, args, bounds)
     curve = problem.height.derived(lambda xs: [hessian(lambda x: problem.height.at([x, *xs[1:]])[0])(xs[0])])
     matrix = lambda x, values: curve([x], values[problem.first :])[0]

@@ -10,8 +10,8 @@ import numpy as np
 from graphad import tree
 from graphad.api.call import check_callable
 from graphad.api.derivatives import value_and_grad
-from graphad.location import place
 from graphad.errors import TypeMismatchError
+from graphad.location import place
 from graphad.scipy.closed import Functions, Values, arguments, real
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
@@ -36,7 +36,7 @@ class Unknowns:
         self.name, self.args, self.functions = name, arguments(args), Functions(name)
         leaves, self.treedef = tree.flatten(_vector(x0))
         if not leaves:
-            raise TypeMismatchError(f"{name}: x0 has no arrays{place()}; start from a number, an array or a tree of them")
+            raise TypeMismatchError(f"{name}: x0 has no arrays{place()}; start from a number, an array or a tree")
         leaves = [real(x, name) for x in leaves]
         self.shapes = [x.shape for x in leaves]
         self.start = np.concatenate([np.ravel(x) for x in leaves])
@@ -77,7 +77,8 @@ class Minimum(Unknowns):
             self.height = self.off.derived(half)
         else:
             self.height = self.close(fun, self.functions.number)
-        self.pair = self.height.derived(lambda xs: list(value_and_grad(lambda x: self.height.at([x, *xs[1:]])[0])(xs[0])))
+        height = self.height
+        self.pair = height.derived(lambda xs: list(value_and_grad(lambda x: height.at([x, *xs[1:]])[0])(xs[0])))
         self.ends = () if bounds is None else self._ends(bounds)
         self.values = [self.start, *self.ends, *self.functions.values]
 
@@ -164,6 +165,7 @@ def _pairs(name: str, treedef: tree.TreeDef, bounds: Any) -> list[tuple[Any, Any
         entries = list(bounds) if isinstance(bounds, (tuple, list)) else []
     if len(entries) != len(treedef.children):
         raise TypeMismatchError(
-            f"{name}: bounds {bounds!r} for unknowns {treedef}{place()}; give the same tree with (low, high) for each array"
+            f"{name}: bounds {bounds!r} for unknowns {treedef}{place()}; give the same tree with (low, high) for each "
+            "array"
         )
     return [pair for child, entry in zip(treedef.children, entries, strict=True) for pair in _pairs(name, child, entry)]

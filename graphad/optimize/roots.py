@@ -10,8 +10,8 @@ import numpy as np
 from graphad.api.call import integer
 from graphad.api.control import cond
 from graphad.api.loops import while_loop
-from graphad.location import place
 from graphad.errors import ShapeError
+from graphad.location import place
 from graphad.numpy.slices import check
 from graphad.optimize.factor import definite_solve
 from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, MESSAGE, STUCK, Unknowns, typical
@@ -34,8 +34,8 @@ class Equations(Unknowns):
         rows = self.ravelled(found)
         if rows[0].shape[0] != self.n:
             raise ShapeError(
-                f"{self.name}: the function gives {rows[0].shape[0]} numbers for {self.n} unknowns{place()}; there must be "
-                "as many equations as unknowns"
+                f"{self.name}: the function gives {rows[0].shape[0]} numbers for {self.n} unknowns{place()}; there "
+                "must be as many equations as unknowns"
             )
         return rows
 
@@ -60,7 +60,18 @@ class Equations(Unknowns):
 def newton(
     fun: Any, x0: Any, args: Any = (), *, tol: float = 1e-10, maxiter: int = 100, implicit: bool = True
 ) -> Any:
-    """DOC"""
+    """A root of the system `fun(x, *args) = 0` by Newton's method with the exact Jacobian, shortened where a step would
+    not make the residual less.
+
+    `x0` is a number, an array or a tree; `fun` gives as many numbers, as an array or in any tree. It ends where a whole
+    step changes no unknown by more than `tol` of its size. Where the Jacobian matrix is singular a step in the sense of
+    least squares is taken. Dennis and Schnabel, "Numerical Methods for Unconstrained Optimization and Nonlinear
+    Equations", 1983, chapter 6. (SciPy's `newton` finds a root for each element; that is `vmap` of this one.)
+
+        graphad.optimize.newton(lambda v: (v[0] ** 2 + v[1] - 3, v[0] * v[1] - 1), [1.0, 1.0]).x
+
+    Raises `ShapeError` where there are not as many equations as unknowns.
+    """
     system = Equations("newton", fun, x0, args)
     slopes, limit = system.off.jacobian(), integer("newton: maxiter", maxiter, 0)
 
@@ -126,7 +137,12 @@ def _damped(at: Callable[[Any], Any], x: Any, p: Any, r: Any) -> tuple[Any, Any,
 def fixed_point(
     fun: Any, x0: Any, args: Any = (), *, xtol: float = 1e-8, maxiter: int = 500, memory: int = 5, implicit: bool = True
 ) -> Any:
-    """DOC"""
+    """A solution of `fun(x, *args) = x` by Anderson's acceleration with the last `memory` iterates (0: plain
+    iteration). It ends where an iteration changes no unknown by more than `xtol` of its size. Walker and Ni, "Anderson
+    acceleration for fixed-point iterations", 2011.
+
+        graphad.optimize.fixed_point(np.cos, 1.0).x                                                      # 0.739...
+    """
     system = Equations("fixed_point", fun, x0, args, less=1.0)
     limit, size, n = integer("fixed_point: maxiter", maxiter, 0), integer("fixed_point: memory", memory, 0), system.n
 
@@ -169,7 +185,7 @@ def fixed_point(
     return system.found(find, implicit)
 
 
-# -- brackets -----------------------------------------------------------------------------------------------------------
+# -- brackets -----------------------------------------------------------------------------------------------------
 
 _RTOL = 4 * np.finfo(float).eps
 
@@ -183,7 +199,7 @@ def _bracketed(
     limit = integer(f"{name}: maxiter", maxiter, 0)
 
     def find(*values: Any) -> Any:
-        at = lambda x: g([x], values[2:])[0]
+        at: Callable[[Any], Any] = lambda x: g([x], values[2:])[0]
         a, b = values[:2]
         fa, fb = at(a), at(b)
         signs = np.isfinite(fa) & np.isfinite(fb) & (np.sign(fa) * np.sign(fb) <= 0)
@@ -216,9 +232,10 @@ def _bisecting(
         middle = a + 0.5 * (b - a)
         f = at(middle)
         same = np.sign(f) * np.sign(fa) > 0
-        return k + 1, np.where(same, middle, a), np.where(f == 0, middle, np.where(same, b, middle)), np.where(same, f, fa)
+        b = np.where(f == 0, middle, np.where(same, b, middle))
+        return k + 1, np.where(same | (f == 0), middle, a), b, np.where(same, f, fa)
 
-    narrow = lambda a, b: np.abs(b - a) <= 2 * (xtol + rtol * np.abs(b))
+    narrow: Callable[[Any, Any], Any] = lambda a, b: np.abs(b - a) <= 2 * (xtol + rtol * np.abs(b))
     a, b = np.where(fb == 0, b, a), np.where(fa == 0, a, b)
     start = 0, a, b, fa
     going = lambda s: np.logical_not(narrow(s[1], s[2])) & (s[0] < limit) & sound
@@ -267,7 +284,14 @@ def bisect(
     f: Any, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rtol: float = _RTOL, maxiter: int = 100,
     full_output: bool = False, disp: bool = True, *, implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """SciPy's `bisect` within compiled code: a root of `f(x, *args)` between `a` and `b`, where it changes its sign.
+
+    Arguments and results are SciPy's: the root, or with `full_output` the root and what happened. With `disp`, an
+    interval without a change of sign raises `ValueError` at run time, and an iteration that does not end
+    `RuntimeError`; without, `converged` says so. Differentiable in what `f` reads.
+
+        graphad.optimize.bisect(lambda x: x**3 - 2, 0.0, 2.0)
+    """
     return _bracketed("bisect", _bisecting, f, a, b, args, xtol, rtol, maxiter, full_output, disp, implicit)
 
 
@@ -276,5 +300,9 @@ def brentq(
     f: Any, a: Any, b: Any, args: Any = (), xtol: float = 2e-12, rtol: float = _RTOL, maxiter: int = 100,
     full_output: bool = False, disp: bool = True, *, implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """SciPy's `brentq` within compiled code, as `bisect` and much faster. Brent, "Algorithms for Minimization without
+    Derivatives", 1973, chapter 4.
+
+        graphad.optimize.brentq(lambda x: x**3 - 2, 0.0, 2.0)
+    """
     return _bracketed("brentq", _brenting, f, a, b, args, xtol, rtol, maxiter, full_output, disp, implicit)

@@ -20,7 +20,12 @@ def gauss_newton(
     fun: Any, x0: Any, args: Any = (), *, bounds: Any = None, tol: float = 1e-8, maxiter: int | None = None,
     implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """The least of `0.5 * sum(fun(x, *args)**2)`, where `fun` gives an array or a tree of them, by steps of Gauss and
+    Newton that are shortened where they would not help. The result has the `residuals` too; the rest is as in `bfgs`.
+    Nocedal and Wright, "Numerical Optimization", 2nd edition, section 10.3.
+
+        graphad.optimize.gauss_newton(lambda p: p[0] * np.exp(-p[1] * t) - data, [1.0, 1.0])
+    """
     problem = Minimum("gauss_newton", fun, x0, args, bounds, squares=True)
 
     def matrix(x: Any, values: Values) -> Any:
@@ -35,9 +40,15 @@ def levenberg_marquardt(
     fun: Any, x0: Any, args: Any = (), *, bounds: Any = None, tol: float = 1e-8, maxiter: int | None = None,
     implicit: bool = True,
 ) -> Any:  # fmt: skip
-    """DOC"""
+    """As `gauss_newton`, with steps that are damped as much as the last ones asked for: the safer of the two. More,
+    "The Levenberg-Marquardt algorithm: implementation and theory", 1978 (the scales), and Nielsen, "Damping parameter
+    in Marquardt's method", 1999.
+
+        graphad.optimize.levenberg_marquardt(lambda p: p[0] * np.exp(-p[1] * t) - data, [1.0, 1.0], bounds=[(0, None)] *
+        2)
+    """
     problem = Minimum("levenberg_marquardt", fun, x0, args, bounds, squares=True)
-    limit, n = most(problem, maxiter, 200), problem.n
+    limit = most(problem, maxiter, 200)
 
     def find(*values: Any) -> Any:
         both = problem.off.derived(lambda xs: [problem.off.at(xs)[0], problem.slopes.at(xs)[0]])
@@ -60,9 +71,10 @@ def levenberg_marquardt(
             good = finite & (hoped > 0) & (ratio > 1e-4)
             # Nielsen, "Damping parameter in Marquardt's method", 1999.
             calmer = damping * np.maximum(1 / 3, 1 - (2 * np.where(good, ratio, 0.5) - 1) ** 3)
-            damping = np.where(good, calmer, damping * growth)
+            held, damping = damping, np.where(good, calmer, damping * growth)
             growth = np.where(good, 2.0, 2 * growth)
-            least = np.logical_not(good) & (np.abs(hoped) <= ROUNDING * np.abs(f))
+            # What a step hopes for that is hardly damped may be less than the rounding of the squares.
+            least = np.logical_not(good) & (held < 1e-2) & (np.abs(hoped) <= ROUNDING * np.abs(f))
             x, f, g = [np.where(good, new, old) for new, old in ((y, x), (fy, f), (gy, g))]
             square = np.where(good, square_y, square)
             scale = np.maximum(scale, np.diagonal(square))

@@ -19,7 +19,7 @@ from graphad.tracebacks import boundary
 
 Times = Callable[[Any], Any]
 """The matrix of second derivatives times a vector."""
-_GOOD, _SMALLEST = 1e-4, 1e-300
+_GOOD, _SMALLEST = 1e-4, np.finfo(float).eps
 
 
 def _trusting(
@@ -45,11 +45,13 @@ def _trusting(
             better = np.where(flat, gy @ gy < g @ g, ratio > _GOOD)
             good = finite & (hoped > 0) & better
             grown = np.where((ratio > 0.75) & (size > 0.8 * radius), 2 * radius, radius)
+            held = radius
             radius = np.where(good & (ratio >= 0.25), grown, 0.25 * np.where(size > 0, size, radius))
-            least = np.logical_not(good) & (np.abs(hoped) <= ROUNDING * np.abs(f))
+            # What a step hopes for that the region does not shorten may be less than the function's rounding.
+            least = np.logical_not(good) & (size < 0.8 * held) & (np.abs(hoped) <= ROUNDING * np.abs(f))
             x, f, g = [np.where(good, new, old) for new, old in ((y, x), (fy, f), (gy, g))]
             done = problem.settled(x, f, g, values, tol, value) | least
-            status = np.where(done, CONVERGED, np.where(radius > _SMALLEST, EXHAUSTED, STUCK))
+            status = np.where(done, CONVERGED, np.where(radius > _SMALLEST * np.sqrt(x @ x), EXHAUSTED, STUCK))
             return k + 1, status == EXHAUSTED, status, x, f, g, radius
 
         x = values[0]
@@ -79,7 +81,12 @@ def _to_edge(p: Any, d: Any, radius: Any) -> Any:
 def dogleg(
     fun: Any, x0: Any, args: Any = (), *, tol: float = 1e-8, maxiter: int | None = None, implicit: bool = True
 ) -> Any:
-    """DOC"""
+    """As `bfgs`, without bounds, within a region in which the Hessian is trusted: the path leads from the steepest
+    descent to Newton's step. Powell, "A hybrid method for nonlinear equations", 1970; Nocedal and Wright, "Numerical
+    Optimization", 2nd edition, section 4.1.
+
+        graphad.optimize.dogleg(lambda x: np.sum(x**4 - x), np.ones(3))
+    """
     problem = Minimum("dogleg", fun, x0, args)
     curve = problem.height.derived(lambda xs: [hessian(lambda x: problem.height.at([x, *xs[1:]])[0])(xs[0])])
 
@@ -107,7 +114,11 @@ def dogleg(
 def trust_ncg(
     fun: Any, x0: Any, args: Any = (), *, tol: float = 1e-8, maxiter: int | None = None, implicit: bool = True
 ) -> Any:
-    """DOC"""
+    """As `dogleg`, with products of the Hessian with vectors only, by conjugate gradients: for many unknowns. Steihaug,
+    "The conjugate gradient method and trust regions in large scale optimization", 1983.
+
+        graphad.optimize.trust_ncg(lambda x: np.sum(x**4 - x), np.ones(10_000))
+    """
     problem = Minimum("trust_ncg", fun, x0, args)
     n = problem.n
 

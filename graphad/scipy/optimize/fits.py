@@ -14,8 +14,8 @@ from graphad.errors import MissingRuleError, ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
-from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.implicit import hosted
+from graphad.scipy.optimize.minima import MESSAGE
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
 

@@ -15,12 +15,11 @@ from graphad.api.call import integer
 from graphad.api.derivatives import linear_transpose
 from graphad.api.implicit import linear_solve
 from graphad.api.loops import fori_loop, while_loop
-from graphad.location import place
 from graphad.errors import MissingRuleError, ShapeError
+from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.slices import check
 from graphad.ops.elementwise import cast
-from graphad.trace import Tracer
 
 Product = Callable[[Any], Any]
 Iterate = Callable[[Product, Product, Any, Any, Any, int], tuple[Any, Any, Any]]
@@ -161,11 +160,13 @@ def _minimal_residuals(restart: int) -> Iterate:
             rows = np.arange(m + 1)
             column = one + two + np.where(rows == k + 1, np.where(fresh, length, 0.0), 0.0)
             added = np.where(fresh, w / np.where(fresh, length, 1.0), 0.0)
-            return np.where((rows == k + 1)[:, None], added, basis), np.where(np.arange(m) == k, column[:, None], table)
+            basis = np.where((rows == k + 1)[:, None], added, basis)
+            return basis, np.where(np.arange(m) == k, column[:, None], table)
 
         def step(state: Any) -> Any:
             k, x, r, left = state
-            basis = np.where((np.arange(m + 1) == 0)[:, None], r / np.maximum(left, tiny), np.zeros((m + 1, n), b.dtype))
+            first = (np.arange(m + 1) == 0)[:, None]
+            basis = np.where(first, r / np.maximum(left, tiny), np.zeros((m + 1, n), b.dtype))
             basis, table = fori_loop(0, m, extend, (basis, np.zeros((m + 1, m), b.dtype)))
             q, upper = np.linalg.qr(table)
             right = np.conj(q[0]) * left
@@ -192,10 +193,9 @@ def cg(
     """SciPy's `cg`: `A x = b` for a symmetric (Hermitian) positive definite `A`; gives `x` and 0, or where the
     residual `|b - A x|` is larger than `max(rtol * |b|, atol)` the number of iterations.
 
-    `A` and the preconditioner `M`, which stands for `A^-1`, are matrices, sparse matrices, or functions `v -> A @ v`. Differentiable in
-    `b` and in what `A` holds or reads, to every order; a derivative whose own solve does not converge raises
-    `RuntimeError`.
-    """
+    `A` and the preconditioner `M`, which stands for `A^-1`, are matrices, sparse matrices, or functions `v -> A @ v`.
+    Differentiable in `b` and in what `A` holds or reads, to every order; a derivative whose own solve does not converge
+    raises `RuntimeError`. """
     b = operand(b)
     return _solved("cg", _conjugate_gradients, A, b, x0, rtol, atol, maxiter, M, callback, b.dtype.kind != "c")
 
@@ -212,6 +212,7 @@ def gmres(
     A: Any, b: Any, x0: Any = None, *, rtol: float = 1e-5, atol: float = 0.0, restart: int | None = None,
     maxiter: int | None = None, M: Any = None, callback: Any = None, callback_type: Any = None,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """SciPy's `gmres`: as `cg`, for any regular `A`, begun anew every `restart` products (20); `maxiter` counts these."""
+    """SciPy's `gmres`: as `cg`, for any regular `A`, begun anew every `restart` products (20), which `maxiter`
+    counts."""
     size = 20 if restart is None else integer("gmres: restart", restart, 1)
     return _solved("gmres", _minimal_residuals(size), A, b, x0, rtol, atol, maxiter, M, callback, False)

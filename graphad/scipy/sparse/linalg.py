@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from graphad.errors import ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
 from graphad.ops.sparse import SparseSolve
 from graphad.scipy.dispatch import namespace
-from graphad.scipy.sparse.matrices import as_matrix
+from graphad.scipy.sparse import krylov
+from graphad.scipy.sparse.matrices import Matrix, as_matrix
 
 _traced, __getattr__ = namespace("scipy.sparse.linalg")
 
@@ -30,6 +33,34 @@ def spsolve(A: Any, b: Any, permc_spec: Any = None, use_umfpack: bool = True) ->
     dtype = float_dtype(operand(a.data), b)
     found = SparseSolve(n, n)(cast(operand(a.data), dtype), a.indices, a.indptr, cast(b, dtype))
     return found[:, 0] if b.shape == (n, 1) else found
+
+
+for _method in (krylov.cg, krylov.bicgstab, krylov.gmres):
+    _traced(_method)
+
+
+class Factors:
+    """What SciPy's `splu` gives, of a matrix with traced entries: solutions for right-hand sides."""
+
+    def __init__(self, a: Matrix) -> None:
+        self.matrix, self.shape = a, a.shape
+
+    def solve(self, rhs: Any, trans: str = "N") -> Any:
+        """`x` with `A @ x == rhs`, or for `trans` "T" and "H" with the (conjugate) transpose. Raises `ValueError` for
+        another `trans`."""
+        if trans not in ("N", "T", "H"):
+            raise ValueError(f"splu: trans={trans!r}{place()}; give 'N', 'T' or 'H'")
+        a = self.matrix if trans == "N" else self.matrix.T
+        if trans == "H":
+            a = Matrix(np.conj(a.data), a.indices, a.indptr, a.shape)
+        return spsolve(a, rhs)
+
+
+@_traced
+def splu(A: Any, *options: Any, **named: Any) -> Factors:
+    """SciPy's `splu` of a matrix with traced entries, of whose result `solve` and `shape` are known. How the columns
+    are ordered is SciPy's default."""
+    return Factors(as_matrix(A))
 
 
 @_traced
