@@ -130,7 +130,7 @@ class Tracer(Traced):
     def __hash__(self) -> int:
         if (self.shape or self.boxed) and handles(TypeError):
             raise TypeError("unhashable type: 'numpy.ndarray'")
-        raise TracerError(f"unhashable: a traced {self.type} as key or in a set{place()}; use a name or a known index")
+        raise TracerError(f"unhashable: a traced {self.type} as key or in a set{place()}; use a list or a name")
 
     # -- the known value --------------------------------------------------------------------------------------
 

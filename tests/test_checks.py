@@ -279,3 +279,19 @@ def test_bodies_that_do_not_run_check_nothing_in_eager_derivatives(x):
         looped,
     ):
         assert graphad.grad(f)(x) == graphad.jit(graphad.grad(f))(x) == (2 if x > 0 else -1)
+
+
+def always(x):
+    graphad.debug.print("x is {}", x)
+    if x > 5:
+        raise KeyError("large")
+    raise ValueError("always")
+
+
+@pytest.mark.parametrize("run", [graphad.vmap(always), graphad.jit(graphad.vmap(always))], ids=["vmap", "jit"])
+def test_what_comes_before_an_exception_that_is_always_raised(run, capsys):
+    with pytest.raises(ValueError, match="always"):
+        run(np.array([1.0, 2.0]))
+    assert capsys.readouterr().out == "x is 1.0\nx is 2.0\n"
+    with pytest.raises(KeyError, match="large"):
+        run(np.array([1.0, 9.0]))

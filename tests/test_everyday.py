@@ -196,3 +196,27 @@ def test_texts_of_traced_values(capsys: pytest.CaptureFixture[str]) -> None:
         capsys.readouterr()
     with pytest.raises(TracerError, match=r"test_everyday\.py"):
         graphad.jit(lambda x: x * float("%.17g" % x))(2.0)  # noqa: UP031
+
+
+OUTSIDE = np.frompyfunc(lambda a, b: a * b if a > 1 else a + b, 2, 1)
+
+
+def test_functions_of_python_as_ufuncs() -> None:
+    def inside(x: Any) -> Any:
+        both = np.frompyfunc(lambda a: (2 * a, a * a), 1, 2)
+        double, square = both(x)
+        return np.sum(double * square)
+
+    x, y = np.array([0.5, 2.0]), np.array([3.0, 4.0])
+    for run in (graphad.grad, lambda f: graphad.jit(graphad.grad(f))):
+        assert np.allclose(run(lambda x: np.sum(OUTSIDE(x, y)))(x), [1.0, 4.0])
+        assert np.allclose(run(inside)(x), 6 * x**2)
+    assert graphad.jit(lambda x: OUTSIDE(x, 3.0))(2.0) == 6.0
+    assert graphad.jit(lambda x: OUTSIDE.reduce([1, 2, 3]) * x)(1.0) == 9.0
+
+
+@pytest.mark.parametrize("f", [lambda x: len({x, 2 * x}), lambda x: sum({x, 2.0}), lambda x: frozenset((x,))])
+def test_sets_of_traced_values_are_refused(f: Any) -> None:
+    for run in (graphad.grad(f), graphad.jit(f)):
+        with pytest.raises(TracerError, match=r"as key or in a set.*use a list"):
+            run(1.0)

@@ -835,3 +835,24 @@ def test_arrays_and_iterators_of_the_function_itself_are_no_state() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert graphad.jit(f)(1.0) == 2
+
+
+@pytest.mark.parametrize("maxsize", [None, 128, 1])
+def test_a_cache_that_was_cleared(maxsize: Any) -> None:
+    scale = 3.0
+
+    @functools.lru_cache(maxsize)
+    def table(name: str) -> Any:
+        return {"one": 1.0, "scale": scale}[name]
+
+    @graphad.jit
+    def f(x: Any) -> Any:
+        return x * table("scale") + table("one")
+
+    assert f(1.0) == f(1.0) == 4.0
+    assert f.traces == 1
+    scale = 5.0
+    assert f(1.0) == 4.0
+    table.cache_clear()
+    assert f(1.0) == f(1.0) == 6.0
+    assert f.traces == 2

@@ -407,14 +407,17 @@ class Call:
         return trace
 
 
-    def precede(self, error: Exception) -> None:
-        """Do, in a call, what the function did before it raised an exception that does not depend on the values."""
+    def precede(
+        self, error: Exception, leaves: Sequence[Any] | None = None, change: Callable[[Graph], Graph] | None = None
+    ) -> None:
+        """Do, in a call, what the function did before it raised an exception that does not depend on the values; what
+        it did is first changed, and done to `leaves`, if these are given."""
         if (found := earlier(error)) is not None:
-            args = [*self.leaves, *[Tracer(*captured) for captured in found[1]]]
+            args = [*(self.leaves if leaves is None else leaves), *[Tracer(*captured) for captured in found[1]]]
             builder = innermost(args)
             if builder is not None and not builder.staged:
                 args = [x.builder.evaluate(x.value) if isinstance(x, Tracer) else x for x in args]
-            run(found[0], args)
+            run(found[0] if change is None else change(found[0]), args)
 
 
 _told: dict[Any, Any] = {}

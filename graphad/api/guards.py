@@ -38,6 +38,15 @@ class Guard(NamedTuple):
         return _together([self])()
 
 
+class Cached(NamedTuple):
+    """What a cached function gave for arguments."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    found: Any
+
+
 class Constant(NamedTuple):
     """An array or a container that is too large to be guarded, and what it is."""
 
@@ -130,6 +139,15 @@ class Tests:
         if isinstance(value, VALUES):
             return self.guard(path, slot, f"(v := {place}) is {{0}} or same(v, {{0}})", value, *objects)
         return self.guard(path, slot, f"{place} is {{0}}", value, *objects)
+
+    def cached(self, path: str, x: Cached) -> list[Guard]:
+        """Guards of a cached function: that its cache, which has missed as many arguments as before, was not cleared;
+        and what it gives, unless it may have forgotten that."""
+        kept = x.function.cache_info()
+        found = [self.guard(path, (id(x), "missed"), "{0}.cache_info().misses >= {1}", x.function, kept.misses)]
+        if kept.maxsize is None or kept.maxsize >= SMALL:
+            found.append(self.bound(path, (id(x), "given"), "{1}(*{2}, **{3})", x.found, x.function, x.args, x.kwargs))
+        return found
 
     def contents(self, path: str, x: Any) -> list[Guard] | Constant:
         """Guards of what a container or an array holds, or that it is constant."""

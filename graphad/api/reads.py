@@ -19,7 +19,7 @@ from weakref import ref
 import numpy as np
 
 from graphad.api.conversion.scope import nested_codes
-from graphad.api.guards import MAPPINGS, VALUES, Constant, Guard, Guards, Memory, Tests
+from graphad.api.guards import MAPPINGS, VALUES, Cached, Constant, Guard, Guards, Memory, Tests
 from graphad.api.mentions import EVERY, Names, names_of
 from graphad.api.methods import KEPT, Decorated
 from graphad.api.sinks import is_sink
@@ -53,7 +53,10 @@ def reads(
     for name, x in roots:
         walk.root(name, x)
     for x in entered:
-        if not isinstance(x, FunctionType):
+        if isinstance(x, Cached):
+            path = f"what {getattr(x.function, '__name__', 'a function')} has cached"
+            walk.guards |= {guard.slot: guard for guard in walk.tests.cached(path, x)}
+        elif not isinstance(x, FunctionType):
             walk.visit(f"a cached {type(x).__name__}", x)
         elif id(x.__code__) not in walk.local:
             walk.visit(x.__name__, x)

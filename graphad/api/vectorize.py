@@ -11,6 +11,7 @@ from graphad import passes, tree
 from graphad.api.call import Call, argument_type, check_callable, run
 from graphad.api.methods import transformation
 from graphad.errors import ShapeError, TypeMismatchError
+from graphad.graph import Graph
 from graphad.location import place
 from graphad.ops.shape import Transpose
 from graphad.trace import trace_flat
@@ -54,9 +55,17 @@ def mapped(
             types.append(kind)
         name = getattr(fun, "__name__", "f").strip("<>")
         call.repeats = True
-        trace = trace_flat(call.apply, types, names=call.names(), name=name, control_flow=control_flow)
-        flags = [axis is not None for axis in axes] + [False] * len(trace.captures)
-        graph, batched = passes.batch(trace.graph, size, flags)
+        flags = [axis is not None for axis in axes]
+
+        def over_batch(graph: Graph) -> tuple[Graph, Any]:
+            return passes.batch(graph, size, flags + [False] * (len(graph.inputs) - len(flags)))  # type: ignore[no-any-return]
+
+        try:
+            trace = trace_flat(call.apply, types, names=call.names(), name=name, control_flow=control_flow)
+        except Exception as error:
+            call.precede(error, leaves, lambda graph: over_batch(graph)[0])
+            raise
+        graph, batched = over_batch(trace.graph)
         results = run(graph, [*leaves, *trace.captures])
         call.give_up()
         out_tree = call.out_tree

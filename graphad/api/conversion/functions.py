@@ -28,13 +28,23 @@ import numpy as np
 from graphad.api.conversion.classes import KNOWN, defined, meet, meet_all, uses
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.ledger import CHANGES, changing, reading
-from graphad.api.conversion.library import WRITING, joining, of_distribution, of_object, with_arrays, writing_method
+from graphad.api.conversion.library import (
+    WRITING,
+    joining,
+    met,
+    of_distribution,
+    of_object,
+    python_function,
+    vectorized,
+    with_arrays,
+    writing_method,
+)
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
 from graphad.api.conversion.scope import MARK, keeps, nested_codes
 from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
+from graphad.api.guards import Cached
 from graphad.api.sinks import is_library_sink, is_sink, sinks
-from graphad.build import current_builder
 from graphad.codes import OfCode
 from graphad.executors.once import LOCK
 from graphad.location import is_user_class, is_user_file
@@ -127,17 +137,11 @@ def _uncached(f: Any) -> Callable[..., Any]:
     def uncached(*args: Any, **kwargs: Any) -> Any:
         if holds_tracer(args) or holds_tracer(kwargs.values()):
             return call(f.__wrapped__)(*args, **kwargs)
-        return _met(found := f(*args, **kwargs), lambda: found)
+        found = f(*args, **kwargs)
+        met(f, lambda: Cached(f, args, kwargs, found))
+        return met(found, lambda: found)
 
     return uncached
-
-
-def _met(x: Any, found: Callable[[], Any]) -> Any:
-    """Note for guards that a trace has met an object, which `found` gives; answers it."""
-    builder = current_builder()
-    if builder is not None and builder.entered is not None:
-        builder.entered[id(x)] = found
-    return x
 
 
 def call(f: Any) -> Any:
@@ -149,6 +153,8 @@ def call(f: Any) -> Any:
         asked = _holder[RUNTIME].asking(f)
         if asked is not None or kind is FunctionType:
             return asked or for_lists(f)
+    if (function := python_function(f)) is not None:
+        return vectorized(f, call(function))
     if kind in _NUMPY and f not in REPLACED and not (kind is _DISPATCHED and f.__module__.startswith(_SERIES)):
         return joining(f) if not is_library_sink(f) else poured(f)
     if kind is BuiltinFunctionType and type(f.__self__) in _OWN_METHODS:
@@ -246,7 +252,7 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
         if not is_user_file(code.co_filename) or f in REPLACED:
             return _wrapper(f)
         found = _conversions.learn(code, _convert_code(f))
-    _met(f, ref(f))
+    met(f, ref(f))
     if lists and found.converted is None and not found.reason:
         found = _for_list_arguments.get(id(code)) or _for_list_arguments.learn(code, _converted_code(f))
     return f if found.converted is None else _made(f, found.converted)
@@ -411,7 +417,7 @@ def _foreign(x: Any) -> bool:
     """Whether a call of this object leaves the user's code for good, and needs no look at what it is given."""
     if any(x is f for f in _ASKING):
         return True
-    if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize) or is_sink(x):
+    if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize) or is_sink(x) or python_function(x):
         return False
     if x in WRITERS or getattr(x, "__name__", "") == "at":  # numpy.add.at
         return False

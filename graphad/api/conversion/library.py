@@ -3,6 +3,7 @@ is written to becomes a traced one where it has to."""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
@@ -17,6 +18,7 @@ from graphad.build import current_builder
 from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.buffers import Buffer, seen, writable
 from graphad.numpy.dispatch import NAMESPACE
+from graphad.numpy.mapping import Vectorize
 from graphad.numpy.writers import WRITERS, resized
 from graphad.registry import LATER
 from graphad.trace import Tracer
@@ -82,6 +84,22 @@ def _open(out: Sequence[Any], args: Sequence[Any]) -> None:
             writable(x, args)
 
 
+def python_function(f: Any) -> Any:
+    """The function of Python's that a ufunc was made of by `numpy.frompyfunc`, None for any other."""
+    if type(f) is not np.ufunc or not f.__name__.endswith(" (vectorized)"):
+        return None
+    return next(filter(callable, gc.get_referents(f)), None)
+
+
+def vectorized(f: Any, function: Any) -> Callable[..., Any]:
+    """A ufunc made of a function of Python's, that is given too."""
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return Vectorize(function)(*args) if holds_tracer(args) and not kwargs else f(*args, **kwargs)
+
+    return called
+
+
 def with_arrays(method: Any) -> Callable[..., Any]:
     """A method of a ufunc, for lists of traced values too."""
 
@@ -111,13 +129,20 @@ def of_object(f: Any) -> Any:
     return called
 
 
+def met(x: Any, found: Callable[[], Any]) -> Any:
+    """Note for guards that a trace has met an object, which `found` gives; answers it."""
+    builder = current_builder()
+    if builder is not None and builder.entered is not None:
+        builder.entered[id(x)] = found
+    return x
+
+
 def _guard(x: Any) -> None:
     """Let guards look at the arrays that an object holds."""
-    builder = current_builder()
     names = {*getattr(x, "__dict__", {}), *[name for cls in type(x).__mro__ for name in getattr(cls, "__slots__", ())]}
     for held in tree.leaves([getattr(x, name, None) for name in names]):
-        if builder is not None and builder.entered is not None and isinstance(held, np.ndarray):
-            builder.entered[id(held)] = lambda held=held: held  # type: ignore[misc]
+        if isinstance(held, np.ndarray):
+            met(held, lambda held=held: held)  # type: ignore[misc]
 
 
 def of_distribution(x: Any) -> Any:
