@@ -22,6 +22,7 @@ from graphad.ops.cumulative import Cummax, Cummin
 from graphad.ops.elementwise import cast
 from graphad.ops.reduce import logsumexp
 from graphad.ops.select import select
+from graphad.refusals import unsupported
 from graphad.trace import UFUNC_METHODS, UFUNCS, Tracer, kind_of
 from graphad.types import DType, dtype_spelling
 
@@ -45,9 +46,9 @@ IDENTITIES: dict[Any, Any] = {np.logaddexp: -np.inf, np.logaddexp2: -np.inf}
 """What NumPy starts from, where not every version of it shows that as `ufunc.identity`."""
 
 
-def _check(ufunc: Any, method: str) -> None:
+def _check(ufunc: Any, method: str, *operands: Any) -> None:
     if ufunc not in UFUNCS and ufunc.__name__ not in UFUNCS:
-        raise MissingRuleError(f"{ufunc.__name__} cannot be traced")
+        raise MissingRuleError(unsupported(f"{method} of the ufunc {ufunc.__name__}", operands))
     if ufunc.nin != 2 or ufunc.nout != 1 or ufunc.signature is not None:
         raise ShapeError(f"{ufunc.__name__}.{method}: only functions of two operands and one result have it")
 
@@ -75,7 +76,7 @@ def reduce(
     initial: Any = np._NoValue,
     where: Any = True,
 ) -> Any:
-    _check(ufunc, "reduce")
+    _check(ufunc, "reduce", x)
     x = operand(x)
     total, element = loop(ufunc, "reduce", x, dtype)
     given = initial is not np._NoValue and initial is not None
@@ -155,7 +156,7 @@ ACCUMULATE: dict[Any, Any] = {np.maximum: Cummax, np.minimum: Cummin}
 
 
 def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    _check(ufunc, "accumulate")
+    _check(ufunc, "accumulate", x)
     x = operand(x)
     i = axis_of(x, axis, f"{ufunc.__name__}.accumulate")
     total, element = loop(ufunc, "accumulate", x, dtype)
@@ -185,7 +186,7 @@ def _running(ufunc: Any, x: Any, total: DType) -> Any:
 
 
 def reduceat(ufunc: Any, x: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    _check(ufunc, "reduceat")
+    _check(ufunc, "reduceat", x)
     name = f"{ufunc.__name__}.reduceat"
     x = operand(x)
     i = axis_of(x, axis, name)
@@ -203,7 +204,7 @@ def reduceat(ufunc: Any, x: Any, indices: Any, axis: int = 0, dtype: Any = None,
 
 
 def outer(ufunc: Any, x: Any, y: Any, **kwargs: Any) -> Any:
-    _check(ufunc, "outer")
+    _check(ufunc, "outer", x)
     x, y = operand(x), operand(y)
     return ufunc(shapes.reshape(x, x.shape + (1,) * y.ndim), y, **kwargs)
 
