@@ -102,7 +102,7 @@ class Builder:
         if self.handled and self.staged and (op.raises or op.effect):
             found = self.handled[-1].emit(self, op, inputs)
             if found is not None:
-                return found
+                return found  # type: ignore[no-any-return]
         parts: list[Any] = [op]
         for v in inputs:
             parts.append(v.type)

@@ -166,7 +166,7 @@ def test_conversions_that_lose_the_trace() -> None:
 
 def test_functions_that_cannot_be_traced() -> None:
     foreign = np.frompyfunc(pow, 2, 1)
-    with pytest.raises(NotImplementedError, match=rf"outer of the ufunc pow .* cannot be traced .*f64\[3\].*{HERE}.*pure_callback"):
+    with pytest.raises(NotImplementedError, match=rf"outer .*pow .* cannot be traced .*f64\[3\].*{HERE}.*pure_"):
         graphad.grad(lambda x: np.sum(foreign.outer(x, x)))(X)
 
 

@@ -299,6 +299,7 @@ class interp1d(metaclass=_Traced):
         if kind not in ("linear", "nearest", "nearest-up", "previous", "next", "zero", "cubic"):
             raise MissingRuleError(f"interp1d: kind={kind!r} cannot be traced{place()}; use linear or cubic")
         self.kind, self.fill = kind, fill_value
+        self.inner: Any = None  # the spline of SciPy's own object
         extrapolates = isinstance(fill_value, str) and fill_value == "extrapolate"
         self.checks = not extrapolates if bounds_error is None else bounds_error
         if not assume_sorted:

@@ -20,10 +20,10 @@ from graphad.scipy.interpolate import (
     PPoly,
     RegularGridInterpolator,
     Univariate,
-    barycentric_interpolate,
     interp1d,
     spline_pieces,
 )
+from graphad.scipy.nodal import barycentric_interpolate
 
 Maker = Callable[[Any], Any]
 

@@ -133,7 +133,7 @@ class _Lowering:
         step: ast.stmt = s if isinstance(s, (ast.Expr, ast.Assert)) else _assign(name, value, s)
         if step is not s:
             # What it is for is done where nothing has failed.
-            own = {f: load(name) if x is value else x for f, x in ast.iter_fields(s)}
+            own: dict[str, Any] = {f: load(name) if x is value else x for f, x in ast.iter_fields(s)}
             rest = [ast.copy_location(type(s)(**own), s), *rest]
         none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         before = ast.Lambda(none, load(handled.error)) if handled.error else ast.Constant(None)
