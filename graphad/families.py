@@ -35,6 +35,7 @@ smirnov smirnovi spence stdtr stdtridf stdtrit struve tandg tklmbda voigt_profil
 wrightomega xlog1py xlogy y0 y1 yn yv yve zetac
 """
 COMPOSED = """
-agm cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg erfcinv erfi
-exprel log_expit ndtri_exp powm1 pseudo_huber psi rgamma riemann_zeta sindg tandg wrightomega zetac
+agm cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg elliprj
+erfcinv erfi exprel j0 j1 k0 k0e k1 k1e kolmogorov log_expit ndtri_exp powm1 pseudo_huber psi rgamma
+riemann_zeta sindg tandg wrightomega y0 y1 zetac
 """

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
+from graphad.namespaces import scipy_of
 from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import float_power, square
 from graphad.ops.complex import sign
@@ -238,18 +239,23 @@ _COMPONENTS: dict[str, list[Callable[[Any, Any], Any]]] = {
 class Component(FloatFunction):
     """One of the results of SciPy's `sici`, `shichi`, `fresnel` or `airy`, by `function` and `index`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     function: str
     index: int
     singular = True
+
+    @property
+    def host_only(self) -> str:  # type: ignore[override]
+        return "" if self.function in ("sici", "fresnel") else "SciPy computes it, for NumPy's arrays"
 
     @property
     def partials(self) -> Sequence[Partial]:
         return (_COMPONENTS[self.function][self.index],)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        from scipy import special
-
+        if xp is np:
+            from scipy import special
+        else:
+            special = scipy_of(xp, "special")
         return getattr(special, self.function)(xs[0])[self.index].astype(xs[0].dtype)
 
     @classmethod

@@ -128,6 +128,26 @@ def ellipe(m: Any) -> Any:
     return 2 * elliprg(np.where(np.isnan(m), m, 0.0), 1 - m, np.where(np.isnan(m), m, 1.0))
 
 
+@composition
+def elliprj(x: Any, y: Any, z: Any, p: Any) -> Any:
+    """Of a negative `p` Cauchy's principal value (DLMF 19.20.14)."""
+    apart = _at_most_one_zero(x, y, z)
+    proper = _finite(x, y, z) & apart & np.isfinite(p) & (p != 0)
+    low, high = np.minimum(np.minimum(x, y), z), np.maximum(np.maximum(x, y), z)
+    middle = np.maximum(np.minimum(x, y), np.minimum(np.maximum(x, y), z))
+    a, b, c = (np.where(proper, v, 1.0) for v in (low, middle, high))
+    turned, q = p < 0, np.where(proper, np.abs(p), 1.0)
+    other = np.where(turned, (c * (a + b + q) - a * b) / (c + q), q)
+    found = _third(a, b, c, other)
+    inner = a * b + other * q
+    rest = 3 * (np.sqrt(a * b * c / inner) * _first(inner, other * q, other * q) - _first(a, b, c))
+    found = np.where(turned, ((other - c) * found + rest) / (q + c), found)
+    endless = np.isinf(x) | np.isinf(y) | np.isinf(z) | np.isinf(p)
+    edge = np.where(~apart, math.inf, np.where(endless & (p != 0), 0.0, math.nan))
+    bad = np.isnan(x) | np.isnan(y) | np.isnan(z) | np.isnan(p) | (low < 0)
+    return np.where(proper, found, np.where(bad, math.nan, edge))
+
+
 def _angle(phi: Any) -> tuple[Any, Any, Any]:
     """The half turns in an angle, and the sine and cosine of what is left of it."""
     turns = np.rint(phi / math.pi)
@@ -158,6 +178,39 @@ def ellipeinc(phi: Any, m: Any) -> Any:
     part = s * (elliprf(x, y, one) - m * s * s / 3 * elliprd(x, y, one))
     found = np.where(edge & (x == 0), s, part) + whole
     return np.where(m > 1, math.nan, _ends(found, phi, m, math.inf))
+
+
+def _unit(e: Any) -> Any:
+    """Carlson's `RC(1, 1 + e)` of `e > -1`."""
+    near = np.abs(e) < 1e-3
+    root = np.sqrt(np.abs(np.where(near, 1.0, e)))
+    below = np.where(e < -1e-3, root, 0.5)
+    far = np.where(e > 0, np.arctan(root) / root, np.arctanh(below) / below)
+    series: Any = 0.0
+    for k in reversed(range(7)):
+        series = series * -e + 1 / (2 * k + 1)
+    return np.where(near, series, far)
+
+
+def _third(x: Any, y: Any, z: Any, p: Any) -> Any:
+    """Carlson's `RJ` of finite numbers of which at most one of the first three is 0, and `p > 0`."""
+    delta = (p - x) * (p - y) * (p - z)
+    total, power = 0.0 * x, 1.0
+    for _ in range(_STEPS):
+        a, b, c, d = np.sqrt(x), np.sqrt(y), np.sqrt(z), np.sqrt(p)
+        product = (d + a) * (d + b) * (d + c)
+        total = total + power / product * _unit(power * power * power * delta / (product * product))
+        power = 0.25 * power
+        shift = a * b + a * c + b * c
+        x, y, z, p = 0.25 * (x + shift), 0.25 * (y + shift), 0.25 * (z + shift), 0.25 * (p + shift)
+    mean = (x + y + z + 2 * p) / 5
+    u, v, w = 1 - x / mean, 1 - y / mean, 1 - z / mean
+    q = -0.5 * (u + v + w)
+    e2 = u * v + u * w + v * w - 3 * q * q
+    e3 = u * v * w + 2 * e2 * q + 4 * q * q * q
+    e4, e5 = (2 * u * v * w + e2 * q + 3 * q * q * q) * q, u * v * w * q * q
+    series = 1 - 3 * e2 / 14 + e3 / 6 + 9 * e2 * e2 / 88 - 3 * e4 / 22 - 9 * e2 * e3 / 52 + 3 * e5 / 26
+    return 6 * total + power * series / (mean * np.sqrt(mean))
 
 
 __all__ = ["ellipe", "ellipk", "elliprf"]
