@@ -36,6 +36,6 @@ wrightomega xlog1py xlogy y0 y1 yn yv yve zetac
 """
 COMPOSED = """
 agm cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg elliprj
-erfcinv erfi exprel j0 j1 k0 k0e k1 k1e kolmogorov log_expit ndtri_exp powm1 pseudo_huber psi rgamma
+erfcinv erfi exprel j0 j1 k0 k0e k1 k1e kolmogi kolmogorov log_expit ndtri_exp powm1 pseudo_huber psi rgamma
 riemann_zeta sindg tandg wrightomega y0 y1 zetac
 """

@@ -12,6 +12,7 @@ from scipy.special import _ufuncs
 import graphad
 from graphad.op import OPS
 from graphad.ops.compositions import COMPOSITIONS
+from graphad.ops.compositions.roots import lambert_w
 
 MAGNITUDES = 10.0 ** np.random.default_rng(7).uniform(-9, 2, 150)
 EDGES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 10.0, 30.0, 45.0, 90.0, 120.0])
@@ -25,6 +26,7 @@ WAVES = ("j0", "j1", "y0", "y1")
 RANGES: dict[str, Any] = {
     "cotdg": (ALL[np.abs(ALL) > 20],),  # below SciPy's own loses digits
     "erfcinv": (2 * UNIT,),
+    "kolmogi": (UNIT,),
     "ndtri_exp": (-SIZES,),
     "ellipeinc": (ALL, np.random.default_rng(9).permutation(np.where(np.isinf(ALL), -3.0, ALL))),  # SciPy's sign there
     "zetac": (ALL[np.abs(ALL) < 60],),  # beyond SciPy gives 0
@@ -50,6 +52,16 @@ def test_digits_of_scipy(name: str) -> None:
         (found,) = graphad.trace(COMPOSITIONS[name])(*xs).eval(*xs)
     absolute = 2e-15 if name in WAVES else 1e-305
     np.testing.assert_allclose(found, wanted, rtol=ROUGH.get(name, 2e-14), atol=absolute)
+
+
+def test_lambert_w_on_its_branches() -> None:
+    rng = np.random.default_rng(5)
+    z = 10.0 ** rng.uniform(-6, 4, 900) * np.exp(1j * rng.uniform(-np.pi, np.pi, 900))
+    z = np.concatenate([z, z.real + 0j, -np.exp(-1) + 0.01 * z[np.abs(z) > 1e-2], [0, 1, -1, -0.2, 1e-300, 1e300]])
+    k = rng.integers(-3, 4, z.size)
+    k[:300], k[900:1200], k[1200:1500] = 0, -1, 0
+    (found,) = graphad.trace(lambert_w)(k, z).eval(k, z)
+    np.testing.assert_allclose(found, scipy.special.lambertw(z, k), 1e-12)
 
 
 def test_an_executor_without_scipy_computes_them() -> None:

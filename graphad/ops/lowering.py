@@ -23,15 +23,16 @@ COMPOSED = frozenset(NAMES.split())
 """The functions of `scipy.special` that `graphad.ops.compositions` makes up of simpler ones."""
 
 
-def by_decomposition(op: Op, xp: Any, xs: Sequence[Any]) -> Any:
-    """The results of an op that `decompose` gives, computed with the array namespace `xp`."""
-    return evaluate_region(_decomposition(op, tuple([TensorType(np.dtype(x.dtype), x.shape) for x in xs])), xp, xs)
+def by_decomposition(op: Op, xp: Any, xs: Sequence[Any], rule: str = "decompose") -> Any:
+    """The results of an op that `decompose` gives, or another method, computed with the array namespace `xp`."""
+    types = tuple([TensorType(np.dtype(x.dtype), x.shape) for x in xs])
+    return evaluate_region(_decomposition(op, types, rule), xp, xs)
 
 
 @lru_cache(maxsize=1024)
-def _decomposition(op: Op, types: tuple[TensorType, ...]) -> Graph:
+def _decomposition(op: Op, types: tuple[TensorType, ...], rule: str = "decompose") -> Graph:
     def whole(xs: Sequence[Any]) -> list[Any]:
-        found = op.decompose(*xs)
+        found = getattr(op, rule)(*xs)
         return list(found) if isinstance(found, tuple) else [found]
 
     return trace_flat(whole, types, name=op.name).graph

@@ -16,6 +16,7 @@ from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import float_power
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.parameters import above, least, parameter, size, within
 from graphad.ops.rounding import maximum, rint
 from graphad.ops.select import select
@@ -58,7 +59,6 @@ loggamma = elementwise(
 class LambertW(Ordered):
     """SciPy's `lambertw` of a branch and a number, `k, z`, which is complex, with its tolerance."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     tol: float = 1e-8
     kinds = "FD"
 
@@ -71,9 +71,18 @@ class LambertW(Ordered):
         return None, lambda out, k, z: exp(-out) / (1 + out)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return by_decomposition(self, xp, xs, "composed")
         from scipy.special import lambertw
 
         return np.asarray(lambertw(xs[1], xs[0], self.tol)).astype(xs[1].dtype)
+
+    def composed(self, *xs: Any) -> Any:
+        """By simpler ops: too many to be compiled where NumPy can be called."""
+        from graphad.ops.compositions.roots import lambert_w
+
+        k, z = xs
+        return cast(lambert_w(k, cast(z, np.dtype("c16"))), z.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
