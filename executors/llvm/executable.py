@@ -18,7 +18,7 @@ from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import FORKED
-from graphad.executors.loops.callbacks import elements, failure, host_call
+from graphad.executors.loops.callbacks import failure, host_call
 from graphad.executors.loops.program import Buffer, StridedView
 from graphad.executors.once import once
 from graphad.types import Array, DType, TensorType
@@ -103,7 +103,7 @@ class Executable:
         self._failures: dict[int, BaseException] = {}
         # What the functions that `bind` makes refer to does not refer back to this object: it goes with its last user.
         self._fail = _failing(image, self._failures)
-        self._callbacks = [host_call(call, _arrays(len(image.input_types)), self._failures) for call in image.hosts]
+        self._callbacks = [host_call(call, _slots(len(image.input_types)), self._failures) for call in image.hosts]
         self._constants = aligned(image.constant_bytes)
         self._constants[:] = np.frombuffer(image.constants, np.uint8)
         self._pools = [
@@ -176,15 +176,15 @@ class _Slot:
         free(address(self.words[0]))  # by names of its own: those of the module are gone when the interpreter ends
 
 
-def _arrays(inputs: int) -> Callable[[StridedView, int], Array]:
-    """How a host call finds a view as a NumPy array, in a program of so many inputs."""
+def _slots(inputs: int) -> Callable[[StridedView], int]:
+    """Where a view's block stands in the table of addresses of a program of so many inputs."""
 
-    def array(view: StridedView, table: int) -> Array:
+    def slot(view: StridedView) -> int:
         buffer: Buffer = view.buffer
-        slot = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}.get(buffer.kind, 2 + inputs + buffer.number)
-        return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
+        first = {"temporary": 0, "constant": 1, "input": 2 + buffer.number}
+        return first.get(buffer.kind, 2 + inputs + buffer.number)
 
-    return array
+    return slot
 
 
 def _refusing(name: str) -> Callable[..., None]:

@@ -14,28 +14,35 @@ from graphad.executors.loops.program import HostCall, StridedView
 from graphad.location import noted
 from graphad.types import Array
 
-
-def elements(view: StridedView, base: int) -> Array:
-    """A view as a NumPy array; `base` is the address of the block that its buffer is a part of."""
-    buffer, item = view.buffer, view.dtype.itemsize
-    if not math.prod(view.shape):
-        return np.empty(view.shape, view.dtype)
-    memory: Any = (ctypes.c_char * buffer.nbytes).from_address(base + buffer.offset)
-    return np.ndarray(view.shape, view.dtype, memory, view.offset * item, tuple(s * item for s in view.strides))
+Found = Callable[[int], Array]
 
 
-def host_call(call: HostCall, array: Callable[[Any, int], Array], failures: dict[int, BaseException]) -> Any:
-    """A C function of a table of addresses that runs an op with NumPy; `array` finds a view's elements by the table.
+def _found(view: StridedView, slot: int) -> Found:
+    """How a view is found as a NumPy array, by a table of addresses in which its buffer's block stands in a slot."""
+    shape, item, dtype, inside = view.shape, view.dtype.itemsize, view.dtype, view.buffer.offset
+    if not math.prod(shape):
+        return lambda table: np.empty(shape, dtype)
+    block: Any = ctypes.c_char * view.buffer.nbytes
+    at, word = 8 * slot, ctypes.c_int64.from_address
+    start, strides = view.offset * item, [s * item for s in view.strides]
+    return lambda table: np.ndarray(shape, dtype, block.from_address(word(table + at).value + inside), start, strides)
+
+
+def host_call(call: HostCall, slot: Callable[[StridedView], int], failures: dict[int, BaseException]) -> Any:
+    """A C function of a table of addresses that runs an op with NumPy; `slot` tells where in it a view's block stands.
 
     It sets the word at the address `done` when it has come to its end, or else puts the exception into `failures` under
     the thread's number. An interrupt may come before its first statement; then it does neither.
     """
 
+    evaluate = call.op.eval
+    operands, places = [[_found(view, slot(view)) for view in views] for views in (call.operands, call.results)]
+
     def run(table: int, done: int) -> None:
         try:
-            results = call.op.eval(np, *[array(view, table) for view in call.operands])
-            for view, result in zip(call.results, (results,) if len(call.results) == 1 else results, strict=True):
-                array(view, table)[...] = result
+            results = evaluate(np, *[found(table) for found in operands])
+            for found, result in zip(places, (results,) if len(places) == 1 else results, strict=True):
+                found(table)[...] = result
             ctypes.c_int64.from_address(done).value = 1
         except BaseException as error:
             if isinstance(error, Exception):

@@ -18,7 +18,7 @@ from graphad.executors.arguments import prepare
 from graphad.executors.llvm import interrupts
 from graphad.executors.llvm.executable import ALIGNMENT, aligned, native
 from graphad.executors.loops import lower
-from graphad.executors.loops.callbacks import elements, failure, host_call
+from graphad.executors.loops.callbacks import failure, host_call
 from graphad.executors.loops.program import Buffer, Program, StridedView
 from graphad.executors.numba import runtime
 from graphad.executors.numba.printer import INTERRUPTED, MISMATCH, Printer
@@ -60,8 +60,8 @@ class NumbaExecutable:
         self._control = printer.control
         self._arena_bytes = self._control + 8 * len(interrupts.CONTROL)
         self._constants = self._block(printer.parameters)
-        array = _array(program)
-        self._callbacks = [host_call(call, array, self._failures) for call in printer.host_calls]
+        slot = _slots(program)
+        self._callbacks = [host_call(call, slot, self._failures) for call in printer.host_calls]
         namespace = self._namespace(printer)
         exec(compile(self._source, f"<graphad {program.name}>", "exec"), namespace)
         function = namespace[self._source[4 : self._source.index("(")]]
@@ -198,16 +198,15 @@ def _element(dtype: DType) -> Any:
     return nb.uint16 if dtype.char == "e" else numba.from_dtype(dtype)
 
 
-def _array(program: Program) -> Callable[[StridedView, int], Array]:
-    """How a host call finds the elements of a view by the table of addresses behind the arena."""
+def _slots(program: Program) -> Callable[[StridedView], int]:
+    """Where a view's block stands in the table of addresses behind the arena."""
     slots = {id(b): 2 + i for i, b in enumerate((*program.inputs, *program.outputs))}
 
-    def array(view: StridedView, table: int) -> Array:
+    def slot(view: StridedView) -> int:
         buffer: Buffer = view.buffer
-        slot = {"temporary": 0, "constant": 1}.get(buffer.kind, slots.get(id(buffer), 0))
-        return elements(view, ctypes.c_int64.from_address(table + 8 * slot).value)
+        return {"temporary": 0, "constant": 1}.get(buffer.kind, slots.get(id(buffer), 0))
 
-    return array
+    return slot
 
 
 class NumbaExecutor:
