@@ -10,9 +10,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from graphad.errors import ExecutorError, GraphadError, ShapeError, TypeMismatchError
 from graphad.executors.fallback import Pieces
-from graphad.executors.once import LOCK
 from graphad.graph import Graph, Node
 from graphad.location import describe_location, place
+from graphad.once import LOCK
 from graphad.op import Op, op_class
 from graphad.passes.base import Pipeline
 from graphad.passes.decompose import decompose

@@ -30,8 +30,8 @@ import numpy as np
 from graphad.attributes import Record
 from graphad.executors.base import forms
 from graphad.executors.fingerprint import fingerprint
-from graphad.executors.once import LOCK, once
 from graphad.graph import Graph
+from graphad.once import LOCK, once
 from graphad.passes.base import PASSES, PassCall, Pipeline
 
 _MAGIC = b"graphad1"

@@ -6,6 +6,8 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from importlib import import_module
 from typing import Any
 
+from graphad.once import LOCK
+
 
 class Registry(dict[Any, Any]):
     """A dict of which `pending` names are defined by modules that are not imported yet: asking for such a name imports
@@ -64,7 +66,8 @@ class _Later(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         module, attribute = HANDED_IN[name]
-        loaded = import_module(module)
+        with LOCK:  # a fork waits for the import
+            loaded = import_module(module)
         found = self[name] = getattr(loaded, attribute) if attribute else loaded
         return found
 

@@ -17,6 +17,7 @@ from graphad.registry import HANDED_IN
 ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = [
+    {"once"},
     {"registry", "errors", "attributes", "families", "arrays", "types", "codes", "costs", "intervals", "renamed"},
     {"location"},
     {"rules", "moves", "op", "namespaces"},

@@ -11,7 +11,7 @@ from typing import Any
 from graphad.executors import cache
 from graphad.executors.llvm.control import THOROUGH
 from graphad.executors.llvm.emit import Target
-from graphad.executors.once import LOCK, once
+from graphad.once import LOCK, once
 
 LEVEL = 2
 """Effort of LLVM's code generator, 0 to 3."""

@@ -13,7 +13,7 @@ import ctypes
 import numpy as np
 
 from graphad.executors.llvm import interrupts
-from graphad.executors.once import once
+from graphad.once import once
 
 FIELDS = (
     "run", "constants", "slot", "arena_bytes", "fallback", "failed", "single", "new", "scalar", "array_type",

@@ -20,7 +20,7 @@ from graphad.executors.llvm.image import Image
 from graphad.executors.llvm.interrupts import FORKED
 from graphad.executors.loops.callbacks import failure, host_call
 from graphad.executors.loops.program import Buffer, StridedView
-from graphad.executors.once import once
+from graphad.once import once
 from graphad.types import Array, DType, TensorType
 
 POOLED_BYTES = 1 << 18

@@ -6,7 +6,7 @@ import ctypes
 from functools import cache
 from typing import Final
 
-from graphad.executors.once import once
+from graphad.once import once
 
 ERROR_ULP: Final = 4.0
 """The largest error of its functions, by its manual."""

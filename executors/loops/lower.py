@@ -30,8 +30,8 @@ from graphad.executors.loops.rows import by_rows
 from graphad.executors.loops.scalarized import kernel_lead, lower_unrolled
 from graphad.executors.loops.specials import exported
 from graphad.executors.loops.statements import rewritten
-from graphad.executors.once import LOCK
 from graphad.graph import Constant, Graph, Node, Value
+from graphad.once import LOCK
 from graphad.op import Op
 from graphad.ops.fused import Fused
 from graphad.ops.reduce import Reduction

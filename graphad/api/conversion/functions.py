@@ -46,12 +46,12 @@ from graphad.api.conversion.source import Unreadable, compiled_like, definition,
 from graphad.api.guards import Cached
 from graphad.api.sinks import is_library_sink, is_sink, sinks
 from graphad.codes import OfCode
-from graphad.executors.once import LOCK
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.lending import lending
 from graphad.numpy.writers import WRITERS
+from graphad.once import LOCK
 from graphad.registry import LATER
 
 
