@@ -421,6 +421,17 @@ def test_scipys_names_for_sparse_matrices(name: str) -> None:
             assert np.allclose(x, y, rtol=1e-8, atol=1e-12)
 
 
+def test_factors_made_of_plain_numbers() -> None:
+    import scipy.sparse
+    import scipy.sparse.linalg
+
+    factors = scipy.sparse.linalg.splu(scipy.sparse.csc_matrix(MATRIX))
+    for wrap in (lambda f: f, graphad.jit):
+        slope = wrap(graphad.grad(lambda b: factors.solve(b) @ b + np.sum(factors.solve(b, trans="T") ** 2)))(VECTOR)
+        want = graphad.grad(lambda b: dense(MATRIX, b) @ b + np.sum(dense(MATRIX.T, b) ** 2))(VECTOR)
+        assert np.allclose(slope, want)
+
+
 def test_a_transpose_that_is_not_known_is_refused() -> None:
     solve = lambda A, b: optimize.custom_linear_solve(lambda x: A @ x, b, lambda p, b: np.linalg.solve(A, b))
     assert np.allclose(graphad.jacfwd(solve, 1)(MATRIX, VECTOR), np.linalg.inv(MATRIX))

@@ -24,6 +24,8 @@ from graphad.scipy.interpolate import (
     spline_pieces,
 )
 from graphad.scipy.nodal import barycentric_interpolate
+from graphad.scipy.sparse.linalg import Factors
+from graphad.scipy.sparse.matrices import as_matrix
 
 Maker = Callable[[Any], Any]
 
@@ -133,13 +135,19 @@ class _Density:
     __call__ = pdf = evaluate
 
 
+def _factors(x: Any) -> Factors:
+    """What `splu` gives: `Pr A Pc = L U` says which matrix it was."""
+    turned = x.L @ x.U
+    return Factors(as_matrix(turned[x.perm_r][:, x.perm_c]))
+
+
 _MAKERS: dict[tuple[str, str], Maker] = {
     ("scipy.interpolate", "PPoly"): _piecewise, ("scipy.interpolate", "BPoly"): _bernstein,
     ("scipy.interpolate", "BSpline"): spline_pieces,
     ("scipy.interpolate", "UnivariateSpline"): lambda x: Univariate(x._eval_args, x.ext),
     ("scipy.interpolate", "interp1d"): _interpolated, ("scipy.interpolate", "RegularGridInterpolator"): _grid,
     ("scipy.interpolate", "BarycentricInterpolator"): _barycentric, ("scipy.spatial", "Rotation"): _Rotation,
-    ("numpy.polynomial", "ABCPolyBase"): _polynomial,
+    ("numpy.polynomial", "ABCPolyBase"): _polynomial, ("builtins", "SuperLU"): _factors,
     ("scipy.stats", "multivariate_normal_frozen"): _Normal, ("scipy.stats", "gaussian_kde"): _Density,
 }  # fmt: skip
 

@@ -129,6 +129,7 @@ def convert(f: Any, lists: bool = False) -> Any:
 
 
 _LruCache = type(cache(lambda: None))
+_IN_C = ("SuperLU",)  # classes of SciPy's that do not tell their module
 
 
 def _uncached(f: Any) -> Callable[..., Any]:
@@ -168,6 +169,8 @@ def call(f: Any) -> Any:
         return _holder[RUNTIME].storing(f)
     if kind is BuiltinFunctionType and type(f.__self__) is np.ufunc:
         return with_arrays(f)
+    if kind is BuiltinFunctionType and type(f.__self__).__name__ in _IN_C:
+        return of_object(f)
     if kind is BuiltinFunctionType and f.__name__ in WRITING and type(f.__self__) in (np.ndarray, Buffer):
         return writing_method(f)
     try:

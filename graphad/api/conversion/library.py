@@ -7,7 +7,7 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
-from types import MethodType
+from types import BuiltinFunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -113,7 +113,7 @@ def with_arrays(method: Any) -> Callable[..., Any]:
 def of_object(f: Any) -> Any:
     """An object of SciPy's or NumPy's that is called, or a method of one: where it is given traced values, that of the
     object that computes with them."""
-    owner = f.__self__ if isinstance(f, MethodType) else f
+    owner = f.__self__ if isinstance(f, (MethodType, BuiltinFunctionType)) else f
     make = LATER["scipy.objects"](owner)
     if make is None:
         return f
