@@ -119,7 +119,8 @@ class PassCall(Record):
     options: dict[str, Any]
 
     def __call__(self, graph: Graph) -> Graph:
-        return PASSES[self.name](graph, **self.options)
+        step: Callable[..., Graph] = PASSES[self.name]
+        return step(graph, **self.options)
 
     def __str__(self) -> str:
         inside = ", ".join(f"{k}={v!r}" for k, v in self.options.items())

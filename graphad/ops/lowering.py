@@ -61,7 +61,8 @@ class Plain:
     are cast to the dtype that they have in common, and its result has the dtype that the function gives."""
 
     def __init__(self, function: Callable[..., Any], name: str | None) -> None:
-        self.function, self.__name__ = function, name or getattr(function, "__name__", "")
+        self.function: Callable[..., Any] = function
+        self.__name__: str = name or str(getattr(function, "__name__", ""))
         if not callable(function) or not self.__name__.isidentifier():
             raise TypeMismatchError(
                 f"elementwise: {function!r} is no function with a name{place()}; give a function of arrays, and name= "
