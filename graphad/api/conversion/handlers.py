@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.heap import UNSET
+from graphad.api.conversion.scope import is_user_file
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError
 from graphad.location import place
@@ -33,6 +36,7 @@ class Block:
     def __init__(self, types: Callable[[], Any]) -> None:
         self.types = types
         self.at: Builder | None = None
+        self.code: Any = None
         self.failed: list[tuple[int, Any, BaseException | None]] = []
 
     def takes(self, cls: type[BaseException]) -> int:
@@ -41,8 +45,8 @@ class Block:
 
     def fail(self, builder: Builder, handler: int, held: Any, error: BaseException | None) -> bool:
         """Let a handler run unless `held`, where this can be."""
-        if self.at is not builder:
-            return False
+        if self.at is not builder or _user_code() != self.code:
+            return False  # a function that is called may change objects after what fails
         self.failed.append((handler, held, error))
         return True
 
@@ -70,6 +74,14 @@ class Block:
             builder.handled = blocks
 
 
+def _user_code() -> tuple[str, str] | None:
+    """The file and the name of the user's function that runs."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code.co_filename, frame.f_code.co_name)
+
+
 def _going(held: Sequence[Any]) -> Any:
     return functools.reduce(logical_and, held) if held else True
 
@@ -88,7 +100,7 @@ def attempt() -> None:
     """What precedes a statement of a try statement's own block."""
     builder = current_builder()
     if builder is not None and builder.staged and builder.handled:
-        builder.handled[-1].at = builder
+        builder.handled[-1].at, builder.handled[-1].code = builder, _user_code()
 
 
 def caught(asked: Callable[[], Any] | None) -> tuple[Any, Any, Any]:

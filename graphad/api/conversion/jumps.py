@@ -353,8 +353,18 @@ _ATTEMPTS = 12
 
 
 def _attempts(s: ast.Try) -> bool:
-    """Whether each statement in a block may raise for its handlers."""
+    """Whether each statement in a block may raise for its handlers: not in one that changes objects in place, of which
+    a statement that fails has done a part."""
+    for n in _statements(s.body):
+        stored = isinstance(n, (ast.Subscript, ast.Attribute)) and not isinstance(n.ctx, ast.Load)
+        if stored or (isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)):
+            return False
     return len(list(itertools.islice(_raising_parts(s.body, True), _ATTEMPTS + 1))) <= _ATTEMPTS
+
+
+def _statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+    for s in body:
+        yield from ast.walk(s)
 
 
 def _is_lowered(s: ast.AST) -> bool:
