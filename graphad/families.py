@@ -1,6 +1,6 @@
 """Names of what is imported when it is first used; `python tests/test_families.py` writes this file."""
 
-SPECIAL_FUNCTIONS = "graphad.ops.special_functions"
+SPECIAL_FUNCTIONS = "graphad.ops.special"
 SPECIAL_OPS = """
 agm bdtrik bdtrin bei beip ber berp bessel besselpoly beta betainc betainc_partial betaincc betainccinv
 betaincinv betaln boxcox boxcox1p btdtria btdtrib carlson_integral chdtriv chndtr chndtridf chndtrinc chndtrix

@@ -18,12 +18,13 @@ import numpy as np
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.selecting import take
-from graphad.ops.composed import bdtr
-from graphad.ops.distributions import bdtrik, pdtrik
 from graphad.ops.elementwise import cast
-from graphad.ops.higher import stdtrit
 from graphad.ops.random import U64, RandomBits
-from graphad.ops.special import betaincinv, gammaincc, gammaincinv, ndtr, ndtri
+from graphad.ops.special.beta import betaincinv
+from graphad.ops.special.distributions import bdtrik, pdtrik
+from graphad.ops.special.error import ndtr, ndtri
+from graphad.ops.special.gamma import gammaincc, gammaincinv
+from graphad.ops.special.statistical import bdtr, stdtrit
 from graphad.ops.stop_gradient import StopGradient
 from graphad.trace import Tracer
 

@@ -13,8 +13,16 @@ from typing import Any
 
 from graphad.registry import Registry
 
+_SPECIAL = (
+    "composed", "distributions", "entropies", "higher", "incomplete", "legendre", "more_special", "special_functions",
+    "waves",
+)  # fmt: skip
 MODULES = {
     "graphad.places": "graphad.location",
+    "graphad.ops.bessel": "graphad.ops.special.bessel",
+    "graphad.ops.elliptic": "graphad.ops.special.elliptic",
+    **{f"graphad.ops.{name}": "graphad.ops.special" for name in _SPECIAL},
+    **{f"graphad.ops.{name}": "graphad.ops.regions" for name in ("control", "iteration", "loops", "structured")},
     "graphad.executors.kept": "graphad.executors.cache",
     "graphad.executors.objects": "graphad.executors.cache",
     "graphad.executors.llvm.parts": "graphad.executors.llvm.functions",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from graphad.graph import Graph
 from graphad.op import Op
-from graphad.ops.control import Call
 from graphad.ops.fused import Fused
+from graphad.ops.regions.call import Call
 from graphad.passes.base import graph_pass
 from graphad.rewriter import Rewriter
 

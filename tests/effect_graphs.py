@@ -15,8 +15,9 @@ from graphad.op import OPS, Op
 from graphad.ops.checks import Check
 from graphad.ops.draws import Draw
 from graphad.ops.effects import DebugCallback
-from graphad.ops.loops import Scan, While
-from graphad.ops.structured import Cond
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.scan import Scan
+from graphad.ops.regions.while_ import While
 from graphad.types import TensorType
 
 ROW = TensorType("f8", (3,))

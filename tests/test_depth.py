@@ -14,7 +14,7 @@ from graphad import passes
 from graphad.build import Builder
 from graphad.graph import Constant, Graph
 from graphad.op import OPS
-from graphad.ops.loops import Scan
+from graphad.ops.regions.scan import Scan
 from graphad.types import TensorType
 
 

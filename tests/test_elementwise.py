@@ -21,7 +21,8 @@ from graphad.ops.complex import angle, imag, real
 from graphad.ops.elementwise import Elementwise, Ufunc
 from graphad.ops.rounding import clip, round_
 from graphad.ops.select import select
-from graphad.ops.special import polygamma, sinc
+from graphad.ops.special.elementary import sinc
+from graphad.ops.special.gamma import polygamma
 from graphad.testing.samples import differentiable_inputs
 from graphad.trace import trace_flat
 from graphad.types import type_of

@@ -18,7 +18,7 @@ import graphad
 from graphad.op import OPS
 from graphad.trace import UFUNCS
 ops, ufuncs = [{name: dict.get(table, name) for name in dict.keys(table)} for table in (OPS, UFUNCS)]
-import graphad.ops.special_functions
+import graphad.ops.special
 print(*sorted(dict.keys(OPS) - ops.keys()))
 print(*sorted(k for k in dict.keys(UFUNCS) if isinstance(k, str) and dict.get(UFUNCS, k) is not ufuncs.get(k)))
 """
@@ -46,7 +46,7 @@ def index() -> str:
     ops, ufuncs = fresh(FOUND).splitlines()
     return (
         '"""Names of what is imported when it is first used; `python tests/test_families.py` writes this file."""\n\n'
-        'SPECIAL_FUNCTIONS = "graphad.ops.special_functions"\n'
+        'SPECIAL_FUNCTIONS = "graphad.ops.special"\n'
         f"SPECIAL_OPS = {written(ops)}\nSPECIAL_UFUNCS = {written(ufuncs)}\n"
         f"COMPOSED = {written(fresh(COMPOSED))}\n"
     )
@@ -65,7 +65,7 @@ USES = {
     "text": (f"graphad.parse({TEXT!r})".replace("\\\\", "\\"), True),
     "a ufunc": ("import scipy.special as s; graphad.grad(s.gammaln)(2.0)", True),
     "an order": (ORDER, True),
-    "an order after others": (f"import graphad.random, graphad.ops.higher; {ORDER}", True),
+    "an order after others": (f"import graphad.random, graphad.ops.special.bessel; {ORDER}", True),
     "a name": ("from graphad.op import OPS; OPS['erf'], 'erf' in OPS", True),
     "all names": ("from graphad.op import OPS; assert len(OPS) > 300", True),
     "a module": ("graphad.ops.special.erf", True),
@@ -76,7 +76,7 @@ USES = {
 @pytest.mark.parametrize("use", USES)
 def test_in_a_fresh_process(use: str) -> None:
     code, loaded = USES[use]
-    found = fresh(f"import sys, graphad; {code}\nprint('graphad.ops.more_special' in sys.modules)")
+    found = fresh(f"import sys, graphad; {code}\nprint('graphad.ops.special.error' in sys.modules)")
     assert found.split()[-1] == str(loaded)
     if ORDER in code:
         assert "bessel[" in found, "the order is known, and has an op of its own"

@@ -38,8 +38,9 @@ RANK = {name: i for i, layer in enumerate(LAYERS) for name in layer}
 ROOTS = {"graphad/__init__.py", "graphad/__main__.py"}
 OF_USERS = {"graphad.cli", "graphad.interop.fit"}
 """What is written as a user's program is, with the whole package."""
-CENTRES = {"graphad.executors.loops.lower", "graphad.viz.show", "graphad.ops.special"}
-"""Files with a circle around them: the lowering with the rules that it calls and that call it, ..."""
+CENTRES = {"graphad.executors.loops.lower", "graphad.viz.show"}
+"""Files with a circle around them: the lowering with the rules that it calls and that call it, and what shows drawings
+with the drawings that show themselves."""
 
 
 def _sources() -> dict[str, Path]:

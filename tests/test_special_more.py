@@ -11,7 +11,7 @@ from scipy import special as sp
 
 import graphad
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.ops.more_special import FaddeevaDerivative, Voigt
+from graphad.ops.special.error import FaddeevaDerivative, Voigt
 from graphad.scipy import special as gsp
 
 P = np.array([0.3, 1.0, 2.5])  # positive numbers

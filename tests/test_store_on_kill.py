@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import graphad
-from graphad.ops.loops import Scan
+from graphad.ops.regions.scan import Scan
 
 N = 36
 RNG = np.random.default_rng(3)

@@ -25,10 +25,12 @@ from graphad.executors.loops.program import (
 )
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
-from graphad.ops.loops import Extent, Scan, While
+from graphad.ops.regions.checkpoint import Checkpoint
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.scan import Extent, Scan
+from graphad.ops.regions.while_ import While
 from graphad.ops.scalar import Const, Scalar, convert, operation
 from graphad.ops.shape import Iota
-from graphad.ops.structured import Checkpoint, Cond
 from graphad.types import INT64
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from graphad.graph import Graph, Node, Value
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.fused import Fused
-from graphad.ops.loops import Loop, Scan
 from graphad.ops.reduce import Reduction
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
 from graphad.ops.select import Select
-from graphad.ops.structured import Cond
 
 Updated = tuple[Graph, dict[int, list[Value]]]
 Chosen = tuple[list[Graph], dict[int, tuple[int, list[list[Value]]]]]

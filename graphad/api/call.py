@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.apart import check, clash
-from graphad.arrays import array_of, is_array
+from graphad.arrays import PYTHON_SCALARS, array_of, is_array
 from graphad.build import current_builder, floating_point_errors
 from graphad.errors import ControlFlowError, GraphadError, TracerError, TraceWarning, TypeMismatchError
 from graphad.executors.numpy import evaluate
@@ -22,7 +22,7 @@ from graphad.numpy.layouts import laid, layout_of
 from graphad.numpy.views import lose, origin_of, own
 from graphad.refusals import earlier
 from graphad.registry import LATER
-from graphad.trace import PYTHON_SCALARS, Trace, Tracer, inline, innermost, trace_flat
+from graphad.trace import Trace, Tracer, inline, innermost, trace_flat
 from graphad.types import TensorType
 
 

@@ -18,7 +18,8 @@ from graphad.location import place
 from graphad.numpy.arguments import known
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
-from graphad.ops.structured import Checkpoint, Cond
+from graphad.ops.regions.checkpoint import Checkpoint
+from graphad.ops.regions.cond import Cond
 from graphad.trace import Tracer, apply, inline, innermost, trace_flat
 from graphad.tracebacks import boundary
 from graphad.types import TensorType

@@ -12,8 +12,8 @@ from graphad.errors import IndexOutOfBoundsError, KinkError, NonFiniteError, Typ
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.location import describe_location, place
 from graphad.op import Op
-from graphad.ops.control import Applied
-from graphad.ops.structured import Structured
+from graphad.ops.regions.base import Structured
+from graphad.ops.regions.call import Applied
 from graphad.passes.cleanup.dce import dce
 from graphad.passes.inline import inline
 

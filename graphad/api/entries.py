@@ -13,7 +13,7 @@ from graphad.api.call import Call, as_array, run
 from graphad.api.starting import Starting
 from graphad.api.unpacking import packing, unpacking
 from graphad.numpy.layouts import standing
-from graphad.ops.control import Call as CallOp
+from graphad.ops.regions.call import Call as CallOp
 from graphad.trace import Trace, apply
 
 

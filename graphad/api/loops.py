@@ -24,7 +24,8 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.layouts import standing
 from graphad.ops.elementwise import cast
-from graphad.ops.loops import Scan, While
+from graphad.ops.regions.scan import Scan
+from graphad.ops.regions.while_ import While
 from graphad.ops.shape import concatenate, iota, reshape
 from graphad.trace import apply, innermost
 from graphad.tracebacks import boundary

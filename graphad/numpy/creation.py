@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.location import place
 from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded
 from graphad.numpy.dispatch import NAMESPACE, creates, implements
@@ -18,7 +19,7 @@ from graphad.numpy.views import View, doubt, origin_of, shadows_of
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import Cast, cast
 from graphad.ops.select import select
-from graphad.trace import PYTHON_SCALARS, Tracer
+from graphad.trace import Tracer
 
 
 @creates(np.zeros)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import TypeMismatchError
 from graphad.numpy.arguments import axis_of, deciding, float_dtype, known, operand, reject
 from graphad.numpy.dispatch import implements
@@ -16,7 +17,7 @@ from graphad.ops import complex as parts
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
-from graphad.trace import PYTHON_SCALARS, UFUNC_METHODS, Tracer, kind_of
+from graphad.trace import UFUNC_METHODS, Tracer, kind_of
 
 
 @implements(np.real, laid=True)

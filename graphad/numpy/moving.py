@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.arrays import Unsized
+from graphad.arrays import PYTHON_SCALARS, Unsized
 from graphad.build import current_builder
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
 from graphad.location import place
@@ -23,7 +23,7 @@ from graphad.numpy.slices import Chosen, Ends, check, chosen_ends, flipped, inte
 from graphad.numpy.views import assign, own, view
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import iota
-from graphad.trace import PYTHON_SCALARS, Tracer
+from graphad.trace import Tracer
 
 ALONG = frozenset({np.add, np.subtract, np.negative, np.positive, np.conjugate, np.real, np.imag, np.copy})
 """Functions of whose derivatives operands are no factors, so that what is not used may be anything."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import AxisError, ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import operand, recorded
@@ -15,7 +16,6 @@ from graphad.numpy.masked import ELEMENTWISE, REDUCED, REDUCTIONS, extreme, opti
 from graphad.numpy.moving import ALONG, Moving, aligned, made, mask_of, moved, unsliced
 from graphad.numpy.slices import Ends, check, ends
 from graphad.ops.shape import iota
-from graphad.trace import PYTHON_SCALARS
 
 
 def ufunc(function: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:

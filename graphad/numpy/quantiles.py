@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy.arguments import axes_of, float_dtype, known, operand, require
 from graphad.numpy.dispatch import implements
@@ -17,7 +18,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.index import take_along_axis
 from graphad.ops.select import select
 from graphad.ops.sort import Argsort, Sort
-from graphad.trace import PYTHON_SCALARS, Tracer
+from graphad.trace import Tracer
 
 PLOTTING = {
     "interpolated_inverted_cdf": (0, 1),

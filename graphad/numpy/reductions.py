@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import ShapeError
 from graphad.numpy.arguments import axes_of, axis_of, operand, reject
 from graphad.numpy.dispatch import implements
@@ -15,7 +16,6 @@ from graphad.ops import reduce as ops
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import full, reshape
-from graphad.trace import PYTHON_SCALARS
 from graphad.types import FLOAT64, DType
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.numpy.arguments import axes_of, axis_of, dtype_of, is_finite, operand, reject, require
 from graphad.numpy.dispatch import implements
@@ -15,7 +16,7 @@ from graphad.numpy.reductions import accumulator
 from graphad.ops import shape as shapes
 from graphad.ops.cumulative import Cumprod, Cumsum
 from graphad.ops.elementwise import cast
-from graphad.trace import PYTHON_SCALARS, Tracer
+from graphad.trace import Tracer
 
 
 def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import ShapeError
 from graphad.numpy.arguments import axis_of, concrete, dtype_of, operand, operands, reject, require, static
 from graphad.numpy.dispatch import NAMESPACE, implements
@@ -16,7 +17,6 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.index import Gather
 from graphad.ops.select import select as choose_between
-from graphad.trace import PYTHON_SCALARS
 
 
 def scalar_or_operand(x: Any) -> Any:

@@ -9,7 +9,6 @@ from graphad.ops import (
     checks,
     complex,
     contraction,
-    control,
     cumulative,
     custom,
     decompositions,
@@ -28,11 +27,11 @@ from graphad.ops import (
     guarding,
     index,
     linalg,
-    loops,
     matrices,
     matrix_functions,
     random,
     reduce,
+    regions,
     rounding,
     scalar,
     select,
@@ -41,23 +40,20 @@ from graphad.ops import (
     sort,
     sparse,
     stop_gradient,
-    structured,
     transcendental,
 )
+from graphad.renamed import MODULES
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name != "special" and f"{__name__}.{name}" not in MODULES:
         raise AttributeError(f"module 'graphad.ops' has no attribute {name!r}")
-    import_module("graphad.ops.special_functions")
-    return import_module(f"graphad.ops.{name}")
+    return import_module(f"{__name__}.{name}")
 
 
 __all__ = [
-    "arithmetic", "bessel", "checks", "complex", "composed", "contraction", "control", "cumulative", "custom",
-    "decompositions", "determinant", "distributions", "dot_general", "draws", "dynamic", "effects", "eigen", "einsum",
-    "elementwise", "elliptic", "factors", "fft", "fused", "gather", "guarding", "higher", "incomplete", "index",
-    "legendre", "linalg", "loops", "matrices", "matrix_functions", "more_special", "parameters", "random", "reduce",
-    "rounding", "scalar", "select", "shape", "slicing", "sort", "sparse", "special", "stop_gradient", "structured",
-    "transcendental", "waves",
+    "arithmetic", "checks", "complex", "contraction", "cumulative", "custom", "decompositions", "determinant",
+    "dot_general", "draws", "dynamic", "effects", "eigen", "einsum", "elementwise", "factors", "fft", "fused", "gather",
+    "guarding", "index", "linalg", "matrices", "matrix_functions", "random", "reduce", "regions", "rounding", "scalar",
+    "select", "shape", "slicing", "sort", "sparse", "special", "stop_gradient", "transcendental",
 ]  # fmt: skip

@@ -14,9 +14,9 @@ from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.graph import Graph
 from graphad.op import Op, Sample, Types, is_linear, zeros_like
 from graphad.ops.arithmetic import divide, subtract
-from graphad.ops.control import Applied
 from graphad.ops.effects import WhenLive, handed
 from graphad.ops.machinery import multiply
+from graphad.ops.regions.call import Applied
 from graphad.ops.shape import broadcast_to
 from graphad.ops.transcendental import cos, sin, sqrt
 from graphad.trace import Tracer, apply, inline, trace_flat

@@ -198,7 +198,7 @@ class DotNoNan(DotGeneral):
     def decompose(self, *xs: Any) -> Any:
         """The plain product; only where that shows that something is not finite it is computed term by term. So are
         products that sum nothing, and those of a vector where a mask has left zeros: they cost no more."""
-        from graphad.ops.structured import Cond
+        from graphad.ops.regions.cond import Cond
 
         x, y = xs
         apart = [math.prod(x.shape[i] for i in own) for x, own in zip(xs, self.free(x.ndim, y.ndim), strict=True)]

@@ -9,9 +9,9 @@ import numpy as np
 
 from graphad.graph import Graph
 from graphad.op import Op, Regional, Sample, Types
-from graphad.ops.control import check_operands, result_types
 from graphad.ops.programs import evaluate_region
 from graphad.ops.reduce import Sum
+from graphad.ops.regions.base import check_operands, result_types
 from graphad.types import TensorType
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphad.arrays import PYTHON_SCALARS
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.graph import Constant
 from graphad.namespaces import scipy_of
@@ -21,7 +22,7 @@ from graphad.op import OPS, Op, Sample, is_linear, zeros_like
 from graphad.ops.lowering import COMPOSED, LazyUfunc, Plain, by_decomposition, composed, derived
 from graphad.ops.scalar import weigh
 from graphad.ops.shape import Reshape
-from graphad.trace import PYTHON_SCALARS, UFUNCS, Tracer
+from graphad.trace import UFUNCS, Tracer
 from graphad.types import BOOL, DType, TensorType, dtype_spelling
 
 Partial = Callable[..., Any] | int | None
@@ -331,8 +332,7 @@ def elementwise(
         members |= {"decompose": lambda op, *xs: plain.decompose(op, *xs), "__doc__": plain.function.__doc__}
         if not partials:
             members |= {"_partials": (), "jvp": derived}
-    op = type(name, (base,), members, name=name)()
-    OPS[name] = op
+    op = OPS[name] = type(name, (base,), members, name=name)()
     if plain is None:
         UFUNCS.setdefault(ufunc, op)
     return op

@@ -348,9 +348,6 @@ class Argmin(ArgExtremum):
         return xp.argmin(xs[0], axis=self.axis).astype(INT64)
 
 
-ArgMax, ArgMin = Argmax, Argmin
-
-
 def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
     """`log(sum(exp(x)))` over axes without overflow, for real floating `x`; `axes` are sorted and non-negative.
 

@@ -35,8 +35,6 @@ from graphad.types import FLOAT64, TensorType
 
 SCALAR = TensorType(FLOAT64, ())
 Values = Sequence[Any]
-Host = Callable[..., Any]
-"""A function of plain arrays."""
 
 
 def routine(module: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

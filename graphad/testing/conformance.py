@@ -122,7 +122,7 @@ def _derived(graph: Graph, args: tuple[Any, ...], sample: Sample) -> Iterator[tu
 
 
 def _called(graph: Graph) -> Graph:
-    from graphad.ops.control import Call
+    from graphad.ops.regions.call import Call
 
     def twice(xs: Sequence[Any]) -> list[Any]:
         first = Call(graph)(*xs)

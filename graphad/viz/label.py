@@ -10,8 +10,9 @@ import numpy as np
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.location import Location
 from graphad.op import Op
-from graphad.ops.loops import Loop, Scan
-from graphad.ops.structured import Cond
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
 
 _WIDTH = 44
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.loops import Loop
+from graphad.ops.regions.loop import Loop
 from graphad.viz import label
 from graphad.viz.collapse import Collapse, Group, grouped
 from graphad.viz.heat import Scale

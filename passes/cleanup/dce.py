@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphad.graph import Graph, Node, Value
-from graphad.ops.structured import Structured
+from graphad.ops.regions.base import Structured
 from graphad.passes.base import graph_pass
 
 

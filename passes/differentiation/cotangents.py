@@ -18,11 +18,11 @@ import numpy as np
 
 from graphad.graph import Graph, Node, Value
 from graphad.ops.elementwise import Cast, Elementwise
-from graphad.ops.loops import add_stacks
+from graphad.ops.regions.base import Structured
+from graphad.ops.regions.scan import add_stacks
 from graphad.ops.select import Select, select
 from graphad.ops.shape import sum_to
 from graphad.ops.slicing import Slice
-from graphad.ops.structured import Structured
 from graphad.passes.differentiation.linearize import partition
 from graphad.trace import Tracer
 from graphad.types import Array, TensorType

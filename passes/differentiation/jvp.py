@@ -8,8 +8,8 @@ from typing import Any
 from graphad.graph import Graph, Node, Value
 from graphad.ops.complex import sign
 from graphad.ops.elementwise import cast
+from graphad.ops.regions.base import Structured
 from graphad.ops.shape import broadcast_to
-from graphad.ops.structured import Structured
 from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.cleanup.kinks import Known, has_square, smooth_power, without_signs
 from graphad.passes.inline import inline

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from graphad.graph import Graph, Node, Value, reads
 from graphad.ops.guarding import refuse_again, silent
-from graphad.ops.structured import Split, Structured, dependent_results
+from graphad.ops.regions.base import Split, Structured, dependent_results
 from graphad.passes.base import graph_pass
 from graphad.passes.cleanup.dce import cleaned, dce
 from graphad.passes.differentiation.jvp import differentiate, indices

@@ -7,7 +7,7 @@ from functools import partial
 
 from graphad.build import Builder
 from graphad.graph import Graph, Node, Value
-from graphad.ops.structured import Structured, all_results, chosen, one_or_all
+from graphad.ops.regions.base import Structured, all_results, chosen, one_or_all
 from graphad.passes.base import graph_pass, positions
 from graphad.passes.differentiation.cotangents import Cotangent, fitted, masked_inputs, passed, total
 from graphad.passes.differentiation.linearize import partition

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.graph import Constant, Graph, Value
-from graphad.ops.structured import substituted
+from graphad.ops.regions.base import substituted
 from graphad.passes.base import check_option, graph_pass, positions
 from graphad.passes.differentiation.jvp import indices
 from graphad.passes.differentiation.linearize import linearized

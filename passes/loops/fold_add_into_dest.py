@@ -11,7 +11,8 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
 from graphad.ops.gather import ScatterAdd
 from graphad.ops.guarding import must_be_reached, turns
-from graphad.ops.loops import Loop, Scan
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
 from graphad.ops.select import Select, select
 from graphad.ops.shape import BroadcastTo
 from graphad.passes.base import graph_pass

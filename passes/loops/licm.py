@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.guarding import must_be_reached
-from graphad.ops.iteration import Loop
-from graphad.ops.loops import Scan
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
 from graphad.ops.shape import Iota
 from graphad.passes.base import graph_pass
 from graphad.rewriter import Rewriter

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphad.graph import Graph, Node, Value
 from graphad.ops.guarding import must_be_reached, turns
-from graphad.ops.loops import Scan
+from graphad.ops.regions.scan import Scan
 from graphad.passes.base import graph_pass
 
 

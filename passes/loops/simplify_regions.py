@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Constant, Graph, Node, Value
-from graphad.ops.iteration import Loop
-from graphad.ops.loops import Scan, While
+from graphad.ops.regions.base import substituted
+from graphad.ops.regions.checkpoint import Checkpoint
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
+from graphad.ops.regions.while_ import While
 from graphad.ops.shape import BroadcastTo
-from graphad.ops.structured import Checkpoint, Cond, substituted
 from graphad.passes.base import graph_pass
 from graphad.rewriter import Rewriter
 

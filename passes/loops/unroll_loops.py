@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphad.graph import Graph, Node, Value
-from graphad.ops.loops import Scan
+from graphad.ops.regions.scan import Scan
 from graphad.ops.shape import Concatenate, Reshape
 from graphad.ops.slicing import Slice
 from graphad.passes.base import graph_pass

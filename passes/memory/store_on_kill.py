@@ -14,10 +14,10 @@ from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.gather import Gather, Scatter, ScatterSet
 from graphad.ops.guarding import must_be_reached, silent
-from graphad.ops.iteration import Loop
-from graphad.ops.loops import Scan
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.loop import Loop
+from graphad.ops.regions.scan import Scan
 from graphad.ops.shape import Reshape
-from graphad.ops.structured import Cond
 from graphad.passes.base import graph_pass
 from graphad.passes.cleanup.cse import cse
 from graphad.passes.memory.remat import FEW, pays, recomputed

@@ -130,30 +130,30 @@ OPS = [
         "    drawn = True\n", "    drawn = False\n", "tests/test_draws.py",
     ),
     Mutation(
-        "an example of a batch goes on when its loop has ended", "graphad/ops/loops.py",
+        "an example of a batch goes on when its loop has ended", "graphad/ops/regions/while_.py",
         "select(broadcast_to(reshape(active, (size, *[1] * (r.ndim - 1))), r.shape), r, old)", "r",
         effects("batches"),
     ),
     Mutation(
-        "the mask of a counted loop lost under vmap", "graphad/ops/loops.py",
+        "the mask of a counted loop lost under vmap", "graphad/ops/regions/scan.py",
         "new = [select(broadcast_to(active, r.shape), r, old) for r, old in zip(found[:n], state, strict=True)]",
         "new = list(found[:n])", effects("batches"),
     ),
     Mutation(
-        "a loop backwards that starts one behind its end", "graphad/ops/loops.py",
+        "a loop backwards that starts one behind its end", "graphad/ops/regions/scan.py",
         "start = most - 1 if self.reverse else", "start = most if self.reverse else", law("scan", "batch"),
     ),
     Mutation(
-        "a loop transposed in its own direction", "graphad/ops/loops.py",
+        "a loop transposed in its own direction", "graphad/ops/regions/scan.py",
         "len(sums) + n, not self.reverse)", "len(sums) + n, self.reverse)", law("scan", "transpose"),
     ),
     Mutation(
-        "effects of a branch that an example does not take", "graphad/ops/structured.py",
+        "effects of a branch that an example does not take", "graphad/ops/regions/cond.py",
         "            if any([must_be_reached(node.op) for node in branch.nodes]):", "            if False:",
         effects("batches"),
     ),
     Mutation(
-        "off by one in the branch that an index takes", "graphad/ops/structured.py",
+        "off by one in the branch that an index takes", "graphad/ops/regions/cond.py",
         'index if index.dtype.kind == "b" else index >= i', 'index if index.dtype.kind == "b" else index > i',
         law("cond", "batch"),
     ),

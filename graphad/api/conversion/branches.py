@@ -37,7 +37,8 @@ from graphad.location import place
 from graphad.numpy.layouts import standing
 from graphad.numpy.views import Joined, Lost, lose, write
 from graphad.ops.guarding import must_be_reached
-from graphad.ops.structured import Cond, Structured
+from graphad.ops.regions.base import Structured
+from graphad.ops.regions.cond import Cond
 from graphad.trace import Tracer, apply, inline, innermost
 
 Thunk = Callable[[], Any]

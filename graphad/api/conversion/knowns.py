@@ -16,9 +16,10 @@ from graphad.api.conversion.parts import known
 from graphad.errors import ControlFlowError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.location import place
-from graphad.ops.loops import Scan
+from graphad.ops.regions.base import dependence
+from graphad.ops.regions.cond import Cond
+from graphad.ops.regions.scan import Scan
 from graphad.ops.shape import Iota
-from graphad.ops.structured import Cond, dependence
 from graphad.passes.cleanup.dce import dce
 from graphad.trace import Tracer
 from graphad.types import INT64, TensorType

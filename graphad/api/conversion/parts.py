@@ -15,7 +15,7 @@ from graphad.api.conversion.dispatch import special
 from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.scope import plain_name
-from graphad.arrays import array_of
+from graphad.arrays import PYTHON_SCALARS, array_of
 from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
 from graphad.graph import Constant, Node, Value
@@ -24,7 +24,7 @@ from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
 from graphad.registry import LATER
-from graphad.trace import PYTHON_SCALARS, Tracer, kind_of, lift
+from graphad.trace import Tracer, kind_of, lift
 from graphad.types import DType, TensorType, type_of
 
 

@@ -16,7 +16,8 @@ from graphad.api.conversion.sequences import Rows
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.location import place
-from graphad.ops.loops import Scan, While
+from graphad.ops.regions.scan import Scan
+from graphad.ops.regions.while_ import While
 from graphad.trace import Tracer, apply
 
 Thunk = Callable[[], Any]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from graphad.ops.compositions.base import composition, polynomial, sine_of_turns
-from graphad.ops.special import dawsn, erfcx, gamma, gammaln, log_ndtr, ndtri
+from graphad.ops.special.error import dawsn, erfcx, log_ndtr, ndtri
+from graphad.ops.special.gamma import gamma, gammaln
 
 _LN_2PI = math.log(2 * math.pi)
 _BERNOULLI = [

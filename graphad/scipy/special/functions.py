@@ -10,8 +10,8 @@ import numpy as np
 from graphad.numpy.arguments import axes_of, float_dtype, operand
 from graphad.ops import reduce
 from graphad.ops import special as ops
-from graphad.ops.composed import binom
 from graphad.ops.elementwise import cast
+from graphad.ops.special.beta import binom
 from graphad.scipy.dispatch import namespace
 
 _traced = namespace("scipy.special")[0]
@@ -86,8 +86,8 @@ def sinc(x: Any) -> Any:
 @_traced
 def zeta(x: Any, q: Any = None, out: Any = None) -> Any:
     """SciPy's `zeta`: Riemann's, continued below 1, or Hurwitz's of `q`."""
-    from graphad.ops.higher import riemann_zeta
-    from graphad.ops.higher import zeta as hurwitz
+    from graphad.ops.special.zeta import riemann_zeta
+    from graphad.ops.special.zeta import zeta as hurwitz
 
     return riemann_zeta(x) if q is None else hurwitz(x, q)
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.numpy.arguments import float_dtype, operand
-from graphad.ops import legendre
 from graphad.ops.elementwise import cast
-from graphad.ops.more_special import LambertW
-from graphad.ops.waves import spherical
+from graphad.ops.special import legendre
+from graphad.ops.special.bessel import spherical
+from graphad.ops.special.lambert import LambertW
 from graphad.scipy.dispatch import namespace
 from graphad.trace import UFUNCS, Tracer
 

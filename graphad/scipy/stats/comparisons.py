@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphad.numpy.arguments import operand
-from graphad.ops.composed import fdtrc
 from graphad.ops.elementwise import cast
-from graphad.ops.higher import stdtrit
-from graphad.ops.special import gammaincinv, gammaln, ndtri
+from graphad.ops.special.error import ndtri
+from graphad.ops.special.gamma import gammaincinv, gammaln
+from graphad.ops.special.statistical import fdtrc, stdtrit
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats.results import IntervalResult, SignificanceResult, TtestResult

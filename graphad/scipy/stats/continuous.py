@@ -7,33 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ops.bessel import i0e
-from graphad.ops.composed import chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri
-from graphad.ops.entropies import xlog1py, xlogy
-from graphad.ops.higher import stdtr, stdtrit
-from graphad.ops.special import (
-    betainc,
-    betaincc,
-    betainccinv,
-    betaincinv,
-    betaln,
-    erf,
-    erfc,
-    erfcinv,
-    erfinv,
-    expit,
-    gammainc,
-    gammaincc,
-    gammainccinv,
-    gammaincinv,
-    gammaln,
-    log_expit,
-    log_ndtr,
-    logit,
-    ndtr,
-    ndtri,
-    psi,
-)  # fmt: skip
+from graphad.ops.special.bessel import i0e
+from graphad.ops.special.beta import betainc, betaincc, betainccinv, betaincinv, betaln
+from graphad.ops.special.elementary import expit, log_expit, logit
+from graphad.ops.special.entropies import xlog1py, xlogy
+from graphad.ops.special.error import erf, erfc, erfcinv, erfinv, log_ndtr, ndtr, ndtri
+from graphad.ops.special.gamma import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, psi
+from graphad.ops.special.statistical import chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri, stdtr, stdtrit
 from graphad.scipy.stats.distribution import Continuous
 
 _LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)

@@ -9,7 +9,8 @@ import numpy as np
 
 from graphad.errors import ShapeError
 from graphad.ops.elementwise import cast
-from graphad.ops.special import betainc, ndtri
+from graphad.ops.special.beta import betainc
+from graphad.ops.special.error import ndtri
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats import nulls

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from graphad.ops.composed import bdtr, bdtrc, binomial, pdtr, pdtrc
-from graphad.ops.entropies import xlog1py, xlogy
 from graphad.ops.rounding import floored
-from graphad.ops.special import betainc, betaincc, betaln, gammaln
+from graphad.ops.special.beta import betainc, betaincc, betaln
+from graphad.ops.special.entropies import xlog1py, xlogy
+from graphad.ops.special.gamma import gammaln
+from graphad.ops.special.statistical import bdtr, bdtrc, binomial, pdtr, pdtrc
 from graphad.scipy.stats.distribution import Discrete
 
 

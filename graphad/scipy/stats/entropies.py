@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ShapeError
-from graphad.ops.entropies import entr, rel_entr
+from graphad.ops.special.entropies import entr, rel_entr
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.samples import choose, real, statistic, unsupported

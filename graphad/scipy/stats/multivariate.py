@@ -11,8 +11,8 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.ops.elementwise import cast
-from graphad.ops.entropies import xlogy
-from graphad.ops.special import gammaln
+from graphad.ops.special.entropies import xlogy
+from graphad.ops.special.gamma import gammaln
 from graphad.scipy.dispatch import since
 from graphad.scipy.linalg import solve_triangular
 from graphad.scipy.special import multigammaln

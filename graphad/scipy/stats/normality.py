@@ -12,8 +12,8 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import known, operand
-from graphad.ops.composed import chdtrc
-from graphad.ops.special import log_ndtr, ndtr, ndtri
+from graphad.ops.special.error import log_ndtr, ndtr, ndtri
+from graphad.ops.special.statistical import chdtrc
 from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats.correlations import linregress
 from graphad.scipy.stats.distribution import DISTRIBUTIONS

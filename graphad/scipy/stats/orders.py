@@ -11,7 +11,7 @@ from graphad.errors import ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import axis_of, known
 from graphad.ops.elementwise import cast
-from graphad.ops.special import betainc
+from graphad.ops.special.beta import betainc
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.results import ModeResult

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
-from graphad.ops.special import ndtr
+from graphad.ops.special.error import ndtr
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace, since
 from graphad.scipy.stats import nulls

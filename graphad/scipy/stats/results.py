@@ -9,8 +9,8 @@ import numpy as np
 from graphad import tree
 from graphad.errors import MissingRuleError
 from graphad.location import place
-from graphad.ops.higher import stdtrit
-from graphad.ops.special import ndtri
+from graphad.ops.special.error import ndtri
+from graphad.ops.special.statistical import stdtrit
 
 
 class Result(tuple[Any, ...]):

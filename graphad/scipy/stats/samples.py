@@ -15,10 +15,9 @@ from graphad import tree
 from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import axes_of, float_dtype, known, operand, static
-from graphad.ops.composed import chdtr, chdtrc
 from graphad.ops.elementwise import cast
-from graphad.ops.higher import stdtr
-from graphad.ops.special import ndtr
+from graphad.ops.special.error import ndtr
+from graphad.ops.special.statistical import chdtr, chdtrc, stdtr
 from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
 

@@ -10,8 +10,9 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.numpy.arguments import axis_of
 from graphad.ops.elementwise import cast
-from graphad.ops.entropies import xlogy
-from graphad.ops.special import betainc, ndtr, ndtri
+from graphad.ops.special.beta import betainc
+from graphad.ops.special.entropies import xlogy
+from graphad.ops.special.error import ndtr, ndtri
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.results import ContingencyResult, MedianTestResult, SignificanceResult

@@ -12,7 +12,7 @@ from graphad.api.custom import custom_jvp, pure_callback
 from graphad.api.derivatives import grad, jvp
 from graphad.errors import ShapeError
 from graphad.location import place
-from graphad.ops.higher import boxcox as _boxcox
+from graphad.ops.special.elementary import boxcox as _boxcox
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.special import boxcox1p
 from graphad.scipy.stats.samples import choose, real, unsupported, variance, without_nan

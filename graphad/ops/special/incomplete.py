@@ -10,17 +10,13 @@ mode (Didonato and Morris, "Algorithm 708", 1992). Second derivatives are those 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.op import Sample
-from graphad.ops.elementwise import Elementwise, Partial
-from graphad.ops.transcendental import log, log1p
-from graphad.types import Array, DType
+from graphad.types import Array
 
 _STEP, _FIRST, _LAST = 0.05, -3.6, 6.0
 """The nodes of the rule: step, first and last."""
@@ -123,7 +119,7 @@ def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Any:
     return np.sqrt(a * b / (2 * np.pi * c)) * np.exp(exponent - _stirling(a) - _stirling(b) + _stirling(c))
 
 
-def _combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
+def combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
     """The density's derivative of order `i` in `a` and `j` in `b`, divided by it: from the scores and their change."""
     if i + j == 1:
         return first if i else second
@@ -162,7 +158,7 @@ def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
         change = polygamma(1, a + b + k) - (polygamma(1, a + k + 1) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
     log_x, log_y = _logs(x, y)
     first, second = log_x + psi(a + b + k) - psi(a + k + 1), log_y + _psi_step(b, a + k)
-    return np.sum(terms * _combined(i, j, first, second, change), axis=0)
+    return np.sum(terms * combined(i, j, first, second, change), axis=0)
 
 
 def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Any:
@@ -187,7 +183,7 @@ def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower
     log_t, log_rest = (log_t - s, log_rest) if lower else (log_t, log_rest - s)
     both = polygamma(1, c) if i + j == 2 else 0.0
     change = both - (polygamma(1, a) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
-    scores = _combined(i, j, log_t + _psi_step(a, b), log_rest + _psi_step(b, a), change)
+    scores = combined(i, j, log_t + _psi_step(a, b), log_rest + _psi_step(b, a), change)
     total = np.sum(density * scores, axis=0)
     return _beta_scale(a, b, x, y) * (total if lower else -total)
 
@@ -296,138 +292,6 @@ def _student_partial(n: int, v: Array, t: Array) -> Any:
     return np.sign(t) * scale * np.where(inner, within, -beyond * np.exp(-v * log_start))
 
 
-# -- ops ----------------------------------------------------------------------------------------------------------
-
-
-class _Parametric(Elementwise, abstract=True):
-    """Base of the ops below: floating operands of one dtype; computed by SciPy and NumPy in double precision."""
-
-    singular = True
-
-    def promote(self, kinds: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        found = np.result_type(*[np.dtype(k) if k is float or k is int else k for k in kinds])
-        return (found if found.char in "fd" else np.dtype("f8"),) * len(kinds)
-
-    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
-        found = np.result_type(*dtypes)
-        if found.char not in "fd":
-            raise TypeMismatchError(f"{self!r} takes float32 or float64, not {found}")
-        return (found,) * (len(dtypes) + 1)
-
-    def _evaluated(self, function: Callable[..., Array], xs: Sequence[Any]) -> Any:
-        broadcast = np.broadcast_arrays(*xs)
-        flat = [np.ravel(x).astype("f8") for x in broadcast]
-        return function(*flat).reshape(broadcast[0].shape).astype(xs[0].dtype)
-
-
-class GammaincPartial(_Parametric):
-    """The `n`-th derivative of SciPy's `gammainc` in its parameter, `n` 1 or 2; operands `a, x`."""
-
-    host_only = "SciPy computes it, for NumPy's arrays"
-    n: int
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda a, x: gammainc_partial(self.n, a, x), xs)
-
-    @property
-    def partials(self) -> Sequence[Partial]:
-        return (self._in_parameter, self._in_argument)
-
-    def _in_parameter(self, out: Any, a: Any, x: Any) -> Any:
-        if self.n > 1:
-            raise MissingRuleError("gammainc has no third derivative in its parameter a; use graphad.custom_jvp")
-        return GammaincPartial(2)(a, x)
-
-    def _in_argument(self, out: Any, a: Any, x: Any) -> Any:
-        from graphad.ops.special import gamma_density, polygamma, psi
-
-        score = log(x) - psi(a)
-        return gamma_density(a, x) * (score if self.n == 1 else score * score - polygamma(1, a))
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        a, x = np.array([0.3, 1.5, 4.0, 80.0]), np.array([0.5, 3.0, 1.2, 85.0])
-        yield Sample(cls(1), (a, x))
-        yield Sample(cls(1), (a.astype("f4"), x.astype("f4")))
-        yield Sample(cls(1), (a[:, None], x[:2]))
-
-
-class BetaincPartial(_Parametric):
-    """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, together 1 or 2; operands `a, b, x`."""
-
-    host_only = "SciPy computes it, for NumPy's arrays"
-    i: int
-    j: int
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda a, b, x: betainc_partial(self.i, self.j, a, b, x), xs)
-
-    @property
-    def partials(self) -> Sequence[Partial]:
-        return (self._raised(1, 0), self._raised(0, 1), self._in_argument)
-
-    def _raised(self, i: int, j: int) -> Partial:
-        def partial(out: Any, a: Any, b: Any, x: Any) -> Any:
-            if self.i + self.j > 1:
-                raise MissingRuleError("betainc has no third derivative in its parameters; use graphad.custom_jvp")
-            return BetaincPartial(self.i + i, self.j + j)(a, b, x)
-
-        return partial
-
-    def _in_argument(self, out: Any, a: Any, b: Any, x: Any) -> Any:
-        from graphad.ops.special import beta_density, polygamma, psi
-
-        first, second = log(x) - psi(a) + psi(a + b), log1p(-x) - psi(b) + psi(a + b)
-        change: Any = 0.0
-        if self.i + self.j == 2:
-            own = polygamma(1, a) if self.i == 2 else polygamma(1, b) if self.j == 2 else 0.0
-            change = polygamma(1, a + b) - own
-        return beta_density(a, b, x) * _combined(self.i, self.j, first, second, change)
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        a, b, x = np.array([0.4, 1.5, 4.0]), np.array([2.0, 0.7, 90.0]), np.array([0.2, 0.8, 0.03])
-        for i, j in ((1, 0), (0, 1)):
-            yield Sample(cls(i, j), (a, b, x))
-        yield Sample(cls(1, 0), (a.astype("f4"), b.astype("f4"), x.astype("f4")))
-
-
-class StudentPartial(_Parametric):
-    """The `n`-th derivative of SciPy's `stdtr` in its degrees of freedom, `n` 1 or 2; operands `df, t`."""
-
-    host_only = "SciPy computes it, for NumPy's arrays"
-    n: int
-
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda v, t: student_partial(self.n, v, t), xs)
-
-    @property
-    def partials(self) -> Sequence[Partial]:
-        return (self._in_parameter, self._in_argument)
-
-    def _in_parameter(self, out: Any, v: Any, t: Any) -> Any:
-        if self.n > 1:
-            raise MissingRuleError("stdtr has no third derivative in its parameter df; use graphad.custom_jvp")
-        return StudentPartial(2)(v, t)
-
-    def _in_argument(self, out: Any, v: Any, t: Any) -> Any:
-        from graphad.ops.higher import student_density
-        from graphad.ops.special import polygamma, psi
-
-        u = t * t / v
-        w = u / (1 + u)
-        score = (psi((v + 1) / 2) - psi(v / 2) - 1 / v - log1p(u) + (1 + 1 / v) * w) / 2
-        if self.n == 1:
-            return student_density(v, t) * score
-        slope = (polygamma(1, (v + 1) / 2) - polygamma(1, v / 2)) / 2 + 1 / (v * v)
-        return student_density(v, t) * (score * score + (slope + w * w / v - w * (2 - w) / (v * v)) / 2)
-
-    @classmethod
-    def samples(cls) -> Iterable[Sample]:
-        v, t = np.array([0.3, 1.5, 4.0, 80.0]), np.array([0.5, -3.0, 1.2, 2.5])
-        yield Sample(cls(1), (v, t))
-        yield Sample(cls(1), (v.astype("f4"), t.astype("f4")))
-        yield Sample(cls(1), (v[:, None], t[:2]))
-
-
-__all__ = ["BetaincPartial", "GammaincPartial", "StudentPartial"]
+__all__ = [
+    "betainc_partial", "combined", "gammainc_partial", "student_partial",
+]  # fmt: skip

@@ -71,4 +71,7 @@ pseudo_huber = elementwise(
     domain=((0.3, 2.0), (-2.0, 2.0)),
 )
 
-__all__ = ["entr", "kl_div", "pseudo_huber", "ratio", "rel_entr", "xlog1py", "xlogy"]
+
+__all__ = [
+    "entr", "kl_div", "pseudo_huber", "ratio", "rel_entr", "xlog1py", "xlogy",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Ops that hold functions as sub-graphs."""
+"""Calls of functions that were traced on their own: `call`, and the base of those with rules of the user's."""
 
 from __future__ import annotations
 
@@ -7,26 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from graphad.errors import ShapeError
 from graphad.graph import Graph
-from graphad.op import Op, Regional, Sample, Types
+from graphad.op import Regional, Sample, Types
 from graphad.ops.guarding import guarded
 from graphad.ops.machinery import multiply
 from graphad.ops.programs import evaluate_region
+from graphad.ops.regions.base import check_operands, result_types
 from graphad.trace import current_builder, inline, innermost, trace_flat
 from graphad.types import TensorType
-
-
-def check_operands(op: Op, region: Graph, xs: tuple[TensorType, ...]) -> None:
-    """Raise `ShapeError` unless the operands have the types of the region's inputs."""
-    if xs != region.input_types:
-        raise ShapeError(f"{op.name}: operands {list(xs)} for a function of {list(region.input_types)}")
-
-
-def result_types(region: Graph) -> Types:
-    """What an op gives whose results are the region's outputs."""
-    types = region.output_types
-    return types[0] if len(types) == 1 else types
 
 
 class Applied(Regional, abstract=True):
@@ -64,3 +52,8 @@ class Call(Applied):
         kind = TensorType(x.dtype, x.shape)
         square = trace_flat(lambda args: [multiply(args[0], args[0]), args[0] + 1.0], [kind]).graph
         yield Sample(cls(square), (x,))
+
+
+__all__ = [
+    "Applied", "Call",
+]  # fmt: skip

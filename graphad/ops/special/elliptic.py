@@ -20,11 +20,9 @@ from graphad.op import Sample
 from graphad.ops.arithmetic import square
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, elementwise, scalar
-from graphad.ops.higher import near_zero
 from graphad.ops.select import select
-from graphad.ops.special import RealSamples
+from graphad.ops.special.base import RealFunction, RealSamples, Result, near_zero, with_results
 from graphad.ops.transcendental import sin, sqrt
-from graphad.ops.waves import RealFunction, Result, with_results
 from graphad.types import Array
 
 _STEP, _DECAY = 0.4, 38.0
@@ -249,4 +247,8 @@ with_results(
     ((-2.0, 7.0), (0.1, 0.9)),
 )
 
-__all__ = ["CarlsonIntegral", "IncompleteElliptic", "carlson_integral"]
+
+__all__ = [
+    "CarlsonIntegral", "IncompleteElliptic", "agm", "carlson_integral", "ellipe", "ellipeinc", "ellipk", "ellipkinc",
+    "ellipkm1", "elliprc", "elliprd", "elliprf", "elliprg", "elliprj",
+]  # fmt: skip

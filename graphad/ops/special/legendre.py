@@ -16,11 +16,10 @@ from graphad.errors import MissingRuleError
 from graphad.op import Sample
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, cast, elementwise
-from graphad.ops.higher import fixed
 from graphad.ops.rounding import maximum
 from graphad.ops.select import select
+from graphad.ops.special.base import Ordered, fixed, floating
 from graphad.ops.transcendental import exp, sin, sqrt
-from graphad.ops.waves import Ordered, floating
 from graphad.trace import UFUNCS, Tracer
 from graphad.types import Array
 
@@ -197,4 +196,7 @@ def _lpmv(m: Any, v: Any, x: Any) -> Any:
 
 UFUNCS["lpmv"] = _lpmv
 
-__all__ = ["LegendreDerivative", "SphLegendre", "assoc_legendre_p", "legendre_p", "sph_harm_y", "sph_legendre_p"]
+
+__all__ = [
+    "LegendreDerivative", "SphLegendre", "assoc_legendre_p", "legendre_p", "lpmv", "sph_harm_y", "sph_legendre_p",
+]  # fmt: skip

@@ -94,4 +94,6 @@ def from_poles(v: Any) -> Any:
     return absolute(v - minimum(rint(v), 0)) / 8
 
 
-__all__ = ["Reach", "above", "from_poles", "least", "parameter", "power", "size", "slope", "within"]
+__all__ = [
+    "Reach", "above", "from_poles", "least", "parameter", "power", "size", "slope", "within",
+]  # fmt: skip

@@ -14,12 +14,16 @@ from graphad.op import OPS
 from graphad.ops.arithmetic import logical_or
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, Ufunc, elementwise, scalar
-from graphad.ops.higher import fixed, hyp0f1, ive, stdtr, student_density
-from graphad.ops.incomplete import BetaincPartial, GammaincPartial
-from graphad.ops.parameters import Reach, least, parameter, size, within
 from graphad.ops.rounding import floored, truncated
 from graphad.ops.select import select
-from graphad.ops.special import beta_density, betainccinv, betaincinv, gamma_density, gammainccinv, ndtri
+from graphad.ops.special.base import fixed
+from graphad.ops.special.bessel import ive
+from graphad.ops.special.beta import BetaincPartial, beta_density, betainccinv, betaincinv
+from graphad.ops.special.error import ndtri
+from graphad.ops.special.gamma import GammaincPartial, gamma_density, gammainccinv
+from graphad.ops.special.hypergeometric import hyp0f1
+from graphad.ops.special.parameters import Reach, least, parameter, size, within
+from graphad.ops.special.statistical import stdtr, student_density
 from graphad.ops.transcendental import exp, log, log1p, sqrt
 from graphad.trace import UFUNCS
 
@@ -185,8 +189,8 @@ for _function, _found in (("ncfdtr", _ncfdtr), ("nctdtr", _nctdtr)):
     for _i, (_name, _domain) in enumerate(_found.items()):
         _inverse(_name, _function, _i, _domain, base=_Searched)
 
-# -- by other functions --------------------------------------------------------------------------------------------
 
+# -- by other functions --------------------------------------------------------------------------------------------
 
 # Of counts that are no integers SciPy takes the whole part.
 UFUNCS["bdtri"] = lambda k, n, y: betainccinv(floored(k) + 1.0, truncated(n) - floored(k), y)
@@ -220,4 +224,7 @@ tklmbda = elementwise(
     ],
 )  # fmt: skip
 
-__all__ = ["chndtr", "tklmbda"]
+
+__all__ = [
+    "bdtrik", "chndtr", "pdtrik", "tklmbda",
+]  # fmt: skip

@@ -11,8 +11,7 @@ from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.arithmetic import logical_and
 from graphad.ops.guarding import guarded
-from graphad.ops.shape import broadcast_to, moveaxis
-from graphad.ops.structured import (
+from graphad.ops.regions.base import (
     Flags,
     Split,
     Structured,
@@ -26,7 +25,8 @@ from graphad.ops.structured import (
     region_flops,
     used_inputs,
 )
-from graphad.types import TensorType
+from graphad.ops.shape import broadcast_to, moveaxis
+from graphad.types import INT64, TensorType
 
 Groups = tuple[list[Any], list[Any], list[Any]]
 """What belongs to the consts, the carries and the entries of a loop."""
@@ -283,3 +283,10 @@ def repeated(x: Any, size: int) -> Any:
 def moved_axis(x: Any, source: int, target: int) -> Any:
     """An array with its batch axis moved. A dynamic one always carries it behind its first."""
     return x if x.type.dynamic else moveaxis(x, source, target)
+
+COUNT = TensorType(INT64)
+
+
+__all__ = [
+    "COUNT", "Groups", "Loop", "moved_axis", "repeated",
+]  # fmt: skip
