@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -155,3 +156,9 @@ def test_old_names_of_modules_import_with_a_warning() -> None:
         assert old not in MODULES.values()
         assert import_module(new).__name__ == new
         assert import_module(new).__spec__.name == new
+
+
+def test_the_wheel_has_every_package() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    found = {name for name, path in MODULES.items() if path.name == "__init__.py"} | {"graphad"}
+    assert sorted(listed) == sorted(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from graphad.ops.regions.cond import Cond
 from graphad.trace import Tracer, apply, inline, innermost, trace_flat
 from graphad.tracebacks import boundary
 from graphad.types import TensorType
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Region:
@@ -205,7 +208,7 @@ _PYTHON: dict[str, Any] = {"b": True, "i": 0, "u": 0, "f": 0.0, "c": 0j}
 
 
 @transformation
-def checkpoint(fun: Callable[..., Any], *, static_argnums: int | Sequence[int] = ()) -> Callable[..., Any]:
+def checkpoint(fun: Callable[P, R], *, static_argnums: int | Sequence[int] = ()) -> Callable[P, R]:
     """`fun`, whose intermediate values a derivative computes anew from the arguments instead of keeping them.
 
     Memory of the arguments alone, for one more run of `fun` in the backward pass: the law of `jax.checkpoint`.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import numpy as np
 
@@ -19,12 +19,16 @@ from graphad.trace import innermost
 from graphad.tracebacks import boundary
 
 Argnums = int | Sequence[int]
+P = ParamSpec("P")
+R = TypeVar("R")
+Aux = TypeVar("Aux")
+Pullback = Callable[[Any], tuple[Any, ...]]
 
 
 @transformation
 def value_and_grad(
-    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    fun: Callable[P, R], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, tuple[R, Any]]:
     """A function giving `(fun(*args), gradient)`, computed together in reverse mode.
 
     The gradient has the structure of the argument, or is a tuple of them when `argnums` is a sequence. With
@@ -41,15 +45,15 @@ def value_and_grad(
 
 @transformation
 def grad(
-    fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
-) -> Callable[..., Any]:
+    fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[P, Any]:
     """A function giving the gradient of a scalar-valued `fun`; with `has_aux`, `(gradient, aux)`.
 
     See `value_and_grad` for structure, complex numbers and errors.
     """
     both = _value_and_grad(fun, argnums, has_aux, holomorphic)
 
-    def gradient(*args: Any, **kwargs: Any) -> Any:
+    def gradient(*args: P.args, **kwargs: P.kwargs) -> Any:
         value, result = both(*args, **kwargs)
         return (result, value[1]) if has_aux else result
 
@@ -82,6 +86,22 @@ def _value_and_grad(
     return value_and_gradient
 
 
+@overload
+def jvp(
+    fun: Callable[..., R], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[False] = False
+) -> tuple[R, R]: ...
+
+
+@overload
+def jvp(
+    fun: Callable[..., tuple[R, Aux]], primals: Sequence[Any], tangents: Sequence[Any], has_aux: Literal[True]
+) -> tuple[R, R, Aux]: ...
+
+
+@overload
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any: ...
+
+
 @boundary
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
     """`(fun(*primals), directional derivative along tangents)`, in forward mode; with `has_aux`, `aux` comes third.
@@ -101,7 +121,21 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     return _with_tangents(call, trace.graph, results, has_aux)
 
 
-@boundary
+@overload
+def vjp(  # type: ignore[overload-overlap]
+    fun: Callable[..., tuple[R, Aux]], *primals: Any, has_aux: Literal[True]
+) -> tuple[R, Pullback, Aux]: ...
+
+
+@overload
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool) -> Any: ...
+
+
+@overload
+def vjp(fun: Callable[P, R], *primals: P.args, **none: P.kwargs) -> tuple[R, Pullback]: ...
+
+
+@boundary  # type: ignore[misc]  # `none` is there for the form of a ParamSpec only
 def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """`(fun(*primals), pullback)`, where `pullback(ct)` gives a tuple of cotangents, one for each primal.
 

@@ -11,7 +11,7 @@ import numpy as np
 from graphad import tree
 from graphad.api.apart import check, clash
 from graphad.api.call import Call, argument_type, check_callable, chosen_positions, converted, forget, given_positions
-from graphad.api.derivatives import Argnums, check_differentiable, jvp, linearize, vjp
+from graphad.api.derivatives import Argnums, P, check_differentiable, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
 from graphad.api.methods import transformation
 from graphad.api.reads import arrays_read
@@ -30,7 +30,7 @@ _SMALL = 64
 
 
 @transformation
-def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacfwd(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """The Jacobian by forward mode, a column at a time for each input element; best for few inputs.
 
     For an argument of shape `a` and a result of shape `r` it has shape `r + a`; trees nest result over argument. The
@@ -65,7 +65,7 @@ def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False)
 
 
 @transformation
-def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def jacrev(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """The Jacobian by reverse mode, a row at a time for each result element; best for few results.
 
     Shapes, trees, arguments and errors as `jacfwd`.
@@ -95,7 +95,7 @@ jacobian = jacrev
 
 
 @boundary
-def hessian(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+def hessian(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """The matrix of second derivatives, forward over reverse: shape `r + a + a`. Arguments and errors as `jacfwd`."""
     check_callable("hessian", fun)
     return jacfwd(jacrev(fun, argnums, has_aux), argnums, has_aux)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, ParamSpec, TypedDict, TypeVar, overload
 from weakref import WeakMethod
 
 import numpy as np
@@ -32,6 +32,28 @@ from graphad.passes import Pipeline
 from graphad.trace import Trace, Tracer, innermost
 from graphad.tracebacks import boundary, shorten
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    class Settings(TypedDict, total=False):
+        """What `jit` takes besides the function, with the options of graphad's own executors."""
+
+        executor: str | Executor | None
+        pipeline: str | Pipeline
+        static_argnums: int | Sequence[int]
+        static_argnames: str | Sequence[str]
+        control_flow: bool
+        checks: bool
+        debug: str | Sequence[str] | None
+        guards: str
+        start: str
+        threads: int | None
+        math: str
+        guard: bool
+
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
 _STATIC = "mark it with static_argnums or static_argnames, if it can be hashed"
 
 
@@ -95,7 +117,7 @@ _OTHERS = 16
 """Objects without a dict of attributes for which a method's compiled versions are kept."""
 
 
-class Jitted(Decorated):
+class Jitted(Decorated, Generic[P, R]):
     """A function that is traced, optimised and compiled once for each signature of its arguments."""
 
     def __init__(self, fun: Callable[..., Any], settings: dict[str, Any], options: dict[str, Any]) -> None:
@@ -118,7 +140,7 @@ class Jitted(Decorated):
         self._cache: dict[Any, list[Version]] = {}
         # Places that the function itself changes while it is traced.
         self._own: set[tuple[int, Any]] = set()
-        self._others: list[tuple[Any, Jitted]] = []
+        self._others: list[tuple[Any, Jitted[..., Any]]] = []
         self._warned = False
         self._function = innermost_function(fun)
         # What serves the signature of the latest call, and checks by itself that a call has that signature; the guards
@@ -127,12 +149,12 @@ class Jitted(Decorated):
         self._hold: Callable[[], bool] | None = None
         self._entry_default = ""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         try:
             hold = self._hold
             if kwargs or self._entry_default is not _default[0] or (hold is not None and not hold()):
-                return self._call(args, kwargs)
-            return self._entry(*args)
+                return self._call(args, kwargs)  # type: ignore[no-any-return]
+            return self._entry(*args)  # type: ignore[no-any-return]
         except Exception as error:
             shorten(error)
             raise
@@ -250,7 +272,7 @@ class Jitted(Decorated):
             for key, versions in self._cache.items():
                 self._cache[key] = [v._replace(guards=v.guards.without(self._own)) for v in versions]
 
-    def again(self, fun: Callable[..., Any]) -> Jitted:
+    def again(self, fun: Callable[..., Any]) -> Jitted[..., Any]:
         return Jitted(fun, self.settings, self.options)
 
     def bound(self, method: Callable[..., Any]) -> Any:
@@ -323,6 +345,12 @@ def _none_yet(*args: Any) -> Any:
     raise AssertionError("nothing is compiled")
 
 
+@overload
+def jit(fun: Callable[P, R], **settings: Unpack[Settings]) -> Jitted[P, R]: ...
+
+
+@overload
+def jit(fun: None = None, **settings: Unpack[Settings]) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 
 
 @boundary

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial, update_wrapper
 from types import FunctionType, MethodType
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import Any, TypeVar, cast
 
 from graphad import tree
 from graphad.tracebacks import boundary, shorten
 
-P = ParamSpec("P")
+F = TypeVar("F", bound=Callable[..., Any])
 KEPT = "__graphad__"
 """The attribute in which an object keeps what was compiled for its methods."""
 
@@ -139,13 +139,11 @@ class Transformed(Decorated):
         return self.make, (self.fun,)
 
 
-def transformation(
-    transform: Callable[Concatenate[Callable[..., Any], P], Callable[..., Any]],
-) -> Callable[Concatenate[Callable[..., Any], P], Callable[..., Any]]:
+def transformation(transform: F) -> F:
     """A transformation, the first argument of which is a function: what it gives binds and pickles as that does."""
 
     @boundary
-    def made(fun: Callable[..., Any], *args: P.args, **kwargs: P.kwargs) -> Callable[..., Any]:
+    def made(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
         call = transform(fun, *args, **kwargs)
         return Transformed(fun, partial(_again, made, args, kwargs), call)
 

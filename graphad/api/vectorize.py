@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -17,11 +17,14 @@ from graphad.ops.shape import Transpose
 from graphad.trace import trace_flat
 from graphad.types import TensorType
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 @transformation
 def vmap(
-    fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, *, control_flow: bool = True
-) -> Callable[..., Any]:
+    fun: Callable[P, R], in_axes: Any = 0, out_axes: Any = 0, *, control_flow: bool = True
+) -> Callable[P, R]:
     """Vectorise `fun` over an axis of its arguments.
 
     `in_axes` gives the mapped axis of each argument (an integer for all, a sequence with one entry for each, or trees

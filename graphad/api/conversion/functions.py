@@ -373,7 +373,7 @@ def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[s
     owner = owner_of(code)
     if owner is not None:
         node = Private(owner).visit(node)
-    body: ast.stmt
+    body: Any
     names = {n for n in code.co_names if isinstance(space.get(n), ModuleType)}
     libraries = frozenset([n for n in names if space[n].__name__.partition(".")[0] in _KEEPING_NOTHING])
     if isinstance(node, ast.Lambda):
