@@ -75,6 +75,27 @@ def helped(s):
     return np.log(s)
 
 
+def refuse(s):
+    raise LookupError("refused", s)
+
+
+def otherwise_helped(s):
+    if s > 0:
+        y = np.log(s)
+    else:
+        y = refuse(s)
+    return y
+
+
+def expression(s):
+    return np.log(s) if s > 0 else refuse(s)
+
+
+def operand(s):
+    positive = s > 0 or refuse(s)
+    return np.log(s) if positive else s
+
+
 def in_a_loop(s):
     total = 0.0
     for i in range(40):
@@ -111,8 +132,8 @@ def computed(s):
 
 
 PROGRAMS = [
-    asserted, bare, guarded, otherwise, falling_through, chained, constructed, helped, in_a_loop, in_a_while_loop, deep,
-    computed,
+    asserted, bare, guarded, otherwise, falling_through, chained, constructed, helped, otherwise_helped, expression,
+    operand, in_a_loop, in_a_while_loop, deep, computed,
 ]  # fmt: skip
 
 

@@ -101,5 +101,8 @@ def test_derivatives_of_extremes_that_are_nan(f: Any) -> None:
 
 @pytest.mark.parametrize("executor", ["llvm", "numba"])
 def test_signs(executor: str) -> None:
-    x = np.array([0.0, -0.0, NAN, INF, -INF, 2.0, -0.5])
-    np.testing.assert_array_equal(graphad.jit(np.sign, executor=executor)(x), np.sign(x))
+    xs = [np.array([0.0, -0.0, NAN, INF, -INF, 2.0, -0.5], dtype) for dtype in ("f4", "f8")]
+    xs += [np.array([0, 1, np.iinfo(d).min, np.iinfo(d).max], d) for d in ("i1", "i4", "i8", "u1", "u8")]
+    signs = graphad.jit(lambda xs: [np.sign(x) for x in xs], executor=executor)(xs)
+    for x, found in zip(xs, signs, strict=True):
+        np.testing.assert_array_equal(found, np.sign(x), strict=True)

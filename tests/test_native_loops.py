@@ -259,6 +259,22 @@ def test_what_is_read_after_an_update_is_not_what_stood_there(options: dict[str,
     check(function, options, np.linspace(1, 2, 100))
 
 
+@WITH
+@pytest.mark.parametrize("read", [lambda a: a[2] * 0.5, lambda a: a[2:3] + 1, np.sum, lambda a: a[::-1], np.sort])
+def test_what_is_read_before_an_update_is_what_stood_there(read: Any, options: dict[str, Any]) -> None:
+    # What was read is needed again when the array has changed.
+    def function(x: Any) -> Any:
+        def body(i: Any, c: Any) -> Any:
+            a, total = c
+            before = np.sum(read(a))
+            new = a.at[i].set(total + 1).at[(i + 1) % 8].set(before)
+            return new, total * 0.1 + before * np.sum(new)
+
+        return graphad.fori_loop(0, 5, body, (x, 0.5))
+
+    check(function, options, np.linspace(1, 2, 8))
+
+
 # -- stacks -----------------------------------------------------------------------------------------------------
 
 

@@ -186,3 +186,14 @@ def test_integers_of_python_have_powers_that_are_none():
 def test_methods_that_traced_numbers_lack_are_named():
     with pytest.raises(TracerError, match="bit_length"):
         graphad.jit(lambda x: int(x).bit_length() * x)(2.5)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i1", "c8"])
+def test_numbers_of_python_and_of_numpy_in_turn(dtype):
+    # Python's own numbers take the dtype of what they meet, and NumPy's do not, though both come as one dtype.
+    x = np.ones(3, dtype)
+    f = graphad.jit(lambda x, y: x * y)
+    for y in (2.5, np.float64(2.5), 2.5, 3, np.int64(3), np.array(3), 3, 1j, np.complex128(1j), True, np.True_):
+        found, expected = f(x, y), x * y
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
