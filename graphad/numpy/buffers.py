@@ -240,9 +240,15 @@ def stays(x: Plain) -> bool:
     """Whether a plain number written to a buffer now is one of NumPy's own: no piece is traced that may not run, or the
     array is made in it."""
     builder = current_builder()
-    if builder is None or (builder.outer is None and not builder.repeats):
+    if builder is None:
         return True
-    return root_of(x).__dict__.get("home") is builder
+    alone = builder.outer is None and not builder.repeats
+    if alone and builder.entered is None:
+        return True
+    own = root_of(x).__dict__.get("home") is builder
+    if alone and not own:
+        touched(x)  # of a function around a jitted one
+    return alone or own
 
 
 def writable(x: Any, given: Sequence[Any]) -> Any:

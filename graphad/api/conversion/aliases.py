@@ -18,6 +18,14 @@ from graphad.trace import Tracer
 if TYPE_CHECKING:
     from graphad.api.conversion.carried import Carried
 
+LOST = (
+    "this array was changed by {}, which gave its variable another one too, and is read@: whether it has been changed "
+    "is known at run time only; let the loop change a copy (x.copy())"
+)
+EITHER = (
+    "an array is read@ that may be the one that {} has left in a variable, and one of them has been changed since: "
+    "whether they are one is known at run time only; make a copy before (x.copy())"
+)
 Place = tuple[tuple[int, Any], int]
 """A slot that the loop carries, and the position of a leaf of its value."""
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
-from graphad.api.conversion.aliases import Aliases, Place, root
+from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, root
 from graphad.api.conversion.carried import Carried, Changed
 from graphad.api.conversion.growth import Growth, grown
 from graphad.api.conversion.heap import UNSET, Heap, Items, Slot
@@ -30,7 +30,7 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
-from graphad.api.conversion.pools import pooled
+from graphad.api.conversion.pools import pooled, unpooled
 from graphad.api.conversion.scope import stored
 from graphad.build import building
 from graphad.errors import ControlFlowError
@@ -68,6 +68,7 @@ class Loop:
         self.shared: dict[Place, list[Any]] = {}
         self.alone: Collection[Place] = ()
         self.lists: list[Growth] = []
+        self.pools = True
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():
             slot = Slot(container, None)
@@ -100,17 +101,26 @@ class Loop:
                     c.after = c.read()
                 for g in self.lists:
                     g.items = g.leave()
+                new = unpooled(self.carried)
+                if new:
+                    self.carried, self.pools = {**self.carried, **new}, False
+                    self.heap.restore()
+                    continue
                 again = self._left(part) | self._extra() | self._grown()
                 self.heap.restore()
                 if not again and self._agree():
                     try:
-                        if self._told(part):
+                        if not self._told(part):
+                            continue
+                        wanted = {key for key, _ in self.shared} if self.pools else set()
+                        new = pooled(self.carried, part, None, wanted)
+                        if not new:
                             return part, rows
                     except ControlFlowError as error:
                         new = pooled(self.carried, part, error)
                         if not new:
                             raise
-                        self.carried, self.lost = {**self.carried, **new}, {}
+                    self.carried, self.lost = {**self.carried, **new}, {}
         except BaseException:
             for g in self.lists:
                 g.free()
@@ -161,7 +171,7 @@ class Loop:
         """Let arrays that the loop changes be inputs of a piece, and let those be lost that it may have changed."""
         with building(part.builder):
             for x in self.lost.values():
-                lose(x, _LOST.format(self.what))
+                lose(x, LOST.format(self.what))
             return [a.enter(part) for a in self.changed.values()]  # one may follow another, within the piece
 
     def _left(self, part: Part) -> bool:
@@ -395,7 +405,7 @@ class Loop:
         for c, leaves in after:
             c.put(leaves)
         for x in self.lost.values():
-            lose(x, _LOST.format(self.what))
+            lose(x, LOST.format(self.what))
         for g in self.lists:
             if count is None:
                 g.lose()
@@ -411,25 +421,13 @@ class Loop:
         arrays = [y for x in before if (root := identity(x, None)) is not None for y in candidates(root)]
         if alone and not any([y is OUTSIDE for y in arrays]):
             for y in arrays:
-                either(found, y, _EITHER.format(self.what))
+                either(found, y, EITHER.format(self.what))
             return found
         new = Joined(found, [(None, OUTSIDE)])
         new.outside = watched(before)
         for y in [y for y in arrays if isinstance(y, Tracer)]:
             new.exclude(y)
         return new
-
-
-_LOST = (
-    "this array was changed by {}, which gave its variable another one too, and is read@: whether it has been changed "
-    "is known at run time only; let the loop change a copy (x.copy())"
-)
-
-
-_EITHER = (
-    "an array is read@ that may be the one that {} has left in a variable, and one of them has been changed since: "
-    "whether they are one is known at run time only; make a copy before (x.copy())"
-)
 
 
 def _arrays(x: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.carried import Carried
-from graphad.api.conversion.heap import UNSET, Slot
+from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.parts import Part, kind
 from graphad.build import building
@@ -30,12 +30,17 @@ Places = Mapping[tuple[int, Any], Carried]
 
 class Chosen(Carried):
     """A slot that has one of some `arrays` from around the loop: what is carried is the position of that one. Where it
-    has another one after all, `refusal` is raised."""
+    has another one after all, `refusal` is raised; without one `after` is None, and it is carried as it was before."""
 
-    def __init__(self, slot: Slot, arrays: list[Any], start: Any, refusal: ControlFlowError) -> None:
-        super().__init__(slot, start)
+    def __init__(self, c: Carried, arrays: list[Any], refusal: ControlFlowError | None) -> None:
+        super().__init__(c.slot, position(c.leaves[0], arrays))
+        self.array = c.value
         self.arrays = arrays
         self.refusal = refusal
+
+    def carried(self) -> Carried:
+        """The slot as one of any arrays."""
+        return Carried(self.slot, self.array)
 
     def enter(self, part: Part) -> list[Tracer | None]:
         self.leaves, self.treedef = tree.flatten(self.value)
@@ -47,7 +52,7 @@ class Chosen(Carried):
     def read(self) -> Any:
         found = self.slot.read()
         at = found if found is UNSET else position(found, self.arrays)
-        if at is None:
+        if at is None and self.refusal is not None:
             raise self.refusal
         return at
 
@@ -83,8 +88,11 @@ def position(x: Any, arrays: list[Any]) -> Any:
     return found
 
 
-def pooled(carried: Places, part: Part, refusal: ControlFlowError) -> dict[tuple[int, Any], Chosen]:
-    """The slots that a loop may carry so, of those that it carries as arrays, which has been refused."""
+def pooled(
+    carried: Places, part: Part, refusal: ControlFlowError | None, wanted: Collection[tuple[int, Any]] | None = None
+) -> dict[tuple[int, Any], Chosen]:
+    """The slots that a loop may carry so, of those that it carries as arrays, which has been refused; of those that are
+    `wanted`, if any of these can be."""
     inputs = {id(c.inputs[0]): key for key, c in carried.items() if len(c.inputs) == 1}
     found: dict[tuple[int, Any], tuple[list[Any], set[tuple[int, Any]]]] = {}
     for key, c in carried.items():
@@ -96,6 +104,8 @@ def pooled(carried: Places, part: Part, refusal: ControlFlowError) -> dict[tuple
             found[key] = [*before[0], *after[0]], after[1]
     while any([not sources <= found.keys() for _, sources in found.values()]):
         found = {key: f for key, f in found.items() if f[1] <= found.keys()}
+    if wanted is not None and found.keys().isdisjoint(wanted):
+        return {}
     pools: dict[Any, list[Any]] = {}
     for key, (arrays, _) in found.items():
         pool = pools.setdefault(kind(carried[key].leaves[0]), [])
@@ -104,8 +114,14 @@ def pooled(carried: Places, part: Part, refusal: ControlFlowError) -> dict[tuple
     for key in found:
         c, pool = carried[key], pools[kind(carried[key].leaves[0])]
         if 1 < len(pool) <= _MOST:
-            new[key] = Chosen(c.slot, pool, position(c.leaves[0], pool), refusal)
+            new[key] = Chosen(c, pool, refusal)
     return new
+
+
+def unpooled(carried: Places) -> dict[tuple[int, Any], Carried]:
+    """The slots as those of any arrays again, where one has another one after all."""
+    chosen = {key: c for key, c in carried.items() if isinstance(c, Chosen) and c.refusal is None}
+    return {key: c.carried() for key, c in chosen.items()} if any([c.after is None for c in chosen.values()]) else {}
 
 
 def _among(x: Any, xs: Collection[Any]) -> bool:
