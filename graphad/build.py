@@ -48,14 +48,15 @@ class Builder:
     were; `buffers` those made in this trace that are traced now. `undone` are values whose nodes were taken back.
     `listed` is how many nodes `producers` knows, and the last of them; `reached` tells of values whether a trace around
     this one may differentiate them; `facts` are ranges of inputs, and what bounds of slices stand for. `lost` tells in
-    words why nothing of this builder can be read any more, with @ for the user's place.
+    words why nothing of this builder can be read any more, with @ for the user's place. `peers` are containers that may
+    be one object.
     """
 
     __slots__ = (
         "activity", "bound", "buffers", "captured", "captures", "changed", "checks", "closed", "control_flow",
         "deferred", "entered", "errors", "facts", "handled", "inputs", "known", "ledger", "listed", "lost", "name",
-        "nodes", "outer", "producers", "reached", "repeats", "serial", "staged", "stores", "undone", "unrolled",
-        "where",
+        "nodes", "outer", "peers", "producers", "reached", "repeats", "serial", "staged", "stores", "undone",
+        "unrolled", "where",
     )  # fmt: skip
 
     def __init__(self, name: str = "f") -> None:
@@ -88,6 +89,7 @@ class Builder:
         self.errors: dict[str, Any] = {}
         self.handled: tuple[Any, ...] = outer.handled if outer is not None and outer.staged else ()
         self.staged: bool = outer is not None and outer.staged
+        self.peers: list[list[Any]] = [] if outer is None else outer.peers
         self.entered: dict[Any, Callable[[], Any]] | None = None if outer is None else outer.entered
         self.deferred: list[Any] = outer.deferred if outer is not None and outer.staged else []
 

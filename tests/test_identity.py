@@ -1024,3 +1024,25 @@ def test_an_array_from_outside_that_was_chosen_is_not_read_after_a_change(choose
         np.testing.assert_allclose(reset(graphad.jit(read_before), x), reset(read_before, x))
         for function in (changed, read_before):
             np.testing.assert_allclose(reset(graphad.value_and_grad(function), x)[0], reset(function, x))
+
+
+def test_a_tracer_that_holds_arrays_is_named() -> None:
+    def looks(frame: Any, event: str, arg: Any) -> Any:
+        frame.f_locals  # noqa: B018
+        return looks
+
+    def f(x: Any) -> Any:
+        a = np.zeros(3)
+        a[0] = x
+        return a.sum()
+
+    before = sys.gettrace()
+    sys.settrace(looks)
+    try:
+        found = graphad.grad(f)(2.0)
+    except graphad.TracerError as error:
+        found = 1.0
+        assert "run without the debugger" in str(error)
+    finally:
+        sys.settrace(before)
+    assert found == 1.0

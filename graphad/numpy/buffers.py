@@ -20,7 +20,7 @@ from graphad.graph import Constant, Value
 from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, touched
 from graphad.numpy.flat import Flags, Flat
-from graphad.numpy.held import base_of, check_held
+from graphad.numpy.held import base_of, check_held, watcher
 from graphad.numpy.layouts import order_of
 from graphad.numpy.strides import seen_from
 from graphad.numpy.views import View, enclosed
@@ -266,7 +266,7 @@ def writable(x: Any, given: Sequence[Any]) -> Any:
         raise ControlFlowError(
             "a branch, a loop or a batch, which may not run or run often, writes to an array that was not made in the "
             f"traced function{place()}, and would change it once in any case; make a copy of it in the function "
-            "(numpy.array(x)), or pass the array as an argument and return the new one"
+            f"(numpy.array(x)), or pass the array as an argument and return the new one{watcher()}"
         )
     return touched(x)
 
@@ -284,7 +284,7 @@ def _refused() -> TracerError:
     return TracerError(
         "a traced value is written to an array that was not made in the traced function, or whose memory another one "
         f"shares{place()}, and would be left in it; make a copy of the array in the "
-        "function (numpy.array(x)), or pass the array as an argument and return the new one"
+        f"function (numpy.array(x)), or pass the array as an argument and return the new one{watcher()}"
     )
 
 

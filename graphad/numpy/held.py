@@ -15,6 +15,15 @@ base_of: Callable[[Any], Any] = np.ndarray.base.__get__  # type: ignore[attr-def
 """NumPy's array that another one is a view of, None if it has memory of its own."""
 
 
+def watcher() -> str:
+    """What a message adds where a debugger or a tracer runs: its pictures of variables (`f_locals`) hold arrays, which
+    cannot be told from what else does."""
+    tools = getattr(sys, "monitoring", None)
+    if sys.gettrace() is None and (tools is None or not any([tools.get_tool(i) for i in range(6)])):
+        return ""
+    return "; or run without the debugger or tracer that is at work (sys.gettrace()), which may hold the array"
+
+
 def check_held(root: Any, views: list[Any]) -> None:
     """Raise `TracerError` where somebody else reads the memory of a buffer that is about to become a traced array."""
     keepers = [where for memory, where in root.__dict__.get("lent", ()) if memory() is not None]
@@ -24,6 +33,7 @@ def check_held(root: Any, views: list[Any]) -> None:
         raise TracerError(
             f"a traced value is written to an array{place()} whose memory is kept by "
             f"{keepers[0]}, which would not see it; make that after the assignment, or of a copy (x.copy())"
+            f"{watcher()}"
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -30,6 +29,7 @@ from graphad.api.conversion.parts import (
     truth,
     unknown,
 )
+from graphad.api.conversion.peers import identical, meet, peers_of
 from graphad.api.conversion.scope import generated
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
@@ -125,7 +125,10 @@ def select(
     for slot, made in written:
         slot.container.write(slot.key, made(results))
     found = result(results)
+    columns = [([o.get(s.identity, s.before) for o in outcomes], s.read()) for s in order]
+    meet(peers_of(), [*columns, (values, found)])
     merge.makers.clear()  # what only a branch had is held no longer
+    merge.containers.clear()
     return found
 
 
@@ -161,6 +164,7 @@ class _Merge:
         self.weak: list[bool] = []
         self.columns: list[Sequence[Any]] = []
         self.makers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
+        self.containers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
         self.choices = Choices(parts)
 
     def add(self, values: Sequence[Any], path: str, jumped: Sequence[bool] | None = None) -> Callable[[list[Any]], Any]:
@@ -176,6 +180,9 @@ class _Merge:
             if not free:
                 return lambda results: UNSET
             values = [placeholder(given) if v is UNSET else v for v in values]
+        key = tuple(map(id, values))
+        if key in self.containers:
+            return self.containers[key]  # the same one in every branch is one afterwards
         flat = [tree.flatten(v) for v in values]
         treedef = flat[0][1]
         if any([f[1] != treedef for f in flat]):
@@ -184,7 +191,17 @@ class _Merge:
         makers = [
             self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)
         ]
-        return lambda results: tree.unflatten(treedef, [m(results) for m in makers])
+        if treedef == tree.LEAF:
+            return makers[0]
+        made: list[Any] = []
+
+        def container(results: list[Any]) -> Any:
+            if not made:
+                made.append(tree.unflatten(treedef, [m(results) for m in makers]))
+            return made[0]
+
+        self.containers[key] = container
+        return container
 
     def _leaf(self, column: Sequence[Any], path: str) -> Callable[[list[Any]], Any]:
         first = column[0]
@@ -366,7 +383,7 @@ def compared(kind: str, a: Any, b: Any) -> Any:
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     **{kind: partial(compared, kind) for kind in ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")},
-    "Is": operator.is_, "IsNot": operator.is_not,
+    "Is": identical, "IsNot": lambda a, b: not identical(a, b),
     "In": lambda a, b: contains(b, a), "NotIn": lambda a, b: not_(contains(b, a)),
 }  # fmt: skip
 

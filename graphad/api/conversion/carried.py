@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.heap import UNSET, Slot
 from graphad.api.conversion.parts import Part, is_number, is_weak, kind
 from graphad.graph import Value
+from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import UNKNOWN, laid, standing
 from graphad.trace import Tracer
 
@@ -87,3 +91,15 @@ class Changed:
     @property
     def varies(self) -> bool:
         return self.after is not self.input
+
+
+def values(xs: Sequence[Tracer | None]) -> list[Value | None]:
+    """The values that inputs stand for before an iteration writes into them."""
+    return [x.value if x is not None else None for x in xs]
+
+
+def array(x: Any, taken: Tracer | None) -> Any:
+    assert taken is not None
+    if type(x) is Buffer:
+        return np.array(x, taken.dtype)  # its memory may be given up when the loop has been recorded
+    return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, root
-from graphad.api.conversion.carried import Carried, Changed
+from graphad.api.conversion.carried import Carried, Changed, array, values
 from graphad.api.conversion.growth import Growth, grown
 from graphad.api.conversion.heap import UNSET, Heap, Items, Slot
 from graphad.api.conversion.items import identity, watched
@@ -30,6 +30,7 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
+from graphad.api.conversion.peers import Rounds, holders, peers_of
 from graphad.api.conversion.pools import pooled, unpooled
 from graphad.api.conversion.scope import stored
 from graphad.build import building
@@ -68,7 +69,8 @@ class Loop:
         self.shared: dict[Place, list[Any]] = {}
         self.alone: Collection[Place] = ()
         self.lists: list[Growth] = []
-        self.pools = True
+        self.pools, self.rounds = True, Rounds()
+        holders.add(self)
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():
             slot = Slot(container, None)
@@ -93,7 +95,8 @@ class Loop:
                     a.input = a.after = value
                 for c in self.carried.values():
                     c.inputs = c.enter(part)
-                    c.entered = _values(c.inputs)
+                    c.entered = values(c.inputs)
+                self.rounds.enter(part.builder.peers, self.carried)
                 for g in self.lists:
                     g.enter()
                 part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
@@ -106,7 +109,8 @@ class Loop:
                     self.carried, self.pools = {**self.carried, **new}, False
                     self.heap.restore()
                     continue
-                again = self._left(part) | self._extra() | self._grown()
+                again = self.rounds.learn(self.carried, self.heap.seen)
+                again = self._left(part) | self._extra() | self._grown() | again
                 self.heap.restore()
                 if not again and self._agree():
                     try:
@@ -228,6 +232,10 @@ class Loop:
                 return True
         return False
 
+    def holding(self, x: Any) -> int:
+        """How often an object is what a slot had before the loop, or after an iteration."""
+        return sum([(c.value is x) + (c.after is x) for c in self.carried.values()]) + self.rounds.holding(x)
+
     def changes(self, x: Any) -> bool:
         """Whether an iteration changes an array from around the loop."""
         return id(x) in self.changed and self.changed[id(x)].varies
@@ -323,7 +331,7 @@ class Loop:
         part = Part("test")
         try:
             arrays = self._enter(part)
-            inputs = [_values(c.enter(part)) for c in self.carried.values()]
+            inputs = [values(c.enter(part)) for c in self.carried.values()]
             entered = [c.slot.read() for c in self.carried.values()]
             for g in self.lists:
                 g.enter()
@@ -358,7 +366,7 @@ class Loop:
         outputs += [a.after for a in self.changed.values() if a.varies]
         outputs += [part.lifted(x, kind(x).dtype) for g in self.lists for x in g.leaves()]
         arrays = [a.input for a in self.changed.values()]
-        self._order(part, [c.entered for c in self.carried.values()], arrays, _values(rows))
+        self._order(part, [c.entered for c in self.carried.values()], arrays, values(rows))
         part.finish(outputs)
 
     def _order(
@@ -376,8 +384,8 @@ class Loop:
 
     def operands(self) -> tuple[list[Any], list[Any]]:
         """The values before the loop: of the leaves that stay, and of those that vary."""
-        fixed = [_array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.constant()]
-        moving = [_array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.varying()]
+        fixed = [array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.constant()]
+        moving = [array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.varying()]
         fixed += [own(a.x) for a in self.changed.values() if not a.varies]
         moving += [own(a.x) for a in self.changed.values() if a.varies]
         return fixed, moving
@@ -404,6 +412,7 @@ class Loop:
                 write(a.x, next(rest))
         for c, leaves in after:
             c.put(leaves)
+        self.rounds.leave(peers_of(), self.carried)
         for x in self.lost.values():
             lose(x, LOST.format(self.what))
         for g in self.lists:
@@ -434,15 +443,3 @@ def _arrays(x: Any) -> list[Any]:
     """The arrays that a value may be, as far as they are known."""
     found = root(x)
     return [y for y in candidates(found) if y is not OUTSIDE] if found is not None else []
-
-
-def _values(xs: Sequence[Tracer | None]) -> list[Value | None]:
-    """The values that inputs stand for before an iteration writes into them."""
-    return [x.value if x is not None else None for x in xs]
-
-
-def _array(x: Any, taken: Tracer | None) -> Any:
-    assert taken is not None
-    if type(x) is Buffer:
-        return np.array(x, taken.dtype)  # its memory may be given up when the loop has been recorded
-    return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad.api.conversion.iterators import is_iterator, state
+from graphad.api.conversion.peers import holders
 from graphad.api.conversion.scope import MARK, nested_codes, plain_name
 from graphad.api.methods import KEPT
 from graphad.codes import OfCode
@@ -230,9 +231,10 @@ class Heap:
 
     def __init__(self, functions: Sequence[Callable[..., Any]], contents: bool = False) -> None:
         self.containers: dict[int, Container] = {}
-        self._seen: dict[int, Any] = {}
+        self.seen: dict[int, Any] = {}
         self._contents: dict[int, tuple[Any, Any]] | None = {} if contents else None
         self.iterators: list[tuple[Any, str, Any]] = []
+        holders.add(self)
         for f in functions:
             self._visit(f, getattr(f, "__name__", "f"), own=True)
 
@@ -240,14 +242,14 @@ class Heap:
         kind = type(x)
         if self._contents is not None and kind in ARRAYS:
             self._content(x)
-        if kind in _LEAVES or id(x) in self._seen or len(self._seen) > _LIMIT:
+        if kind in _LEAVES or id(x) in self.seen or len(self.seen) > _LIMIT:
             return
         if kind is FunctionType:
             if own or x.__closure__:
-                self._seen[id(x)] = x
+                self.seen[id(x)] = x
                 self._function(x)
             return
-        self._seen[id(x)] = x
+        self.seen[id(x)] = x
         if kind is CellType:
             self._add(Cell(x, path))
         elif isinstance(x, dict):
@@ -284,7 +286,7 @@ class Heap:
             names = tuple(k for k in _global_names(f.__code__) if k in f.__globals__)
             if names:
                 container = Globals((f.__globals__, names), "")
-                self._seen[id(container)] = container
+                self.seen[id(container)] = container
                 self.containers[id(container)] = container
                 for key, value in container.saved.items():
                     self._visit(value, key)
@@ -297,6 +299,12 @@ class Heap:
         else:
             root = root_of(x)
             self._contents[id(root)] = root, plain(root).copy()
+
+    def holding(self, x: Any) -> int:
+        """How often the picture holds an object."""
+        container = self.containers.get(id(x))
+        saved = sum([v is x for c in self.containers.values() for v in c.saved.values()])
+        return saved + (self.seen.get(id(x)) is x) + (container is not None and container.target is x)
 
     def changes(self) -> Iterator[Slot]:
         """The slots that hold something else than they held. Lists of another length are left to `resized`."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.heap import UNSET, Attributes, Cell, Container, Entries, Globals, Items
+from graphad.api.conversion.peers import change
 from graphad.build import Builder, current_builder
 from graphad.errors import TracerError
 from graphad.location import Location, describe_location, user_location
@@ -127,6 +128,8 @@ def changing(x: Any) -> Any:
         return x
     if isinstance(x, np.ndarray):
         return writable(x, ())
+    if builder.peers:
+        change(builder, x)
     found = builder.ledger.get(id(x))
     if found is None or (found.weak is not None and found.weak() is not x):
         kind = next((kind for cls, kind in _KINDS.items() if isinstance(x, cls)), Attributes)
@@ -186,6 +189,7 @@ def settle(builder: Builder, failed: bool = False) -> list[str]:
     Raises `TracerError` where a traced value is left whose array is not known, or which an enclosing trace
     differentiates; the object then holds what it held before. So it does where the function has `failed` itself.
     """
+    builder.peers.clear()
     survivors = _survivors(list(builder.ledger.values()))
     builder.ledger.clear()
     for entry in survivors:

@@ -18,7 +18,7 @@ _jumps = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _CALLS = frozenset(dis.opmap[n] for n in ("CALL", "CALL_KW", "CALL_FUNCTION_EX") if n in dis.opmap)
 # What follows a tuple that is no argument: it is returned, is an index, or formats a string.
 _TUPLE_ENDS = ("RETURN_VALUE", "BINARY_SUBSCR", "BINARY_OP", "STORE_FAST", "STORE_FAST_LOAD_FAST")
-_SEEN = ("STORE_SUBSCR", "STORE_SLICE", "CONTAINS_OP", "PUSH_EXC_INFO", "UNARY_NOT")
+_SEEN = ("STORE_SUBSCR", "STORE_SLICE", "CONTAINS_OP", "IS_OP", "PUSH_EXC_INFO", "UNARY_NOT")
 _OUTSIDE = ("STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL")
 _VARIABLES = ("STORE_DEREF", "DELETE_DEREF")
 _FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")

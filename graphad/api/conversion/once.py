@@ -31,6 +31,8 @@ _BYTES = 1 << 24
 def may_run(reach: Reach, builder: Builder, called: Sequence[FunctionType]) -> bool:
     """Whether code can be run once that reaches this, and functions that it may have `called`: it does nothing that
     every run is to do, and changes no arrays of another trace."""
+    if any([id(y) in reach.seen for group in builder.peers for y in group]):
+        return False
     if builder.deferred or any([id(f.__code__) in reach.pours for f in called]):
         return False
     arrays = _arrays(reach)

@@ -339,27 +339,28 @@ class Rewriter(ast.NodeTransformer):
             return self.generic_visit(node)  # type: ignore[return-value]
         displays = any([isinstance(x, (ast.Tuple, ast.List)) for x in (node.left, *node.comparators)])
         if len(node.ops) == 1 and (not displays or self._stays(node.comparators)):
-            new = self.generic_visit(node)
-            assert isinstance(new, ast.Compare)
-            if not isinstance(node.ops[0], (ast.In, ast.NotIn)):
-                return new
-            found = runtime("contains", new.comparators[0], new.left)
-            return _at(runtime("not_", found) if isinstance(node.ops[0], ast.NotIn) else found, node)
+            new: Any = self.generic_visit(node)
+            op, sides = node.ops[0], [new.left, *new.comparators]
+            if isinstance(op, (ast.In, ast.NotIn)):
+                found = runtime("contains", *sides[::-1])
+            elif isinstance(op, (ast.Is, ast.IsNot)) and not any([isinstance(x, ast.Constant) for x in sides]):
+                found = runtime("identical", *sides)
+            else:
+                return new  # type: ignore[no-any-return]
+            return _at(runtime("not_", found) if isinstance(op, (ast.IsNot, ast.NotIn)) else found, node)
         args: list[ast.expr] = [self.visit(node.left)]
         for op, right in zip(node.ops, node.comparators, strict=True):
             args += [ast.Constant(type(op).__name__), self.lazy(right, node)]
         return _at(runtime("compare", *args), node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
-        new = self.generic_visit(node)
-        assert isinstance(new, ast.Attribute)
+        new: Any = self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load) or not (node.attr == "__class__" or self.trying):
             return new
         return _at(runtime("member", new.value, ast.Constant(node.attr)), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        new = self.generic_visit(node)
-        assert isinstance(new, ast.Subscript)
+        new: Any = self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load) or not any(isinstance(n, ast.Name) for n in ast.walk(node.slice)):
             return new
         return _at(runtime("getitem", new.value, index(new.slice)), node)

@@ -21,6 +21,7 @@ from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
 from graphad.api.conversion.loops import for_, while_
 from graphad.api.conversion.parts import describe, truth
+from graphad.api.conversion.peers import identical
 from graphad.api.conversion.sequences import getitem
 from graphad.api.conversion.sinks import poured
 from graphad.api.conversion.stores import set_part, storing
@@ -58,8 +59,9 @@ __all__ = [
     "and_", "asking", "assign", "assigning", "attempt", "attribute", "call", "calling_back", "caught", "changing",
     "checked", "choose",
     "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_", "formatting",
-    "getitem", "guarded", "handler", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member",
-    "none_of", "not_", "operate", "or_", "passing", "percent", "poured", "rebinding", "returned", "sampling",
+    "getitem", "guarded", "handler", "identical", "if_", "inplace", "is_", "iterated", "made", "managed",
+    "matching", "member", "none_of", "not_", "operate", "or_", "passing", "percent", "poured", "rebinding",
+    "returned", "sampling",
     "set_part", "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update",
     "vanishes", "while_",
 ]  # fmt: skip
