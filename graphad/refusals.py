@@ -92,17 +92,23 @@ def handled_elsewhere(cls: type[BaseException], how: str = _FOR_SOME) -> Control
     )
 
 
+def texts(error: Exception) -> list[Any]:
+    """The texts among what an exception tells that have values which are known at run time only."""
+    return [x for x in error.args if hasattr(type(x), "parts")]
+
+
 _EARLIER = "graphad@earlier"
 """The attribute of an exception that holds what was recorded before it was raised, and the values that this reads."""
 
 
-def note_earlier(builder: Builder, error: Exception) -> None:
+def note_earlier(builder: Builder, error: Exception, told: Sequence[Value]) -> None:
     """Note with what a function raises while it is traced, whatever the values are, what its trace had recorded before
-    if some of that may raise too, or has an effect."""
+    if some of that may raise too, or has an effect, or makes the values that the exception tells."""
     error.__dict__.pop(_EARLIER, None)
     refused = isinstance(error, GraphadError) and not isinstance(error, IndexError)
-    if builder.staged and not refused and any([node.op.effect or node.op.raises for node in builder.nodes]):
-        error.__dict__[_EARLIER] = builder.finish([]), list(builder.captures.values())
+    acts = told or any([node.op.effect or node.op.raises for node in builder.nodes])
+    if builder.staged and not refused and acts:
+        error.__dict__[_EARLIER] = builder.finish(told), list(builder.captures.values())
 
 
 def earlier(error: Exception) -> tuple[Graph, list[tuple[Builder, Value]]] | None:

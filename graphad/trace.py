@@ -17,7 +17,7 @@ from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_UFUNCS
 from graphad.graph import Constant, Graph, Value
 from graphad.location import locate, place, placed, raised_at, user_location
 from graphad.op import OPS, Op, Traced
-from graphad.refusals import handles, lost, no_array, not_known, note_earlier, refused, unsupported
+from graphad.refusals import handles, lost, no_array, not_known, note_earlier, refused, texts, unsupported
 from graphad.registry import Registry
 from graphad.types import DType, Shape, TensorType, type_of
 
@@ -398,7 +398,7 @@ def trace_flat(
         try:
             results = list(function(tracers))
         except Exception as error:
-            note_earlier(builder, error)
+            note_earlier(builder, error, [lift(builder, x) for text in texts(error) for x in text.values])
             if isinstance(error, GraphadError):
                 locate(error, raised_at(error) or user_location())
             raise

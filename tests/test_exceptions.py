@@ -438,3 +438,32 @@ def test_an_exception_that_is_always_raised_may_be_handled(capsys):
     with pytest.raises(ValueError, match="always"):
         graphad.jit(lambda x: graphad.jit(inner)(x))(2.0)
     assert capsys.readouterr().out == "x 2.00\nx 2.00\n"
+
+
+def says(a, b):
+    print("seen", a)
+    raise KeyError(f"{a!r} {b * 2:.3f}", 3)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda f: f,
+        graphad.jit,
+        graphad.grad,
+        lambda f: graphad.jit(graphad.grad(f)),
+        lambda f: graphad.jit(lambda a, b: graphad.jit(f)(a, b)),
+    ],
+    ids=["plain", "jit", "grad", "jit of grad", "nested"],
+)
+def test_what_is_always_raised_tells_values(wrap):
+    with pytest.raises(KeyError) as told:
+        wrap(says)(1.0, 3.0)
+    assert told.value.args == ("1.0 6.000", 3)
+
+
+def test_what_is_always_raised_in_a_batch_tells_those_of_the_first():
+    for wrap in (graphad.vmap, lambda f: graphad.jit(graphad.vmap(f))):
+        with pytest.raises(KeyError) as told:
+            wrap(says)(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+        assert told.value.args == ("np.float64(1.0) 6.000", 3)

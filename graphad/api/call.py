@@ -20,7 +20,7 @@ from graphad.location import Location, describe_location, place, placed, raised_
 from graphad.numpy.buffers import Buffer, become, revive
 from graphad.numpy.layouts import laid, layout_of
 from graphad.numpy.views import lose, origin_of, own
-from graphad.refusals import earlier
+from graphad.refusals import earlier, texts
 from graphad.registry import LATER
 from graphad.trace import Trace, Tracer, inline, innermost, trace_flat
 from graphad.types import TensorType
@@ -417,7 +417,12 @@ class Call:
             builder = innermost(args)
             if builder is not None and not builder.staged:
                 args = [x.builder.evaluate(x.value) if isinstance(x, Tracer) else x for x in args]
-            run(found[0] if change is None else change(found[0]), args)
+            values = iter(run(found[0] if change is None else change(found[0]), args))
+            # Of a batch the first example raises.
+            told = {id(text): [next(values) for _ in text.values] for text in texts(error)}
+            if change is not None:
+                told = {k: [x[0] for x in found] for k, found in told.items()}
+            error.args = tuple([x.at(told[id(x)]) if id(x) in told else x for x in error.args])
 
 
 _told: dict[Any, Any] = {}

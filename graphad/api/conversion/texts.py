@@ -8,7 +8,9 @@ from functools import partial
 from string import Formatter
 from typing import Any
 
-from graphad.api.call import plain
+import numpy as np
+
+from graphad.api.call import is_weak, plain
 from graphad.api.conversion.parts import unknown
 from graphad.build import current_builder
 from graphad.errors import TracerError
@@ -44,6 +46,14 @@ class Text:
         """The text with these values in the fields."""
         given = iter(values)
         return "".join([p if isinstance(p, str) else _formatted(next(given), *p[1:]) for p in self.parts])
+
+    def at(self, values: Sequence[Any]) -> Any:
+        """The text with other values in the fields, Python's numbers for those that stand for such."""
+        if any([isinstance(x, Tracer) for x in values]):
+            given = iter(values)
+            return Text([p if isinstance(p, str) else (next(given), *p[1:]) for p in self.parts])
+        known = [np.asarray(x)[()] for x in values]
+        return self.filled([x.item() if is_weak(v) else x for x, v in zip(known, self.values, strict=True)])
 
     def refuse(self, *args: Any, **kwargs: Any) -> Any:
         types = ", ".join(str(x.type) for x in self.values if isinstance(x, Tracer))
