@@ -13,10 +13,9 @@ import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.heap import UNSET
-from graphad.api.conversion.scope import is_user_file
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError
-from graphad.location import place
+from graphad.location import is_user_file, place
 from graphad.op import Op
 from graphad.ops.arithmetic import logical_and, logical_not
 from graphad.ops.checks import Check
