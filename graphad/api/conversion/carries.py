@@ -104,9 +104,9 @@ class Loop:
                     c.after = c.read()
                 for g in self.lists:
                     g.items = g.leave()
-                new = unpooled(self.carried)
-                if new:
-                    self.carried, self.pools = {**self.carried, **new}, False
+                others = unpooled(self.carried)
+                if others:
+                    self.carried, self.pools = {**self.carried, **others}, False
                     self.heap.restore()
                     continue
                 again = self.rounds.learn(self.carried, self.heap.seen)

@@ -155,7 +155,7 @@ class _Seen:
         """The references to a container but those that are no code's: of groups, of pictures of objects, of containers
         that cannot be seen themselves."""
         entry = self.ledger.get(id(x))
-        own = sum([y is x for group in self.groups for y in group]) + (entry is not None and entry.target is x)
+        own: int = sum([y is x for group in self.groups for y in group]) + (entry is not None and entry.target is x)
         own += sum([v is x for e in self.ledger.values() for v in e.container.saved.values()])
         own += sum([h.holding(x) for h in holders])
         own += sum([_held(m, x) for m in self.members.values() if m is not x and _held(m, x) and not self(m)])

@@ -356,13 +356,13 @@ class Rewriter(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         new: Any = self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load) or not (node.attr == "__class__" or self.trying):
-            return new
+            return new  # type: ignore[no-any-return]
         return _at(runtime("member", new.value, ast.Constant(node.attr)), node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         new: Any = self.generic_visit(node)
         if not isinstance(node.ctx, ast.Load) or not any(isinstance(n, ast.Name) for n in ast.walk(node.slice)):
-            return new
+            return new  # type: ignore[no-any-return]
         return _at(runtime("getitem", new.value, index(new.slice)), node)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
