@@ -1,7 +1,7 @@
 """Inverses of the distribution functions of `scipy.special`, and the noncentral chi-squared distribution.
 
 A function that solves `F(..., v, ...) == p` for `v` has the derivatives `1 / F_v` in `p` and `-F_x / F_v` in another
-operand. Those of the incomplete gamma and beta functions in their parameters are in `graphad.ops.incomplete`.
+operand. Those of the incomplete gamma and beta functions in their parameters are in `graphad.ops.special.incomplete`.
 """
 
 from __future__ import annotations
