@@ -7,7 +7,8 @@ They are plain programs of loops and branches, so a fit is one compiled function
 Unknowns are numbers, arrays, or trees of arrays; a list of numbers is a vector, as in SciPy. `bounds` are SciPy's for a
 vector (pairs, or `Bounds`), and for a tree the same tree with a pair `(low, high)` for each array, of a dict only those
 keys that have any. Minima are found where the relative gradient `|g| * max(|x|, 1) <= tol * max(|f|, 1)`, element by
-element; numbers that are small at the start count as of that size instead of 1. The result is SciPy's `OptimizeResult`,
+element; numbers that are small at the start count as of that size instead of 1 (`levenberg_marquardt` measures its
+steps instead). The result is SciPy's `OptimizeResult`,
 a tree: `x`, `fun`, `jac`, `success`, `status` (0 converged, 1 `maxiter` reached, 2 no further progress, 3 not finite at
 the start), `nit` and `nfev`. `x` is always finite if the start was. The derivative of a solution that was not reached
 is refused at run time. """

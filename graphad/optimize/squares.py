@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from graphad.api.control import cond
 from graphad.api.loops import while_loop
 from graphad.optimize.factor import definite_solve
 from graphad.optimize.minima import masked, most, newtons
-from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum
+from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum, typical
 from graphad.optimize.search import ROUNDING
 from graphad.scipy.closed import Values
 from graphad.tracebacks import boundary
@@ -42,7 +43,9 @@ def levenberg_marquardt(
 ) -> Any:  # fmt: skip
     """As `gauss_newton`, with steps that are damped as much as the last ones asked for: the safer of the two. More,
     "The Levenberg-Marquardt algorithm: implementation and theory", 1978 (the scales), and Nielsen, "Damping parameter
-    in Marquardt's method", 1999.
+    in Marquardt's method", 1999. It has converged where a step that is hardly damped changes no unknown by more than
+    `tol` of its size, or the squares by no more than rounding; or where a damped one does not and the residuals are
+    orthogonal to their slopes to `tol`.
 
         graphad.optimize.levenberg_marquardt(lambda p: p[0] * np.exp(-p[1] * t) - data, [1.0, 1.0], bounds=[(0, None)] *
         2)
@@ -57,41 +60,55 @@ def levenberg_marquardt(
             off, slopes = both([x], values[problem.first :])
             return 0.5 * (off @ off), off @ slopes, slopes.T @ slopes
 
+        def settled(x: Any, g: Any) -> Any:
+            return np.all(problem.inward(x, g, values) == 0)
+
         def step(state: Any) -> Any:
-            k, _, _, x, f, g, square, damping, growth, scale = state
+            k, _, _, x, f, g, square, damping, growth, scale, at_end = state
             free = problem.free(x, g, values)
-            down = g if free is None else np.where(free, g, 0.0)
-            p = -definite_solve(masked(square + damping * np.diag(scale), free), down)
+            held = lambda g: g if free is None else np.where(free, g, 0.0)
+            matrix = masked(square + damping * np.diag(scale), free)
+            p = -definite_solve(matrix, held(g))
             y = problem.within(x + p, values)
             s = y - x
             fy, gy, square_y = at(y)
             finite = np.isfinite(fy) & np.all(np.isfinite(gy)) & np.all(np.isfinite(square_y))
-            gained, hoped = np.where(finite, f - fy, -np.inf), -(g @ s + 0.5 * (s @ (square @ s)))
-            ratio = gained / np.where(hoped > 0, hoped, 1.0)
-            good = finite & (hoped > 0) & (ratio > 1e-4)
+            gained, bend = np.where(finite, f - fy, -np.inf), s @ (square @ s)
+            hoped = -(g @ s + 0.5 * bend)
+            # What rounding of the unknowns makes of the squares. Where a step hopes for no more, it is the gradient
+            # that counts, by the step that it asks for.
+            blur = ROUNDING * (f + np.sqrt(2 * f * (np.diagonal(square) @ (x * x))))
+            flat = finite & (np.abs(f - fy) <= blur) & (hoped <= blur)
+            ratio = np.where(flat, 1.0, gained / np.where(hoped > 0, hoped, 1.0))
+            asked = lambda g: held(g) @ definite_solve(matrix, held(g))
+            better = cond(flat, lambda: asked(gy) < -(held(g) @ p), lambda: ratio > 1e-4)
+            good = finite & (hoped > 0) & better
+            # A step that is hardly damped tells how far the minimum is: nearer than `tol`, or than rounding lets see.
+            small = np.all(np.abs(s) <= tol * np.maximum(np.abs(x), typical(values[0])))
+            whole = damping * (s @ (scale * s)) <= 1e-2 * bend
+            # Where whole steps change nothing that is seen, some shorter ones are tried.
+            near = (whole & small) | (at_end & np.logical_not(good | whole))
+            at_end = np.logical_not(good) & (at_end | (whole & flat))
             # Nielsen, "Damping parameter in Marquardt's method", 1999.
             calmer = damping * np.maximum(1 / 3, 1 - (2 * np.where(good, ratio, 0.5) - 1) ** 3)
-            held, damping = damping, np.where(good, calmer, damping * growth)
+            damping = np.where(good, calmer, damping * growth)
             growth = np.where(good, 2.0, 2 * growth)
-            # What a step hopes for that is hardly damped may be less than the rounding of the squares.
-            least = np.logical_not(good) & (held < 1e-2) & (np.abs(hoped) <= ROUNDING * np.abs(f))
             x, f, g = [np.where(good, new, old) for new, old in ((y, x), (fy, f), (gy, g))]
             square = np.where(good, square_y, square)
             scale = np.maximum(scale, np.diagonal(square))
-            done = problem.settled(x, f, g, values, tol, value) | least
+            # Where only damped steps help, the residuals are as good as orthogonal to all slopes too (as in MINPACK).
+            right = np.abs(problem.inward(x, g, values)) <= tol * np.sqrt(2 * f * np.diagonal(square))
+            done = near | (small & good & np.all(right)) | settled(x, g)
             status = np.where(done, CONVERGED, np.where(damping < 1e40, EXHAUSTED, STUCK))
-            return k + 1, status == EXHAUSTED, status, x, f, g, square, damping, growth, scale
+            return k + 1, status == EXHAUSTED, status, x, f, g, square, damping, growth, scale, at_end
 
         x = problem.within(values[0], values)
         f, g, square = at(x)
-        value = f
         finite = np.isfinite(f) & np.all(np.isfinite(g)) & np.all(np.isfinite(square))
-        status = np.where(
-            finite, np.where(problem.settled(x, f, g, values, tol, f), CONVERGED, EXHAUSTED), INFINITE
-        )
+        status = np.where(finite, np.where(settled(x, g), CONVERGED, EXHAUSTED), INFINITE)
         diagonal = np.diagonal(square)
         scale = np.where(diagonal > 0, diagonal, 1.0)
-        start = 0, status == EXHAUSTED, status, x, f, g, square, 1e-3, 2.0, scale
+        start = 0, status == EXHAUSTED, status, x, f, g, square, 1e-3, 2.0, scale, False
         k, _, status, x, *_ = while_loop(lambda s: s[1] & (s[0] < limit), step, start)
         return x, status == CONVERGED, status, k, k + 1
 
