@@ -169,6 +169,47 @@ def test_steps_of_a_given_size(name: str) -> None:
     assert heavy.nit < optimize.sgd(lambda x: x**2, 3.0, learning_rate=0.05).nit
 
 
+@pytest.mark.parametrize("name", SMOOTH)
+def test_what_falls_forever_has_no_minimum(name: str) -> None:
+    with np.errstate(all="ignore"):
+        found = solver(name)(np.sum, np.ones(2))
+    assert not found.success
+    assert found.status in (1, 2)
+    assert np.isfinite(found.x).all()
+
+
+@pytest.mark.parametrize("name", [*SMOOTH, "levenberg_marquardt"])
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e12])
+def test_units_of_the_unknowns_do_not_matter(name: str, size: float) -> None:
+    terms = lambda x: np.stack([(x / size) ** 2 - 2, x / size - 1])
+    half = lambda x: np.sum(terms(x) ** 2)
+    found = solver(name)(terms if name in SQUARES else half, size * np.array([1.0, 1.7]))
+    assert found.success
+    assert np.allclose(found.x / size, found.x[0] / size, rtol=1e-6)
+    assert np.allclose((found.x / size) ** 3, 1.5 * found.x / size + 0.5, rtol=1e-6)
+
+
+def test_least_squares_at_double_roots() -> None:
+    assert optimize.levenberg_marquardt(lambda x: x**2, np.full(2, 3.0)).success
+    assert optimize.levenberg_marquardt(lambda x: x**2 + 1, np.full(2, 3.0)).success
+    assert not optimize.levenberg_marquardt(lambda x: np.exp(-x), np.full(2, 3.0)).success
+
+
+@pytest.mark.parametrize("name", [*BOUNDED, *SQUARES])
+def test_bounds_that_leave_no_room(name: str) -> None:
+    centre = np.array([2.0, -1.0])
+    f = (lambda x: x - centre) if name in SQUARES else (lambda x: np.sum((x - centre) ** 2))
+    held = lambda c: solver(name)(f, [0.5, 0.0], bounds=[(c, c), (None, None)]).x
+    assert np.allclose(held(0.5), [0.5, -1.0], atol=1e-7)
+    assert np.allclose(graphad.jacfwd(held)(0.5), [1, 0], atol=1e-12)
+    for low, high in [(1.0, 0.0), (np.nan, 1.0)]:
+        crossed = lambda low, high: solver(name)(f, [0.5, 0.0], bounds=[(low, high), (0, 5)]).x
+        with pytest.raises(ValueError, match=f"{name}: an upper bound lies below"):
+            crossed(low, high)
+        with pytest.raises(ValueError, match=f"{name}: an upper bound lies below"):
+            graphad.jit(crossed)(low, high)
+
+
 # -- roots --------------------------------------------------------------------------------------------------------
 
 

@@ -16,8 +16,9 @@ from graphad.optimize.search import ROUNDING, projected, wolfe
 from graphad.scipy.closed import Values
 from graphad.tracebacks import boundary
 
-Direction = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any]]
-"""Of the memory, the point, the gradient, what is free, and the iteration: a direction, and the first length to try."""
+Direction = Callable[[Any, Any, Any, Any, Any], tuple[Any, Any, Any]]
+"""Of the memory, the point, the gradient, what is free, and the iteration: a direction, the first length to try, and
+whether curvature says so."""
 
 
 def descend(
@@ -39,7 +40,7 @@ def descend(
     def step(state: Any) -> Any:
         k, _, _, x, f, g, memory, calls = state
         free = problem.free(x, g, values)
-        p, first = direction(memory, x, g, free, k)
+        p, first, told = direction(memory, x, g, free, k)
         down = np.where(free, g, 0.0) if free is not None else g
         steep = np.logical_not(down @ p < 0) | np.logical_not(np.all(np.isfinite(p)))
         p = np.where(steep, -down, p)
@@ -53,7 +54,7 @@ def descend(
         memory = learn(memory, y - x, change)
         # What the model says is still to be gained may be less than the function's rounding.
         least = np.abs(g @ p) * first <= ROUNDING * np.abs(f)
-        done = settled(y, fy, gy) | (np.logical_not(moved) & least)
+        done = settled(y, fy, gy) | (np.logical_not(moved | steep) & told & least)
         status = np.where(done, CONVERGED, np.where(moved, EXHAUSTED, STUCK))
         return k + 1, moved & (status != CONVERGED), status, y, fy, gy, memory, calls + n
 
@@ -66,7 +67,9 @@ def descend(
 def _cautious(x: Any, slope: Any) -> Any:
     """A first length along a gradient, whose size says nothing of that of the step."""
     size = np.sqrt(np.sum(slope * slope))
-    return np.minimum(1.0, np.maximum(1.0, np.sqrt(np.sum(x * x))) / np.where(size == 0, 1.0, size))
+    size, far = np.where(size == 0, 1.0, size), np.sqrt(np.sum(x * x))
+    # Not so short that large unknowns do not change.
+    return np.maximum(np.minimum(1.0, np.maximum(1.0, far) / size), 1e-8 * far / size)
 
 
 def masked(matrix: Any, free: Any) -> Any:
@@ -98,7 +101,7 @@ def bfgs(
     def find(*values: Any) -> Any:
         def direction(memory: Any, x: Any, g: Any, free: Any, k: Any) -> Any:
             down = g if free is None else np.where(free, g, 0.0)
-            return -masked(memory[0], free) @ down, np.where(memory[1], 1.0, _cautious(x, down))
+            return -masked(memory[0], free) @ down, np.where(memory[1], 1.0, _cautious(x, down)), memory[1]
 
         def learn(memory: Any, s: Any, y: Any) -> Any:
             inverse, known = memory
@@ -140,7 +143,7 @@ def lbfgs(
             for i in reversed(range(size)):
                 q = q + (shares[i] - weights[i] * (changes[i] @ q)) * steps[i]
             p = -q if free is None else np.where(free, -q, 0.0)
-            return p, np.where(weights[0] > 0, 1.0, _cautious(x, down))
+            return p, np.where(weights[0] > 0, 1.0, _cautious(x, down)), weights[0] > 0
 
         def learn(memory: Any, s: Any, y: Any) -> Any:
             steps, changes, weights, scale = memory
@@ -164,7 +167,7 @@ def newtons(problem: Minimum, matrix: Callable[[Any, Values], Any], tol: float, 
     def find(*values: Any) -> Any:
         def direction(memory: Any, x: Any, g: Any, free: Any, k: Any) -> Any:
             down = g if free is None else np.where(free, g, 0.0)
-            return -definite_solve(masked(matrix(x, values), free), down), 1.0
+            return -definite_solve(masked(matrix(x, values), free), down), 1.0, True
 
         return descend(problem, values, (), direction, lambda memory, s, y: memory, tol, maxiter)
 

@@ -12,6 +12,7 @@ from graphad.api.call import check_callable
 from graphad.api.derivatives import value_and_grad
 from graphad.errors import TypeMismatchError
 from graphad.location import place
+from graphad.numpy.slices import check
 from graphad.scipy.closed import Functions, Values, arguments, real
 from graphad.scipy.optimize.optimum import Problem, limits, result
 from graphad.types import FLOAT64, TensorType
@@ -129,6 +130,12 @@ class Minimum(Unknowns):
     def found(self, find: Find, implicit: bool) -> Any:
         """The result of `find(*values)`, with the derivative of the minimum, or of the iterations."""
         bounds = (lambda values: (values[1], values[2])) if self.ends else None
+        if self.ends:
+            low, high = self.ends
+            check(
+                np.all(low <= high), ValueError,
+                f"{self.name}: an upper bound lies below its lower one{place()}, or one is NaN; give low <= high",
+            )  # fmt: skip
         problem = Problem(lambda x, values: self.at(x, values)[1], bounds)
         if implicit:
             x, success, status, nit, nfev = problem.solved(self.name, find, self.values)

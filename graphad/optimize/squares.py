@@ -44,8 +44,8 @@ def levenberg_marquardt(
     """As `gauss_newton`, with steps that are damped as much as the last ones asked for: the safer of the two. More,
     "The Levenberg-Marquardt algorithm: implementation and theory", 1978 (the scales), and Nielsen, "Damping parameter
     in Marquardt's method", 1999. It has converged where a step that is hardly damped changes no unknown by more than
-    `tol` of its size, or the squares by no more than rounding; or where a damped one does not and the residuals are
-    orthogonal to their slopes to `tol`.
+    `tol` of its size, or the squares by no more than rounding; or where a damped one does not and the relative
+    gradient is small, or the residuals are orthogonal to their slopes to `tol`.
 
         graphad.optimize.levenberg_marquardt(lambda p: p[0] * np.exp(-p[1] * t) - data, [1.0, 1.0], bounds=[(0, None)] *
         2)
@@ -96,14 +96,17 @@ def levenberg_marquardt(
             x, f, g = [np.where(good, new, old) for new, old in ((y, x), (fy, f), (gy, g))]
             square = np.where(good, square_y, square)
             scale = np.maximum(scale, np.diagonal(square))
-            # Where only damped steps help, the residuals are as good as orthogonal to all slopes too (as in MINPACK).
+            # Where only damped steps help, the gradient is small too, or the residuals are as good as orthogonal to all
+            # slopes (as in MINPACK).
             right = np.abs(problem.inward(x, g, values)) <= tol * np.sqrt(2 * f * np.diagonal(square))
-            done = near | (small & good & np.all(right)) | settled(x, g)
+            right = np.all(right) | problem.settled(x, f, g, values, tol, value)
+            done = near | (small & good & right) | settled(x, g)
             status = np.where(done, CONVERGED, np.where(damping < 1e40, EXHAUSTED, STUCK))
             return k + 1, status == EXHAUSTED, status, x, f, g, square, damping, growth, scale, at_end
 
         x = problem.within(values[0], values)
         f, g, square = at(x)
+        value = f
         finite = np.isfinite(f) & np.all(np.isfinite(g)) & np.all(np.isfinite(square))
         status = np.where(finite, np.where(settled(x, g), CONVERGED, EXHAUSTED), INFINITE)
         diagonal = np.diagonal(square)
