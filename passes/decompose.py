@@ -9,6 +9,7 @@ from graphad.errors import MissingRuleError
 from graphad.graph import Graph, Node
 from graphad.op import Op, op_class
 from graphad.ops.elementwise import cast
+from graphad.ops.lowering import composed
 from graphad.passes.base import check_option, graph_pass
 from graphad.passes.rewriting import Rule, sweep
 
@@ -22,7 +23,7 @@ def decompose(
     """Replace the ops that are not supported by the simpler ones that their `decompose` method gives.
 
     `supports` is an executor's method, or the names of the ops to keep; without it every op that can be decomposed
-    is. Ops without such a method stay. `forms` gives for classes of ops functions that come before all that. Law: the
+    is, but for functions of SciPy's, whose digits are kept so. Ops without such a method stay. `forms` gives for classes of ops functions that come before all that. Law: the
     meaning is kept up to rounding.
     """
     keep: Callable[[Op], bool]
@@ -38,7 +39,9 @@ def decompose(
     def rules_of(op: Op) -> Sequence[Rule]:
         if type(op) in forms:
             return (_by(forms[type(op)]),)
-        return () if type(op).decompose is Op.decompose or keep(op) else (_expand,)
+        rule = type(op).decompose
+        stays = rule is Op.decompose or keep(op) or (rule is composed and keep is not supports)
+        return () if stays else (_expand,)
 
     return sweep(graph, rules_of, lambda region: decompose(region, supports, forms))
 

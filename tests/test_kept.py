@@ -97,7 +97,7 @@ def test_errors_are_those_of_the_program() -> None:
     assert found[0][0] is Refused
 
 
-NOT_KEPT = {"custom_jvp", "custom_vjp", "debug_callback", "draw", "pure_callback"}
+NOT_KEPT = {"custom_jvp", "custom_root", "custom_vjp", "debug_callback", "draw", "linear_solve", "pure_callback"}
 """Ops of which some samples hold functions."""
 
 
