@@ -23,8 +23,8 @@ def decompose(
     """Replace the ops that are not supported by the simpler ones that their `decompose` method gives.
 
     `supports` is an executor's method, or the names of the ops to keep; without it every op that can be decomposed
-    is, but for functions of SciPy's, whose digits are kept so. Ops without such a method stay. `forms` gives for classes of ops functions that come before all that. Law: the
-    meaning is kept up to rounding.
+    is, but for functions of SciPy's, whose digits are kept so. Ops without such a method stay. `forms` gives for
+    classes of ops functions that come before all that. Law: the meaning is kept up to rounding.
     """
     keep: Callable[[Op], bool]
     if supports is None:
