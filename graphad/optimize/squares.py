@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def levenberg_marquardt(
         def step(state: Any) -> Any:
             k, _, _, x, f, g, square, damping, growth, scale, at_end = state
             free = problem.free(x, g, values)
-            held = lambda g: g if free is None else np.where(free, g, 0.0)
+            held: Callable[[Any], Any] = lambda g: g if free is None else np.where(free, g, 0.0)
             matrix = masked(square + damping * np.diag(scale), free)
             p = -definite_solve(matrix, held(g))
             y = problem.within(x + p, values)
@@ -80,7 +81,7 @@ def levenberg_marquardt(
             blur = ROUNDING * (f + np.sqrt(2 * f * (np.diagonal(square) @ (x * x))))
             flat = finite & (np.abs(f - fy) <= blur) & (hoped <= blur)
             ratio = np.where(flat, 1.0, gained / np.where(hoped > 0, hoped, 1.0))
-            asked = lambda g: held(g) @ definite_solve(matrix, held(g))
+            asked: Callable[[Any], Any] = lambda g: held(g) @ definite_solve(matrix, held(g))
             better = cond(flat, lambda: asked(gy) < -(held(g) @ p), lambda: ratio > 1e-4)
             good = finite & (hoped > 0) & better
             # A step that is hardly damped tells how far the minimum is: nearer than `tol`, or than rounding lets see.
