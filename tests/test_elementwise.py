@@ -395,7 +395,8 @@ def test_derivatives_of_sinc_meet_where_the_series_ends(n):
 _UNARY = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "asinh": np.arcsinh, "acosh": np.arccosh,
     "atanh": np.arctanh, "lgamma": sp.gammaln, "erf": sp.erf, "erfc": sp.erfc, "conj": np.conj, "real": np.real,
-    "imag": np.imag, "bool": lambda x: np.not_equal(x, 0), "special_zeta": lambda n, x: sp.zeta(n, x),
+    "imag": np.imag, "bool": lambda x: np.not_equal(x, 0), "float": np.float64,
+    "special_zeta": lambda n, x: sp.zeta(n, x),
 }  # fmt: skip
 _BINARY = {
     "max": np.maximum, "min": np.minimum, "pow": np.power, "atan2": np.arctan2, "floordiv": np.floor_divide,
