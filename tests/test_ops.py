@@ -16,9 +16,9 @@ from graphad.testing import LAWS, graph_of, label, samples_of
 
 WITHOUT_DERIVATIVES = {
     "all", "any", "argmax", "argmin", "argsort", "bitwise_and", "bitwise_count", "bitwise_or", "bitwise_xor", "check",
-    "debug_callback", "draw", "equal", "extent", "gcd", "greater", "greater_equal", "invert", "iota", "isfinite",
-    "isinf", "isnan", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "not_equal", "permutation", "random_bits", "right_shift", "signbit",
+    "debug_callback", "draw", "equal", "extent", "fits", "gcd", "greater", "greater_equal", "invert", "iota",
+    "isfinite", "isinf", "isnan", "lcm", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "not_equal", "permutation", "random_bits", "right_shift", "signbit", "succeeds",
 }  # fmt: skip
 """The ops without a sample of floating operands and results: nothing is differentiated there."""
 

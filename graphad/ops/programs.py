@@ -44,6 +44,8 @@ def _program(graph: Graph) -> Program:
         read, made = [slot(v) for v in node.inputs], [slot(v) for v in node.outputs]
         last.update(dict.fromkeys((*read, *made), len(steps)))
         steps.append((node.op.eval, read, made[0] if len(made) == 1 else None, made, [], node.where))
+    # What runs must not hold the graph itself, which is the weak key that it is found by.
+    ops = [node.op for node in graph.nodes]
     outputs = [slot(v) for v in graph.outputs]
     kept = {*outputs, *[slots[v] for v in slots if isinstance(v, Constant)]}
     for index, position in last.items():
@@ -54,7 +56,7 @@ def _program(graph: Graph) -> Program:
         env, ruled = [*xs, *initial], steps
         if type(xp) is Extended:
             env = [*xs, *[None if x is None else xp.lift(x) for x in initial]]
-            ruled = [(_rule(node.op, xp), *step[1:]) for node, step in zip(graph.nodes, steps, strict=True)]
+            ruled = [(_rule(op, xp), *step[1:]) for op, step in zip(ops, steps, strict=True)]
         value = env.__getitem__
         where = None
         try:
