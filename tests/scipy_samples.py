@@ -287,6 +287,12 @@ def matrix_of(s: Any, d: Any) -> Any:
     return banded(import_module(s.__name__.rpartition(".")[0]), d)
 
 
+def definite(s: Any, d: Any) -> Any:
+    """A symmetric positive definite one."""
+    matrix = matrix_of(s, d)
+    return matrix + matrix.T
+
+
 OWN = {
     "linalg": {
         "cho_factor": written(lambda s, a: s.cho_solve(s.cho_factor(a), RIGHT), (test_scipy_linalg.P,)),
@@ -425,6 +431,10 @@ OWN = {
     "sparse.linalg": {
         "spsolve": written(lambda s, d, b: s.spsolve(matrix_of(s, d), b), (ENTRIES, V)),
         "factorized": written(lambda s, d, b: s.factorized(matrix_of(s, d))(b), (ENTRIES, V)),
+        "splu": written(lambda s, d, b: s.splu(matrix_of(s, d).tocsc()).solve(b), (ENTRIES, V)),
+        "cg": written(lambda s, d, b: s.cg(definite(s, d), b, rtol=1e-13)[0], (ENTRIES, V)),
+        "bicgstab": written(lambda s, d, b: s.bicgstab(matrix_of(s, d), b, rtol=1e-13)[0], (ENTRIES, V)),
+        "gmres": written(lambda s, d, b: s.gmres(matrix_of(s, d), b, rtol=1e-13)[0], (ENTRIES, V)),
     },
 }  # fmt: skip
 """Samples where the tables of cases have none, or none that is typical."""
