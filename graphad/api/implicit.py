@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphad import tree
 from graphad.api.call import ShapeDtype, argument_type, as_array, check_callable, converted, run
 from graphad.api.control import Region, all_captures, check_trees
@@ -40,7 +42,7 @@ def custom_root(
 
         def cube_root(a):
             step = lambda f, x: graphad.fori_loop(0, 40, lambda _, x: x - f(x) / (3 * x**2), x)
-            return graphad.custom_root(lambda x: x**3 - a, 1.0, step, lambda g, y: y / g(1.0))
+            return graphad.optimize.custom_root(lambda x: x**3 - a, 1.0, step, lambda g, y: y / g(1.0))
 
     Raises `TypeMismatchError` where `f` or `solve` gives a tree of another structure or type.
     """
@@ -69,11 +71,7 @@ def _rooted(
 ) -> Any:  # fmt: skip
     for function in (f, solve, tangent_solve):
         check_callable(name, function)
-    leaves, treedef = tree.flatten(guess)
-    # The guess counts as the floating number that a root is.
-    leaves = [as_array(x) for x in leaves]
-    leaves = [x if argument_type(x).dtype.kind in "fc" else cast(x, FLOAT64) for x in leaves]
-    guess = tree.unflatten(treedef, leaves)
+    guess, leaves, treedef = _floating(guess)
     equations = Region(zero, (guess,))
     _same(name, "f gives", equations, treedef, leaves)
     solved = Region(lambda x: converted(solve)(f, x), (guess,))
@@ -102,7 +100,7 @@ def _rooted(
         found = tree.matched(treedef, converted(tangent_solve)(slope, tree.unflatten(treedef, change)))
         if found is None:
             raise TypeMismatchError(f"{name}: tangent_solve gives another tree than {treedef}{place()}")
-        return [*[-x for x in found], *[_no_tangent(message, x, tangents) for x in results[n:]]]
+        return [*[-x for x in found], *[no_tangent(message, x, tangents) for x in results[n:]]]
 
     op = CustomRoot(solved.reading(captures), rule, read + n)
     results = apply(op, [*captures, *leaves])
@@ -111,11 +109,18 @@ def _rooted(
     return tree.unflatten(solved.out_tree, results)
 
 
-def _no_tangent(message: str, x: Any, tangents: Sequence[Any]) -> Any:
+def _floating(given: Any) -> tuple[Any, list[Any], tree.TreeDef]:
+    """A tree with the floating numbers that a solution has, its leaves and its structure."""
+    leaves, treedef = tree.flatten(given)
+    arrays = [as_array(x) for x in leaves]
+    arrays = [x if argument_type(x).dtype.kind in "fc" else cast(x, FLOAT64) for x in arrays]
+    return tree.unflatten(treedef, arrays), arrays, treedef
+
+
+def no_tangent(message: str, x: Any, tangents: Sequence[Any]) -> Any:
+    """The tangent of a value that has no derivative: refused with the message where it is used, none of integers."""
     kind = TensorType(x.dtype, x.shape)
-    if not kind.differentiable or not tangents:
-        return cast(x, FLOAT64) * 0.0
-    return NoTangent(message, kind)(*tangents)
+    return NoTangent(message, kind)(*tangents) if kind.differentiable else np.zeros(x.shape)
 
 
 def _moved(graph: Graph, read: int) -> Flat:
@@ -127,16 +132,21 @@ def _moved(graph: Graph, read: int) -> Flat:
         free = [i for i, v in enumerate(graph.inputs[:read]) if v.type.differentiable]
 
         def at(*some: Any) -> list[Any]:
-            given = list(held)
-            for i, x in zip(free, some, strict=True):
-                given[i] = x
-            return run(graph, [*given, *own])
+            return run(graph, [*replaced(held, free, some), *own])
 
         if not free:
             return [x * 0.0 for x in at()]
         return list(jvp(at, [held[i] for i in free], [tangents[i] for i in free])[1])
 
     return moved
+
+
+def replaced(values: Sequence[Any], at: Sequence[int], some: Sequence[Any]) -> list[Any]:
+    """The values with others at some positions."""
+    found = list(values)
+    for i, x in zip(at, some, strict=True):
+        found[i] = x
+    return found
 
 
 def _same(name: str, what: str, region: Region, treedef: tree.TreeDef, leaves: Sequence[Any]) -> None:
@@ -182,10 +192,7 @@ def linear_solve(
     name: str, matvec: Callable[[Any], Any], b: Any, solve: Solve, again: Solve, back: Solve | None, symmetric: bool
 ) -> Any:
     """`solve(matvec, b)`; where a derivative asks, `again(matvec, b)` and `back(transpose of matvec, b)`."""
-    leaves, treedef = tree.flatten(b)
-    leaves = [as_array(x) for x in leaves]
-    leaves = [x if argument_type(x).dtype.kind in "fc" else cast(x, FLOAT64) for x in leaves]
-    b = tree.unflatten(treedef, leaves)
+    b, leaves, treedef = _floating(b)
     spec = tree.map(lambda x: ShapeDtype(argument_type(x).shape, argument_type(x).dtype), b)
     vecmat: Callable[[Any], Any] = matvec if symmetric else lambda ct: linear_transpose(matvec, spec)(ct)[0]
 

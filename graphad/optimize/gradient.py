@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.api.loops import while_loop
 from graphad.optimize.minima import most
-from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum
+from graphad.optimize.problem import CONVERGED, EXHAUSTED, STUCK, Minimum
 from graphad.scipy.closed import Values
 from graphad.tracebacks import boundary
 
@@ -31,11 +31,7 @@ def _walk(
         # The last point at which the function is finite stays.
         return k + 1, status == EXHAUSTED, status, np.where(finite, y, x), np.where(finite, gy, g), memory
 
-    x = problem.within(values[0], values)
-    value, g = problem.at(x, values)
-    finite = np.isfinite(value) & np.all(np.isfinite(g))
-    done = problem.settled(x, value, g, values, tol, value)
-    status = np.where(finite, np.where(done, CONVERGED, EXHAUSTED), INFINITE)
+    x, value, g, status = problem.begun(values, tol)
     start = 0, status == EXHAUSTED, status, x, g, memory
     k, _, status, x, *_ = while_loop(lambda s: s[1] & (s[0] < limit), step, start)
     return x, status == CONVERGED, status, k, k + 1

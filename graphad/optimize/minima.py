@@ -11,7 +11,7 @@ from graphad.api.call import integer
 from graphad.api.jacobians import hessian
 from graphad.api.loops import while_loop
 from graphad.optimize.factor import definite_solve
-from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum
+from graphad.optimize.problem import CONVERGED, EXHAUSTED, STUCK, Minimum
 from graphad.optimize.search import ROUNDING, projected, wolfe
 from graphad.scipy.closed import Values
 from graphad.tracebacks import boundary
@@ -32,10 +32,7 @@ def descend(
     at: Callable[[Any], tuple[Any, Any]] = lambda x: problem.at(x, values)
     inside: Callable[[Any], Any] = lambda x: problem.within(x, values)
     inward = lambda x, g: problem.inward(x, g, values)
-    x = inside(values[0])
-    f, g = start_value, _ = at(x)
-    settled: Callable[..., Any] = lambda x, f, g: problem.settled(x, f, g, values, tol, start_value)
-    finite = np.isfinite(f) & np.all(np.isfinite(g))
+    x, value, g, status = problem.begun(values, tol)
 
     def step(state: Any) -> Any:
         k, _, _, x, f, g, memory, calls = state
@@ -54,12 +51,11 @@ def descend(
         memory = learn(memory, y - x, change)
         # What the model says is still to be gained may be less than the function's rounding.
         least = np.abs(g @ p) * first <= ROUNDING * np.abs(f)
-        done = settled(y, fy, gy) | (np.logical_not(moved | steep) & told & least)
+        done = problem.settled(y, fy, gy, values, tol, value) | (np.logical_not(moved | steep) & told & least)
         status = np.where(done, CONVERGED, np.where(moved, EXHAUSTED, STUCK))
         return k + 1, moved & (status != CONVERGED), status, y, fy, gy, memory, calls + n
 
-    status = np.where(finite, np.where(settled(x, f, g), CONVERGED, EXHAUSTED), INFINITE)
-    start = 0, status == EXHAUSTED, status, x, f, g, memory, 1
+    start = 0, status == EXHAUSTED, status, x, value, g, memory, 1
     k, _, status, x, _, _, _, calls = while_loop(lambda s: s[1] & (s[0] < maxiter), step, start)
     return x, status == CONVERGED, status, k, calls
 

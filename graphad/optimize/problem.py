@@ -103,9 +103,6 @@ class Minimum(Unknowns):
         value, slope = self.pair([x], values[self.first :])
         return value, slope
 
-    def limits(self, values: Values) -> tuple[Any, Any] | None:
-        return (values[1], values[2]) if self.ends else None
-
     def within(self, x: Any, values: Values) -> Any:
         """The nearest point within the bounds."""
         return np.clip(x, *values[1:3]) if self.ends else x
@@ -126,6 +123,14 @@ class Minimum(Unknowns):
         Optimization and Nonlinear Equations", 1983, section 7.2). Sizes below 1 count as those of the start."""
         off = np.abs(self.inward(x, slope, values)) * np.maximum(np.abs(x), typical(values[0]))
         return np.max(off, initial=0.0) <= tol * np.maximum(np.abs(value), np.minimum(1.0, np.abs(at_start)))
+
+    def begun(self, values: Values, tol: float) -> tuple[Any, Any, Any, Any]:
+        """The start within the bounds, the function and its gradient there, and `status`."""
+        x = self.within(values[0], values)
+        value, slope = self.at(x, values)
+        finite = np.isfinite(value) & np.all(np.isfinite(slope))
+        done = self.settled(x, value, slope, values, tol, value)
+        return x, value, slope, np.where(finite, np.where(done, CONVERGED, EXHAUSTED), INFINITE)
 
     def found(self, find: Find, implicit: bool) -> Any:
         """The result of `find(*values)`, with the derivative of the minimum, or of the iterations."""

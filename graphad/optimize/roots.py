@@ -151,7 +151,7 @@ def fixed_point(
 
         def step(state: Any) -> Any:
             k, _, _, x, r, known, steps, changes = state
-            p, forget = r, np.array(False)
+            p = r
             if size:
                 square = changes @ changes.T
                 # Rows that are not known yet are 0, and have no share.
@@ -162,8 +162,7 @@ def fixed_point(
             ry = system.at(y, values)
             # A step that makes things much worse is not taken; a plain one is, and what was learnt is forgotten.
             forget = np.logical_not(np.all(np.isfinite(ry)) & (np.max(np.abs(ry)) <= 2 * np.max(np.abs(r))))
-            y = np.where(forget, x + r, y)
-            ry = np.where(forget, system.at(y, values), ry)
+            y, ry = cond(forget, lambda: (x + r, system.at(x + r, values)), lambda: (y, ry))
             if size:
                 row = np.arange(size) == k % size
                 known = np.logical_not(forget) & (known | row)

@@ -48,8 +48,8 @@ def levenberg_marquardt(
     `tol` of its size, or the squares by no more than rounding; or where a damped one does not and the relative
     gradient is small, or the residuals are orthogonal to their slopes to `tol`.
 
-        graphad.optimize.levenberg_marquardt(lambda p: p[0] * np.exp(-p[1] * t) - data, [1.0, 1.0], bounds=[(0, None)] *
-        2)
+        decay = lambda p: p[0] * np.exp(-p[1] * t) - data
+        graphad.optimize.levenberg_marquardt(decay, [1.0, 1.0], bounds=[(0, None)] * 2)
     """
     problem = Minimum("levenberg_marquardt", fun, x0, args, bounds, squares=True)
     limit = most(problem, maxiter, 200)

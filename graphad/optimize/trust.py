@@ -12,7 +12,7 @@ from graphad.api.jacobians import hessian
 from graphad.api.loops import while_loop
 from graphad.optimize.factor import definite_solve
 from graphad.optimize.minima import most
-from graphad.optimize.problem import CONVERGED, EXHAUSTED, INFINITE, STUCK, Minimum
+from graphad.optimize.problem import CONVERGED, EXHAUSTED, STUCK, Minimum
 from graphad.optimize.search import ROUNDING
 from graphad.scipy.closed import Values
 from graphad.tracebacks import boundary
@@ -54,11 +54,7 @@ def _trusting(
             status = np.where(done, CONVERGED, np.where(radius > _SMALLEST * np.sqrt(x @ x), EXHAUSTED, STUCK))
             return k + 1, status == EXHAUSTED, status, x, f, g, radius
 
-        x = values[0]
-        value, g = problem.at(x, values)
-        finite = np.isfinite(value) & np.all(np.isfinite(g))
-        done = problem.settled(x, value, g, values, tol, value)
-        status = np.where(finite, np.where(done, CONVERGED, EXHAUSTED), INFINITE)
+        x, value, g, status = problem.begun(values, tol)
         start = 0, status == EXHAUSTED, status, x, value, g, np.maximum(1.0, np.sqrt(x @ x))
         k, _, status, x, *_ = while_loop(lambda s: s[1] & (s[0] < maxiter), step, start)
         return x, status == CONVERGED, status, k, k + 1

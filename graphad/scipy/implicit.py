@@ -14,12 +14,13 @@ import numpy as np
 from graphad.api.call import ShapeDtype
 from graphad.api.control import Region
 from graphad.api.derivatives import jvp
+from graphad.api.implicit import no_tangent, replaced
 from graphad.api.jacobians import jacfwd
 from graphad.errors import SingularError
 from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.slices import check
-from graphad.ops.custom import CustomRoot, NoTangent, PureCallback
+from graphad.ops.custom import CustomRoot, PureCallback
 from graphad.scipy.closed import Values
 from graphad.trace import apply
 from graphad.types import TensorType
@@ -94,20 +95,10 @@ def solution(
     return list(results)
 
 
-def replaced(values: Values, at: Sequence[int], some: Sequence[Any]) -> list[Any]:
-    """The values with others at some positions."""
-    found = list(values)
-    for i, x in zip(at, some, strict=True):
-        found[i] = x
-    return found
-
-
 def without(name: str, where: str, told: Any, tangents: Sequence[Any]) -> Any:
     """The tangent of what says how an iteration went: none, and refused where it is used."""
-    if told.dtype.kind != "f":
-        return np.zeros(told.shape)
     message = (
         f"{name}: an estimate of the routine's own{where}, as of an error or an inverse Hessian, has no derivative; "
         "compute what you need from the solution, or give the estimate to graphad.stop_gradient"
     )
-    return NoTangent(message, TensorType(told.dtype, told.shape))(*tangents)
+    return no_tangent(message, told, tangents)

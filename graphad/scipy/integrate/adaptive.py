@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.custom import custom_jvp
+from graphad.api.implicit import replaced
 from graphad.api.jacobians import jacfwd, jacrev
 from graphad.errors import MissingRuleError
 from graphad.location import place
@@ -21,7 +22,7 @@ from graphad.numpy.arguments import is_active, known, operand
 from graphad.ops.custom import PureCallback
 from graphad.ops.elementwise import cast
 from graphad.scipy.closed import SCALAR, Closed, Functions, arguments, callee, known_options, real, routine, spec
-from graphad.scipy.implicit import replaced, without
+from graphad.scipy.implicit import without
 from graphad.types import COMPLEX128, FLOAT64, TensorType
 
 _routine = routine("scipy.integrate")
