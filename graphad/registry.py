@@ -19,7 +19,8 @@ class Registry(dict[Any, Any]):
 
     def _load(self, module: str) -> None:
         # Names stay pending until the module is there: other threads wait for it, and itself it finds what it has made.
-        import_module(module)
+        with LOCK:  # so does a fork
+            import_module(module)
         self.pending = {name: home for name, home in self.pending.items() if home != module}
 
     def _all(self) -> None:
