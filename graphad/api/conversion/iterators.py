@@ -41,6 +41,6 @@ def state(x: Any) -> Any:
 def _state(x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple(map(_state, x))
-    if type(x) is int:
+    if type(x) in (int, range):  # from Python 3.12 on an iterator of a range says what of it is left, by a new range
         return x
     return state(x) if is_iterator(type(x)) else id(x)
