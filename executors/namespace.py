@@ -12,9 +12,9 @@ from graphad.errors import ExecutorError
 from graphad.executors.arguments import prepare
 from graphad.executors.fallback import Pieces
 from graphad.graph import Graph, Node
-from graphad.namespaces import Extended, Rule
+from graphad.namespaces import Extended, Host, Rule
 from graphad.op import Op, op_class
-from graphad.ops.programs import program
+from graphad.ops.programs import callable_from, program
 from graphad.types import Array
 
 
@@ -26,6 +26,9 @@ class ArrayNamespaceExecutor:
     operands in the namespace, where `run(region)(*operands)` gives the list of a region's results. Where the namespace
     has few of NumPy's names, `only_table = True` runs nothing but the table by it. Ops that can raise are NumPy's too,
     so that they do, unless `unchecked = True`: then a singular matrix gives what the namespace's functions give.
+
+    Where compiled code of the namespace can call NumPy, `host(function, types, *xs)` does so: it gives arrays of the
+    `types`, those that `function` gives of the operands. Ops that need NumPy then stay within the pieces, and in loops.
     """
 
     name: str
@@ -34,6 +37,7 @@ class ArrayNamespaceExecutor:
     table: ClassVar[Mapping[str | type[Op], Rule]] = {}
     only_table: ClassVar[bool] = False
     unchecked: ClassVar[bool] = False
+    host: Host | None = None
 
     @cached
     def rules(self) -> dict[type[Op], Rule]:
@@ -43,7 +47,9 @@ class ArrayNamespaceExecutor:
     def supports(self, op: Op) -> bool:
         if type(op) in self.rules:
             return True
-        return not (self.only_table or op.host_only or op.effect or (op.raises and not self.unchecked))
+        if op.host_only and (self.host is None or not callable_from(op)):
+            return False
+        return not (self.only_table or op.effect or (op.raises and not self.unchecked))
 
     def prepare(self, function: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
         """The function that is called at every run, of and to arrays of the namespace: where it is compiled."""
@@ -66,12 +72,12 @@ class ArrayNamespaceExecutor:
         op, types = node.op, [v.type for v in node.inputs]
         if any([v.type.dynamic for v in (*node.inputs, *node.outputs)]):
             return False
-        if type(op) not in self.rules and op.hosted(*types):
+        if type(op) not in self.rules and op.hosted(*types) and (self.host is None or not callable_from(op)):
             return False
         return all([self._runs(inner) for region in op.regions.values() for inner in region.nodes])
 
     def _compiled(self, graph: Graph) -> Callable[..., tuple[Any, ...]]:
-        ready, space = program(graph), Extended(self.xp, self.rules, self.take)
+        ready, space = program(graph), Extended(self.xp, self.rules, self.take, self.host)
         function = self.prepare(lambda *xs: tuple(ready(space, xs)))
         types, results, name = graph.input_types, graph.output_types, graph.name
 

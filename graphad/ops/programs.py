@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+
 from graphad.graph import Constant, Graph, Value
 from graphad.location import Location, noted
 from graphad.namespaces import Extended
 from graphad.op import Op
+from graphad.types import TensorType
 
 Program = Callable[[Any, Sequence[Any]], list[Any]]
 
@@ -45,7 +48,7 @@ def _program(graph: Graph) -> Program:
         last.update(dict.fromkeys((*read, *made), len(steps)))
         steps.append((node.op.eval, read, made[0] if len(made) == 1 else None, made, [], node.where))
     # What runs must not hold the graph itself, which is the weak key that it is found by.
-    ops = [node.op for node in graph.nodes]
+    kinds = [(node.op, [v.type for v in node.inputs]) for node in graph.nodes]
     outputs = [slot(v) for v in graph.outputs]
     kept = {*outputs, *[slots[v] for v in slots if isinstance(v, Constant)]}
     for index, position in last.items():
@@ -56,7 +59,7 @@ def _program(graph: Graph) -> Program:
         env, ruled = [*xs, *initial], steps
         if type(xp) is Extended:
             env = [*xs, *[None if x is None else xp.lift(x) for x in initial]]
-            ruled = [(_rule(op, xp), *step[1:]) for op, step in zip(ops, steps, strict=True)]
+            ruled = [(_rule(*kind, xp), *step[1:]) for kind, step in zip(kinds, steps, strict=True)]
         value = env.__getitem__
         where = None
         try:
@@ -77,11 +80,18 @@ def _program(graph: Graph) -> Program:
     return run
 
 
-def _rule(op: Op, xp: Extended) -> Callable[..., Any]:
+def callable_from(op: Op) -> bool:
+    """Whether compiled code of another array library may call NumPy for an op: it raises nothing, and is a function of
+    its operands alone."""
+    return not (op.raises or op.effect or op.drawn or op._region_fields)
+
+
+def _rule(op: Op, types: Sequence[TensorType], xp: Extended) -> Callable[..., Any]:
     """What takes the place of an op's `eval` in a namespace with rules."""
     found = xp.table.get(type(op))
     if found is None:
-        return op.eval
+        called = xp.host is not None and op.hosted(*types) and callable_from(op)
+        return _by_host(op, types, xp.host) if called else op.eval
     rule = found
 
     def run(region: Graph) -> Callable[..., list[Any]]:
@@ -91,10 +101,26 @@ def _rule(op: Op, xp: Extended) -> Callable[..., Any]:
     return lambda xp, *xs: rule(op, run, *xs)
 
 
+def _by_host(op: Op, types: Sequence[TensorType], host: Any) -> Callable[..., Any]:
+    made = op.infer(*types)
+    results = made if isinstance(made, tuple) else (made,)
+
+    def function(*xs: Any) -> tuple[Any, ...]:
+        with np.errstate(all="ignore"):
+            found = op.eval(np, *map(np.asarray, xs))
+        return tuple(map(np.asarray, found if isinstance(made, tuple) else (found,)))
+
+    def call(xp: Any, *xs: Any) -> Any:
+        found = host(function, results, *xs)
+        return tuple(found) if isinstance(made, tuple) else found[0]
+
+    return call
+
+
 def evaluate_region(region: Graph, xp: Any, xs: Sequence[Any]) -> Any:
     """Run a region with the array namespace `xp`; a tuple for several results."""
     results = program(region)(xp, xs)
     return results[0] if len(results) == 1 else tuple(results)
 
 
-__all__ = ["Program", "evaluate_region", "program"]
+__all__ = ["Program", "callable_from", "evaluate_region", "program"]
