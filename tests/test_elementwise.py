@@ -401,6 +401,7 @@ _UNARY = {
 _BINARY = {
     "max": np.maximum, "min": np.minimum, "pow": np.power, "atan2": np.arctan2, "floordiv": np.floor_divide,
     "mod": np.remainder, "ipow": lambda x, n: x**n, "where": np.where,
+    "complex": lambda x, y: x + 1j * y,
 }  # fmt: skip
 
 

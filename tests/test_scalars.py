@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cmath
 import math
+import sys
 from math import exp as exponential
 
 import numpy as np
@@ -52,6 +54,62 @@ def test_integers_and_truths(executor):
         assert [float(a) for a in found] == [float(a) for a in rounded(np.array(x))]
         assert found[1].dtype == np.int64
         assert found[2].dtype == np.bool_
+
+
+def scaled(x, n):
+    return math.ldexp(x, n)
+
+
+EDGES = [
+    (lambda x: math.lgamma(x), (-math.inf, 5e-324, -5e-324, 0.0, -3.0)),
+    (lambda x: math.pow(x, 0.5), (-math.inf, 4.0, -1.0)),
+    (lambda x: math.ulp(x), (sys.float_info.max, 1.0, math.inf)),
+    (lambda z: cmath.atan(z), (1j, 2j)),
+    (lambda z: cmath.tanh(z), (complex(0, math.inf), complex(1, 2))),
+    (lambda z: cmath.log(z, 2.0), (0j, complex(0, math.inf), 3j)),
+    (lambda z: cmath.log(2.0, z), (1 + 0j, 3j)),
+    (lambda z: cmath.polar(z), (complex(1.7e308, 1.7e308), 3j)),
+    (lambda x: cmath.rect(2.0, x), (math.inf, 1.0)),
+    (lambda x: cmath.rect(x, 0.0), (math.inf, 1.0)),
+    (lambda x: cmath.rect(x, math.inf), (0.0, 1.0)),
+]
+
+
+def outcome(f, *x):
+    try:
+        found = f(*x)
+    except (ValueError, OverflowError) as error:
+        return str(error)
+    return [f"{z:.12g}" for z in np.atleast_1d(np.array(found, complex))]
+
+
+@pytest.mark.parametrize("number", range(len(EDGES)))
+def test_math_at_its_edges_is_pythons(number, executor):
+    f, xs = EDGES[number]
+    jitted = graphad.jit(f, executor=executor)
+    for x in xs:
+        assert outcome(jitted, x) == outcome(f, x)
+        assert outcome(lambda x: graphad.jvp(f, (x,), (x * 0 + 1,))[0], x) == outcome(f, x)
+
+
+def test_powers_of_two(executor):
+    jitted = graphad.jit(scaled, executor=executor)
+    for x, n in ((0.0, 100000), (1.5, -1070), (1.0, 100000), (-3.0, 4)):
+        assert outcome(jitted, x, n) == outcome(scaled, x, n)
+
+
+def of_parts(x, y):
+    z = np.zeros(2, complex)
+    z.real[:] = x
+    z.imag = y
+    return complex(x, y), z
+
+
+def test_complex_numbers_keep_infinities_in_their_parts(executor):
+    jitted = graphad.jit(of_parts, executor=executor)
+    for x, y in ((1.0, math.inf), (math.inf, math.nan), (-0.0, 1.0)):
+        for found, expected in zip(jitted(x, y), of_parts(x, y), strict=True):
+            assert repr(np.array(found).tolist()) == repr(np.array(expected).tolist())
 
 
 def test_numbers_keep_their_derivative():

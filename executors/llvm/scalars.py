@@ -86,6 +86,8 @@ class Scalars(Casts):
             return self.where(args[0], args[1], args[2], x.dtype)
         if x.name.startswith("special_"):
             return self.special(x.name.removeprefix("special_"), args, x.dtype)
+        if x.name == "complex":
+            return args[0], args[1]
         if source.kind == "c":
             return self.complex(x.name, args, source)
         if x.name.startswith("ipow"):

@@ -26,7 +26,8 @@ _OPERATORS: Final[dict[str, str]] = {
     "equal": "{0} == {1}", "not_equal": "{0} != {1}", "less": "{0} < {1}", "less_equal": "{0} <= {1}",
     "greater": "{0} > {1}", "greater_equal": "{0} >= {1}", "bitwise_and": "{0} & {1}", "bitwise_or": "{0} | {1}",
     "bitwise_xor": "{0} ^ {1}", "invert": "~{0}", "abs": "abs({0})", "real": "{0}.real", "imag": "{0}.imag",
-    "conj": "{0}.conjugate()", "isnan": "{0} != {0}", "isinf": "abs({0}) == inf", "isfinite": "abs({0}) < inf",
+    "conj": "{0}.conjugate()", "complex": "complex({0}, {1})",
+    "isnan": "{0} != {0}", "isinf": "abs({0}) == inf", "isfinite": "abs({0}) < inf",
     "where": "{1} if {0} else {2}",
 }  # fmt: skip
 _INTEGER: Final[dict[str, str]] = {

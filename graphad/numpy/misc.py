@@ -64,7 +64,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, ne
     if x.dtype.kind not in "fc":
         return x
     if x.dtype.kind == "c":
-        return nan_to_num(real(x), copy, nan, posinf, neginf) + 1j * nan_to_num(imag(x), copy, nan, posinf, neginf)
+        return parts.from_parts(*[nan_to_num(part, copy, nan, posinf, neginf) for part in (real(x), imag(x))])
     largest = float(np.finfo(x.dtype).max)
     out = select(np.isnan(x), cast(operand(nan), x.dtype), x)
     out = select(x == math.inf, cast(operand(largest if posinf is None else posinf), x.dtype), out)

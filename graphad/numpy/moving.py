@@ -21,6 +21,7 @@ from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem
 from graphad.numpy.slices import Chosen, Ends, check, chosen_ends, flipped, integer, is_integer, spelled, step_of
 from graphad.numpy.views import assign, own, view
+from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import iota
 from graphad.trace import Tracer
@@ -204,7 +205,8 @@ class Moving(Unsized):
     def real(self) -> Any:
         if self.dtype.kind != "c":
             return self
-        return Moving(lambda: np.real(self.get()), self.ends, lambda new: self.put(new + 1j * np.imag(self.get())))
+        put = lambda new: self.put(from_parts(new, np.imag(self.get())))
+        return Moving(lambda: np.real(self.get()), self.ends, put)
 
     @real.setter
     def real(self, value: Any) -> None:
@@ -214,7 +216,8 @@ class Moving(Unsized):
     def imag(self) -> Any:
         if self.dtype.kind != "c":
             return made(np.zeros_like(self.get()), self.ends)
-        return Moving(lambda: np.imag(self.get()), self.ends, lambda new: self.put(np.real(self.get()) + 1j * new))
+        put = lambda new: self.put(from_parts(np.real(self.get()), new))
+        return Moving(lambda: np.imag(self.get()), self.ends, put)
 
     @imag.setter
     def imag(self, value: Any) -> None:

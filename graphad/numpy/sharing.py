@@ -18,6 +18,7 @@ from graphad.numpy.inverse import Back
 from graphad.numpy.layouts import UNKNOWN, laid, outline_of
 from graphad.numpy.manipulation import in_memory, read_in
 from graphad.numpy.views import View, assign, own, read_only, repeated, view
+from graphad.ops.complex import from_parts
 from graphad.ops.shape import reshape
 from graphad.trace import FUNCTIONS, Tracer
 
@@ -79,7 +80,7 @@ def _real(handler: Callable[..., Any]) -> Callable[..., Any]:
             return found
         if val.dtype.kind != "c":
             return val
-        return view(found, val, np.real, lambda base, new: new + 1j * np.imag(base))
+        return view(found, val, np.real, lambda base, new: from_parts(new, np.imag(base)))
 
     real.__doc__ = handler.__doc__
     return real
@@ -91,7 +92,7 @@ def _imag(handler: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(val, Tracer):
             return found
         # The imaginary part of real numbers is an array of zeros that cannot be written to.
-        back = (lambda base, new: np.real(base) + 1j * new) if val.dtype.kind == "c" else read_only
+        back = (lambda base, new: from_parts(np.real(base), new)) if val.dtype.kind == "c" else read_only
         return View(found, val, np.imag, back, np.imag(outline_of(val))) if found.shape else found
 
     imag.__doc__ = handler.__doc__
@@ -240,10 +241,10 @@ def _bind() -> None:
         setattr(Tracer, name, FUNCTIONS[function])
     Tracer.T = property(lambda x: NAMESPACE[np.transpose](x))  # type: ignore[attr-defined]
     Tracer.mT = property(lambda x: NAMESPACE[np.matrix_transpose](x))  # type: ignore[attr-defined]
-    Tracer.real = _set_part("real", lambda base, new: new + 1j * np.imag(base))  # type: ignore[attr-defined]
+    Tracer.real = _set_part("real", lambda base, new: from_parts(new, np.imag(base)))  # type: ignore[attr-defined]
     Tracer.flat = property(_flat, _set_flat)  # type: ignore[attr-defined]
     Tracer.diagonal = FUNCTIONS[np.diagonal]  # type: ignore[attr-defined]
-    Tracer.imag = _set_part("imag", lambda base, new: np.real(base) + 1j * new)  # type: ignore[attr-defined]
+    Tracer.imag = _set_part("imag", lambda base, new: from_parts(np.real(base), new))  # type: ignore[attr-defined]
 
 
 _bind()

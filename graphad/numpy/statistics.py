@@ -11,6 +11,7 @@ from graphad.errors import ShapeError
 from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.dispatch import implements
 from graphad.ops import shape as shapes
+from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 
@@ -77,5 +78,5 @@ def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -
     deviation = np.sqrt(np.real(np.diagonal(c)))
     c = c / deviation[:, None] / deviation[None, :]
     if c.dtype.kind == "c":
-        return np.clip(np.real(c), -1, 1) + 1j * np.clip(np.imag(c), -1, 1)
+        return from_parts(np.clip(np.real(c), -1, 1), np.clip(np.imag(c), -1, 1))
     return np.clip(c, -1, 1)

@@ -12,6 +12,7 @@ from graphad.location import place
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.updates import At
 from graphad.numpy.views import read_only, repeated
+from graphad.ops.complex import from_parts
 from graphad.ops.shape import reshape, transpose
 from graphad.trace import Tracer
 
@@ -38,8 +39,8 @@ def _seen_in(one: Plain, other: Plain) -> tuple[Forth, Back]:
         imaginary = offset % other.itemsize == half
         forth, back = _placed(one.shape, one.strides, offset - half * imaginary, other)
         if imaginary:
-            return lambda a: np.imag(forth(a)), lambda a, new: back(a, np.real(forth(a)) + 1j * new)
-        return lambda a: np.real(forth(a)), lambda a, new: back(a, new + 1j * np.imag(forth(a)))
+            return lambda a: np.imag(forth(a)), lambda a, new: back(a, from_parts(np.real(forth(a)), new))
+        return lambda a: np.real(forth(a)), lambda a, new: back(a, from_parts(new, np.imag(forth(a))))
     raise ControlFlowError(
         f"a traced value is written to an array of {other.dtype} whose bytes are seen as {one.dtype} too"
         f"{place()}; cast with astype in place of view"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.op import OPS, Sample
+from graphad.op import OPS, Sample, is_linear, zeros_like
 from graphad.ops.arithmetic import square
 from graphad.ops.elementwise import Elementwise, Ufunc, cast, elementwise, scalar
 from graphad.ops.select import select
@@ -117,6 +117,45 @@ class Imag(_Part):
 
 real_part = OPS["real"] = Real()
 imag_part = OPS["imag"] = Imag()
+
+
+class FromParts(Elementwise):
+    """The complex number of two real parts. Unlike `x + 1j * y` it keeps infinities, NaN and signs of zeros where
+    they are."""
+
+    code = "complex({0}, {1})"
+
+    def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
+        dtype = np.result_type(*dtypes, np.float32)
+        return (dtype, dtype, np.result_type(dtype, np.complex64))
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        x, y = xs
+        out = xp.empty(np.broadcast_shapes(x.shape, y.shape), np.result_type(x.dtype, np.complex64))
+        out.real, out.imag = x, y
+        return out
+
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+        return self(*[zeros_like(x) if t is None else t for x, t in zip(primals, tangents, strict=True)])
+
+    def transpose(self, ct: Any, *xs: Any) -> Any:
+        parts = (real_part(ct), -imag_part(ct))
+        return tuple([part if is_linear(x) else None for x, part in zip(xs, parts, strict=True)])
+
+    @classmethod
+    def samples(cls) -> Iterable[Sample]:
+        x, y = np.array([[1.5, 0.25, -0.5]]), np.array([[-2.0], [0.75]])
+        yield Sample(cls(), (x, y))
+        yield Sample(cls(), (x.astype("f4"), y.astype("f4")))
+
+
+_from_parts = OPS["from_parts"] = FromParts()
+
+
+def from_parts(x: Any, y: Any) -> Any:
+    """The complex number of two real parts, each cast as the other needs it."""
+    dtype = _from_parts.result_dtypes(_dtype(x), _dtype(y))[0]
+    return _from_parts(*[cast(part, dtype) if _dtype(part) != dtype else part for part in (x, y)])
 
 
 def real(x: Any) -> Any:

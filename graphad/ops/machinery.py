@@ -308,8 +308,8 @@ def elementwise(
     - `special_NAME(...)`, the function `NAME` of `scipy.special.cython_special` for float64 operands; integer orders
       are passed as floats, and `special_zeta` is Hurwitz's zeta function of two operands.
 
-    For complex operands the same names mean the complex functions, `real imag conj` take them apart, and
-    `max min fmax fmin` and comparisons order by the real part, then the imaginary part.
+    For complex operands the same names mean the complex functions, `real imag conj` take them apart, `complex(x, y)`
+    makes one of two parts, and `max min fmax fmin` and comparisons order by the real part, then the imaginary part.
     """
     lazy, plain = isinstance(ufunc, str), None
     if not lazy and not isinstance(ufunc, np.ufunc):

@@ -45,7 +45,7 @@ class Operation(Scalar):
 
 
 class Intrinsic(Record):
-    """How many arguments an intrinsic takes, of which dtype kinds, its result (`same`, `bool` or `real`), its cost."""
+    """How many arguments an intrinsic takes, of which dtype kinds, its result (`same` or a kind), and its cost."""
 
     arity: int
     kinds: str
@@ -83,6 +83,7 @@ INTRINSICS: Final[dict[str, Intrinsic]] = {
     "real": Intrinsic(1, "biufc", "real"),
     "imag": Intrinsic(1, "c", "real"),
     "conj": Intrinsic(1, "biufc"),
+    "complex": Intrinsic(2, "f", "complex"),
 }
 """Every function of scalar code but `where(c, x, y)`, `bool(x)`, `float(x)`, `ipow(x, n)` with a literal `n`, and
 `special_NAME` (the function `NAME` of `scipy.special.cython_special`), which `translate` handles by rules of their
@@ -207,6 +208,8 @@ def operation(name: str, *args: Scalar) -> Scalar:
         dtype = BOOL
     elif rule.result == "real":
         dtype = _COMPLEX_PART.get(dtype, dtype)
+    elif rule.result == "complex":
+        dtype = np.result_type(dtype, np.complex64)
     return Operation(dtype, name, args, lanes=_lanes(args))
 
 

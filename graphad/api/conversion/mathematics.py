@@ -11,6 +11,7 @@ import functools
 import math
 import operator
 import statistics
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,6 +25,7 @@ from graphad.api.custom import stop_gradient
 from graphad.api.loops import scan
 from graphad.build import current_builder
 from graphad.numpy.arguments import deciding, holds_tracer, operand, recorded
+from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.trace import UFUNCS, Tracer
 from graphad.types import COMPLEX128, FLOAT64, INT64
@@ -36,9 +38,9 @@ _NAMES = (
 )  # fmt: skip
 _RENAMED = {
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2",
-    "atanh": "arctanh", "fabs": "absolute", "pow": "power",
+    "atanh": "arctanh", "fabs": "absolute",
 }  # fmt: skip
-_SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma", "lgamma": "gammaln"}
+_SPECIAL = {"erf": "erf", "erfc": "erfc", "gamma": "gamma"}
 _COMPLEX = (
     "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "exp", "log", "log10", "sin", "sinh", "sqrt",
     "tan", "tanh", "isfinite", "isinf", "isnan",
@@ -47,20 +49,29 @@ _COMPLEX = (
 
 _TOTAL = frozenset({
     "asinh", "atan", "atan2", "cbrt", "ceil", "copysign", "degrees", "erf", "erfc", "fabs", "floor", "frexp", "hypot",
-    "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "phase", "polar", "radians", "tanh", "trunc", "ulp",
+    "isclose", "isfinite", "isinf", "isnan", "modf", "nextafter", "radians", "tanh", "trunc", "ulp",
 })  # fmt: skip
-"""Functions that give a number for every one, or raise as `whole` does."""
+"""Functions of real numbers that give a number for every one, or raise as `whole` does."""
+_COMPLEX_TOTAL = frozenset({"acos", "acosh", "asin", "asinh", "isfinite", "isinf", "isnan", "phase", "sqrt"})
+
+
 def _no_log(x: Any, base: Any = 2.0) -> Any:
     return np.logical_or(np.logical_or(x <= 0, base <= 0), base == 1)
 
 
-_FAILS: dict[str, Function] = {
-    "acos": lambda x: np.abs(x) > 1, "acosh": lambda x: x < 1, "asin": lambda x: np.abs(x) > 1,
-    "atanh": lambda x: np.abs(x) >= 1, "cos": np.isinf, "log": _no_log, "log10": lambda x: x <= 0,
-    "log1p": lambda x: x <= -1, "log2": lambda x: x <= 0, "sin": np.isinf, "sqrt": lambda x: x < 0, "tan": np.isinf,
+_FAILS: dict[Function, Function] = {
+    math.acos: lambda x: np.abs(x) > 1, math.acosh: lambda x: x < 1, math.asin: lambda x: np.abs(x) > 1,
+    math.atanh: lambda x: np.abs(x) >= 1, math.cos: np.isinf, math.log: _no_log, math.log10: lambda x: x <= 0,
+    math.log1p: lambda x: x <= -1, math.log2: lambda x: x <= 0, math.sin: np.isinf, math.sqrt: lambda x: x < 0,
+    math.tan: np.isinf,
+    cmath.atan: lambda z: np.logical_or(z == 1j, z == -1j), cmath.atanh: lambda z: np.logical_or(z == 1, z == -1),
+    cmath.log: lambda z, *base: np.logical_or(base[0] == 0, base[0] == 1) if base else z == 0,
+    cmath.log10: lambda z: z == 0,
+    cmath.rect: lambda r, phi: np.logical_and(np.isinf(phi), np.abs(r) > 0),
+    cmath.tan: lambda z: np.logical_and(np.isinf(np.real(z)), np.isfinite(np.imag(z))),
+    cmath.tanh: lambda z: np.logical_and(np.isinf(np.imag(z)), np.isfinite(np.real(z))),
 }  # fmt: skip
-"""For which numbers functions of real numbers raise `ValueError`; they raise nothing else, but for a logarithm
-to the base 1."""
+"""For which numbers functions raise `ValueError`; they raise nothing else, but for a logarithm to the base 1."""
 _OVERFLOWS = frozenset({"cosh", "exp", "exp2", "expm1", "ldexp", "sinh"})
 """Functions of real numbers that raise nothing but `OverflowError`."""
 
@@ -96,9 +107,12 @@ def _check(original: Function, args: Any, found: Any) -> None:
     if (builder is not None and not builder.checks) or module not in _MODULES:
         return
     raised: tuple[type[Exception], ...] = (ValueError, OverflowError)
-    if module == "math" and name in _FAILS:
-        raised, held = (ValueError, ZeroDivisionError)[: len(args)], np.logical_not(_FAILS[name](*args))
+    if original in _FAILS:
+        raised, held = (ValueError, ZeroDivisionError)[: len(args)], np.logical_not(_FAILS[original](*args))
+        if not isinstance(held, Tracer) and held:
+            return
     else:
+        found = found[0] if isinstance(found, tuple) else found
         # Infinities and NaN come from others alone: of numbers they are not given but raised for.
         finite = functools.reduce(np.logical_and, map(np.isfinite, args))
         unclear = functools.reduce(np.logical_or, map(np.isnan, args))
@@ -111,7 +125,7 @@ def _check(original: Function, args: Any, found: Any) -> None:
 
 def _of_numbers(original: Function, function: Function) -> Function:
     """A function of real numbers: Python computes with its own floats, whatever the dtypes of its arguments."""
-    name, total = f"math.{original.__name__}", original.__name__ in _TOTAL
+    name, total = f"{original.__module__}.{original.__name__}", original.__name__ in _TOTAL
     record = UFUNCS.get(function, function)
 
     @functools.wraps(original)
@@ -123,7 +137,8 @@ def _of_numbers(original: Function, function: Function) -> Function:
             return original(*args, **kwargs)
         given = [real(x, name) if isinstance(x, Tracer) else x for x in args]
         safe = total or _asked(original, given, kwargs)
-        given = [cast(x, FLOAT64) if isinstance(x, Tracer) and x.dtype != FLOAT64 else x for x in given]
+        whole = len(given) if original is not math.ldexp else 1  # its second argument is an integer
+        given[:whole] = [cast(x, FLOAT64) if isinstance(x, Tracer) and x.dtype != FLOAT64 else x for x in given[:whole]]
         found = _python(record(*given, **kwargs))
         if not safe:
             _check(original, given, found)
@@ -133,7 +148,7 @@ def _of_numbers(original: Function, function: Function) -> Function:
 
 
 def _of_complex(original: Function, function: Function) -> Function:
-    total = original.__name__ in _TOTAL
+    total = original.__name__ in _COMPLEX_TOTAL
 
     @functools.wraps(original)
     def of_complex(*args: Any) -> Any:
@@ -179,6 +194,25 @@ def _special(name: str) -> Function:
         return getattr(special, name)(x)
 
     return function
+
+
+def _pow(x: Any, y: Any) -> Any:
+    if isinstance(y, Tracer) or y == 0.5:  # for which NumPy takes the square root
+        x = np.where(np.logical_and(x == -math.inf, y == 0.5), math.inf, x)
+    return np.power(x, y)
+
+
+def _lgamma(x: Any) -> Any:
+    # SciPy's function gives -inf for -inf, and inf where the reciprocal overflows.
+    size = np.abs(x)
+    small, infinite = size < 1e-300, x == -math.inf
+    inner = np.where(np.logical_or(small, infinite), 1.0, x)
+    return np.where(infinite, size, np.where(small, -np.log(size), _special("gammaln")(inner)))
+
+
+def _ulp(x: Any) -> Any:
+    space = np.abs(np.spacing(x))
+    return np.where(np.isinf(x), np.abs(x), np.where(np.isinf(space), math.ulp(sys.float_info.max), space))
 
 
 def _whole(function: Function) -> Function:
@@ -355,10 +389,10 @@ def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Funct
     numbers |= {name: _special(other) for name, other in _SPECIAL.items()}
     numbers |= {name: _whole(getattr(np, name)) for name in ("floor", "ceil", "trunc")}
     numbers |= {
-        "log": _log, "ulp": lambda x: np.where(np.isinf(x), np.abs(x), np.abs(np.spacing(x))),
+        "log": _log, "pow": _pow, "lgamma": _lgamma, "ulp": _ulp,
         "hypot": lambda *xs: functools.reduce(np.hypot, xs) if len(xs) > 1 else np.abs(xs[0]),
         "isclose": _isclose, "remainder": _remainder, "frexp": _frexp, "modf": np.modf,
-        "ldexp": lambda x, i: x * 2.0 ** (i // 2) * 2.0 ** (i - i // 2), "fma": lambda x, y, z: x * y + z,
+        "ldexp": np.ldexp, "fma": lambda x, y, z: x * y + z,
     }  # fmt: skip
     collections: dict[str, Function] = {
         "fsum": _fsum, "sumprod": _sumprod, "dist": _dist,
@@ -380,15 +414,13 @@ def _tables() -> tuple[dict[str, Function], dict[str, Function], dict[str, Funct
     return numbers, collections, complexes, data
 
 
-def _rect(original: Function) -> Function:
-    @functools.wraps(original)
-    def rect(r: Any, phi: Any) -> Any:
-        if not holds_tracer((r, phi)):
-            return original(r, phi)
-        r, phi = real(r, "cmath.rect"), real(phi, "cmath.rect")
-        return _python(r * (np.cos(phi) + 1j * np.sin(phi)))
-
-    return rect
+def _rect(r: Any, phi: Any) -> Any:
+    turn = np.where(np.isfinite(phi), phi, math.nan)
+    x, y = r * np.cos(turn), r * np.sin(turn)
+    # Zero times infinity is no number here.
+    y = np.where(phi == 0, np.where(np.isinf(r), np.sign(r), r) * phi, y)
+    none = np.logical_and(r == 0, np.logical_not(np.isfinite(phi)))
+    return from_parts(*[np.where(none, 0.0, part) for part in (x, y)])
 
 
 def install() -> None:
@@ -404,7 +436,7 @@ def install() -> None:
                 REPLACED[original] = wrapped(original, function)
     quantile: Any = statistics._normal_dist_inv_cdf  # type: ignore[attr-defined]
     REPLACED[quantile] = _of_numbers(quantile, lambda p, mu, sigma: mu + sigma * _special("ndtri")(p))
-    REPLACED[cmath.rect] = _rect(cmath.rect)
+    REPLACED[cmath.rect] = _of_numbers(cmath.rect, _rect)
 
 
 install()

@@ -19,6 +19,7 @@ from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, operand
 from graphad.numpy.bounds import span
 from graphad.ops.checks import NoInteger
+from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.ops.integers import LARGEST, Fits
 from graphad.ops.shape import reshape
@@ -100,8 +101,14 @@ def _complex(*args: Any, **kwargs: Any) -> Any:
         return builtins.complex(*args, **kwargs)
     given = dict(zip(("real", "imag"), args, strict=False)) | kwargs
     parts = {name: scalar(x, "complex()") for name, x in given.items()}
-    whole = parts.get("real", 0.0) + 1j * parts["imag"] if "imag" in parts else parts["real"]
+    whole = _parts(parts.get("real", 0.0), parts["imag"]) if "imag" in parts else parts["real"]
     return python(whole, COMPLEX128)
+
+
+def _parts(x: Any, y: Any) -> Any:
+    if any([part.dtype.kind == "c" for part in (x, y) if isinstance(part, (Tracer, np.ndarray))]):
+        return x + 1j * y
+    return from_parts(x, y)
 
 
 def _numpy(original: Any) -> Callable[..., Any]:
