@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from graphad.passes.cleanup.adjoint_stencils import adjoint_stencils
     from graphad.passes.cleanup.cse import cse
     from graphad.passes.cleanup.dce import dce
+    from graphad.passes.cleanup.diagonals import diagonals
     from graphad.passes.cleanup.fold import fold
     from graphad.passes.cleanup.simplify import rewrite, simplify
     from graphad.passes.decompose import decompose
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from graphad.passes.vmap import batch, vmap
 
 __all__ = [
-    "PASSES", "Pass", "Pipeline", "Rewriter", "Stage", "adjoint_stencils", "batch", "cse", "dce", "decompose", "fold",
+    "PASSES", "Pass", "Pipeline", "Rewriter", "Stage", "adjoint_stencils", "batch", "cse", "dce", "decompose",
+    "diagonals", "fold",
     "fold_add_into_dest", "fuse", "grad", "graph_pass", "inline", "jvp", "licm", "lifetime", "linearize",
     "merge_loops", "rewrite", "simplify", "simplify_regions", "split", "store_on_kill", "transpose", "unroll_loops",
     "vjp", "vmap",
@@ -62,7 +64,7 @@ _former = attributes(__name__, FORMER)
 # -- what is imported when it is first used ------------------------------------------------------------------------
 
 _FOLDERS = {
-    "cleanup": "adjoint_stencils cse dce fold simplify",
+    "cleanup": "adjoint_stencils cse dce diagonals fold simplify",
     "differentiation": "jvp linearize transpose vjp",
     "fusion": "fuse",
     "loops": "fold_add_into_dest licm merge_loops simplify_regions unroll_loops",

@@ -169,7 +169,7 @@ def test_deeper_programs(executor: str, source: str, a: float, b: float, n: int)
 
 PASSES = [
     "simplify_regions", "licm", "unroll_loops", "unroll_loops(limit=1000)", "fold_add_into_dest", "merge_loops",
-    "simplify", "cse", "fold", "adjoint_stencils(least=2)", "dce", "store_on_kill",
+    "simplify", "cse", "fold", "adjoint_stencils(least=2)", "diagonals", "dce", "store_on_kill",
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from graphad import passes
 
 PASSES = (
     "cse", "dce", "fold", "licm", "lifetime", "fold_add_into_dest", "merge_loops", "simplify_regions", "unroll_loops",
-    "decompose", "inline", "simplify", "adjoint_stencils", "fuse", "store_on_kill",
+    "decompose", "inline", "simplify", "adjoint_stencils", "diagonals", "fuse", "store_on_kill",
     "simplify_regions, licm, cse, merge_loops, fold_add_into_dest, store_on_kill, fold, dce, lifetime",
 )  # fmt: skip
 SEEDS = 60

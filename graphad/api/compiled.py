@@ -21,7 +21,7 @@ from graphad.passes import Pipeline, Stage
 from graphad.tracebacks import boundary, shorten
 
 OPTIMISE = (
-    "inline, simplify_regions, simplify, licm, cse, fold, simplify_regions, unroll_loops, merge_loops, "
+    "inline, simplify_regions, diagonals, simplify, licm, cse, fold, simplify_regions, unroll_loops, merge_loops, "
     "fold_add_into_dest, store_on_kill, adjoint_stencils, dce"
 )
 """The pipeline that `jit` runs before the executor's own."""
