@@ -35,7 +35,11 @@ smirnov smirnovi spence stdtr stdtridf stdtrit struve tandg tklmbda voigt_profil
 wrightomega xlog1py xlogy y0 y1 yn yv yve zetac
 """
 COMPOSED = """
-agm cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg elliprj
-erfcinv erfi exprel j0 j1 k0 k0e k1 k1e kolmogi kolmogorov log_expit ndtri_exp powm1 pseudo_huber psi rgamma
-riemann_zeta sindg tandg wrightomega y0 y1 zetac
+agm betaincc cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd elliprf elliprg
+elliprj erfcinv erfi exprel gdtria j0 j1 k0 k0e k1 k1e kolmogi kolmogorov log_expit ndtri_exp powm1
+pseudo_huber psi rgamma riemann_zeta sindg stdtr stdtrit tandg wrightomega y0 y1 zetac
+"""
+SEARCHED = """
+bdtrik bdtrin betainccinv betaincinv btdtria btdtrib chdtriv gammainccinv gammaincinv gdtrib nbdtrik nbdtrin
+pdtrik tklmbda
 """

@@ -23,7 +23,12 @@ print(*sorted(dict.keys(OPS) - ops.keys()))
 print(*sorted(k for k in dict.keys(UFUNCS) if isinstance(k, str) and dict.get(UFUNCS, k) is not ufuncs.get(k)))
 """
 
-COMPOSED = "import graphad; from graphad.ops.compositions import COMPOSITIONS; print(*sorted(COMPOSITIONS))"
+COMPOSED = """
+import graphad
+from graphad.ops.compositions import COMPOSITIONS, SEARCHES
+print(*sorted(COMPOSITIONS.keys() - SEARCHES))
+print(*sorted(SEARCHES))
+"""
 
 
 def fresh(code: str) -> str:
@@ -44,11 +49,12 @@ def written(names: str) -> str:
 def index() -> str:
     """The text of the index."""
     ops, ufuncs = fresh(FOUND).splitlines()
+    composed, searched = fresh(COMPOSED).splitlines()
     return (
         '"""Names of what is imported when it is first used; `python tests/test_families.py` writes this file."""\n\n'
         'SPECIAL_FUNCTIONS = "graphad.ops.special"\n'
         f"SPECIAL_OPS = {written(ops)}\nSPECIAL_UFUNCS = {written(ufuncs)}\n"
-        f"COMPOSED = {written(fresh(COMPOSED))}\n"
+        f"COMPOSED = {written(composed)}\nSEARCHED = {written(searched)}\n"
     )
 
 

@@ -145,7 +145,6 @@ def _sample_forward(args: Sequence[Any]) -> tuple[list[Any], Flat]:
 class CustomVjpTangent(Op):
     """The derivative of a `CustomVjp`: linear in its last operands, known only through its transpose."""
 
-    host_only = "it calls the user's function with NumPy's arrays"
     exempt = {"samples": "it stands only between a CustomVjp's linearisation and its transposition"}
     backward: Flat
     results: tuple[TensorType, ...]

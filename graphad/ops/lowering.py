@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, TypeMismatchError
-from graphad.families import COMPOSED as NAMES
+from graphad.families import COMPOSED, SEARCHED
 from graphad.graph import Constant, Graph, Value
 from graphad.location import place
 from graphad.op import Op
@@ -19,8 +19,10 @@ from graphad.registry import LATER
 from graphad.trace import trace_flat
 from graphad.types import DType, TensorType
 
-COMPOSED = frozenset(NAMES.split())
-"""The functions of `scipy.special` that `graphad.ops.compositions` makes up of simpler ones."""
+DECOMPOSED = frozenset(COMPOSED.split())
+"""The functions of `scipy.special` that `graphad.ops.compositions` makes up of simpler ones: their ops decompose."""
+EVALUATED = DECOMPOSED.union(SEARCHED.split())
+"""Those that it computes in other array namespaces: in loops too, which take longer than a call of SciPy's."""
 
 
 def by_decomposition(op: Op, xp: Any, xs: Sequence[Any], rule: str = "decompose") -> Any:
@@ -111,4 +113,4 @@ class LazyUfunc:
         return owner.ufunc
 
 
-__all__ = ["COMPOSED", "LazyUfunc", "Plain", "by_decomposition", "composed", "derived"]
+__all__ = ["DECOMPOSED", "EVALUATED", "LazyUfunc", "Plain", "by_decomposition", "composed", "derived"]

@@ -19,7 +19,7 @@ from graphad.errors import MissingRuleError, ShapeError, TypeMismatchError
 from graphad.graph import Constant
 from graphad.namespaces import scipy_of
 from graphad.op import OPS, Op, Sample, is_linear, zeros_like
-from graphad.ops.lowering import COMPOSED, LazyUfunc, Plain, by_decomposition, composed, derived
+from graphad.ops.lowering import DECOMPOSED, EVALUATED, LazyUfunc, Plain, by_decomposition, composed, derived
 from graphad.ops.scalar import weigh
 from graphad.ops.shape import Reshape
 from graphad.trace import UFUNCS, Tracer
@@ -224,7 +224,7 @@ class Ufunc(Elementwise, abstract=True):
             found = getattr(space, self.ufunc.__name__, None) or getattr(space, self.name, None)
             if found is not None:
                 return found(*xs)
-        return by_decomposition(self, xp, xs)
+        return by_decomposition(self, xp, xs, "composed" if self.lazy else "decompose")
 
     def hosted(self, *xs: TensorType) -> str:
         if self.lazy and any([x.dtype.kind == "c" for x in xs]):
@@ -317,16 +317,16 @@ def elementwise(
     name = name or (ufunc if lazy else ufunc.__name__)
     members: dict[str, Any] = {
         "ufunc": LazyUfunc(ufunc) if lazy else ufunc,
-        "code": code, "lazy": lazy,
+        "code": code, "lazy": lazy, "composed": composed,
         "_partials": tuple(partials) or (None,) * ufunc.nin,
         "_multilinear": tuple(multilinear),
         "singular": singular, "picks": picks,
-        "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared and name not in COMPOSED else "",
+        "host_only": "SciPy computes it, for NumPy's arrays" if lazy and not shared and name not in EVALUATED else "",
         "domain": domain if isinstance(domain[0], tuple) else (domain,),
         "_resolved": {}, "__doc__": f"{'SciPy' if lazy else 'NumPy'}'s `{name}`.",
         "__module__": sys._getframe(1).f_globals["__name__"],
     }  # fmt: skip
-    if name in COMPOSED:
+    if name in DECOMPOSED:
         members["decompose"] = composed
     if plain is not None:
         members |= {"decompose": lambda op, *xs: plain.decompose(op, *xs), "__doc__": plain.function.__doc__}

@@ -17,6 +17,16 @@ def composition(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+SEARCHES: set[str] = set()
+"""The names of those that search for a root in a loop: they serve array namespaces, and no op decomposes into one."""
+
+
+def search(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the function, which searches in a loop, what the op of its name is composed of in an array namespace."""
+    SEARCHES.add(function.__name__)
+    return composition(function)
+
+
 def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
     """The polynomial with these coefficients, the constant first."""
     total: Any = coefficients[-1]
@@ -32,4 +42,4 @@ def sine_of_turns(x: Any) -> Any:
     return (1 - 2 * odd) * np.sin(np.pi * (x - nearest))
 
 
-__all__ = ["COMPOSITIONS", "composition", "polynomial", "sine_of_turns"]
+__all__ = ["COMPOSITIONS", "SEARCHES", "composition", "polynomial", "search", "sine_of_turns"]

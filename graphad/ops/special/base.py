@@ -11,10 +11,11 @@ import numpy as np
 from graphad.errors import MissingRuleError, TypeMismatchError
 from graphad.op import Sample
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, scalar
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.select import select
 from graphad.ops.special.parameters import parameter, power, size, within
 from graphad.trace import UFUNCS
-from graphad.types import Array, DType
+from graphad.types import DType
 
 
 class RealSamples(Ufunc, abstract=True):
@@ -151,7 +152,7 @@ def derived(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Parametric(Elementwise, abstract=True):
-    """Operands are floating numbers operands of one dtype; computed by SciPy and NumPy in double precision."""
+    """Operands are floating numbers of one dtype; computed in double precision."""
 
     singular = True
 
@@ -165,10 +166,17 @@ class Parametric(Elementwise, abstract=True):
             raise TypeMismatchError(f"{self!r} takes float32 or float64, not {found}")
         return (found,) * (len(dtypes) + 1)
 
-    def _evaluated(self, function: Callable[..., Array], xs: Sequence[Any]) -> Any:
+    def of_vectors(self, *xs: Any) -> Any:
+        """The values for vectors of float64, as arrays or traced."""
+        raise NotImplementedError
+
+    def composed(self, *xs: Any) -> Any:
         broadcast = np.broadcast_arrays(*xs)
         flat = [np.ravel(x).astype("f8") for x in broadcast]
-        return function(*flat).reshape(broadcast[0].shape).astype(xs[0].dtype)
+        return self.of_vectors(*flat).reshape(broadcast[0].shape).astype(xs[0].dtype)
+
+    def eval(self, xp: Any, *xs: Any) -> Any:
+        return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
 
 
 __all__ = [

@@ -93,12 +93,11 @@ def binom(n: Any, k: Any) -> Any:
 class BetaincPartial(Parametric):
     """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, together 1 or 2; operands `a, b, x`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     i: int
     j: int
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda a, b, x: betainc_partial(self.i, self.j, a, b, x), xs)
+    def of_vectors(self, a: Any, b: Any, x: Any) -> Any:
+        return betainc_partial(self.i, self.j, a, b, x)
 
     @property
     def partials(self) -> Sequence[Partial]:

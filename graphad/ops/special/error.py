@@ -19,7 +19,7 @@ from graphad.ops.select import select
 from graphad.ops.special.base import RealFunction, floating
 from graphad.ops.transcendental import exp
 from graphad.trace import UFUNCS
-from graphad.types import Array, DType
+from graphad.types import DType
 
 _SQRT_PI = math.sqrt(math.pi)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
@@ -108,34 +108,32 @@ class FloatFunction(Elementwise, abstract=True):
         return dtypes * 2
 
 
-def faddeeva(n: int, z: Array) -> Any:
+def faddeeva(xp: Any, n: int, z: Any) -> Any:
     """The `n`-th derivative of `scipy.special.wofz`: by DLMF 7.10.3, and far out by its asymptotic series."""
-    from scipy.special import wofz
-
     lower = z.imag < 0
-    up = np.where(lower, -z, z)
-    far = np.abs(up) > 7
-    near = np.where(far, 0.0, up)
-    found = [wofz(near)]
+    up = xp.where(lower, -z, z)
+    far = xp.abs(up) > 7
+    near = xp.where(far, 0.0, up)
+    found = [wofz.eval(xp, near)]
     found.append(-2 * near * found[0] + 2j / math.sqrt(math.pi))
     for k in range(2, n + 1):
         found.append(-2 * near * found[-1] - 2 * (k - 1) * found[-2])
-    inverse = 1 / np.where(far, up, 7.0)
-    total = np.zeros_like(up)
+    inverse = 1 / xp.where(far, up, 7.0)
+    total = xp.zeros_like(up)
     for k in reversed(range(40)):
         # (1/2)_k (2k + 1)_n
         head = math.gamma(k + 0.5) / math.sqrt(math.pi) * math.prod(range(2 * k + 1, 2 * k + 1 + n))
         total = total + head * inverse ** (2 * k)
     total = (-1) ** n * 1j / math.sqrt(math.pi) * inverse ** (n + 1) * total
     # On the real axis the exponential is all of the real part.
-    total = total + np.where(up.imag < 1e-3, gaussian(n, up), 0.0)
-    upper = np.where(far, total, found[n])
-    return np.where(lower, 2 * gaussian(n, z) - (-1) ** n * upper, upper)
+    total = total + xp.where(up.imag < 1e-3, gaussian(xp, n, up), 0.0)
+    upper = xp.where(far, total, found[n])
+    return xp.where(lower, 2 * gaussian(xp, n, z) - (-1) ** n * upper, upper)
 
 
-def gaussian(n: int, z: Array) -> Any:
+def gaussian(xp: Any, n: int, z: Any) -> Any:
     """The `n`-th derivative of `exp(-z**2)`."""
-    before, now = np.zeros_like(z), np.exp(-z * z)
+    before, now = xp.zeros_like(z), xp.exp(-z * z)
     for k in range(n):
         before, now = now, -2 * z * now - 2 * k * before
     return now
@@ -144,7 +142,6 @@ def gaussian(n: int, z: Array) -> Any:
 class FaddeevaDerivative(Elementwise):
     """The `n`-th derivative of SciPy's `wofz`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
     singular = True
 
@@ -160,7 +157,7 @@ class FaddeevaDerivative(Elementwise):
 
     def eval(self, xp: Any, *xs: Any) -> Any:
         with np.errstate(all="ignore"):
-            return faddeeva(self.n, xs[0].astype("c16")).astype(xs[0].dtype)
+            return faddeeva(xp, self.n, xs[0].astype("c16")).astype(xs[0].dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -177,7 +174,6 @@ class Voigt(RealFunction):
     """SciPy's `voigt_profile`, the real part of Faddeeva's function, or with `part` 1 the imaginary one; with `n` its
     `n`-th derivative in `x`. It is harmonic in `x` and `gamma`, and obeys the equation of heat in `sigma**2 / 2`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     n: int = 0
     part: int = 0
 
@@ -195,16 +191,16 @@ class Voigt(RealFunction):
         )
 
     def eval(self, xp: Any, *xs: Any) -> Any:
-        from scipy.special import voigt_profile
+        if self.n == self.part == 0 and xp is np:
+            from scipy.special import voigt_profile
 
-        if self.n == self.part == 0:
             return voigt_profile(*xs)
-        x, sigma, gamma = np.broadcast_arrays(*[x.astype("f8") for x in xs])
-        n, width = self.n, math.sqrt(2) * np.where(sigma == 0, 1.0, sigma)
+        x, sigma, gamma = xp.broadcast_arrays(*[x.astype("f8") for x in xs])
+        n, width = self.n, math.sqrt(2) * xp.where(sigma == 0, 1.0, sigma)
         with np.errstate(all="ignore"):
             z = x + 1j * gamma
-            found = faddeeva(n, z / width) / (math.sqrt(math.pi) * width ** (n + 1))
-            found = np.where(sigma == 0, 1j / math.pi * (-1) ** n * math.factorial(n) / z ** (n + 1), found)
+            found = faddeeva(xp, n, z / width) / (math.sqrt(math.pi) * width ** (n + 1))
+            found = xp.where(sigma == 0, 1j / math.pi * (-1) ** n * math.factorial(n) / z ** (n + 1), found)
         return (found.imag if self.part else found.real).astype(xs[0].dtype)
 
     @classmethod

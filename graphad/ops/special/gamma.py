@@ -187,11 +187,10 @@ loggamma = elementwise(
 class GammaincPartial(Parametric):
     """The `n`-th derivative of SciPy's `gammainc` in its parameter, `n` 1 or 2; operands `a, x`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda a, x: gammainc_partial(self.n, a, x), xs)
+    def of_vectors(self, a: Any, x: Any) -> Any:
+        return gammainc_partial(self.n, a, x)
 
     @property
     def partials(self) -> Sequence[Partial]:

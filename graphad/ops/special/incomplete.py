@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from graphad.op import Traced
+from graphad.ops.special.zeta import zeta
 from graphad.types import Array
 
 _STEP, _FIRST, _LAST = 0.05, -3.6, 6.0
@@ -67,17 +69,17 @@ def _gamma_scale(a: Array, x: Array) -> Any:
 
 
 def _gamma_series(n: int, a: Array, x: Array) -> Any:
-    from scipy.special import polygamma, psi
+    from scipy.special import psi
 
     term = _gamma_scale(a, x) / a
     k = np.arange(_TERMS)[:, None]
     terms = term * np.cumprod(np.concatenate([np.ones((1, a.size)), x / (a + k[1:])]), axis=0)
     score = np.log(x) - psi(a + k + 1)
-    return np.sum(terms * (score if n == 1 else score**2 - polygamma(1, a + k + 1)), axis=0)
+    return np.sum(terms * (score if n == 1 else score**2 - zeta(2.0, a + k + 1)), axis=0)
 
 
 def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Any:
-    from scipy.special import polygamma, psi
+    from scipy.special import psi
 
     nodes, weights = (v[:, None] for v in _rule())
     side = a - x if lower else x - a
@@ -87,7 +89,7 @@ def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Any:
         density = np.exp(-side * s - x * bend) * weights / (np.maximum(side, 0) + np.sqrt(x))
     density = np.where(np.isfinite(density), density, 0.0)
     score = np.log(x) - psi(a) + (-s if lower else s)
-    total = np.sum(density * (score if n == 1 else score**2 - polygamma(1, a)), axis=0)
+    total = np.sum(density * (score if n == 1 else score**2 - zeta(2.0, a)), axis=0)
     return _gamma_scale(a, x) * (total if lower else -total)
 
 
@@ -95,16 +97,14 @@ def gammainc_partial(n: int, a: Array, x: Array) -> Any:
     """The `n`-th derivative (1 or 2) of `scipy.special.gammainc` in `a`, of float64 vectors."""
     from scipy.special import psi
 
-    out = np.full(a.shape, np.nan)
     proper = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
-    out[(a > 0) & np.isfinite(a) & ((x == 0) | (x == np.inf))] = 0.0
+    out = np.where((a > 0) & np.isfinite(a) & ((x == 0) | (x == np.inf)), 0.0, np.nan)
     with np.errstate(all="ignore"):
         series = proper & (np.log(x) < psi(a + 1)) & (a < _LARGE)
         below = proper & ~series & (np.log(x) < psi(a))
-    _fill(out, series, lambda a, x: _gamma_series(n, a, x), a, x)
-    _fill(out, below, lambda a, x: _gamma_integral(n, a, x, True), a, x)
-    _fill(out, proper & ~series & ~below, lambda a, x: _gamma_integral(n, a, x, False), a, x)
-    return out
+    out = _filled(out, series, lambda a, x: _gamma_series(n, a, x), a, x)
+    out = _filled(out, below, lambda a, x: _gamma_integral(n, a, x, True), a, x)
+    return _filled(out, proper & ~series & ~below, lambda a, x: _gamma_integral(n, a, x, False), a, x)
 
 
 # -- beta ---------------------------------------------------------------------------------------------------------
@@ -148,22 +148,20 @@ def _logs(x: Array, y: Array) -> tuple[Any, Any]:
 
 
 def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
-    from scipy.special import polygamma, psi
+    from scipy.special import psi
 
     k = np.arange(_TERMS)[:, None]
     ratio = x * (a + b + k[:-1]) / (a + 1 + k[:-1])
     terms = _beta_scale(a, b, x, y) / a * np.cumprod(np.concatenate([np.ones((1, a.size)), ratio]), axis=0)
     change: Any = 0.0
     if i + j == 2:
-        change = polygamma(1, a + b + k) - (polygamma(1, a + k + 1) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
+        change = zeta(2.0, a + b + k) - (zeta(2.0, a + k + 1) if i == 2 else zeta(2.0, b) if j == 2 else 0.0)
     log_x, log_y = _logs(x, y)
     first, second = log_x + psi(a + b + k) - psi(a + k + 1), log_y + _psi_step(b, a + k)
     return np.sum(terms * combined(i, j, first, second, change), axis=0)
 
 
 def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Any:
-    from scipy.special import polygamma
-
     nodes, weights = (v[:, None] for v in _rule())
     c = a + b
     decay, near = (a, x) if lower else (b, y)
@@ -181,8 +179,8 @@ def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower
     # The logarithms of t and 1 - t; the one that goes to minus infinity also has the decay.
     log_t, log_rest = log_x - shift, log_y - shift
     log_t, log_rest = (log_t - s, log_rest) if lower else (log_t, log_rest - s)
-    both = polygamma(1, c) if i + j == 2 else 0.0
-    change = both - (polygamma(1, a) if i == 2 else polygamma(1, b) if j == 2 else 0.0)
+    both = zeta(2.0, c) if i + j == 2 else 0.0
+    change = both - (zeta(2.0, a) if i == 2 else zeta(2.0, b) if j == 2 else 0.0)
     scores = combined(i, j, log_t + _psi_step(a, b), log_rest + _psi_step(b, a), change)
     total = np.sum(density * scores, axis=0)
     return _beta_scale(a, b, x, y) * (total if lower else -total)
@@ -190,17 +188,16 @@ def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower
 
 def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Any:
     """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, `i + j` 1 or 2, of float64 vectors."""
-    out = np.full(a.shape, np.nan)
-    proper = (a > 0) & (b > 0) & (x > 0) & (x < 1) & np.isfinite(a) & np.isfinite(b)
-    out[(a > 0) & (b > 0) & np.isfinite(a) & np.isfinite(b) & ((x == 0) | (x == 1))] = 0.0
-    _fill(out, proper, lambda a, b, x: _betainc_partial(i, j, a, b, x, 1 - x), a, b, x)
-    return out
+    inside = (a > 0) & (b > 0) & np.isfinite(a) & np.isfinite(b)
+    out = np.where(inside & ((x == 0) | (x == 1)), 0.0, np.nan)
+    proper = inside & (x > 0) & (x < 1)
+    return _filled(out, proper, lambda a, b, x: _betainc_partial(i, j, a, b, x, 1 - x), a, b, x)
 
 
 def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     from scipy.special import psi
 
-    out = np.empty(a.shape)
+    out = np.zeros(a.shape)
     few = (x <= 0.75) & (a < _LARGE)
     with np.errstate(all="ignore"):
         log_x, log_y = _logs(x, y)
@@ -208,22 +205,24 @@ def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> 
         if j > i:
             # betainc(a, b, x) == 1 - betainc(b, a, 1 - x)
             series = (log_y + _psi_step(b, a) > 0) & (level < 0) & few
-            _fill(out, ~series, lambda a, b, x, y: -_betainc_partial(j, i, b, a, y, x), a, b, x, y)
+            out = _filled(out, ~series, lambda a, b, x, y: -_betainc_partial(j, i, b, a, y, x), a, b, x, y)
         else:
             series = (level < 0) & few
             below = log_x + _psi_step(a, b) < 0
-            _fill(out, ~series & below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, True), a, b, x, y)
-            _fill(out, ~series & ~below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, False), a, b, x, y)
-    _fill(out, series, lambda a, b, x, y: _beta_series(i, j, a, b, x, y), a, b, x, y)
-    return out
+            out = _filled(out, ~series & below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, True), a, b, x, y)
+            out = _filled(out, ~series & ~below, lambda a, b, x, y: _beta_integral(i, j, a, b, x, y, False), a, b, x, y)
+    return _filled(out, series, lambda a, b, x, y: _beta_series(i, j, a, b, x, y), a, b, x, y)
 
 
-def _fill(out: Array, mask: Array, function: Callable[..., Array], *xs: Array) -> None:
-    """`out[mask] = function(...)`, a part at a time."""
+def _filled(out: Array, mask: Array, function: Callable[..., Array], *xs: Array) -> Array:
+    """`out[mask] = function(...)`, a part at a time; traced values are all computed, and chosen."""
+    if isinstance(mask, Traced):
+        return np.where(mask, function(*xs), out)
     places = np.flatnonzero(mask)
     for start in range(0, places.size, _CHUNK):
         part = places[start : start + _CHUNK]
         out[part] = function(*[x[part] for x in xs])
+    return out
 
 
 # -- Student's distribution ---------------------------------------------------------------------------------------
@@ -231,14 +230,14 @@ def _fill(out: Array, mask: Array, function: Callable[..., Array], *xs: Array) -
 
 def _half_step(v: Array) -> tuple[Array, Array]:
     """`psi((v + 1) / 2) - psi(v / 2) - 1 / v` and its derivative, for large `v` by 2 (4**k - 1) B_2k / (2k v**2k)."""
-    from scipy.special import polygamma, psi
+    from scipy.special import psi
 
     w = np.maximum(v, 20.0)
     coefficients = (1 / 2, -1 / 4, 1 / 2, -17 / 8, 31 / 2, -691 / 4, 5461 / 2, -929569 / 16)
     value = sum(c * w ** (-2 * k - 2) for k, c in enumerate(coefficients))
     slope = sum(-(2 * k + 2) * c * w ** (-2 * k - 3) for k, c in enumerate(coefficients))
     near = psi((v + 1) / 2) - psi(v / 2) - 1 / v
-    near_slope = (polygamma(1, (v + 1) / 2) - polygamma(1, v / 2)) / 2 + 1 / v**2
+    near_slope = (zeta(2.0, (v + 1) / 2) - zeta(2.0, v / 2)) / 2 + 1 / v**2
     return np.where(v < 20, near, value), np.where(v < 20, near_slope, slope)
 
 
@@ -260,11 +259,9 @@ def student_partial(n: int, v: Array, t: Array) -> Any:
     The integral of the density's derivative from 0 to `t`, or from `t` on, whichever is the one in which the score
     keeps its sign, in `asinh(t / sqrt(v))`.
     """
-    out = np.full(v.shape, np.nan)
-    out[(v > 0) & np.isfinite(v) & np.isinf(t)] = 0.0
-    out[(v == np.inf) & ~np.isnan(t)] = 0.0
-    _fill(out, (v > 0) & np.isfinite(v) & np.isfinite(t), lambda v, t: _student_partial(n, v, t), v, t)
-    return out
+    proper = (v > 0) & np.isfinite(v)
+    out = np.where((proper & np.isinf(t)) | ((v == np.inf) & ~np.isnan(t)), 0.0, np.nan)
+    return _filled(out, proper & np.isfinite(t), lambda v, t: _student_partial(n, v, t), v, t)
 
 
 def _student_partial(n: int, v: Array, t: Array) -> Any:

@@ -164,11 +164,10 @@ def nbdtrc(k: Any, n: Any, p: Any) -> Any:
 class StudentPartial(Parametric):
     """The `n`-th derivative of SciPy's `stdtr` in its degrees of freedom, `n` 1 or 2; operands `df, t`."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     n: int
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
-        return self._evaluated(lambda v, t: student_partial(self.n, v, t), xs)
+    def of_vectors(self, v: Any, t: Any) -> Any:
+        return student_partial(self.n, v, t)
 
     @property
     def partials(self) -> Sequence[Partial]:
