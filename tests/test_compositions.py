@@ -81,7 +81,23 @@ def operands(name: str) -> list[Any]:
     return [ALL] if count == 1 else [rng.permutation(np.tile(np.concatenate([ALL, SIZES]), 3)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("name", sorted(COMPOSITIONS))
+KELVIN = {"ber": "bei", "berp": "beip", "ker": "kei", "kerp": "keip"}
+"""SciPy's have ten digits of the larger of real and imaginary part."""
+
+
+@pytest.mark.parametrize("name", KELVIN)
+def test_digits_of_kelvins_functions(name: str) -> None:
+    x = np.concatenate([sizes(-9, 2.8), np.linspace(0.9, 34, 80), [0, -3, np.nan]])
+    with np.errstate(all="ignore"):
+        real, imaginary = [getattr(_ufuncs, k)(x) for k in (name, KELVIN[name])]
+        (found,) = graphad.trace(lambda x: COMPOSITIONS[name](x) + 1j * COMPOSITIONS[KELVIN[name]](x))(x).eval(x)
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(real))
+    ordinary = np.isfinite(real) & (x != 0)
+    np.testing.assert_allclose(found[ordinary], (real + 1j * imaginary)[ordinary], 1e-9)
+    np.testing.assert_allclose([found[-3].real, found[-3].imag], [real[-3], imaginary[-3]], 1e-15)
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSITIONS.keys() - {*KELVIN, *KELVIN.values()}))
 def test_digits_of_scipy(name: str) -> None:
     xs = operands(name)
     ufunc = getattr(_ufuncs, OPS[name].ufunc.__name__)  # type: ignore[union-attr]

@@ -11,12 +11,12 @@ import numpy as np
 from graphad.ops.compositions.base import composition, polynomial
 
 _TERMS = 15
-_GAMMA = 0.57721566490153286
-_HARMONIC = [sum(1 / j for j in range(1, k + 1)) for k in range(_TERMS + 1)]
+GAMMA = 0.57721566490153286
+HARMONIC = [sum(1 / j for j in range(1, k + 1)) for k in range(40)]
 _ZERO = [1 / math.factorial(k) ** 2 for k in range(_TERMS)]
 _ONE = [1 / (math.factorial(k) * math.factorial(k + 1)) for k in range(_TERMS)]
-_SUMS_ZERO = [h * c for h, c in zip(_HARMONIC, _ZERO, strict=False)]
-_SUMS_ONE = [(_HARMONIC[k] + _HARMONIC[k + 1] - 2 * _GAMMA) * c for k, c in enumerate(_ONE)]
+_SUMS_ZERO = [h * c for h, c in zip(HARMONIC, _ZERO, strict=False)]
+_SUMS_ONE = [(HARMONIC[k] + HARMONIC[k + 1] - 2 * GAMMA) * c for k, c in enumerate(_ONE)]
 
 # -- of the first and second kind ----------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ def _second(x: Any, order: int) -> Any:
     if order:
         series = log * small * polynomial(q, _ONE) - 0.5 * small * polynomial(q, _SUMS_ONE) - 2 / small
     else:
-        series = 2 * ((log + _GAMMA) * polynomial(q, _ZERO) - polynomial(q, _SUMS_ZERO))
+        series = 2 * ((log + GAMMA) * polynomial(q, _ZERO) - polynomial(q, _SUMS_ZERO))
     found = np.where(near, series / math.pi, _far(large, order)[1])
     edge = np.where(x == 0, -math.inf, math.nan)
     return np.where(proper, found, edge)
@@ -97,7 +97,7 @@ def _modified(x: Any, order: int, scaled: bool) -> Any:
     if order:
         series = 1 / small + 0.5 * small * (log * polynomial(q, _ONE) - 0.5 * polynomial(q, _SUMS_ONE))
     else:
-        series = polynomial(q, _SUMS_ZERO) - (log + _GAMMA) * polynomial(q, _ZERO)
+        series = polynomial(q, _SUMS_ZERO) - (log + GAMMA) * polynomial(q, _ZERO)
     last = 2 * np.arcsinh(np.sqrt(22 / large))
     total: Any = 0.5
     for k in range(1, _PARTS + 1):
