@@ -92,6 +92,17 @@ def handled_elsewhere(cls: type[BaseException], how: str = _FOR_SOME) -> Control
     )
 
 
+def refuse_unsure(what: str) -> None:
+    """Raise `ControlFlowError` where something is about to change that would not where an operation before it in a
+    statement raises for a handler."""
+    builder = current_builder()
+    if builder is not None and any([block.failed for block in builder.handled]):
+        raise ControlFlowError(
+            f"{what} is changed{place(builder.where)} in a statement of which a part before may raise what a try "
+            "statement handles; compute that part in a statement of its own before"
+        )
+
+
 def texts(error: Exception) -> list[Any]:
     """The texts among what an exception tells that have values which are known at run time only."""
     return [x for x in error.args if hasattr(type(x), "parts")]

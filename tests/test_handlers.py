@@ -157,6 +157,89 @@ def listed(x):
     return sum(roots)
 
 
+def checked(x, limit=0.0):
+    if x <= limit:
+        raise KeyError("too small")
+    return x * 2
+
+
+def log(x):
+    return math.log(x)
+
+
+def of_functions(x):
+    try:
+        y = log(checked(x, limit=-3.0)) + log(x + 1)
+    except ValueError:
+        y = 3 * x
+    except KeyError:
+        y = 7 * x
+    return y
+
+
+def fill(y, x):
+    y[0] = x
+    y[1] += math.log(x)
+    y *= 2
+
+
+def stores_in_a_function(x):
+    y = np.ones(3)
+    try:
+        fill(y, x)
+    except ValueError:
+        y[2] = 5 * x
+    return np.sum(y * np.array([1.0, 10.0, 100.0]))
+
+
+class Counter:
+    def __init__(self, start):
+        self.start, self.count = start, 0.0
+
+    def step(self, x):
+        self.count += 1
+        self.start = self.start + math.log(x)
+        self.count += 10
+
+
+def methods(x):
+    counter = Counter(x)
+    for i in range(3):
+        try:
+            counter.step(x - i)
+        except ValueError:
+            counter.start -= 100
+    return counter.start + counter.count * x
+
+
+def loops_after_what_fails(x):
+    def halved(x):
+        y = math.sqrt(x)
+        while not y < 1e-3:
+            y = y / 2
+        return y
+
+    try:
+        y = halved(x)
+    except ValueError:
+        y = x
+    return y
+
+
+class Positive:
+    def __init__(self, x):
+        if x <= 0:
+            raise ValueError("not positive")
+        self.x = x
+
+
+def constructs(x):
+    try:
+        return Positive(x).x * 2
+    except ValueError:
+        return -x
+
+
 ROWS = np.array([1.0, -2.0, 4.0])
 CASES = [
     (jitter, (GOOD, INDEFINITE)), (jitters, (GOOD, INDEFINITE)), (logarithm, (2.0, -2.0)),
@@ -215,7 +298,32 @@ def asks(x):
         return len(str(error)) * x
 
 
-ELSEWHERE = [(in_with, GOOD), (of_a_function, GOOD), (stores, 2.0), (around, ROWS), (asks, 2.0)]
+def changes_a_list(x):
+    taken = [1.0]
+    try:
+        y = math.log(x) + taken.pop()
+    except ValueError:
+        y = x
+    return y + len(taken)
+
+
+def appended(taken, x):
+    taken.append(x)
+    return x
+
+
+def changes_a_list_in_a_function(x):
+    taken = []
+    try:
+        y = math.log(x) + appended(taken, x)
+    except ValueError:
+        y = x
+    return y + len(taken)
+
+
+ELSEWHERE = [
+    (in_with, GOOD), (around, ROWS), (asks, 2.0), (changes_a_list, 2.0), (changes_a_list_in_a_function, 2.0),
+]  # fmt: skip
 if sys.version_info < (3, 12):
     ELSEWHERE.append((listed, ROWS))
 

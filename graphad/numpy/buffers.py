@@ -25,6 +25,7 @@ from graphad.numpy.layouts import order_of
 from graphad.numpy.strides import seen_from
 from graphad.numpy.views import View, enclosed
 from graphad.ops import shape as shapes
+from graphad.refusals import refuse_unsure
 from graphad.trace import Tracer, lift
 from graphad.types import TensorType
 
@@ -256,6 +257,7 @@ def writable(x: Any, given: Sequence[Any]) -> Any:
 
     Raises `ControlFlowError` where a piece that may not run writes to an array from outside of the call.
     """
+    refuse_unsure("an array")
     x = tracked(x)
     if isinstance(x, Tracer) or (type(x) is Buffer and stays(x) and not holds_tracer(given)):
         return x

@@ -25,6 +25,7 @@ from graphad.numpy.outside import Watched
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
+from graphad.refusals import refuse_unsure
 from graphad.trace import UFUNC_METHODS, Tracer, lift, type_of
 
 
@@ -379,6 +380,8 @@ def assign(x: Tracer, new: Any, what: str) -> None:
     """
     root = origin_of(x)
     builder, current = root.builder, current_builder()
+    if current is not None and current.handled:
+        refuse_unsure("an array")
     if isinstance(root, Fixed):
         raise TracerError(
             f"{what}: the array was not made in this call{place()}, and would hold a traced "

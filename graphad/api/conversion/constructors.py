@@ -60,7 +60,7 @@ def initializer(x: Any) -> Callable[..., Any]:
         if init is not None:
             if type(init) is not FunctionType:
                 return init  # type: ignore[no-any-return]
-            return _fields(c, init) if _is_generated(c, init) else convert(init)  # type: ignore[no-any-return]
+            return _fields(c, init) if _is_generated(c, init) else call(init)  # type: ignore[no-any-return]
     return object.__init__
 
 

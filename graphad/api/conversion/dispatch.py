@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.conversion.classes import MISSING, OPERATORS, UNARY, defined
-from graphad.api.conversion.functions import REPLACED, convert
+from graphad.api.conversion.functions import REPLACED, call, convert
 from graphad.api.conversion.handlers import passing
 from graphad.api.conversion.kinds import lacks
 from graphad.api.conversion.ledger import changing, reading
@@ -54,7 +54,7 @@ def attribute(x: Any, name: str) -> Any:
         get = special(x, "__getattr__") if name not in own else None
         return getattr(x, name) if get is None else get(name)
     if isinstance(found, property) and type(found.fget) is FunctionType:
-        return convert(found.fget)(x)
+        return call(found.fget)(x)
     if isinstance(found, cached_property) and name not in own:
         value = made(convert(found.func)(x))
         changing(x).__dict__[name] = value

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Container
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from graphad.api.conversion.classes import ANY, BLOCK, ITEM, ITERATION, OPERATION, OPERATORS, UNARY
 from graphad.api.conversion.elements import index, runtime
+from graphad.api.conversion.fresh import is_runtime
 from graphad.api.conversion.heap import RUNTIME
 
 _N = TypeVar("_N", bound=ast.expr)
@@ -29,6 +30,15 @@ class Dunders(ast.NodeTransformer):
         if not isinstance(node.ctx, ast.Load) or not (node.attr in self.known or ANY in self.known):
             return node
         return ast.copy_location(runtime("attribute", node.value, ast.Constant(node.attr)), node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if is_runtime(node) and node.func.attr == "member":  # type: ignore[attr-defined]
+            name: Any = node.args[1]
+            if name.value in self.known or ANY in self.known:
+                node.args.append(runtime("attribute").func)  # type: ignore[attr-defined]
+                ast.fix_missing_locations(node)
+        return node
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         target = node.targets[0]

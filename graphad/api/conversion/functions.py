@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ast
-import sys
 from collections import deque
 from collections.abc import Callable
 from functools import cache, partial
-from importlib import import_module
-from importlib.util import find_spec
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -34,6 +31,7 @@ from graphad.api.conversion.library import (
     met,
     of_distribution,
     of_object,
+    of_scipy,
     python_function,
     vectorized,
     with_arrays,
@@ -42,9 +40,10 @@ from graphad.api.conversion.library import (
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
 from graphad.api.conversion.scope import MARK, keeps, nested_codes
-from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, owner_of
+from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, named, owner_of
 from graphad.api.guards import Cached
 from graphad.api.sinks import is_library_sink, is_sink, sinks
+from graphad.build import current_builder
 from graphad.codes import OfCode
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.arguments import holds_tracer
@@ -70,6 +69,7 @@ class Conversion(NamedTuple):
 _conversions: OfCode[Conversion] = OfCode()
 _for_list_arguments: OfCode[Conversion] = OfCode()
 """Those of functions that need to be converted only where they are given lists."""
+_carrying: OfCode[Conversion] = OfCode()
 _converted: OfCode[ref[CodeType]] = OfCode()
 """The originals of converted code objects, and of those within."""
 _runtime = CellType()
@@ -112,10 +112,10 @@ def convert(f: Any, lists: bool = False) -> Any:
         inner = call(f.func)
         return f if inner is f.func else partial(inner, *f.args, **f.keywords)
     if isinstance(f, type):
-        found = _of_scipy(f) if f.__module__.startswith(_CLASSES) else None
+        found = of_scipy(f) if f.__module__.startswith(_CLASSES) else None
         return _class(f) if found is None else lending(found, f.__name__)
     if kind.__module__ in _MULTIMETHODS:
-        return _of_scipy(f) or f
+        return of_scipy(f) or f
     if kind is _LruCache:
         return _uncached(f)
     if kind.__module__ == "typing" and isinstance(getattr(f, "__origin__", None), type):
@@ -151,6 +151,9 @@ def call(f: Any) -> Any:
     if kind is FunctionType and f in sinks:
         return poured(f)
     if kind is FunctionType or kind is MethodType:
+        builder = current_builder()
+        if builder is not None and builder.handled and (found := _holder[RUNTIME].carrying(f, builder)) is not None:
+            return found
         asked = _holder[RUNTIME].asking(f)
         if asked is not None or kind is FunctionType:
             return asked or for_lists(f)
@@ -225,12 +228,12 @@ _CLASSES = ("scipy.interpolate", "scipy.optimize", "scipy.sparse")
 """The modules of SciPy of which graphad has classes, or functions in their place."""
 _OBJECTS = ("scipy.interpolate", "scipy.spatial.transform", "scipy.stats", "numpy.polynomial")
 """The modules of objects that compute with what they were made of."""
-_DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
-"""The modules of SciPy within others that graphad has."""
 _MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")
 """The modules of the types of SciPy's functions that are objects: they choose a backend or a ufunc when called."""
 _SERIES = "numpy.polynomial."
 _RANDOM = frozenset({"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"})
+_NONE: frozenset[str] = frozenset()
+_LAZY = 0x3A0  # generators and coroutines
 
 
 def for_lists(f: FunctionType) -> Any:
@@ -257,8 +260,24 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
         found = _conversions.learn(code, _convert_code(f))
     met(f, ref(f))
     if lists and found.converted is None and not found.reason:
-        found = _for_list_arguments.get(id(code)) or _for_list_arguments.learn(code, _converted_code(f))
+        found = _for_list_arguments.get(id(code))
+        found = found or _for_list_arguments.learn(code, _converted_code(code, f.__globals__))
     return f if found.converted is None else _made(f, found.converted)
+
+
+def carrying(f: FunctionType) -> Any:
+    """A function of the user's converted such that it tells the try statement around its call of what it raises; None
+    where that cannot be."""
+    code = original(f.__code__)
+    if not is_user_file(code.co_filename) or f in REPLACED or code.co_flags & _LAZY:
+        return None
+    found = _carrying.get(id(code))
+    if found is None or uses(code) != found.known:
+        _load()
+        meet_all(f)
+        found = _carrying.learn(code, _converted_code(code, f.__globals__, True))
+    met(f, ref(f))
+    return None if found.converted is None else _made(f, found.converted)
 
 
 def converted(f: FunctionType, change: Callable[[ast.AST], ast.AST]) -> Any:
@@ -305,7 +324,7 @@ def _wrapper(f: FunctionType) -> Any:
             return found
     if (f.__module__ or "").startswith(_SERIES):
         return LATER["conversion.series"](f)
-    return _of_scipy(f) or _around(f) or _of_library(f)
+    return of_scipy(f) or _around(f) or _of_library(f)
 
 
 def _around(f: FunctionType) -> Any:
@@ -324,50 +343,29 @@ def _around(f: FunctionType) -> Any:
     return _of_library(made)
 
 
-def _of_scipy(f: Any) -> Any:
-    """The function of `graphad.scipy` for one of SciPy, None where there is none."""
-    return _in_scipy(f) if (f.__module__ or "").startswith("scipy.") else None
-
-
-@cache
-def _in_scipy(f: Any) -> Any:
-    parts = f.__module__.split(".")
-    place = ".".join(parts[: 3 if ".".join(parts[:3]) in _DEEPER else 2])
-    if find_spec(f"graphad.{place}") is None:
-        return None
-    traced = LATER["scipy.functions"].get(place, {})
-    found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
-    if found is None and place == "scipy.special":
-        # Under SciPy's switch for the array API its ufuncs stand behind functions.
-        found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
-    return found if getattr(sys.modules[place], f.__name__, None) is f else None
-
-
 def _convert_code(f: FunctionType) -> Conversion:
     code = f.__code__
-    if code.co_flags & (0x80 | 0x100 | 0x200):
+    if code.co_flags & 0x380:
         return Conversion(None, "coroutines are not converted; write a function", (), _NONE, 0)
     _load()
     meet_all(f)
     known, size = uses(code), len(KNOWN)
     callees = needs(f, _foreign) if not known else None
-    return _converted_code(f) if callees is None else Conversion(None, "", callees, known, size)
+    return _converted_code(code, f.__globals__) if callees is None else Conversion(None, "", callees, known, size)
 
 
-def _converted_code(f: FunctionType) -> Conversion:
-    code = f.__code__
+def _converted_code(code: CodeType, space: dict[str, Any], carrying: bool = False) -> Conversion:
     known, size = uses(code), len(KNOWN)
     try:
-        made = compiled(definition(code, f.__globals__), code, known, f.__globals__)
+        made = compiled(definition(code, space), code, known, space, carrying)
         return Conversion(made, "", (), known, size)
     except Unreadable as error:
         return Conversion(None, str(error), (), known, size)
 
 
-_NONE: frozenset[str] = frozenset()
-
-
-def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[str, Any]) -> CodeType:
+def compiled(
+    node: ast.AST, code: CodeType, known: frozenset[str], space: dict[str, Any], carrying: bool = False
+) -> CodeType:
     """The converted code of a definition, with the names, file, line numbers and free variables of the original."""
     rewrite = LATER["conversion.rewrite"]
     owner = owner_of(code)
@@ -376,17 +374,20 @@ def compiled(node: ast.AST, code: CodeType, known: frozenset[str], space: dict[s
     body: Any
     names = {n for n in code.co_names if isinstance(space.get(n), ModuleType)}
     libraries = frozenset([n for n in names if space[n].__name__.partition(".")[0] in _KEEPING_NOTHING])
+    if isinstance(node, ast.Lambda) and carrying:
+        made = ast.copy_location(ast.Return(node.body), node.body)
+        node = ast.copy_location(ast.FunctionDef("function", node.args, [made], []), node)
     if isinstance(node, ast.Lambda):
         body = ast.Expr(rewrite.lambda_(node, None, libraries))
     else:
         assert isinstance(node, ast.FunctionDef)
         # Under its own name it would hide what the user's code finds there.
-        body = rewrite.function(node, None, libraries)
+        body = rewrite.function(node, None, libraries, carrying)
         body.name += MARK
     if known:
         body = LATER["conversion.dunders"].Dunders(known, names).visit(body)
     inner = first_code(compiled_like(ast.copy_location(body, node), code, f"factory{MARK}", (RUNTIME,)))
-    new = _named(inner, code.co_name, code.co_qualname)
+    new = named(inner, code.co_name, code.co_qualname)
     for c in nested_codes(new):
         _converted.learn(c, ref(code))
     return new
@@ -405,17 +406,6 @@ def _load() -> None:
         _runtime.cell_contents = _holder[RUNTIME] = runtime
 
 
-def _named(code: CodeType, name: str, qualname: str) -> CodeType:
-    """The code with its functions named as the user knows them: parts of a function by that function's name."""
-    consts = []
-    for c in code.co_consts:
-        if isinstance(c, CodeType):
-            own = MARK in c.co_name or c.co_name == "<lambda>"
-            c = _named(c, name, qualname) if own else _named(c, c.co_name, f"{qualname}.<locals>.{c.co_name}")
-        consts.append(c)
-    return code.replace(co_consts=tuple(consts), co_name=name, co_qualname=qualname)
-
-
 def _foreign(x: Any) -> bool:
     """Whether a call of this object leaves the user's code for good, and needs no look at what it is given."""
     if any(x is f for f in _ASKING):
@@ -427,7 +417,7 @@ def _foreign(x: Any) -> bool:
     if isinstance(x, type) or is_user_class(type(x)) or isinstance(x, (MethodType, partial)):
         return False
     if type(x).__module__ in _MULTIMETHODS:
-        return _of_scipy(x) is None
+        return of_scipy(x) is None
     if (getattr(x, "__module__", None) or "").startswith(_SERIES):
         return False
     return isinstance(x, _NUMPY) or (getattr(x, "__module__", None) or "").partition(".")[0] in _SAFE
@@ -435,8 +425,14 @@ def _foreign(x: Any) -> bool:
 
 _ASKING = (len, abs, iter)
 """Builtins that are replaced only for special methods of the user's, which is no reason to convert a function."""
-_SAFE = ("builtins", "graphad", "numpy")
-"""The packages whose functions say themselves what they cannot do with traced values."""
+_SAFE = ("builtins", "graphad", "numpy")  # whose functions say themselves what they cannot do with traced values
+
+
+def original(code: CodeType) -> CodeType:
+    """The user's code of a function that was converted, or stands within one; else the code itself."""
+    outer = origin(code)
+    like = nested_codes(outer) if outer is not None else []
+    return next((c for c in like if (c.co_name, c.co_firstlineno) == (code.co_name, code.co_firstlineno)), code)
 
 
 def conversion_of(code: CodeType) -> Conversion | None:

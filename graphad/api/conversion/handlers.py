@@ -6,12 +6,13 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from graphad.api.conversion.functions import REPLACED
+from graphad.api.conversion.functions import carrying as converted
 from graphad.api.conversion.heap import UNSET
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError
@@ -37,6 +38,7 @@ class Block:
         self.at: Builder | None = None
         self.code: Any = None
         self.failed: list[tuple[int, Any, BaseException | None]] = []
+        self.carried: tuple[Any, Any] = (False, -1)
 
     def takes(self, cls: type[BaseException]) -> int:
         """Which of the handlers takes an exception, -1 if none does."""
@@ -81,6 +83,53 @@ def _user_code() -> tuple[str, str] | None:
     return None if frame is None else (frame.f_code.co_filename, frame.f_code.co_name)
 
 
+def carrying(f: Any, builder: Builder) -> Callable[..., Any] | None:
+    """What a statement in the block of a try statement calls for a function of the user's or a method: what it raises
+    for a handler ends it, and is the statement's. None where it is called as anywhere else."""
+    block = builder.handled[-1]
+    if not builder.staged or block.at is not builder or _user_code() != block.code:
+        return None
+    function = getattr(f, "__func__", f)
+    made = converted(function) if type(function) is FunctionType else None
+    if made is None:
+        return None
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        before, inner = builder.handled, Block(block.types)
+        if block.failed:
+            inner.carried = logical_not(_going([held for _, held, _ in block.failed])), -1
+        builder.handled = (*before, inner)
+        try:
+            result = made(*args, **kwargs) if made is function or f is function else made(f.__self__, *args, **kwargs)
+        finally:
+            builder.handled = before
+        raised, handler = inner.carried
+        if raised is not False:
+            block.failed.append((handler, logical_not(raised), None))
+        return result
+
+    return called
+
+
+def taken() -> Any:
+    """The exceptions that the handlers around the call of a function take."""
+    builder = current_builder()
+    return builder.handled[-1].types() if builder is not None and builder.handled else ()
+
+
+def carried() -> tuple[Any, Any]:
+    """Whether a statement has raised something before it calls the running function, and for which handler."""
+    builder = current_builder()
+    return builder.handled[-1].carried if builder is not None and builder.handled else (False, -1)
+
+
+def carry(raised: Any, handler: Any) -> None:
+    """Note at the end of a function whether it has raised, and for which handler."""
+    builder = current_builder()
+    if builder is not None and builder.handled:
+        builder.handled[-1].carried = raised, handler
+
+
 def _going(held: Sequence[Any]) -> Any:
     return functools.reduce(logical_and, held) if held else True
 
@@ -120,7 +169,8 @@ def caught(asked: Callable[[], Any] | None) -> tuple[Any, Any, Any]:
     chosen: Any = failed[-1][0]
     for handler, held, _ in failed[-2::-1]:
         if chosen is not handler:
-            chosen = select(held, chosen, np.int64(handler))
+            first = handler if isinstance(handler, Tracer) else np.int64(handler)
+            chosen = select(held, chosen, first)
     error = failed[0][2] if len(failed) == 1 else None
     if error is not None and type(before) is type(error) and before.args == error.args:
         error = before
@@ -176,4 +226,4 @@ class Suppressed(suppress):
 
 REPLACED[suppress] = Suppressed
 
-__all__ = ["attempt", "caught", "passing", "trying"]
+__all__ = ["attempt", "carried", "carry", "carrying", "caught", "passing", "taken", "trying"]

@@ -13,24 +13,28 @@ from __future__ import annotations
 
 import ast
 import copy
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from graphad.api.conversion.elements import load, runtime
+from graphad.api.conversion.elements import NO_ARGUMENTS, load, runtime
+from graphad.api.conversion.failing import attempts, leaves, may_fail, raises
+from graphad.api.conversion.fresh import is_runtime
 from graphad.api.conversion.names import inside
 from graphad.api.conversion.scope import MARK
+from graphad.api.conversion.source import Unreadable
 
 RETURNED, RESULT = f"returned{MARK}", f"return{MARK}"
 
 _BRANCHING = (ast.If, ast.While, ast.For, ast.Match)
 
 
-def lower(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
+def lower(function: ast.FunctionDef, carrying: bool = False) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
     """The statements of a function without jumps that leave a branch or a loop; and the flags that end each loop.
 
-    The last statement of the function may stay a `return`.
+    The last statement of the function may stay a `return`. Raises `Unreadable` where it cannot be `carrying`.
     """
+    if carrying:
+        return _lower_carrying(function)
     branching = [s for s in inside(function.body) if isinstance(s, _BRANCHING) or _is_lowered(s)]
     nested = any([isinstance(n, ast.Return) for s in branching for n in inside([s])])
     lowering = _Lowering(nested)
@@ -44,6 +48,33 @@ def lower(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, lis
         else:
             body = [*start, *body, *end]
     return body, lowering.exits
+
+
+def _lower_carrying(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
+    """The same of a function that the block of a `try` statement calls: what raises for the handlers there is a jump to
+    the function's end, where the block is told of it.
+
+        raised, handler = carried()    # by what stands before the call in its statement
+        if not raised: ...
+        carry(raised, handler)
+        return result
+    """
+    returns = any([isinstance(n, ast.Return) for n in inside(function.body)])
+    if not attempts(function) or (returns and not leaves(function.body, True)):
+        raise Unreadable("what it raises is not told to the try statement around its call")
+    first, last = function.body[0], function.body[-1]
+    raised, chosen = f"raised{MARK}", f"handler{MARK}"
+    lowering = _Lowering(returns)
+    lowering.handled = _Handled(raised, chosen, "", ast.Lambda(NO_ARGUMENTS, runtime("taken")), True)
+    flags = ast.Tuple([ast.Name(name, ast.Store()) for name in (raised, chosen)], ast.Store())
+    start = [_set(RETURNED, False, first)] if returns else []
+    start.append(_placed(ast.Assign([flags], runtime("carried")), first))
+    end = [
+        ast.Expr(runtime("carry", load(raised), load(chosen))),
+        ast.Return(load(RESULT) if returns else ast.Constant(None)),
+    ]
+    guarded = _guard([raised], lowering.block(function.body, None), first)
+    return [*start, guarded, *[_placed(s, last) for s in end]], lowering.exits
 
 
 def lower_around_yields(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
@@ -82,7 +113,7 @@ class _Lowering:
         out: list[ast.stmt] = []
         for i, s in enumerate(body):
             rest = list(body[i + 1 :])
-            if self.handled is not None and self.handled.attempts and _may_fail(s):
+            if self.handled is not None and self.handled.attempts and may_fail(s):
                 return [*out, *self.attempted(s, rest, loop)]
             if isinstance(s, ast.Return) and self.returns:
                 value = s.value or ast.copy_location(ast.Constant(None), s)
@@ -104,7 +135,7 @@ class _Lowering:
                 out.append(self.inner(s, loop))
                 continue
             if isinstance(s, ast.If):
-                first, second = [_leaves(b, self.handled is not None) for b in (s.body, s.orelse)]
+                first, second = [leaves(b, self.handled is not None) for b in (s.body, s.orelse)]
                 if first != second and rest:
                     moved = ast.copy_location(ast.If(s.test, list(s.body), list(s.orelse)), s)
                     if first:
@@ -130,13 +161,15 @@ class _Lowering:
         self.count += 1
         name = f"value{MARK}{self.count}"
         value: Any = getattr(s, "test" if isinstance(s, ast.If) else "value", None)
-        step: ast.stmt = s if isinstance(s, (ast.Expr, ast.Assert)) else _assign(name, value, s)
-        if step is not s:
+        at = _stored(value)
+        step: ast.stmt = s
+        if at is not None or not isinstance(s, (ast.Expr, ast.Assert)):
             # What it is for is done where nothing has failed.
-            own: dict[str, Any] = {f: load(name) if x is value else x for f, x in ast.iter_fields(s)}
-            rest = [ast.copy_location(type(s)(**own), s), *rest]
-        none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
-        before = ast.Lambda(none, load(handled.error)) if handled.error else ast.Constant(None)
+            computed, then = (value, load(name)) if at is None else _taken_out(value, at, load(name))
+            step = _assign(name, computed, s)
+            own: dict[str, Any] = {f: then if x is value else x for f, x in ast.iter_fields(s)}
+            rest = [_placed(ast.copy_location(type(s)(**own), s), s), *rest]
+        before = ast.Lambda(NO_ARGUMENTS, load(handled.error)) if handled.error else ast.Constant(None)
         found = runtime("caught", before)
         names = (handled.raised, handled.handler, handled.error or f"unused{MARK}")
         targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
@@ -161,7 +194,7 @@ class _Lowering:
             body = [_set(own.continued, False, s), *body]
         if RETURNED in flags and self.flags(s.body, None):
             exits.append(RETURNED)
-        if self.handled is not None and _raises(s.body, self.handled.attempts):
+        if self.handled is not None and raises(s.body, self.handled.attempts):
             exits.append(self.handled.raised)
         if isinstance(s, ast.While):
             new: ast.While | ast.For = ast.While(s.test, body, [])
@@ -189,9 +222,8 @@ class _Lowering:
         raised, chosen, error, native = [f"{name}{MARK}{self.count}" for name in names]
         asked = any([h.name is not None or _reraising(h.body) for h in s.handlers])
         types = ast.Tuple([copy.deepcopy(h.type) or load("BaseException") for h in s.handlers], ast.Load())
-        none = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
         # A body that ends by jumps only, none of them of a loop, has returned where it has raised nothing.
-        returns = self.returns and _leaves(s.body, True) and not _own_jumps(s.body)
+        returns = self.returns and leaves(s.body, True) and not _own_jumps(s.body)
         branch: list[ast.stmt] = []
         for i, h in reversed(list(enumerate(s.handlers))):
             body = copy.deepcopy(h.body)
@@ -203,13 +235,13 @@ class _Lowering:
             branch = [ast.If(test, body, branch)] if branch else body
             h.body.insert(0, _set(native, True, h))
         tried = ast.Try(s.body, s.handlers, [_guard([raised], s.orelse, s.orelse[0])] if s.orelse else [], [])
-        tried.handled = _Handled(raised, chosen, error if asked else "", ast.Lambda(none, types), _attempts(s))  # type: ignore[attr-defined]
+        tried.handled = _Handled(raised, chosen, error if asked else "", ast.Lambda(NO_ARGUMENTS, types), attempts(s))  # type: ignore[attr-defined]
         handled = ast.If(load(raised), branch, [])
         if returns:
             handled.body.insert(0, _set(RETURNED, False, s))
             handled.orelse.append(_guard([native], [_set(RETURNED, True, s)], s))
         found = [_set(raised, False, s), _set(native, False, s)]
-        if _attempts(s):
+        if attempts(s):
             found.append(_assign(chosen, ast.Constant(-1), s))
         found += [self.inner(_placed(x, s), loop) for x in (tried, handled)]
         return [_placed(ast.Try(found, [], [], self.final(s.finalbody, loop)), s)] if s.finalbody else found
@@ -263,7 +295,7 @@ class _Lowering:
         found: list[str] = []
         if self.returns and any(isinstance(n, ast.Return) for n in inside(body)):
             found.append(RETURNED)
-        if self.handled is not None and _raises(body, self.handled.attempts):
+        if self.handled is not None and raises(body, self.handled.attempts):
             found.append(self.handled.raised)
         kinds = _own_jumps(body)
         if loop is not None:
@@ -291,6 +323,22 @@ class _AroundYields(_Lowering):
 _STAYING = (ast.Yield, ast.YieldFrom, ast.Return)
 
 
+_STORED = {"inplace": 2, "set_part": 0, "setitem": 0, "update": 2}
+"""Where what is stored stands among the arguments of what converted code calls to store it."""
+
+
+def _stored(call: Any) -> int | None:
+    """Which argument of a call is what is stored, if that is computed first."""
+    at = _STORED.get(call.func.attr) if isinstance(call, ast.Call) and is_runtime(call) else None  # type: ignore[attr-defined]
+    return None if at is None or isinstance(call.args[at], (ast.Name, ast.Constant)) else at
+
+
+def _taken_out(call: ast.Call, at: int, new: ast.expr) -> tuple[ast.expr, ast.expr]:
+    """An argument of a call, and the call with another one in its place."""
+    args = [*call.args[:at], new, *call.args[at + 1 :]]
+    return call.args[at], ast.copy_location(ast.Call(call.func, args, call.keywords), call)
+
+
 def _own_jumps(body: Sequence[ast.AST]) -> set[type]:
     """The kinds of jumps that belong to the loop around these statements."""
     found: set[type] = set()
@@ -309,68 +357,10 @@ def _endless(s: ast.stmt) -> bool:
     return isinstance(s, ast.While) and isinstance(s.test, ast.Constant) and bool(s.test.value)
 
 
-def _leaves(body: Sequence[ast.stmt], handled: bool) -> bool:
-    """Whether statements always end in a jump, which `raise` is where it is handled."""
-    for s in body:
-        if isinstance(s, (ast.Return, ast.Break, ast.Continue, ast.Raise)):
-            return handled or not isinstance(s, ast.Raise)
-        if isinstance(s, ast.If) and _leaves(s.body, handled) and _leaves(s.orelse, handled):
-            return True
-    return False
-
-
-def _raises(body: Sequence[ast.AST], attempts: bool) -> bool:
-    """Whether statements raise for the handlers around them: not within a block that sees it first. With `attempts`
-    they do where they may fail."""
-    return next(_raising_parts(body, attempts), None) is not None
-
-
-def _raising_parts(body: Sequence[ast.AST], attempts: bool) -> Iterator[ast.AST]:
-    for s in body:
-        if isinstance(s, ast.Raise) or (attempts and _may_fail(s)):
-            yield s
-        if isinstance(s, (ast.With, ast.AsyncWith, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
-            continue
-        parts = list(ast.iter_child_nodes(s))
-        if isinstance(s, (ast.Try, ast.TryStar)) and s.handlers:
-            parts = [*s.handlers, *s.orelse, *s.finalbody]
-        yield from _raising_parts(parts, attempts)
-
-
-_FAILING = (ast.Call, ast.Subscript, ast.BinOp)
-
-
-def _may_fail(s: ast.AST) -> bool:
-    """Whether a statement computes what may raise an exception, without other statements in it."""
-    value = s.test if isinstance(s, ast.If) else getattr(s, "value", None)
-    if isinstance(s, (ast.If, ast.Return, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr)) and value is not None:
-        return any([isinstance(n, _FAILING) for n in ast.walk(value)])
-    return isinstance(s, ast.Assert)
-
-
-_ATTEMPTS = 12
-"""Statements of a block that are told from each other where one fails; each makes the next ones a branch."""
-
-
-def _attempts(s: ast.Try) -> bool:
-    """Whether each statement in a block may raise for its handlers: not in one that changes objects in place, of which
-    a statement that fails has done a part."""
-    for n in _statements(s.body):
-        stored = isinstance(n, (ast.Subscript, ast.Attribute)) and not isinstance(n.ctx, ast.Load)
-        if stored or (isinstance(n, ast.Expr) and isinstance(n.value, ast.Call)):
-            return False
-    return len(list(itertools.islice(_raising_parts(s.body, True), _ATTEMPTS + 1))) <= _ATTEMPTS
-
-
-def _statements(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
-    for s in body:
-        yield from ast.walk(s)
-
-
 def _is_lowered(s: ast.AST) -> bool:
     """Whether a statement is a `try` whose body raises for its handlers, and none that has its flags already."""
     tried = isinstance(s, ast.Try) and bool(s.handlers) and not hasattr(s, "handled")
-    return tried and _raises(s.body, _attempts(s))  # type: ignore[attr-defined,arg-type]
+    return tried and raises(s.body, attempts(s))  # type: ignore[attr-defined,arg-type]
 
 
 def _raising(s: ast.Raise, made: ast.expr, handled: _Handled) -> list[ast.stmt]:

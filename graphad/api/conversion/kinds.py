@@ -45,15 +45,16 @@ def lacks(x: Any, name: str) -> bool:
     return isinstance(x, Tracer) and not hasattr(stands_for(x), name)
 
 
-def member(x: Any, name: str) -> Any:
-    """`x.name` where a handler may wait for what has no such attribute, or where it is the class."""
+def member(x: Any, name: str, read: Callable[[Any, str], Any] = getattr) -> Any:
+    """`x.name` where a handler may wait for what has no such attribute, or where it is the class; `read` gives that of
+    an object."""
     if isinstance(x, Tracer):
         kind = stands_for(x)
         if name == "__class__":
             return kind
         if not hasattr(kind, name) and handles(AttributeError):
             raise AttributeError(f"{kind.__name__!r} object has no attribute {name!r}", name=name, obj=x)
-    return np.ndarray if name == "__class__" and isinstance(x, Buffer) else getattr(x, name)
+    return np.ndarray if name == "__class__" and isinstance(x, Buffer) else read(x, name)
 
 
 def _type(*args: Any, **kwargs: Any) -> Any:

@@ -22,6 +22,7 @@ from graphad.build import Builder, current_builder
 from graphad.errors import TracerError
 from graphad.location import Location, describe_location, user_location
 from graphad.numpy.buffers import Buffer, plain, writable
+from graphad.refusals import refuse_unsure
 from graphad.trace import Tracer
 
 _KINDS: dict[type, type[Container]] = {dict: Entries, list: Items, set: Items, deque: Items}
@@ -126,6 +127,8 @@ def changing(x: Any) -> Any:
     builder = current_builder()
     if builder is None or isinstance(x, Tracer):
         return x
+    if builder.handled:
+        refuse_unsure(f"an object ({type(x).__name__})")
     if isinstance(x, np.ndarray):
         return writable(x, ())
     if builder.peers:

@@ -7,6 +7,8 @@ import gc
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, wraps
+from importlib import import_module
+from importlib.util import find_spec
 from types import BuiltinFunctionType, MethodType
 from typing import Any
 
@@ -153,3 +155,26 @@ def of_distribution(x: Any) -> Any:
     name = getattr(x, "name", None) or type(x).__name__.removesuffix("_gen")
     original = getattr(sys.modules["scipy.stats"], name, None)
     return LATER["scipy.distributions"].get(name, x) if original is x else x
+
+
+def of_scipy(f: Any) -> Any:
+    """The function of `graphad.scipy` for one of SciPy, None where there is none."""
+    return _in_scipy(f) if (f.__module__ or "").startswith("scipy.") else None
+
+
+_DEEPER = ("scipy.sparse.linalg", "scipy.spatial.distance")
+"""The modules of SciPy within others that graphad has."""
+
+
+@cache
+def _in_scipy(f: Any) -> Any:
+    parts = f.__module__.split(".")
+    place = ".".join(parts[: 3 if ".".join(parts[:3]) in _DEEPER else 2])
+    if find_spec(f"graphad.{place}") is None:
+        return None
+    traced = LATER["scipy.functions"].get(place, {})
+    found = vars(import_module(f"graphad.{place}")).get(f.__name__) or traced.get(f.__name__)
+    if found is None and place == "scipy.special":
+        # Under SciPy's switch for the array API its ufuncs stand behind functions.
+        found = getattr(import_module("scipy.special._ufuncs"), f.__name__, None)
+    return found if getattr(sys.modules[place], f.__name__, None) is f else None

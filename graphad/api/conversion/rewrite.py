@@ -36,17 +36,17 @@ def _yields(nodes: Iterable[ast.AST]) -> bool:
 
 
 def function(
-    node: ast.FunctionDef, outer: Scope | None, modules: frozenset[str] = frozenset()
+    node: ast.FunctionDef, outer: Scope | None, modules: frozenset[str] = frozenset(), carrying: bool = False
 ) -> ast.FunctionDef:
     """A function definition converted; decorators and defaults are left to the caller. `modules` are the names of
-    modules whose functions keep no argument."""
+    modules whose functions keep no argument; `carrying` tells the try statement around the call of what is raised."""
     scope = Scope(node, outer, modules)
     elements = Elements(scope)
     plain = ast.copy_location(ast.FunctionDef(node.name, node.args, [], node.decorator_list), node)
     for s in node.body:
         found = elements.visit(s)
         plain.body += found if isinstance(found, list) else [found]
-    body, exits = jumps.lower_around_yields(plain) if _yields(plain.body) else jumps.lower(plain)
+    body, exits = jumps.lower_around_yields(plain) if _yields(plain.body) else jumps.lower(plain, carrying)
     scope.locals |= bound(body) - scope.globals - scope.nonlocals
     always = captured(body) | scope.globals | scope.nonlocals
     rewriter = Rewriter(scope, Liveness(body, always, exits).after, exits)

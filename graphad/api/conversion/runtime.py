@@ -15,7 +15,7 @@ from graphad.api.conversion.dispatch import assign, attribute, iterated, managed
 from graphad.api.conversion.draws import drawing, sampling
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.guarded import guarded, unbound
-from graphad.api.conversion.handlers import attempt, caught, passing, trying
+from graphad.api.conversion.handlers import attempt, carried, carry, carrying, caught, passing, taken, trying
 from graphad.api.conversion.items import inplace, setitem, update
 from graphad.api.conversion.kinds import dispatched, matching, member
 from graphad.api.conversion.ledger import assigning, changing, rebinding, settle
@@ -56,12 +56,11 @@ def returned(flag: Any, value: Callable[[], Any]) -> Any:
 
 
 __all__ = [
-    "and_", "asking", "assign", "assigning", "attempt", "attribute", "call", "calling_back", "caught", "changing",
-    "checked", "choose",
-    "compare", "constructor", "contains", "dispatched", "drawing", "either", "exception", "for_", "formatting",
-    "getitem", "guarded", "handler", "identical", "if_", "inplace", "is_", "iterated", "made", "managed",
-    "matching", "member", "none_of", "not_", "operate", "or_", "passing", "percent", "poured", "rebinding",
-    "returned", "sampling",
-    "set_part", "setitem", "settle", "slice", "storing", "text", "trying", "unbound", "untraced", "update",
+    "and_", "asking", "assign", "assigning", "attempt", "attribute", "call", "calling_back", "carried",
+    "carry", "carrying", "caught", "changing", "checked", "choose", "compare", "constructor", "contains",
+    "dispatched", "drawing", "either", "exception", "for_", "formatting", "getitem", "guarded", "handler",
+    "identical", "if_", "inplace", "is_", "iterated", "made", "managed", "matching", "member", "none_of",
+    "not_", "operate", "or_", "passing", "percent", "poured", "rebinding", "returned", "sampling", "set_part",
+    "setitem", "settle", "slice", "storing", "taken", "text", "trying", "unbound", "untraced", "update",
     "vanishes", "while_",
 ]  # fmt: skip

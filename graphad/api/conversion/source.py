@@ -296,3 +296,14 @@ def _places(node: ast.AST, columns: bool) -> set[tuple[int | None, ...]]:
             found |= {(n.lineno, n.end_lineno, n.col_offset, n.end_col_offset)} if columns else set()
             found.add((n.lineno,))
     return found
+
+
+def named(code: CodeType, name: str, qualname: str) -> CodeType:
+    """The code with its functions named as the user knows them: parts of a function by that function's name."""
+    consts = []
+    for c in code.co_consts:
+        if isinstance(c, CodeType):
+            own = MARK in c.co_name or c.co_name == "<lambda>"
+            c = named(c, name, qualname) if own else named(c, c.co_name, f"{qualname}.<locals>.{c.co_name}")
+        consts.append(c)
+    return code.replace(co_consts=tuple(consts), co_name=name, co_qualname=qualname)
