@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,21 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
     executors.set_default(request.param)
     yield request.param
     executors.set_default(before)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Numba runs the programs that llvm runs, and compiles them ten times as slowly: by default it has one in four of
+    the cases of a test that other executors have too."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        values = () if callspec is None else callspec.params.values()
+        if any([isinstance(value, str) and value == "numba" for value in values]):
+            test = item.nodeid.partition("[")[0]
+            seen[test] += 1
+            if seen[test] % 4 != 1:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

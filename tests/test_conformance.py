@@ -14,7 +14,7 @@ NAMES = sorted(name for name, op in OPS.items() if "samples" not in op.exempt)
 
 
 @pytest.mark.parametrize(
-    ("executor", "name"), [*[("numpy", name) for name in NAMES], *[("numba", name) for name in NAMES[::8]]]
+    ("executor", "name"), [*[("numpy", name) for name in NAMES], *[("numba", name) for name in NAMES[::16]]]
 )
 def test_first_sample(executor: str, name: str) -> None:
     conformance(executor, [next(iter(samples_of(OPS[name])))], plumbing=False)

@@ -35,13 +35,13 @@ RNG = np.random.default_rng(0)
 PARTS = 8
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [pytest.param(i, marks=pytest.mark.slow if i % 2 else ()) for i in range(PARTS)])
 def test_every_sample(part: int) -> None:
     report = conformance(LLVMExecutor(), [*samples()][part::PARTS], plumbing=part == 0)
     assert len(report.passed) > 2500 / PARTS
 
 
-@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_samples_with_bounds_and_threads(step: int) -> None:
     for options in ({"guard": True}, {"guard": True, "threads": 3, "math": "precise"})[: 1 if step > 1 else 2]:
         report = conformance(LLVMExecutor(**options), [*samples()][::step])

@@ -93,7 +93,10 @@ def test_python_and_the_graph_agree(function, executor):
         assert np.asarray(a).dtype == np.asarray(b).dtype
 
 
-@pytest.mark.parametrize("function", [smoothed, columns, after, listed, named], ids=lambda f: f.__name__)
+IN_PYTHON = [pytest.param(smoothed, marks=pytest.mark.slow), columns, after, listed, named]
+
+
+@pytest.mark.parametrize("function", IN_PYTHON, ids=lambda f: f.__name__)
 def test_gradients_agree_with_those_of_the_loop_in_python(function):
     loss = lambda u: np.sum(np.sin(function(u)))
     found = graphad.jit(graphad.grad(loss))(U)

@@ -48,7 +48,10 @@ def test_saddle_op_by_op(example, outer, inner):
     assert graphad.jit(solve, executor="numpy")(np.ones(2)) == pytest.approx([SADDLE] * 4, rel=1e-8)
 
 
-@combinations
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [pytest.param(*p, id="-over-".join(p), marks=pytest.mark.slow if p[0] == p[1] else ()) for p in PAIRS],
+)
 def test_path_differentiated_as_python_runs_it(example, outer, inner):
     particle = example("particle")
     plain = MODES[outer](lambda w: particle.miss(w, MODES[inner]))(0.1)

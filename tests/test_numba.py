@@ -28,19 +28,17 @@ BATCH = 40
 
 
 def samples() -> tuple[list[Sample], list[Sample]]:
-    """The first sample of every op with one of other dtypes, which differs from op to op; and those of further dtypes.
+    """The first sample of every op, and those of further dtypes.
 
     Shapes are matters of the loop program, which `test_llvm.py` sees in all samples.
     """
     some, others = [], []
-    for i, name in enumerate(sorted(OPS)):
+    for name in sorted(OPS):
         found: dict[Any, Sample] = {}
         for sample in OPS[name].samples() if name != "random_bits" else ():  # long to compile, and in `test_random.py`
             found.setdefault(tuple([t.dtype for t in sample.types]), sample)
-        first, rest = [*found.values()][:1], [*found.values()][1:]
-        k = i % max(len(rest), 1)
-        some += [*first, *rest[k : k + 1]]
-        others += [*rest[:k], *rest[k + 1 :]]
+        some += [*found.values()][:1]
+        others += [*found.values()][1:]
     return some, others
 
 

@@ -331,6 +331,7 @@ def _load_rules() -> None:
             indexing,
             linalg,
             movement,
+            running,
             singular,
             spectral,
         )

@@ -108,6 +108,22 @@ def _bin(x: Any, edges: Any) -> Any:
     return where(np.logical_and(place >= 0, x <= edges[-1]), place, n)
 
 
+def _equal_bin(x: Any, edges: Any) -> Any:
+    """`_bin` of floating numbers in bins of equal width, computed and then set right by the two edges around, as in
+    NumPy."""
+    n = edges.shape[0] - 1
+    dtype = np.result_type(x.dtype, edges.dtype)
+    first, last = edges[0], edges[-1]
+    inside = np.logical_and(x >= first, x <= last)
+    x = cast(where(inside, x, first), dtype)
+    place = cast((x - first) / (last - first) * n, INT64)
+    place = np.clip(place, 0, n - 1)
+    at = lambda i: np.take(recorded(edges), i, mode="clip")
+    below = x < at(place)
+    above = np.logical_and(x >= at(place + 1), place < n - 1)
+    return where(inside, place - below + above, n)
+
+
 @implements(np.histogram_bin_edges)
 def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
     x = _real(shapes.reshape(operand(a), (-1,)), "histogram_bin_edges")
@@ -119,16 +135,17 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
     """NumPy's `histogram`; its derivative is that of the weights and edges. NaN counts in no bin."""
     x = _real(shapes.reshape(operand(a), (-1,)), "histogram")
     x = cast(x, np.uint8) if x.dtype.kind == "b" else x
-    edges = _edges(x, bins, range, weights, "histogram")
+    edges = operand(_edges(x, bins, range, weights, "histogram"))
     n = edges.shape[0] - 1
+    place = (_equal_bin if np.ndim(bins) == 0 and x.dtype.kind == "f" else _bin)(x, edges)
     if weights is None:
-        count = _added(_bin(x, edges), 1, n, INT64)
+        count = _added(place, 1, n, INT64)
     else:
         values = shapes.reshape(operand(weights), (-1,))
         if values.shape != x.shape:
             raise ShapeError(f"histogram: weights {list(operand(weights).shape)} must have the data's shape")
         dtype = values.dtype if values.dtype.kind in "fciu" else np.dtype(INT64)
-        count = _added(_bin(x, edges), values, n, dtype)
+        count = _added(place, values, n, dtype)
     if density:
         return count / cast(np.diff(edges), float) / np.sum(count), edges
     return count, edges

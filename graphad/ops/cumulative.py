@@ -149,12 +149,14 @@ class Extreme(Cumulative, abstract=True):
 class Cummax(Extreme):
     """The largest element so far along `axis`, from its end if `reverse` (`numpy.maximum.accumulate`)."""
 
+    combines = "max"
     ufunc = np.maximum
 
 
 class Cummin(Extreme):
     """The smallest element so far along `axis`, from its end if `reverse` (`numpy.minimum.accumulate`)."""
 
+    combines = "min"
     ufunc = np.minimum
 
 

@@ -159,16 +159,17 @@ class Prod(Reduction):
         return xp.prod(xs[0], axis=self.axes, dtype=xs[0].dtype)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-        x, dx = (_last(y, self.axes) for y in (primals[0], tangents[0]))
-        n, axis = x.shape[-1], x.ndim - 1
+        (x, axis), (dx, _) = (_one_axis(y, self.axes) for y in (primals[0], tangents[0]))
+        n = x.shape[axis]
         if n == 0:
             return None
         if n == 1:
             return reshape(dx, out.shape)
-        ones = full((*x.shape[:-1], 1), 1, x.dtype)
-        stop, step = (*x.shape[:-1], n - 1), (1,) * x.ndim
-        below = concatenate([ones, Slice((0,) * x.ndim, stop, step)(Cumprod(axis)(x))], axis)
-        after = Slice((*(0,) * axis, 1), x.shape, step)(Cumprod(axis, True)(x))
+        extents = lambda k: (*x.shape[:axis], k, *x.shape[axis + 1 :])
+        ones, step = full(extents(1), 1, x.dtype), (1,) * x.ndim
+        below = concatenate([ones, Slice((0,) * x.ndim, extents(n - 1), step)(Cumprod(axis)(x))], axis)
+        start = tuple([int(i == axis) for i in range(x.ndim)])
+        after = Slice(start, x.shape, step)(Cumprod(axis, True)(x))
         others = multiply(below, concatenate([after, ones], axis))
         return Sum((axis,))(multiply(others, dx))
 
@@ -181,11 +182,13 @@ class Prod(Reduction):
         yield Sample(cls((0,)), (np.arange(1, 5),))
 
 
-def _last(x: Any, axes: tuple[int, ...]) -> Any:
-    """`x` with `axes` merged into one last axis."""
+def _one_axis(x: Any, axes: tuple[int, ...]) -> tuple[Any, int]:
+    """`x` with `axes` as one axis, and which it is: several become the last."""
+    if len(axes) == 1:
+        return x, axes[0]
     kept = [i for i in range(x.ndim) if i not in axes]
     n = int(np.prod([x.shape[i] for i in axes], dtype=np.int64))
-    return reshape(transpose(x, (*kept, *axes)), (*(x.shape[i] for i in kept), n))
+    return reshape(transpose(x, (*kept, *axes)), (*(x.shape[i] for i in kept), n)), len(kept)
 
 
 class Extremum(Reduction, abstract=True):
