@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from graphad.executors.loops.kernels import combine
@@ -14,7 +16,6 @@ from graphad.executors.loops.program import (
     Load,
     LoopNest,
     SequentialLoop,
-    Statement,
     Store,
     StridedView,
 )
@@ -29,35 +30,28 @@ def running(low: Lowering, node: Node) -> bool:
     assert isinstance(op, Cumulative)
     x, out = low.view(node.inputs[0]), low.place(node.outputs[0])
     if node.outputs[0].type.size:
-        low.statements += _along(op, x, out, op.axis, low.note(node), "local" if low.local else "temporary")
+        low.statements.append(_along(op, x, out, op.axis, low, low.note(node)))
     return True
 
 
-def _along(
-    op: Cumulative, x: StridedView, out: StridedView, axis: int, note: str, cell: str
-) -> list[Statement]:
-    """The statements for arrays, whose axes before the running one are those of sequential loops."""
+def _along(op: Cumulative, x: StridedView, out: StridedView, axis: int, low: Lowering, note: str) -> SequentialLoop:
+    """The loop for arrays whose axes before the running one are those of sequential loops around it."""
     if axis:
-        outer = SequentialLoop(*_count(x.shape[0]), [], note=note)
-        outer.body = _along(op, _entry(outer, x), _entry(outer, out), axis - 1, note, cell)
-        return [outer]
-    n, dtype = x.shape[0], out.dtype
-    first, back, ahead = (n - 1, 0, 1) if op.reverse else (0, 1, 0)
-    loop = SequentialLoop(*_count(n - 1), [], reverse=op.reverse, note=note)
-    (start, x0), space = (_rows(v, first, 1) for v in (out, x)), x.shape[1:]
-    row, beginning = (StridedView(v.buffer, v.offset, space, v.strides[1:]) for v in (start, x0))
-    current, term = (_entry(loop, _rows(v, back, n - 1)) for v in (out, x))
-    if space:
-        before = _entry(loop, _rows(out, ahead, n - 1))
-        begin = [Store(row, Load(dtype, beginning))]
-    else:
-        before = StridedView(Buffer(cell, dtype, 1), 0, (), ())
-        begin = [Store(v, Load(dtype, beginning)) for v in (row, before)]
-    found = combine(op.combines, Load(dtype, before), Load(dtype, term))
-    loop.before.append(LoopNest(space, begin, note=note))
-    stores = [Store(current, found)] if space else [Store(current, found), Store(before, found)]
-    loop.body.append(LoopNest(space, stores, note=note))
-    return [loop]
+        outer = SequentialLoop(*_count(x.shape[0]), [])
+        outer.body.append(_along(op, _entry(outer, x), _entry(outer, out), axis - 1, low, note))
+        return outer
+    n, space = x.shape[0], x.shape[1:]
+    first, rest = (n - 1, 0) if op.reverse else (0, 1)
+    loop = SequentialLoop(*_count(n - 1), [], reverse=op.reverse)
+    size = math.prod(space)
+    total = StridedView.whole(Buffer("local" if size <= low.local else "temporary", x.dtype, size), space)
+    begin, beginning = (_rows(v, first, 1) for v in (out, x))
+    begin, beginning = (StridedView(v.buffer, v.offset, space, v.strides[1:]) for v in (begin, beginning))
+    current, term = (_entry(loop, _rows(v, rest, n - 1)) for v in (out, x))
+    start, found = Load(x.dtype, beginning), combine(op.combines, Load(x.dtype, total), Load(x.dtype, term))
+    loop.before.append(LoopNest(space, [Store(begin, start), Store(total, start)], note=note))
+    loop.body.append(LoopNest(space, [Store(current, found), Store(total, found)], note=note))
+    return loop
 
 
 def _count(n: int) -> tuple[Iteration, Const]:
@@ -73,6 +67,6 @@ def _rows(view: StridedView, start: int, count: int) -> StridedView:
 def _entry(loop: SequentialLoop, view: StridedView) -> StridedView:
     """The entry of a view along its first axis at a sequential loop's position."""
     shape = view.shape[1:]
-    buffer = Buffer("moving", view.dtype, max(int(np.prod(shape, dtype=int)), 1), parents=(view.buffer,))
+    buffer = Buffer("moving", view.dtype, math.prod(shape), parents=(view.buffer,))
     loop.entries.append(Entry(buffer, view))
     return StridedView(buffer, 0, shape, view.strides[1:])
