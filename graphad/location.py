@@ -228,7 +228,10 @@ _MADE = 1 << 9
 
 
 def is_user_module(name: str, module: Any) -> bool:
-    """Whether a module is the user's own; one without a file was made by a program, or is the program itself."""
+    """Whether a module is the user's own; one without a file was made by a program, or is the program itself, which
+    something else may have started (`python -m cProfile`, `python -m pytest`)."""
+    if name == "__main__":
+        return True
     file = getattr(module, "__file__", None)
     package = name.partition(".")[0]
     if file is None and package != name:

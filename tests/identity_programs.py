@@ -268,6 +268,56 @@ def views_whose_shape_is_set(x):
     return (a * np.arange(6)).sum() + v.sum() + w[0, 1] + u[1, 0] * 2
 
 
+@program
+def arrays_whose_shape_is_set_while_nothing_views_them(x):
+    a = np.ones(6)
+    b = a
+    a[1:] += x
+    a.shape = 2, 3
+    b[1] *= 2.0
+    for _ in range(40):
+        a[0] += 0.1 * x
+    b.shape = (-1,)
+    a[2:4] = x
+    memory = np.arange(4.0)
+    v = memory[1:3]
+    memory[0] = x
+    v.shape = 2, 1
+    v[1, 0] = x * x
+    return (b * np.arange(6)).sum() + (memory * np.arange(4)).sum() + v[0, 0]
+
+
+class Growing:
+    def __init__(self):
+        self.u, self.n = np.ones(1), 0
+
+    def append(self, v):
+        if self.n == self.u.size:
+            self.u.resize(2 * self.u.size, refcheck=False)
+        self.u[self.n] = v
+        self.n += 1
+
+
+@program
+def arrays_that_change_their_length(x):
+    g = Growing()
+    known = g.u
+    for i in range(5):
+        g.append(x * i)
+    table, places = np.arange(6.0) * x, np.arange(2)
+    table.resize((3, 4), refcheck=False)
+    table[1, 2:] = 1.0
+    table.resize(5, refcheck=False)
+    places.resize((3,), refcheck=False)
+    places[2] = 4
+    total = 0.0
+    for i in range(40):
+        part = np.ones(2)
+        part.resize(3, refcheck=False)
+        part[2] = x * i
+        total += part.sum()
+    return (known * np.arange(8)).sum() + table[places].sum() + total
+
 # -- where arrays come from -------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import operator
@@ -18,6 +19,8 @@ from identity_programs import PROGRAMS
 import graphad
 from graphad.api.conversion import runtime
 from graphad.api.conversion.reach import Reach
+from graphad.build import Builder
+from graphad.numpy.buffers import BufferView
 
 VALUES = (1.3, 0.7)
 
@@ -417,6 +420,23 @@ def test_memory_that_is_read_elsewhere_is_not_written_to() -> None:
 
     with pytest.raises(graphad.TracerError, match="memory is kept by memoryview"):
         graphad.jit(f)(3.0)
+
+
+def test_views_do_not_keep_what_was_traced_alive() -> None:
+    def f(x: Any) -> Any:
+        a = np.zeros(3)
+        v = a[1:]
+        v[0] = x
+        return a.sum()
+
+    def alive() -> int:
+        gc.collect()
+        return sum([type(x) in (BufferView, Builder) for x in gc.get_objects()])
+
+    before = alive()
+    graphad.trace(f)(2.0)
+    graphad.grad(f)(2.0)
+    assert alive() == before
 
 
 def test_an_array_of_an_earlier_call_is_from_outside() -> None:

@@ -19,6 +19,7 @@ from _pytest.assertion.rewrite import rewrite_asserts
 
 import graphad
 from graphad.errors import TracerError
+from graphad.location import is_user_module
 
 BRANCH = """
 def f(x):
@@ -287,3 +288,9 @@ def test_functions_judged_before_a_global_is_rebound(load: Any) -> None:
     assert graphad.jit(module.f)(2.0) == np.sin(2.0)
     module.g = module.h
     assert both(module.f, 2.0) == [4.0, 2.0]
+
+
+def test_the_program_is_the_users_own_whatever_has_started_it() -> None:
+    started = ModuleType("__main__")
+    started.__file__ = np.__file__  # as of `python -m cProfile` and its like
+    assert is_user_module("__main__", started)

@@ -35,6 +35,7 @@ from graphad.numpy import (  # noqa: F401
     products,
     quantiles,
     reductions,
+    reshaping,
     scans,
     selecting,
     sets,

@@ -1,6 +1,6 @@
 """Assignment in place: what replaces the value of a traced array, and of the views and the origin that share it.
 
-`x[i] = v`, `x += y` and `x.shape = s` then mean what they mean for NumPy's arrays, aliases and views of views
+`x[i] = v` and `x += y` then mean what they mean for NumPy's arrays, aliases and views of views
 included. The caller's own arrays never change: inside of a trace they are handles of their own.
 """
 
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from graphad.build import current_builder
 from graphad.errors import TracerError
 from graphad.location import place
 from graphad.numpy import moving
@@ -23,9 +22,8 @@ from graphad.numpy.masked import Masked, mask_of, spread
 from graphad.numpy.outputs import check_cast
 from graphad.numpy.slices import moves
 from graphad.numpy.updates import At
-from graphad.numpy.views import View, assign, own, view, write
+from graphad.numpy.views import View, assign, own, view
 from graphad.ops.elementwise import cast
-from graphad.ops.shape import reshape
 from graphad.trace import Tracer
 
 # -- indexing -----------------------------------------------------------------------------------------------------
@@ -138,28 +136,3 @@ for _name, _symbol in {
     "or_": "|=", "xor": "^=", "lshift": "<<=", "rshift": ">>=", "matmul": "@=",
 }.items():  # fmt: skip
     _augmented(_name, _symbol)
-
-
-# -- shapes -------------------------------------------------------------------------------------------------------
-
-
-def _set_shape(x: Any, shape: Any) -> None:
-    """`x.shape = shape`, for an array of which there are no views: these would see it change.
-
-    Raises `TracerError` where there are, and for one from around a branch or a loop; NumPy's `AttributeError` for a
-    view whose elements do not lie so that it can have that shape.
-    """
-    free = "viewed" not in x.__dict__ and x.builder is current_builder()
-    if type(x) is View and free and x.layout is not UNKNOWN:
-        x.become_shaped(shape)
-    elif type(x) is Tracer and free and x.layout is None:
-        write(x, reshape(own(x), shape))
-    else:
-        raise TracerError(
-            f"the shape of a traced {x.type} is set{place()}, of which there may be views, "
-            "or which is from around a branch or a loop; give the name a new array: x = x.reshape(shape)"
-        )
-
-
-for _cls in (Tracer, View):
-    _cls.shape = _cls.shape.setter(_set_shape)  # type: ignore[union-attr, method-assign]

@@ -100,6 +100,9 @@ class BufferTracer(Tracer, Buffer):  # type: ignore[misc]
 class BufferView(View, Buffer):  # type: ignore[misc]
     """A view of a buffer that has become a traced array."""
 
+    # Kept in it, a plain array that sees its memory would keep it alive for ever: no collector follows NumPy's arrays.
+    shadow = property(lambda self: plain(self))  # type: ignore[assignment]
+
     def __array_finalize__(self, source: Any) -> None:
         raise _remembered()
 
@@ -144,6 +147,22 @@ _most = [_MANY]
 
 class _Bare(np.ndarray[Any, Any]):
     """A buffer that is not one yet."""
+
+
+def lay_out(x: Any, shape: Any) -> None:
+    """Set the shape of an array of NumPy's, or of the memory that a traced one had."""
+    kind = type(x)
+    if issubclass(kind, Tracer):
+        x.__class__ = _Bare
+    try:
+        if hasattr(x, "_set_shape"):
+            # Since NumPy 2.5 a shape that is set is deprecated, with a warning that would point here.
+            x._set_shape(shape)
+        else:
+            x.shape = shape
+    finally:
+        if type(x) is not kind:
+            x.__class__ = kind
 
 
 def buffer(x: Plain) -> Any:
@@ -316,8 +335,8 @@ def become(x: Any, kept: bool = False) -> Tracer:
     root.__class__ = BufferTracer
     for v, part in zip(views, found, strict=True):
         v.__class__ = BufferView
-        v.origin, v.forth, v.back, v.shadow, v.key = root, *part, plain(v), None
-        v._found, v._seen = (home, Value(TensorType(v.shadow.dtype, v.shadow.shape))), None
+        v.origin, v.forth, v.back, v.key = root, *part, None
+        v._found, v._seen = (home, Value(TensorType(plain(v).dtype, plain(v).shape))), None
     trace = home
     while trace.outer is not None:
         trace = trace.outer
@@ -384,12 +403,12 @@ def _revive(root: Any, builder: Builder) -> None:
     plain(root)[...] = array
     views = [v for s in root.__dict__.get("views", ()) if (v := s()) is not None]
     for x in (root, *views):
-        for name in ("builder", "value", "origin", "forth", "back", "shadow", "key", "_found", "_seen"):
+        for name in ("builder", "value", "origin", "forth", "back", "key", "_found", "_seen"):
             x.__dict__.pop(name, None)
         x.__class__ = Buffer
 
 
 __all__ = [
-    "Buffer", "BufferTracer", "BufferView", "Unchanged", "become", "buffer", "outside", "plain", "renew", "revive",
-    "root_of", "seen", "shared", "stays", "tracked", "view_in", "writable",
+    "Buffer", "BufferTracer", "BufferView", "Unchanged", "become", "buffer", "lay_out", "outside", "plain", "renew",
+    "revive", "root_of", "seen", "shared", "stays", "tracked", "view_in", "writable",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
 from graphad.numpy.outside import Watched
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
-from graphad.ops.shape import broadcast_to, reshape
+from graphad.ops.shape import broadcast_to
 from graphad.refusals import refuse_unsure
 from graphad.trace import UFUNC_METHODS, Tracer, lift, type_of
 
@@ -39,7 +39,6 @@ class View(Tracer):
 
     def __init__(self, found: Tracer, origin: Tracer, forth: Forth, back: Back, shadow: Any, key: Any = None) -> None:
         self.origin = origin
-        origin.__dict__["viewed"] = True
         self.forth = forth
         self.back = back
         self.shadow = shadow
@@ -85,19 +84,6 @@ class View(Tracer):
     def follows(self, origin: Tracer) -> bool:
         """Whether the view has been read, or written to, since its origin was last written to otherwise."""
         return self._seen is origin.value
-
-    def become_shaped(self, shape: Any) -> None:
-        """Give the view, and nothing else, another shape. Raises NumPy's `AttributeError` where that needs a copy."""
-        seen = self.shadow.reshape(shape)
-        if seen.size and not np.may_share_memory(seen, self.shadow):
-            raise AttributeError("Incompatible shape for in-place modification; use x = x.reshape(shape), which copies")
-        old, new, forth, back, like = self.shadow.shape, seen.shape, self.forth, self.back, self.like
-        shaped: Forth = lambda x: reshape(x, new) if isinstance(x, Tracer) else x.reshape(new)
-        self.forth = lambda base: shaped(forth(base))
-        self.back = lambda base, x: back(base, reshape(x, old))
-        self.like = None if like is None else lambda base: shaped(like(base))
-        self.shadow, self.key, self._seen = seen, None, None
-        self.__dict__.pop("layout", None)
 
     def now(self, builder: Builder, value: Value) -> None:
         """Note what the view is after its origin was given these elements."""

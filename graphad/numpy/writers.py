@@ -34,15 +34,6 @@ def _partition(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", orde
     assign(x, NAMESPACE[np.partition](own(x), kth, axis=axis, kind=kind, order=order), "partition")
 
 
-@tracer_method("resize")
-def resized(x: Any, *shape: Any, refcheck: bool = True) -> None:
-    """Refuse to change an array's length in place: other names of the array, and views of it, would not follow."""
-    raise TracerError(
-        f"resize(): an array of shape {x.shape} cannot change its length in place{here()}; "
-        "bind a new one: a = numpy.concatenate([a, numpy.zeros(n)]), a = a[:n]"
-    )
-
-
 @tracer_method("put")
 def _put_method(x: Any, indices: Any, values: Any, mode: str = "raise") -> None:
     put(x, indices, values, mode)

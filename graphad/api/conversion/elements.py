@@ -176,10 +176,8 @@ class Elements(ast.NodeTransformer):
             reading = ast.Subscript(target.value, target.slice, ast.Load())
         reading = ast.copy_location(reading, node)
         if isinstance(target, ast.Subscript):
-            old = self.temporary()
-            call = runtime("update", symbol, load(old), node.value, target.value, target.slice, *_name(target))
-            made = _writing(ast.copy_location(ast.Expr(ast.copy_location(call, node)), node), target)
-            return [*out, assign(old, reading, node), made]
+            call = runtime("update", symbol, reading, node.value, target.value, target.slice, *_name(target))
+            return [*out, _writing(ast.copy_location(ast.Expr(ast.copy_location(call, node)), node), target)]
         value = ast.copy_location(runtime("inplace", symbol, reading, node.value), node)
         return [*out, *self.store(target, value, node)]
 

@@ -18,10 +18,11 @@ from graphad import tree
 from graphad.arrays import Unsized
 from graphad.build import current_builder
 from graphad.numpy.arguments import holds_tracer, operand
-from graphad.numpy.buffers import Buffer, seen, writable
+from graphad.numpy.buffers import Buffer, seen, tracked, writable
 from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.mapping import Vectorize
-from graphad.numpy.writers import WRITERS, resized
+from graphad.numpy.reshaping import resize
+from graphad.numpy.writers import WRITERS
 from graphad.registry import LATER
 from graphad.trace import Tracer
 
@@ -30,8 +31,8 @@ def writing_method(method: Any) -> Callable[..., Any]:
     """A method of an array that changes it."""
 
     def writing(*args: Any, **kwargs: Any) -> Any:
-        if method.__name__ == "resize" and isinstance(method.__self__, Buffer):
-            return resized(method.__self__, *args)
+        if method.__name__ == "resize" and isinstance(x := tracked(method.__self__), (Buffer, Tracer)):
+            return resize(x, *args, **kwargs)
         x = writable(method.__self__, (*args, *kwargs.values()))
         return getattr(x, method.__name__)(*args, **kwargs)
 

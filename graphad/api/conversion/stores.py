@@ -17,7 +17,8 @@ from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.scope import PARTS
 from graphad.errors import TracerError
 from graphad.location import place
-from graphad.numpy.buffers import Buffer, outside, stays, writable
+from graphad.numpy.buffers import Buffer, lay_out, outside, stays, writable
+from graphad.numpy.reshaping import set_shape
 from graphad.trace import Tracer
 
 
@@ -38,14 +39,16 @@ _LAYOUT = ("dtype", "shape", "strides")
 
 def _laid_out(x: Any, name: str, value: Any) -> None:
     if isinstance(x, Tracer) or (type(x) is Buffer and not stays(x)):
+        if name == "shape":
+            set_shape(writable(x, ()), value)
+            return
         raise TracerError(
             f".{name} = of an array that holds traced values, or in a branch or a loop that may not run{place()}; "
-            "write a = a.reshape(shape), a = a.astype(dtype)"
+            "write a = a.astype(dtype)"
         )
     target = writable(x, ())
-    if name == "shape" and hasattr(target, "_set_shape"):
-        # Since NumPy 2.5 a shape that is set is deprecated, with a warning that would point here.
-        target._set_shape(value)
+    if name == "shape":
+        lay_out(target, value)
     else:
         setattr(target, name, value)
 
