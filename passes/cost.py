@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from graphad.attributes import Record
 from graphad.costs import HEAVY, LIGHT
 from graphad.graph import Graph, Node
@@ -31,10 +33,30 @@ def estimate(graph: Graph) -> Cost:
     """
     total = Cost()
     for node in graph.nodes:
-        types = [v.type for v in node.inputs]
-        inside = sum([estimate(region).flops for region in node.op.regions.values()])
-        total += Cost(max(node.op.flops(*types), inside), node.op.traffic(*types))
+        total += Cost(node_flops(node), node.op.traffic(*[v.type for v in node.inputs]))
     return total
+
+
+def node_flops(node: Node) -> int:
+    """Those of a node, or of what it holds where these are more."""
+    inside = sum([estimate(region).flops for region in node.op.regions.values()])
+    return max(node.op.flops(*[v.type for v in node.inputs]), inside)
+
+
+def critical_path(graph: Graph) -> tuple[list[Node], int]:
+    """The chain of nodes, each of which reads the one before it, that has the most flops, and how many: a run takes as
+    long, whatever runs beside it."""
+    import networkx as nx
+
+    chains: nx.DiGraph[Any] = nx.DiGraph()
+    producers = graph.producers()
+    for node in graph.nodes:
+        own = node_flops(node)
+        # Each chain begins with no node, so that the first of its own counts.
+        for before in ("", *[producers[v] for v in node.inputs if v in producers]):
+            chains.add_edge(before, node, weight=own)
+    path = nx.dag_longest_path(chains)
+    return path[1:], int(nx.path_weight(chains, path, "weight") if path else 0)
 
 
 def weight(node: Node) -> int:
@@ -61,4 +83,4 @@ def recompute_pays(work: int, extra_loads: float, readers: int) -> bool:
     return readers * work + HEAVY * extra_loads < HEAVY * (1 + readers)
 
 
-__all__ = ["Cost", "cheap", "estimate", "evaluations_pay", "recompute_pays", "weight"]
+__all__ = ["Cost", "cheap", "critical_path", "estimate", "evaluations_pay", "node_flops", "recompute_pays", "weight"]

@@ -17,7 +17,9 @@ from graphad.executors import Executor
 from graphad.executors.base import compiled, refused, wanted
 from graphad.executors.cache import graph_key
 from graphad.graph import Graph
+from graphad.location import describe_location
 from graphad.passes import Pipeline, Stage
+from graphad.passes.cost import critical_path, estimate, node_flops
 from graphad.tracebacks import boundary, shorten
 
 OPTIMISE = (
@@ -118,8 +120,18 @@ class Compiled:
         return {"results": results, "constants": sum(c.type.nbytes for c in self.graph.constants())}
 
     def report(self) -> str:
-        """What there is to know of how the graph was traced: the loops that Python ran and that make many nodes."""
-        return "\n".join([f"{self.graph.name}: {len(self._traced.graph.nodes)} nodes traced", *self._unrolled])
+        """What there is to know of how the graph was traced, the loops that Python ran and that make many nodes, and of
+        what it costs: the flops, and those of the longest chain of operations that wait for each other."""
+        graph, path = self.graph, critical_path(self.graph)
+        flops = estimate(graph).flops
+        traced = len(self._traced.graph.nodes)
+        lines = [f"{graph.name}: {traced} nodes traced, {len(graph.nodes)} compiled", *self._unrolled]
+        if flops:
+            share = f"{path[1] / flops:.0%} of them in operations that wait for each other"
+            lines.append(f"  {flops:.3g} flops, {share}, most in")
+            heaviest = sorted(path[0], key=lambda node: -node_flops(node))[:3]
+            lines += [f"    {node.op.name}{describe_location(node.where)}" for node in heaviest]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"

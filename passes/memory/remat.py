@@ -1,8 +1,13 @@
-"""Rematerialisation: which intermediate values are kept for a derivative, and which are computed anew."""
+"""Rematerialisation: which intermediate values are kept for a derivative, and which are computed anew.
+
+What follows cheaply from what is kept anyway is not kept. Where many bytes are kept that cheap ops make, a minimum cut
+between what only costly ops make and what is needed tells whether fewer bytes do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from graphad.graph import Constant, Node, Value
 from graphad.ops.dynamic import DynamicSlice
@@ -12,6 +17,8 @@ from graphad.passes.cost import cheap as cheap_to_compute
 
 FEW = 16
 """Elements of a value that are kept rather than the numbers from which they follow."""
+_LEAST, _MOST = 1024, 256
+"""Fewer bytes are looked for from this number on, as that takes milliseconds, and in graphs of up to so many values."""
 
 
 def pays(node: Node) -> bool:
@@ -93,8 +100,65 @@ def recomputed(
                 again[node] = None
                 pending.extend(reversed(node.inputs))
 
+    def runs_again(v: Value) -> bool:
+        node = producers.get(v)
+        if lent and v.type.size <= FEW and not v.type.dynamic and from_arrays(v):
+            return False
+        return node is not None and (v.type.dynamic or isinstance(node.op, BroadcastTo) or again_pays(node))
+
     for v in sorted(needed, key=lambda v: order.get(v, -1)):
         provide(v)
+    if len(order) <= _MOST and _nbytes(filter(runs_again, kept), free) >= _LEAST:
+        found = _smallest(needed, free, producers, runs_again)
+        if _nbytes(found, free) < _nbytes(kept, free):
+            kept, again = _from(found, needed, free, producers)
     position = {node: i for i, node in enumerate(nodes)}
     return list(kept), sorted(again, key=position.__getitem__)
+
+
+def _nbytes(values: Iterable[Value], free: set[Value]) -> int:
+    return sum([v.type.nbytes for v in values if v not in free])
+
+
+def _from(
+    chosen: Iterable[Value], needed: Iterable[Value], free: set[Value], producers: Mapping[Value, Node]
+) -> tuple[dict[Value, None], dict[Node, None]]:
+    """What is kept, with what is read of what is free, and the nodes that compute the rest of it."""
+    kept, again, pending = dict.fromkeys(chosen), dict[Node, None](), list(needed)
+    while pending:
+        v = pending.pop()
+        if v in free:
+            kept[v] = None
+        elif not isinstance(v, Constant) and v not in kept and producers[v] not in again:
+            again[producers[v]] = None
+            pending += producers[v].inputs
+    return kept, again
+
+
+def _smallest(
+    needed: Sequence[Value], free: set[Value], producers: Mapping[Value, Node], runs_again: Callable[[Value], bool]
+) -> list[Value]:
+    """The values of fewest bytes from which those that are needed follow, by nodes that run again; the nearest to them
+    of several such choices."""
+    import networkx as nx
+
+    # From what is needed back to what must be kept, each value an edge of its size: the cut nearest to the source.
+    flow: nx.DiGraph[Any] = nx.DiGraph()
+    flow.add_edges_from([("needed", (v, "of")) for v in needed])
+    pending, seen = list(needed), set(needed)
+    while pending:
+        v = pending.pop()
+        if isinstance(v, Constant) or v in free:
+            continue
+        flow.add_edge((v, "of"), (v, "from"), **({} if v.type.dynamic else {"capacity": v.type.nbytes}))
+        if not runs_again(v):
+            flow.add_edge((v, "from"), "costly")
+            continue
+        for w in producers[v].inputs:
+            flow.add_edge((v, "from"), (w, "of"))
+            if w not in seen:
+                seen.add(w)
+                pending.append(w)
+    _, (near, _) = nx.minimum_cut(flow, "needed", "costly")
+    return [v for v in seen if (v, "of") in near and (v, "from") in flow and (v, "from") not in near]
 
