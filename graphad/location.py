@@ -10,6 +10,7 @@ from typing import Any
 
 from graphad.codes import OfCode
 from graphad.errors import GraphadError
+from graphad.once import once
 
 SOURCES: set[str] = set()
 """The files whose lines are shown: those that this process traced from, and those that a caller named."""
@@ -195,7 +196,7 @@ def is_user_file(file: str) -> bool:
     return path in converted or (not library and not file.startswith(("<frozen", "<__array")))
 
 
-@cache
+@once
 def _installed() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The folders of Python's and of installed modules, and the files of those that are converted as the user's."""
     import sysconfig

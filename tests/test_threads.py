@@ -85,7 +85,32 @@ def test_forks_while_other_threads_compile_for_the_first_time(tmp_path):
         assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
         """,
     )
-    assert done.returncode == 0, done.stderr[-1000:]
+    assert done.returncode == 0, done.stderr
+
+
+def test_forks_while_another_thread_imports_scipy(tmp_path):
+    done = child(
+        tmp_path,
+        """
+        import faulthandler, os, threading, time
+        def f(x):
+            from scipy import integrate, interpolate, stats
+            return np.sum(stats.norm.logpdf(x))
+        thread = threading.Thread(target=graphad.jit(f), args=(np.ones(3),))
+        thread.start()
+        children = []
+        for _ in range(4):
+            time.sleep(0.03)
+            pid = os.fork()
+            if not pid:
+                faulthandler.dump_traceback_later(60, exit=True)
+                os._exit(int(graphad.jit(f)(np.zeros(1)) > 0))
+            children.append(pid)
+        thread.join()
+        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+        """,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("executor", ["numpy", "llvm", "numba"])
