@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import hypothesis
 import pytest
@@ -43,16 +44,18 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Numba runs the programs that llvm runs, and compiles them ten times as slowly: by default it has one in four of
-    the cases of a test that other executors have too."""
-    seen: Counter[str] = Counter()
+    the tests that other executors have too."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         values = () if callspec is None else callspec.params.values()
-        if any([isinstance(value, str) and value == "numba" for value in values]):
-            test = item.nodeid.partition("[")[0]
-            seen[test] += 1
-            if seen[test] % 4 != 1:
-                item.add_marker(pytest.mark.slow)
+        numba = any([isinstance(value, str) and value == "numba" for value in values])
+        if numba and crc32(item.nodeid.rpartition("/")[2].encode()) % 4:
+            item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been collected out of all garbage collections: there are hundreds of thousands of objects."""
+    gc.freeze()
 
 
 @pytest.fixture

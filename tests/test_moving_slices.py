@@ -314,7 +314,7 @@ def data(n: int) -> tuple[Any, Any]:
     return np.tril(rng.uniform(0.1, 1, (n, n))) / n + np.eye(n) * 2, rng.uniform(0.5, 1.5, n)
 
 
-@pytest.mark.parametrize("f", LOOPS)
+@pytest.mark.parametrize("f", [pytest.param(f, marks=pytest.mark.slow if f is lu else ()) for f in LOOPS])
 def test_loops(f: Any) -> None:
     t, b = data(34)
     np.testing.assert_allclose(graphad.jit(f)(t, b), f(t, b), rtol=1e-9)

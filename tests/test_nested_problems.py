@@ -21,6 +21,12 @@ SADDLE = 8.246324826140356e-06
 combinations = pytest.mark.parametrize(("outer", "inner"), PAIRS, ids=["-over-".join(pair) for pair in PAIRS])
 
 
+some_combinations = pytest.mark.parametrize(
+    ("outer", "inner"),
+    [pytest.param(*p, id="-over-".join(p), marks=pytest.mark.slow if p[0] == p[1] else ()) for p in PAIRS],
+)
+
+
 @pytest.fixture
 def example(monkeypatch):
     """An example's module by its name."""
@@ -42,16 +48,13 @@ def test_saddle(example, form, outer, inner):
     assert graphad.jit(solve)(np.ones(2)) == pytest.approx([SADDLE] * 4, rel=1e-8)
 
 
-@combinations
+@some_combinations
 def test_saddle_op_by_op(example, outer, inner):
     solve = example("saddle").saddle_op(MODES[outer], MODES[inner])
     assert graphad.jit(solve, executor="numpy")(np.ones(2)) == pytest.approx([SADDLE] * 4, rel=1e-8)
 
 
-@pytest.mark.parametrize(
-    ("outer", "inner"),
-    [pytest.param(*p, id="-over-".join(p), marks=pytest.mark.slow if p[0] == p[1] else ()) for p in PAIRS],
-)
+@some_combinations
 def test_path_differentiated_as_python_runs_it(example, outer, inner):
     particle = example("particle")
     plain = MODES[outer](lambda w: particle.miss(w, MODES[inner]))(0.1)

@@ -5,6 +5,7 @@ Run one op with `-k "sin-"`, one law with `-k "jvp"`; an id reads op, operand dt
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,19 @@ WITHOUT_DERIVATIVES = {
 """The ops without a sample of floating operands and results: nothing is differentiated there."""
 
 
+LONG = {
+    "bdtrik", "bdtrin", "besselpoly", "betainc", "betainc_partial", "betainccinv", "betaincinv", "btdtria", "btdtrib",
+    "fdtridfd", "frechet", "gdtrib", "hankel2e", "hyp1f1", "hyp2f1", "kv", "log_wright_bessel", "matrix_function",
+    "modstruve", "nbdtrik", "nbdtrin", "ncfdtr", "nctdtr", "result", "riemann_zeta", "stdtr", "stdtridf", "stdtrit",
+    "struve", "voigt", "wright_bessel",
+}  # fmt: skip
+"""The ops whose second derivatives are long programs."""
+
+
+def _marks(name: str, law: str) -> Sequence[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if law == "second" and name in LONG else []
+
+
 def _collect() -> tuple[list[Any], dict[str, str]]:
     groups: dict[str, list[Sample]] = {}
     broken = {}
@@ -36,7 +50,7 @@ def _collect() -> tuple[list[Any], dict[str, str]]:
         if len(groups) == before and "samples" not in op.exempt:
             broken.setdefault(name, f"{name} has no samples")
     cases = [
-        pytest.param(law, held, id=f"{ident}-{law}")
+        pytest.param(law, held, id=f"{ident}-{law}", marks=_marks(held[0].op.name, law))
         for ident, samples in groups.items()
         for law in LAWS
         if (held := [sample for sample in samples if law not in sample.op.exempt])
