@@ -181,7 +181,15 @@ def ratio(n):
     return 7 / n
 
 
-@pytest.mark.parametrize("f", [quotient, rest, ratio], ids=lambda f: f.__name__)
+def inverse_square(n):
+    return n**-2
+
+
+def inverse_power(n):
+    return n ** -(n + 1)
+
+
+@pytest.mark.parametrize("f", [quotient, rest, ratio, inverse_square, inverse_power], ids=lambda f: f.__name__)
 def test_divisions_by_zero(executor, f):
     assert graphad.jit(f)(-2) == f(-2)
     with pytest.raises(ZeroDivisionError):

@@ -97,3 +97,14 @@ def test_numpys_functions_take_lists_that_are_arguments(function, numbers):
 def test_gradients_by_lists_are_lists():
     assert graphad.grad(lambda l: np.sum(l) ** 2)([1.0, 2.0]) == [6.0, 6.0]
     assert graphad.grad(lambda d: np.dot(d["w"], d["w"]))({"w": [1.0, 2.0]}) == {"w": [2.0, 4.0]}
+
+
+@pytest.mark.parametrize("function", [lambda n: [1, 2] * n, lambda n: n * (1, 2), lambda n: [1, 2] * (n > 1)])
+def test_a_list_is_repeated_and_not_multiplied(function):
+    with pytest.raises(TracerError, match="list"):
+        graphad.jit(function)(3)
+
+
+def test_a_list_is_repeated_as_often_as_is_known():
+    assert graphad.value_and_grad(lambda x: len([x] * int(x)) * x)(3.5) == (10.5, 3.0)
+    assert graphad.jit(lambda n: [1, 2] * n)(np.array(3)).tolist() == [3, 6]

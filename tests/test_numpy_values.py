@@ -172,3 +172,15 @@ def test_every_function_takes_numpys_keywords():
         if left_out:
             missing[function.__name__] = left_out
     assert not missing
+
+
+@pytest.mark.parametrize(("x", "held"), [(1.5, 1.0), (9.0, 0.0)])
+def test_an_array_holds_a_number_where_an_element_is_that_number(x, held):
+    a = np.array([[1.5, -2.0], [0.5, 4.0]])
+    assert graphad.value_and_grad(lambda a: a[0, 0] * (x in a))(a)[1][0, 0] == held
+    assert graphad.jit(lambda a: x in a)(a) == held
+
+
+def test_a_number_holds_nothing():
+    with pytest.raises(TypeError, match="not iterable"):
+        graphad.grad(lambda x: x * (1.5 in x))(2.0)

@@ -283,3 +283,17 @@ def test_ranks_that_decide_a_shape():
 def test_equal_eigenvalues_have_no_schur_vectors():
     with pytest.raises(np.linalg.LinAlgError):
         graphad.jacfwd(lambda a: sl.schur(a)[1])(np.eye(3))
+
+
+OF_ROWS = {
+    "svdvals": lambda a: scipy.linalg.svdvals(a), "qr": lambda a: np.abs(scipy.linalg.qr(a)[1]),
+    "eigvals": lambda a: np.sum(scipy.linalg.eigvals(a).real), "eigvalsh": lambda a: scipy.linalg.eigvalsh(a),
+    "norm": lambda a: scipy.linalg.norm(a), "polar": lambda a: scipy.linalg.polar(a)[1],
+    "balanced": lambda a: scipy.linalg.matrix_balance(a)[0],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("f", OF_ROWS.values(), ids=OF_ROWS)
+def test_a_matrix_is_a_list_of_its_rows(f):
+    rows = lambda x: f([[x, 1.0], (1.0, 2 * x)])
+    assert np.allclose(graphad.jit(rows, executor="numpy")(3.0), rows(3.0))

@@ -64,6 +64,13 @@ def _conj(x: Any) -> Any:
 
 
 
+@tracer_method("__contains__")
+def _contains(x: Any, value: Any) -> bool:
+    if not (x.shape or x.boxed):
+        raise TypeError(f"argument of type {'float' if x.weak else str(x.dtype)!r} is not iterable")
+    return bool(np.any(x == value))
+
+
 @tracer_method("__round__")
 def _round(x: Any, ndigits: int | None = None) -> Any:
     return round_(x, ndigits or 0)

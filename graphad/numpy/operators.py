@@ -154,12 +154,24 @@ _FRACTION = (
 )
 
 
+def _not_of_zero(x: Any, y: Any) -> None:
+    """A negative power of zero raises."""
+    low, high = _range(x)
+    if low <= 0 <= high:
+        held = np.logical_or(np.not_equal(x, 0), np.greater_equal(y, 0))
+        ensure(held, (ZeroDivisionError,), ZeroDivisionError, "0.0 cannot be raised to a negative power")
+
+
 def _whole_power(x: Any, y: Any) -> Any:
     """`x ** y` of integers of Python, which is one where `y` is not negative, and else a float."""
     if not isinstance(y, Tracer):
-        return _power_fits(x, y) if y >= 0 else operator_power(x, y)
+        if y >= 0:
+            return _power_fits(x, y)
+        _not_of_zero(x, y)
+        return operator_power(x, y)
     _, _, node = made(y.builder, y.value)
     if _range(y)[1] <= 0 or (node is not None and node.op == negative):
+        _not_of_zero(x, y)
         out = float_power(cast(x, FLOAT64), cast(y, FLOAT64))
         if _range(y)[1] > 0:
             ensure(less_equal(out, 2.0**53), (OverflowError,), OverflowError, _BEYOND.format("**"))
@@ -205,6 +217,8 @@ def _binary(op: Any, reflected: bool = False, numeric: bool = True) -> Any:
     def operator(self: Tracer, other: Any) -> Any:
         if other is None or isinstance(other, (str, bytes, dict, set, Unsized)):
             return NotImplemented
+        if op is multiply and isinstance(other, (list, tuple)) and self.dtype.kind in "biu" and not _is_array(self):
+            return _repeated(self)
         if not (self.weak and _is_weak(other)):
             return op(other, self) if reflected else op(self, other)
         if numeric and _is_bool(self) and _is_bool(other):
@@ -219,6 +233,20 @@ def _binary(op: Any, reflected: bool = False, numeric: bool = True) -> Any:
         return out
 
     return operator
+
+
+def _is_array(x: Tracer) -> bool:
+    return bool(x.shape or x.boxed)
+
+
+def _repeated(count: Tracer) -> Any:
+    """A list times a number of Python's is the list repeated, which Python does if the number can be an index."""
+    if count.dtype.kind == "b":
+        raise TracerError(
+            f"a list or tuple times a traced bool{place()} is repeated or empty; choose its entries with numpy.where, "
+            "or make it an array for a product"
+        )
+    return NotImplemented
 
 
 def _division(op: Any, reflected: bool = False) -> Any:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from graphad.numpy.arguments import operand
 from graphad.numpy.dispatch import located_errors
 from graphad.scipy.arguments import holds_traced
+from graphad.trace import Tracer
 
 TRACED: dict[str, dict[str, Callable[..., Any]]] = {}
 """The functions on traced values of each of SciPy's modules, by name."""
@@ -48,13 +50,26 @@ def namespace(module: str) -> tuple[Callable[[Callable[..., Any]], Callable[...,
         @wraps(handler)
         def function(*args: Any, **kwargs: Any) -> Any:
             if holds_traced((args, kwargs)):
-                return located(*args, **kwargs)
+                return located(*map(_array, args), **{key: _array(x) for key, x in kwargs.items()})
             return scipys(name)(*args, **kwargs)
 
         names[name] = function
         return function
 
     return traced, original
+
+
+def _array(x: Any) -> Any:
+    """A list of numbers, or of rows of them, as the array that SciPy's functions take it for; all else as it is."""
+    return operand(x) if type(x) is list and holds_traced(x) and _shape(x) is not None else x
+
+
+def _shape(x: Any) -> tuple[int, ...] | None:
+    """The shape of nested lists of numbers, None where they are no array."""
+    if not isinstance(x, (list, tuple)):
+        return () if isinstance(x, (int, float, complex, np.generic, Tracer)) and not np.shape(x) else None
+    rows = {_shape(row) for row in x}
+    return (len(x), *row) if len(rows) == 1 and (row := rows.pop()) is not None else None
 
 
 __all__ = ["TRACED", "namespace", "since"]
