@@ -164,3 +164,10 @@ def test_what_nothing_reads_is_no_reader() -> None:
     graph = graphad.trace(f)(np.ones((16, 1), bool))
     fused = graphad.Pipeline("fuse(lanes=8)").stages(graph, verify=True)[-1].graph
     assert not [node for node in fused.walk() if node.op.name == "concatenate"]
+
+
+def test_an_array_without_elements_is_read_through_what_fills_it_up() -> None:
+    def f(x: Any, y: Any) -> Any:
+        return np.reshape(np.pad(-x, ((0, 1), (0, 0), (0, 1), (0, 0))), (7,)) + y + y
+
+    np.testing.assert_array_equal(graphad.jit(f, executor="llvm")(np.ones((0, 1, 0, 7)), np.ones(7)), np.full(7, 2.0))

@@ -17,7 +17,7 @@ from graphad.executors.llvm import LLVMExecutor
 from graphad.executors.loops import lower
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.packing import REUSE
-from graphad.executors.loops.program import Load, LoopNest, Pack, Program, Rows, loops_of, roots, walk
+from graphad.executors.loops.program import Load, LoopNest, Pack, Program, RowLoops, loops_of, roots, walk
 from graphad.executors.loops.statements import all_statements
 
 RNG = np.random.default_rng(0)
@@ -35,7 +35,7 @@ def loops(found: Program) -> list[LoopNest]:
 
 
 def threads_of(found: Program) -> list[int]:
-    return [s.threads if isinstance(s, Rows) else 1 for s in found.statements]
+    return [s.threads if isinstance(s, RowLoops) else 1 for s in found.statements]
 
 
 def close(found: Any, expected: Any) -> None:
@@ -280,7 +280,7 @@ def test_loops_along_the_same_axis_run_row_by_row(name: str, threads: int) -> No
     close(graphad.jit(fun, threads=threads)(x), fun(x))
     if name in ("softmax", "standardised"):
         (rows,) = program(fun, x, lanes=8, threads=threads).statements
-        assert isinstance(rows, Rows)
+        assert isinstance(rows, RowLoops)
         assert len(rows.loops) == 3
         assert rows.threads == threads
 

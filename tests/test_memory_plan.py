@@ -21,7 +21,7 @@ from graphad.executors.loops.program import (
     Iteration,
     Load,
     LoopNest,
-    Rows,
+    RowLoops,
     SequentialLoop,
     Store,
     StridedView,
@@ -198,12 +198,12 @@ def test_loops_that_take_turns_share_rows_only() -> None:
 
     def rows(first: StridedView, second: StridedView, third: StridedView) -> list[Any]:
         loops = [LoopNest((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((first, second), (second, third))]
-        return [fill(a), Rows(loops)]
+        return [fill(a), RowLoops(loops)]
 
     x, y, z = (StridedView.whole(v, (4, 4)) for v in (a, b, c))
     verify(made(rows(x, y, z), 384))
     crossed = [LoopNest((4, 4), [Store(t, Load(FLOAT64, s))]) for s, t in ((x, y), (y.transpose((1, 0)), z))]
-    wrong([fill(a), Rows(crossed)], "another row", 384)
+    wrong([fill(a), RowLoops(crossed)], "another row", 384)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

@@ -87,7 +87,7 @@ def test_what_another_thread_has_changed_costs_more(monkeypatch: pytest.MonkeyPa
     """A loop within a repetition is worth threads by itself, and not beside copies of its operand by one of them."""
     monkeypatch.setattr(cost, "caches", lambda: {1: 48 << 10, 2: 1280 << 10, 3: 24 << 20})
     x, y = (Buffer("temporary", np.dtype("f8"), 65_536) for _ in range(2))
-    price = cost.Cost(200_000.0, {x: 524_288.0, y: 524_288.0})
+    price = cost.LoopCost(200_000.0, {x: 524_288.0, y: 524_288.0})
     assert parallel.Sharing(2, True, {}).useful(price) == 2
     assert parallel.Sharing(2, True, {x: 8.0}).useful(price) == 2
     assert parallel.Sharing(2, True, {x: 524_288.0, y: 524_288.0}).useful(price) == 1

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.chunks import Chunks
-from graphad.executors.loops.program import Branch, LoopNest, SequentialLoop, Stack, Statement
+from graphad.executors.loops.program import Branch, LoopNest, PushStack, SequentialLoop, Statement
 from graphad.executors.loops.work import ticks
 from graphad.ops.scalar import Const, Scalar
 
@@ -66,12 +66,12 @@ def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
             _reserve(emitter, stack, count, loop.error)
             _header(emitter, stack, 1, count)
     sources = [
-        None if isinstance(e.source, Stack)
+        None if isinstance(e.source, PushStack)
         else emitter.pointer(e.source.buffer, e.source.buffer.offset + e.source.offset * e.source.dtype.itemsize)
         for e in loop.entries
     ]  # fmt: skip
     bases = [
-        emitter.pointer_of_stack(e.source) if count is not None and isinstance(e.source, Stack) else source
+        emitter.pointer_of_stack(e.source) if count is not None and isinstance(e.source, PushStack) else source
         for e, source in zip(loop.entries, sources, strict=True)
     ]
     starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in loop.swaps for b in pair}
@@ -105,7 +105,7 @@ def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
             _grow(emitter, loop, index)
         for entry, base in zip(loop.entries, bases, strict=True):
             source = entry.source
-            if isinstance(source, Stack):
+            if isinstance(source, PushStack):
                 base = base or emitter.pointer_of_stack(source)
                 step = source.size * source.dtype.itemsize
             else:
@@ -155,15 +155,15 @@ def register(emitter: Emitter, x: Scalar) -> str:
     return str(emitter.function.env[x])
 
 
-def _field(emitter: Emitter, stack: Stack, i: int) -> str:
+def _field(emitter: Emitter, stack: PushStack, i: int) -> str:
     return emitter.pointer(stack.header, stack.header.offset + 8 * i)
 
 
-def _header(emitter: Emitter, stack: Stack, i: int, value: str) -> None:
+def _header(emitter: Emitter, stack: PushStack, i: int, value: str) -> None:
     emitter.code.do(f"store i64 {value}, ptr {_field(emitter, stack, i)}, align 8")
 
 
-def _reserve(emitter: Emitter, stack: Stack, count: str, error: int) -> None:
+def _reserve(emitter: Emitter, stack: PushStack, count: str, error: int) -> None:
     code = emitter.code
     status = code(
         f"call i64 @graphad.reserve(ptr {_field(emitter, stack, 0)}, i64 {count}, "

@@ -31,10 +31,10 @@ from graphad.executors.loops.program import (
     LibraryCall,
     LoopNest,
     Program,
+    PushStack,
     Reduction,
-    Rows,
+    RowLoops,
     SequentialLoop,
-    Stack,
     Statement,
     Store,
     StridedView,
@@ -169,7 +169,7 @@ class Emitter:
             self.code.do(f"; {statement.note}")
         if isinstance(statement, LoopNest):
             self.loop(statement, effort)
-        elif isinstance(statement, Rows):
+        elif isinstance(statement, RowLoops):
             nests = [self._scheduled(loop, rows=True) for loop in statement.loops]
             emit_rows(self, nests, [work(loop) for loop in statement.loops], statement.threads)
         elif isinstance(statement, LibraryCall):
@@ -231,7 +231,7 @@ class Emitter:
             return self.function.address(buffer, self.moving)
         return self.function.at_entry(self.slot(buffer))
 
-    def pointer_of_stack(self, stack: Stack) -> str:
+    def pointer_of_stack(self, stack: PushStack) -> str:
         """The address of the first entry of a stack, until it grows."""
         header = self.pointer(stack.header, stack.header.offset)
         return self.code(f"load ptr, ptr {header}, align 8")

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from graphad.executors.llvm.memory import Memory, Place, broadcast, lanes_of
+from graphad.executors.llvm.memory import LaneAddress, Memory, broadcast, lanes_of
 from graphad.executors.llvm.reductions import across
 from graphad.executors.llvm.scalars import Register, Scalars
 from graphad.executors.llvm.text import memory_type, vector
@@ -127,7 +127,7 @@ class Environment:
 
     # -- memory ------------------------------------------------------------------------------------------------
 
-    def place(self, view: StridedView, shift: Scalar | None, body: Body, d: int | None = None) -> Place:
+    def place(self, view: StridedView, shift: Scalar | None, body: Body, d: int | None = None) -> LaneAddress:
         """The elements of a view that one iteration touches."""
         d = self.depth if d is None else d
         strides = self.nest.strides.get(view, ())
@@ -135,7 +135,7 @@ class Environment:
         pointer = self.pointer(view, d)
         dtype, lanes = view.dtype, body.lanes if d == self.depth else 1
         if shift is None:
-            return Place(dtype, pointer, inner, lanes, body.mask)
+            return LaneAddress(dtype, pointer, inner, lanes, body.mask)
         moved = self._use_narrow(shift, body)
         element, parts = memory_type(dtype), 2 if dtype.kind == "c" else 1
         if moved is not None:
@@ -143,7 +143,7 @@ class Environment:
                 moved = self.code(f"shl i64 {moved}, 1")
             pointer = self.code(f"getelementptr {element}, ptr {pointer}, i64 {moved}")
             if inner or lanes == 1:
-                return Place(dtype, pointer, inner, lanes, body.mask)
+                return LaneAddress(dtype, pointer, inner, lanes, body.mask)
         many = f"<{lanes} x i64>"
         offset = str(self.use(shift, body)) if moved is None else "zeroinitializer"
         if inner:
@@ -152,9 +152,9 @@ class Environment:
         if parts == 2:
             offset = self.code(f"shl {many} {offset}, splat (i64 1)")
         pointers = self.code(f"getelementptr {element}, ptr {pointer}, {many} {offset}")
-        return Place(dtype, pointer, inner, lanes, body.mask, pointers)
+        return LaneAddress(dtype, pointer, inner, lanes, body.mask, pointers)
 
-    def _masked_place(self, place: Place, holds: Scalar, view: StridedView, body: Body) -> Place:
+    def _masked_place(self, place: LaneAddress, holds: Scalar, view: StridedView, body: Body) -> LaneAddress:
         """A place of which only the lanes where a condition holds may be touched.
 
         Where all lanes share the condition they are read from the beginning of the buffer instead: a processor takes

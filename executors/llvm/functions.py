@@ -40,7 +40,7 @@ class Frame:
         return [(kind, start + i * size) for i in range(count)]
 
 
-class Known(dict[Scalar, Register]):
+class KnownRegisters(dict[Scalar, Register]):
     """The registers of the scalars that a function may use outside of its loops: its own, and on demand those of
     functions before it."""
 
@@ -84,7 +84,7 @@ class Function:
         self.frame = frame
         self.code = Code(module)
         self.entry = self.code.hole()
-        self.env = Known(self)
+        self.env = KnownRegisters(self)
         self._last: Lines = []
         self._bases: dict[int, str] = {}
         self._failures: dict[int, str] = {}

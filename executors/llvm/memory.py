@@ -14,7 +14,7 @@ WINDOW = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class LaneAddress:
     """Elements in memory: of one lane at `pointer`, or of all lanes, `stride` elements apart (or at `pointers`).
 
     `mask` says which lanes are there; None if all are, and `count` how many where that is known.
@@ -35,7 +35,7 @@ class Memory:
         self.code = code
         self.scalars = scalars
 
-    def load(self, place: Place) -> Register:
+    def load(self, place: LaneAddress) -> Register:
         """The elements of a place, in the types of registers; lanes that are masked out hold zeros."""
         dtype = place.dtype
         element = memory_type(dtype)
@@ -47,7 +47,7 @@ class Memory:
             return self._every_second(both, wide, place.lanes, 0), self._every_second(both, wide, place.lanes, 1)
         return self._part(place, element, 2, 0), self._part(place, element, 2, 1)
 
-    def store(self, place: Place, value: Any) -> None:
+    def store(self, place: LaneAddress, value: Any) -> None:
         """Write a register to a place."""
         dtype = place.dtype
         element = memory_type(dtype)
@@ -76,12 +76,12 @@ class Memory:
         order = ", ".join(f"i32 {2 * i + first}" for i in range(lanes))
         return self.code(f"shufflevector {wide} {both}, {wide} poison, <{lanes} x i32> <{order}>")
 
-    def _address(self, place: Place, element: str, parts: int, part: int) -> str:
+    def _address(self, place: LaneAddress, element: str, parts: int, part: int) -> str:
         if part == 0:
             return place.pointer
         return self.code(f"getelementptr {element}, ptr {place.pointer}, i64 {part}")
 
-    def _addresses(self, place: Place, element: str, parts: int, part: int) -> str:
+    def _addresses(self, place: LaneAddress, element: str, parts: int, part: int) -> str:
         lanes, many = place.lanes, f"<{place.lanes} x i64>"
         if place.pointers is not None:
             if part == 0:
@@ -90,10 +90,10 @@ class Memory:
         steps = ", ".join(f"i64 {i * place.stride * parts + part}" for i in range(lanes))
         return self.code(f"getelementptr {element}, ptr {place.pointer}, {many} <{steps}>")
 
-    def _mask(self, place: Place) -> str:
+    def _mask(self, place: LaneAddress) -> str:
         return place.mask or "splat (i1 true)"
 
-    def _part(self, place: Place, element: str, parts: int, part: int) -> str:
+    def _part(self, place: LaneAddress, element: str, parts: int, part: int) -> str:
         code, lanes, align = self.code, place.lanes, place.dtype.itemsize // parts
         if lanes == 1:
             return code(f"load {element}, ptr {self._address(place, element, parts, part)}, align {align}")
@@ -126,7 +126,7 @@ class Memory:
         order = ", ".join(f"i32 {i}" for i in reversed(range(lanes)))
         return self.code(f"shufflevector {kind} {value}, {kind} poison, <{lanes} x i32> <{order}>")
 
-    def _write(self, place: Place, element: str, parts: int, part: int, value: str) -> None:
+    def _write(self, place: LaneAddress, element: str, parts: int, part: int, value: str) -> None:
         code, lanes, align = self.code, place.lanes, place.dtype.itemsize // parts
         kind, mask = vector(element, lanes), vector("i1", lanes)
         if lanes == 1:
@@ -148,7 +148,7 @@ class Memory:
             (mask, self._mask(place)),
         )  # fmt: skip
 
-    def lane(self, place: Place, lane: int) -> Place:
+    def lane(self, place: LaneAddress, lane: int) -> LaneAddress:
         """One of the lanes of a place."""
         pointer = place.pointer
         if place.pointers is not None:
@@ -157,7 +157,7 @@ class Memory:
             parts = 2 if place.dtype.kind == "c" else 1
             element = memory_type(place.dtype)
             pointer = self.code(f"getelementptr {element}, ptr {pointer}, i64 {lane * place.stride * parts}")
-        return Place(place.dtype, pointer, 0, 1)
+        return LaneAddress(place.dtype, pointer, 0, 1)
 
 
 def lanes_of(code: Code, value: Any, dtype: DType, lanes: int, lane: int) -> Register:

@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.environment import Body, Environment
-from graphad.executors.llvm.memory import Memory, Place, lanes_of
+from graphad.executors.llvm.memory import LaneAddress, Memory, lanes_of
 from graphad.executors.llvm.reductions import across, added, combine, corrected, plus
 from graphad.executors.llvm.scalars import Register
 from graphad.executors.llvm.text import element_type, splat, vector
 from graphad.executors.loops.nest import Nest, cut, is_rounded
-from graphad.executors.loops.program import Check, Load, Reduction, Store
+from graphad.executors.loops.program import Load, Reduction, RuntimeCheck, Store
 from graphad.executors.loops.work import CHUNK, chunk, chunks
 from graphad.ops.scalar import Operation, weight
 from graphad.types import DType
@@ -114,7 +114,7 @@ class NestEmitter(Environment):
                 self.values[0][reduction.result] = total
             if reduction.target is not None:
                 memory = Memory(self.code, self.at(1))
-                place = Place(dtype, self.pointer(reduction.target, d), 0, 1)
+                place = LaneAddress(dtype, self.pointer(reduction.target, d), 0, 1)
                 if reduction in self.nest.in_memory:
                     total = self._combine(reduction, memory.load(place), total, 1)
                 memory.store(place, total)
@@ -264,12 +264,12 @@ class NestEmitter(Environment):
 
     def _compute(self, body: Body, d: int) -> None:
         for x in self.nest.levels[d]:
-            if isinstance(x, Check):
+            if isinstance(x, RuntimeCheck):
                 self._check(x, body)
             else:
                 self.compute(x, body, d)
 
-    def _check(self, check: Check, body: Body) -> None:
+    def _check(self, check: RuntimeCheck, body: Body) -> None:
         code, ok = self.code, self.use(check.condition, body)
         if body.lanes > 1:
             mask = vector("i1", body.lanes)

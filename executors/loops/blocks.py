@@ -14,7 +14,7 @@ from graphad.executors.loops.program import (
     Load,
     LoopNest,
     Reduction,
-    Rows,
+    RowLoops,
     Statement,
     StridedView,
     loops_of,
@@ -40,7 +40,7 @@ def in_blocks(statements: list[Statement]) -> list[Statement]:
 
 def _summed(statement: Statement) -> list[Statement]:
     loops = loops_of(statement)
-    rows = isinstance(statement, Rows)
+    rows = isinstance(statement, RowLoops)
     found = [size for loop in loops for size in [_block(loop, rows)] if size is not None]
     if not found:
         return [statement]
@@ -55,7 +55,7 @@ def _summed(statement: Statement) -> list[Statement]:
     parts = [[split.part(0, blocks, size, 0) for split in splits]]
     if rest:
         parts.append([split.part(blocks, 1, rest, n - rest) for split in splits])
-    whole: list[Statement] = [Rows(part) for part in parts] if rows else [loop for part in parts for loop in part]
+    whole: list[Statement] = [RowLoops(part) for part in parts] if rows else [loop for part in parts for loop in part]
     return in_blocks(whole + [s for split in splits for s in split.combined()])
 
 

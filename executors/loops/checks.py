@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphad.executors.loops.control import bind, computed
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Branch, LoopNest, Reduction, Result
+from graphad.executors.loops.program import Branch, LoopNest, Reduction, ReductionResult
 from graphad.graph import Graph, Node, Value
 from graphad.ops.checks import Check as CheckOp
 from graphad.ops.scalar import Scalar
@@ -30,7 +30,7 @@ def _all(low: Lowering, predicate: Value) -> Scalar:
     if kind.size == 1:
         return low.scalar(predicate, ())
     axes = tuple(range(kind.ndim))
-    result = Result(BOOL)
+    result = ReductionResult(BOOL)
     reduction = Reduction("all", low.scalar(predicate, kind.shape), axes, initial("all", BOOL), None, result)
     low.statements.append(LoopNest(kind.shape, reductions=[reduction]))
     return result

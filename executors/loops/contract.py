@@ -8,7 +8,7 @@ from typing import Any
 from graphad.executors.loops.bounded import has_holes
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import LibraryCall, Load, LoopNest, Reduction, Result, Store, StridedView
+from graphad.executors.loops.program import LibraryCall, Load, LoopNest, Reduction, ReductionResult, Store, StridedView
 from graphad.graph import Node
 from graphad.ops.dot_general import DotGeneral
 from graphad.ops.scalar import operation
@@ -75,7 +75,7 @@ def dot_general(low: Lowering, node: Node) -> bool:
             target = low.place(out)
             reduction.target = StridedView(target.buffer, target.offset, space, (*target.strides, *(0,) * nk))
         else:
-            reduction.result = Result(dtype)
+            reduction.result = ReductionResult(dtype)
             low.env[out] = reduction.result
         if dtype.kind == "b":
             reduction.kind, reduction.initial = "any", initial("any", dtype)

@@ -13,12 +13,12 @@ from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
-    Entry,
+    EntryView,
     Iteration,
     Load,
     LoopNest,
+    PushStack,
     SequentialLoop,
-    Stack,
     Statement,
     Store,
     StridedView,
@@ -299,7 +299,7 @@ def _unrun(low: Lowering, node: Node, carries: Sequence[Value]) -> bool:
 def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: SequentialLoop) -> StridedView | Scalar:
     """What stands for the running entry of an array in a body."""
     if source in low.stacks:
-        origin: StridedView | Stack = low.stacks[source]
+        origin: StridedView | PushStack = low.stacks[source]
         strides = None
     else:
         if source in low.numbers:
@@ -313,7 +313,7 @@ def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: Seque
     buffer = Buffer("moving", v.type.dtype, v.type.size, parents=(_origin(origin),))
     view = StridedView.whole(buffer, v.type.shape)
     if v.type.size:
-        outer.entries.append(Entry(buffer, origin))
+        outer.entries.append(EntryView(buffer, origin))
     if v.type.size == 1:
         return inner.load(StridedView(buffer, 0, (), ()))
     return view if strides is None else StridedView(buffer, 0, v.type.shape, strides)
@@ -322,10 +322,10 @@ def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: Seque
 def _pushed(low: Lowering, v: Value, outer: SequentialLoop) -> StridedView:
     """Where the running iteration's entry of a stacked result stands."""
     shape = v.type.shape[1:]
-    origin: StridedView | Stack
+    origin: StridedView | PushStack
     if v.type.dynamic:
         header = Buffer("temporary", INT64, 3)
-        origin = Stack(v.type.dtype, v.type.size, header)
+        origin = PushStack(v.type.dtype, v.type.size, header)
         low.stacks[v] = origin
         low.made.append(origin)
         outer.pushed.append(origin)
@@ -337,12 +337,12 @@ def _pushed(low: Lowering, v: Value, outer: SequentialLoop) -> StridedView:
     size = int(np.prod(shape, dtype=int))
     buffer = Buffer("moving", v.type.dtype, size, parents=(_origin(origin),))
     if size:
-        outer.entries.append(Entry(buffer, origin))
+        outer.entries.append(EntryView(buffer, origin))
     return StridedView.whole(buffer, shape) if strides is None else StridedView(buffer, 0, shape, strides)
 
 
-def _origin(source: StridedView | Stack) -> Buffer:
-    return source.header if isinstance(source, Stack) else source.buffer
+def _origin(source: StridedView | PushStack) -> Buffer:
+    return source.header if isinstance(source, PushStack) else source.buffer
 
 
 def only_counted(graph: Graph) -> set[Value]:

@@ -48,7 +48,7 @@ _CALL = 300.0
 
 
 @dataclass(frozen=True)
-class Cost:
+class LoopCost:
     """Nanoseconds of computation, and bytes of memory that are touched, by their buffers."""
 
     compute: float
@@ -74,20 +74,20 @@ def nanoseconds(loop: LoopNest, known: Set[Scalar] = frozenset()) -> float:
     return cost([loop], known).alone
 
 
-def cost(loops: Sequence[LoopNest], known: Set[Scalar] = frozenset()) -> Cost:
+def cost(loops: Sequence[LoopNest], known: Set[Scalar] = frozenset()) -> LoopCost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
     scalars = [(loop, [*walk(roots(loop), known)]) for loop in loops]
     touched = [x for loop, found in scalars for x in _views(loop, found)]
-    return Cost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
+    return LoopCost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
 
 
-def routine(call: LibraryCall) -> Cost:
+def routine(call: LibraryCall) -> LoopCost:
     """The cost of one call of a routine."""
     touched: dict[Buffer, float] = {}
     for view in call.views:
         nbytes = math.prod(view.shape[1:]) * view.dtype.itemsize
         touched[view.buffer] = touched.get(view.buffer, 0.0) + nbytes
-    return Cost(_CALL + _operations(call) / _FLOPS.get(call.writes[0].dtype.char, 40.0), touched)
+    return LoopCost(_CALL + _operations(call) / _FLOPS.get(call.writes[0].dtype.char, 40.0), touched)
 
 
 def _operations(call: LibraryCall) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.loops.lower import Lowering, rule
-from graphad.executors.loops.program import Check, Load, LoopNest, Store, StridedView
+from graphad.executors.loops.program import Load, LoopNest, RuntimeCheck, Store, StridedView
 from graphad.executors.loops.ranges import narrowed
 from graphad.graph import Node, Value
 from graphad.location import describe_location
@@ -89,7 +89,7 @@ def _address(
             "bitwise_and", operation("greater_equal", index, zero), operation("less", index, Const(INT64, np.int64(n)))
         )
         message = f"{node.op.name}: an index is out of bounds for axis {axis} of extent {n}"
-        loop.checks.append(Check(inside, low.error(message + describe_location(node.where))))
+        loop.checks.append(RuntimeCheck(inside, low.error(message + describe_location(node.where))))
         # The check comes after the read, so the address of an index outside is that of element 0.
         safe = where(inside, index, zero)
         term = operation("multiply", safe, Const(INT64, np.int64(x.strides[axis])))

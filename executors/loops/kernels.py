@@ -15,7 +15,7 @@ from graphad.executors.loops.positions import (
     operands,
     scalar_index,
 )
-from graphad.executors.loops.program import Load, LoopNest, Reduction, Result, Store, StridedView
+from graphad.executors.loops.program import Load, LoopNest, Reduction, ReductionResult, Store, StridedView
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.elementwise import Cast, Elementwise
@@ -144,7 +144,7 @@ class _Kernel:
             low.env[out] = reduction.initial
             return
         if out.type.size == 1:
-            reduction.result = Result(out.type.dtype)
+            reduction.result = ReductionResult(out.type.dtype)
             low.env[out] = reduction.result
         else:
             view = low.place(out)

@@ -12,9 +12,9 @@ from graphad.executors.loops.program import (
     LibraryCall,
     Load,
     LoopNest,
-    Result,
+    PushStack,
+    ReductionResult,
     SequentialLoop,
-    Stack,
     Statement,
     children,
     loops_of,
@@ -33,7 +33,7 @@ def loads_of(loop: LoopNest, known: set[Scalar]) -> list[Load]:
         if isinstance(x, Load):
             found.append(x)
         constant = not x.view.shape if isinstance(x, Load) else not isinstance(x, Index)
-        if constant and all(y in known or isinstance(y, (Const, Result)) for y in children(x)):
+        if constant and all(y in known or isinstance(y, (Const, ReductionResult)) for y in children(x)):
             known.add(x)
     return found
 
@@ -46,7 +46,7 @@ def touched(statement: Statement, loads: list[Load]) -> dict[Buffer, None]:
     elif isinstance(statement, LibraryCall):
         found = [v.buffer for v in (*statement.views, *statement.writes)]
     elif isinstance(statement, SequentialLoop):
-        sources = [e.source.header if isinstance(e.source, Stack) else e.source.buffer for e in statement.entries]
+        sources = [e.source.header if isinstance(e.source, PushStack) else e.source.buffer for e in statement.entries]
         swapped = [parent for pair in statement.swaps for b in pair for parent in b.parents]
         found = [*sources, *swapped, *[stack.header for stack in statement.pushed]]
     else:
@@ -113,7 +113,7 @@ def apart(buffers: Iterable[Buffer], gap: int) -> int:
     return at
 
 
-def lay_out(statements: list[Statement], stacks: list[Stack], gap: int) -> int:
+def lay_out(statements: list[Statement], stacks: list[PushStack], gap: int) -> int:
     """Place the temporaries in the arena; the bytes that it takes. With a `gap` all are apart."""
     alive = _Lifetimes()
     alive.visit(statements, set())

@@ -10,13 +10,13 @@ import numpy as np
 from graphad.executors.loops.kernels import initial
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
-    Check,
     Index,
     LibraryCall,
     Load,
     LoopNest,
     Reduction,
-    Result,
+    ReductionResult,
+    RuntimeCheck,
     Store,
     StridedView,
 )
@@ -77,7 +77,7 @@ def triangular_solve(low: Lowering, node: Node) -> bool:
         strides = (*triangle.strides[:-2], triangle.strides[-2] + triangle.strides[-1])
         diagonal = StridedView(triangle.buffer, triangle.offset, triangle.shape[:-1], strides)
         pivot, zero = Load(a.type.dtype, diagonal), Const(a.type.dtype, a.type.dtype.type(0))
-        found = Check(operation("not_equal", pivot, zero), failure(low, node, "singular matrix"))
+        found = RuntimeCheck(operation("not_equal", pivot, zero), failure(low, node, "singular matrix"))
         low.statements.append(LoopNest(diagonal.shape, checks=[found]))
     target = result(low, out, columns=False)
     low.copy(right, target, low.note(node))
@@ -237,7 +237,7 @@ def determinant(low: Lowering, node: Node) -> bool:
             reduction.target = StridedView(view.buffer, view.offset, (*lead, n), (*view.strides, 0))
             found.append(Load(view.dtype, view))
         else:
-            reduction.result = Result(reduction.value.dtype)
+            reduction.result = ReductionResult(reduction.value.dtype)
             found.append(reduction.result)
     low.statements.append(LoopNest((*lead, n), reductions=[sign, logarithm], note=low.note(node)))
     if len(outputs) == 1:

@@ -21,7 +21,7 @@ from graphad.executors.loops.program import (
     Load,
     LoopNest,
     Program,
-    Stack,
+    PushStack,
     Statement,
     Store,
     StridedView,
@@ -73,8 +73,8 @@ class Lowering:
         self.statements: list[Statement] = []
         self.errors: list[tuple[type[Exception], str]] = []
         self.constants: list[tuple[Buffer, Array]] = []
-        self.stacks: dict[Value, Stack] = {}
-        self.made: list[Stack] = []
+        self.stacks: dict[Value, PushStack] = {}
+        self.made: list[PushStack] = []
         self.numbers: set[Value] = set()
         # Ranges from 0 on along an axis, whose elements kernels need not read.
         self.counts: dict[Value, int] = {}

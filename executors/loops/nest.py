@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from graphad.executors.loops.bounded import Ends, bounds
 from graphad.executors.loops.program import (
-    Check,
     Index,
     Load,
     LoopNest,
     Reduction,
-    Result,
+    ReductionResult,
+    RuntimeCheck,
     Store,
     StridedView,
     children,
@@ -37,7 +37,7 @@ class Nest:
     extents: Shape
     places: dict[int, int]
     strides: dict[StridedView, tuple[int, ...]]
-    levels: list[list[Scalar | Check]]
+    levels: list[list[Scalar | RuntimeCheck]]
     stores: list[Store]
     reductions: list[Reduction]
     in_memory: list[Reduction]
@@ -81,7 +81,7 @@ def schedule(loop: LoopNest, known: set[Scalar], rows: bool = False) -> Nest:
         depth[x] = d
         if d == 0:
             known.add(x)
-        if not isinstance(x, (Const, Result)):
+        if not isinstance(x, (Const, ReductionResult)):
             nest.levels[d].append(x)
     for check in loop.checks:
         nest.levels[depth.get(check.condition, 0)].append(check)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 
 from graphad.executors.loops.blocks import Split, outermost
 from graphad.executors.loops.bounded import bounds
-from graphad.executors.loops.cost import Cost, cost, routine
+from graphad.executors.loops.cost import LoopCost, cost, routine
 from graphad.executors.loops.nest import order, views_of
 from graphad.executors.loops.program import (
     Buffer,
     LibraryCall,
     LoopNest,
-    Rows,
+    RowLoops,
     SequentialLoop,
     Statement,
     StridedView,
@@ -61,7 +61,7 @@ def shared(statements: list[Statement], threads: int, inside: bool = False) -> l
             result.append(statement)
         elif isinstance(statement, LibraryCall):
             result += _calls(statement, sharing.useful(price))
-        elif isinstance(statement, Rows):
+        elif isinstance(statement, RowLoops):
             result += _rows(statement, price, sharing)
         elif isinstance(statement, LoopNest):
             result += _split(statement, price, sharing)
@@ -77,22 +77,22 @@ class Sharing:
     inside: bool
     elsewhere: Mapping[Buffer, float]
 
-    def useful(self, cost: Cost) -> int:
+    def useful(self, cost: LoopCost) -> int:
         """How many threads are worth it, 1 if two are not: whether a loop is in blocks, on which the roundings of its
         sums depend, does not depend on how many threads there are."""
         worth = cost.together(2, self.elsewhere) + _START[self.inside] < GAIN[self.inside] * cost.alone
         return min(self.threads, max(int(cost.alone / _SHARE), 2)) if worth else 1
 
 
-def _price(statement: Statement) -> Cost | None:
+def _price(statement: Statement) -> LoopCost | None:
     if isinstance(statement, LibraryCall):
         each = routine(statement)
-        return Cost(statement.count * each.compute, {b: statement.count * n for b, n in each.touched.items()})
+        return LoopCost(statement.count * each.compute, {b: statement.count * n for b, n in each.touched.items()})
     loops = loops_of(statement)
     return cost(loops) if loops else None
 
 
-def _elsewhere(prices: list[Cost]) -> dict[Buffer, float]:
+def _elsewhere(prices: list[LoopCost]) -> dict[Buffer, float]:
     """The bytes of each buffer that one thread alone touches in a turn of a sequential loop, with these prices of its
     statements. A statement whose data is there is worth less in several threads, and may leave more to one."""
     found: dict[Buffer, float] = {}
@@ -107,14 +107,14 @@ def _elsewhere(prices: list[Cost]) -> dict[Buffer, float]:
     return found
 
 
-def _rows(rows: Rows, price: Cost, sharing: Sharing) -> list[Statement]:
+def _rows(rows: RowLoops, price: LoopCost, sharing: Sharing) -> list[Statement]:
     if any(0 in r.axes for loop in rows.loops for r in loop.reductions):
         apart = [part for loop in rows.loops for part in _split(loop, cost([loop]), sharing)]
         return apart if len(apart) > len(rows.loops) else [rows]
-    return [Rows(rows.loops, sharing.useful(price))]
+    return [RowLoops(rows.loops, sharing.useful(price))]
 
 
-def _split(loop: LoopNest, price: Cost, sharing: Sharing) -> list[Statement]:
+def _split(loop: LoopNest, price: LoopCost, sharing: Sharing) -> list[Statement]:
     useful = sharing.useful(price)
     if useful == 1 or any(store.shift is not None or store.add for store in loop.stores):
         return [loop]
@@ -126,16 +126,16 @@ def _split(loop: LoopNest, price: Cost, sharing: Sharing) -> list[Statement]:
     n = loop.space[axis]
     blocks = _blocks(loop, axis, price)
     if blocks == n:
-        return [Rows([outermost(loop, axis)], useful)]
+        return [RowLoops([outermost(loop, axis)], useful)]
     rest = n % blocks
     split = Split(loop, axis, blocks + bool(rest))
-    found: list[Statement] = [Rows([split.part(0, blocks, n // blocks, 0)], min(useful, blocks))]
+    found: list[Statement] = [RowLoops([split.part(0, blocks, n // blocks, 0)], min(useful, blocks))]
     if rest:
         found.append(split.part(blocks, 1, rest, n - rest))
     return found + split.combined()
 
 
-def _blocks(loop: LoopNest, axis: int, cost: Cost) -> int:
+def _blocks(loop: LoopNest, axis: int, cost: LoopCost) -> int:
     """Into how many blocks to cut an axis: at its every position, where nothing is summed along it and the rest of the
     loop is long; else so many that no positions are left over, where that is possible."""
     n = loop.space[axis]

@@ -24,7 +24,7 @@ Affine = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class IndexRange:
     """`low <= index < high`."""
 
     index: Affine
@@ -37,7 +37,7 @@ class Position:
     """The index along each axis, where all guards hold."""
 
     index: tuple[Affine, ...]
-    guards: tuple[Guard, ...] = ()
+    guards: tuple[IndexRange, ...] = ()
 
 
 def identity(space: Shape) -> Position:
@@ -144,11 +144,11 @@ def guard(at: Position, shape: Shape, space: Shape) -> Position | None:
         if high < 0 or low >= n:
             return None
         if low < 0 or high >= n:
-            guards[Guard(a, 0, n)] = None
+            guards[IndexRange(a, 0, n)] = None
     return Position(at.index, tuple(guards))
 
 
-def condition(guards: tuple[Guard, ...], space: Shape) -> Scalar | None:
+def condition(guards: tuple[IndexRange, ...], space: Shape) -> Scalar | None:
     """Whether all guards hold, as a scalar of the loop; None if there are none."""
     total: Scalar | None = None
     for g in guards:

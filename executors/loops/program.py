@@ -150,7 +150,7 @@ class Index(Scalar):
 
 
 @dataclass(eq=False, slots=True)
-class Result(Scalar):
+class ReductionResult(Scalar):
     """What a reduction over the whole space came to: known after its loop."""
 
 
@@ -210,11 +210,11 @@ class Reduction:
     axes: tuple[int, ...]
     initial: Const
     target: StridedView | None = None
-    result: Result | None = None
+    result: ReductionResult | None = None
 
 
 @dataclass(eq=False, slots=True)
-class Check:
+class RuntimeCheck:
     """Stop with an error unless the condition holds; `error` numbers one of the program's errors."""
 
     condition: Scalar
@@ -231,13 +231,13 @@ class LoopNest:
     space: Shape
     stores: list[Store] = field(default_factory=list)
     reductions: list[Reduction] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[RuntimeCheck] = field(default_factory=list)
     note: str = ""
     values: list[Scalar] = field(default_factory=list)
 
 
 @dataclass(eq=False, slots=True)
-class Rows:
+class RowLoops:
     """Loops with the same first axis: all of them for one position along it, then all for the next. Each gives the same
     when they run one after another. With `threads`, so many may share the positions."""
 
@@ -286,7 +286,7 @@ class HostCall:
 
 
 @dataclass(eq=False, slots=True)
-class Stack:
+class PushStack:
     """Entries of `size` elements each, as many as a loop pushes. `header` holds the address of the first, how many
     there are, and for how many there is room; it is zero before the program runs."""
 
@@ -296,12 +296,12 @@ class Stack:
 
 
 @dataclass(eq=False, slots=True)
-class Entry:
+class EntryView:
     """A moving buffer that lies at the entry of a sequential loop's position: of a view along its first axis, or of a
     stack."""
 
     buffer: Buffer
-    source: StridedView | Stack
+    source: StridedView | PushStack
 
 
 @dataclass(eq=False, slots=True)
@@ -320,9 +320,9 @@ class SequentialLoop:
     after: list[Statement] = field(default_factory=list)
     condition: list[Statement] = field(default_factory=list)
     test: Scalar | None = None
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[EntryView] = field(default_factory=list)
     swaps: list[tuple[Buffer, Buffer]] = field(default_factory=list)
-    pushed: list[Stack] = field(default_factory=list)
+    pushed: list[PushStack] = field(default_factory=list)
     reverse: bool = False
     error: int = 0
     note: str = ""
@@ -340,7 +340,7 @@ class Branch:
     note: str = ""
 
 
-Statement = LoopNest | Rows | LibraryCall | HostCall | SequentialLoop | Branch
+Statement = LoopNest | RowLoops | LibraryCall | HostCall | SequentialLoop | Branch
 
 
 @dataclass(eq=False, slots=True)
@@ -358,7 +358,7 @@ class Program:
     statements: list[Statement]
     constants: list[tuple[Buffer, Array]]
     errors: list[tuple[type[Exception], str]]
-    stacks: list[Stack] = field(default_factory=list)
+    stacks: list[PushStack] = field(default_factory=list)
     arena_bytes: int = 0
     constant_bytes: int = 0
 
@@ -370,7 +370,9 @@ def roots_of(buffer: Buffer) -> list[Buffer]:
 
 def loops_of(statement: Statement) -> list[LoopNest]:
     """The loops of a statement, in order."""
-    return statement.loops if isinstance(statement, Rows) else [statement] if isinstance(statement, LoopNest) else []
+    if isinstance(statement, RowLoops):
+        return statement.loops
+    return [statement] if isinstance(statement, LoopNest) else []
 
 
 def children(x: Scalar) -> tuple[Scalar, ...]:

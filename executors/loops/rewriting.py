@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from graphad.executors.loops.program import (
-    Check,
     Index,
     Load,
     LoopNest,
     Reduction,
+    RuntimeCheck,
     Store,
     StridedView,
     roots,
@@ -36,7 +36,7 @@ def rebuilt(
     new = _scalars(loop, change)
     stores = [Store(view(s.view), new[s.value], s.shift and new[s.shift], s.add) for s in loop.stores]
     reductions = [reduction(r, new[r.value]) for r in loop.reductions]
-    checks = [Check(new[c.condition], c.error) for c in loop.checks]
+    checks = [RuntimeCheck(new[c.condition], c.error) for c in loop.checks]
     return LoopNest(loop.space if space is None else space, stores, reductions, checks, loop.note)
 
 

@@ -6,7 +6,17 @@ import math
 
 from graphad.executors.loops.bounded import bounds
 from graphad.executors.loops.nest import order, views_of
-from graphad.executors.loops.program import Buffer, Load, LoopNest, Result, Rows, Statement, StridedView, roots, walk
+from graphad.executors.loops.program import (
+    Buffer,
+    Load,
+    LoopNest,
+    ReductionResult,
+    RowLoops,
+    Statement,
+    StridedView,
+    roots,
+    walk,
+)
 
 FROM = 1 << 20
 """Bytes that pass from loop to loop from which running them row by row is worth it."""
@@ -46,9 +56,9 @@ def _follows(run: list[LoopNest], loop: LoopNest) -> bool:
     written = [view for earlier in run for view in _written(earlier)]
     made = {view.buffer for view in written}
     sums = {r.target.buffer for earlier in run for r in earlier.reductions if r.target is not None and 0 in r.axes}
-    read = [x for x in walk(roots(loop)) if isinstance(x, (Load, Result))]
+    read = [x for x in walk(roots(loop)) if isinstance(x, (Load, ReductionResult))]
     for x in read:
-        if isinstance(x, Result) and any(r.result is x for earlier in run for r in earlier.reductions):
+        if isinstance(x, ReductionResult) and any(r.result is x for earlier in run for r in earlier.reductions):
             return False
         if isinstance(x, Load) and x.view.buffer in made:
             if x.shift is not None or x.mask is not None or not x.view.shape or x.view.buffer in sums:
@@ -86,7 +96,7 @@ def _together(run: list[LoopNest]) -> list[Statement]:
         made.update(view.buffer for view in (*_read(loop), *_written(loop)))
     if len(run) < 2 or row_bytes(run) > NEAR or sum(buffer.nbytes for buffer in passed) < FROM:
         return list(run)
-    return [Rows(run)]
+    return [RowLoops(run)]
 
 
 def row_bytes(loops: list[LoopNest]) -> int:

@@ -11,7 +11,7 @@ from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Buffer,
     Const,
-    Entry,
+    EntryView,
     Iteration,
     Load,
     LoopNest,
@@ -68,5 +68,5 @@ def _entry(loop: SequentialLoop, view: StridedView) -> StridedView:
     """The entry of a view along its first axis at a sequential loop's position."""
     shape = view.shape[1:]
     buffer = Buffer("moving", view.dtype, math.prod(shape), parents=(view.buffer,))
-    loop.entries.append(Entry(buffer, view))
+    loop.entries.append(EntryView(buffer, view))
     return StridedView(buffer, 0, shape, view.strides[1:])

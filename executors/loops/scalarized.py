@@ -14,7 +14,7 @@ import numpy as np
 
 from graphad.executors.loops.kernels import combine, element, initial
 from graphad.executors.loops.lanes import ScalarArray, apply, contracted, loaded, reduced, widen
-from graphad.executors.loops.program import Buffer, LoopNest, Pack, Reduction, Result, Store, StridedView
+from graphad.executors.loops.program import Buffer, LoopNest, Pack, Reduction, ReductionResult, Store, StridedView
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.moves import Place
 from graphad.op import Op
@@ -209,7 +209,7 @@ class _Unrolling:
             self.low.fill(self.low.place(out), initial(op.combines, dtype).value)
             return
         if out.type.size == 1:
-            result = Result(dtype)
+            result = ReductionResult(dtype)
             first = elements.reshape(-1)[0]
             unit = initial(op.combines, dtype)
             self.loop.reductions.append(Reduction(op.combines, first, looped, unit, result=result))

@@ -14,7 +14,7 @@ import numpy as np
 from graphad.executors.loops.kernels import combine
 from graphad.executors.loops.lanes import ScalarArray
 from graphad.executors.loops.lower import Lowering, Rule, rule
-from graphad.executors.loops.program import Check, LoopNest, Store, StridedView
+from graphad.executors.loops.program import LoopNest, RuntimeCheck, Store, StridedView
 from graphad.executors.loops.stacks import failure
 from graphad.graph import Constant, Node, Value
 from graphad.op import Op
@@ -62,7 +62,7 @@ def _written_out(low: Lowering, node: Node, message: str) -> bool:
     space = tuple(lead) if math.prod(lead) > 1 else ()
     results, conditions = _RULES[type(node.op)](node.op, *[_elements(low, v, len(lead), space) for v in node.inputs])
     loop = LoopNest(space, note=low.note(node))
-    loop.checks = [Check(condition, failure(low, node, message)) for condition in conditions]
+    loop.checks = [RuntimeCheck(condition, failure(low, node, message)) for condition in conditions]
     for v, elements in zip(node.outputs, results, strict=True):
         if v.type.size == 1:
             low.env[v] = elements.reshape(-1)[0]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from graphad.executors.loops.lower import Lowering
-from graphad.executors.loops.program import Buffer, Check, LibraryCall, Load, LoopNest, StridedView
+from graphad.executors.loops.program import Buffer, LibraryCall, Load, LoopNest, RuntimeCheck, StridedView
 from graphad.executors.loops.routines import LETTERS
 from graphad.graph import Node, Value
 from graphad.location import describe_location
@@ -27,7 +27,7 @@ INT32 = np.dtype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
+class MatrixStack:
     """Matrices that a routine can take: `view` is `[count, m, n]`, `columns` tells whether the elements of a column are
     neighbours, or else those of a row, and `leading` is how far apart the columns, or else the rows, stand."""
 
@@ -36,7 +36,7 @@ class Stack:
     leading: int
 
 
-def stacked(view: StridedView) -> Stack | None:
+def stacked(view: StridedView) -> MatrixStack | None:
     """The matrices of a view; None if neither their columns' nor their rows' elements are neighbours."""
     m, n = view.shape[-2:]
     flat = view.reshape((math.prod(view.shape[:-2]), m, n))
@@ -44,9 +44,9 @@ def stacked(view: StridedView) -> Stack | None:
         return None
     row, column = flat.strides[1:]
     if (row == 1 or m == 1) and (column >= m or n == 1):
-        return Stack(flat, True, max(column if n > 1 else 0, m, 1))
+        return MatrixStack(flat, True, max(column if n > 1 else 0, m, 1))
     if (column == 1 or n == 1) and (row >= n or m == 1):
-        return Stack(flat, False, max(row if m > 1 else 0, n, 1))
+        return MatrixStack(flat, False, max(row if m > 1 else 0, n, 1))
     return None
 
 
@@ -96,7 +96,7 @@ def in_columns(view: StridedView) -> bool:
     return stack is not None and stack.columns
 
 
-def matrices(view: StridedView) -> Stack:
+def matrices(view: StridedView) -> MatrixStack:
     """The matrices of memory that was made for them."""
     found = stacked(view)
     assert found is not None
@@ -110,7 +110,7 @@ def flat(rows: StridedView) -> StridedView:
     return found
 
 
-def readable(low: Lowering, view: StridedView) -> Stack:
+def readable(low: Lowering, view: StridedView) -> MatrixStack:
     """The matrices of a view, copied only if a routine could not read them in place."""
     found = stacked(view) or stacked(low.compact(view))
     assert found is not None
@@ -139,4 +139,4 @@ def failure(low: Lowering, node: Node, message: str) -> int:
 def succeeded(low: Lowering, node: Node, info: StridedView, message: str) -> None:
     """Stop with `LinAlgError` unless a routine reported success for every matrix."""
     condition = operation("equal", Load(INT32, info), Const(INT32, np.int32(0)))
-    low.statements.append(LoopNest(info.shape, checks=[Check(condition, failure(low, node, message))]))
+    low.statements.append(LoopNest(info.shape, checks=[RuntimeCheck(condition, failure(low, node, message))]))

@@ -25,10 +25,10 @@ from graphad.executors.loops.program import (
     Load,
     LoopNest,
     Program,
+    PushStack,
     Reduction,
-    Rows,
+    RowLoops,
     SequentialLoop,
-    Stack,
     Statement,
     Store,
     StridedView,
@@ -88,7 +88,7 @@ class _Verifier:
             if isinstance(statement, LoopNest):
                 copy = is_identity(statement, self.known)
                 self.loops([statement], [schedule(statement, self.known)], copy)
-            elif isinstance(statement, Rows):
+            elif isinstance(statement, RowLoops):
                 self.loops(statement.loops, [schedule(loop, self.known, True) for loop in statement.loops])
             elif isinstance(statement, HostCall):
                 self.call(statement.operands, statement.operands, statement.results)
@@ -147,10 +147,11 @@ class _Verifier:
     def sequential_loop(self, outer: SequentialLoop) -> None:
         self.statements(outer.before)
         count = int(outer.count.value) if isinstance(outer.count, Const) else None
-        headers = [e.source.header for e in outer.entries if isinstance(e.source, Stack)]
+        headers = [e.source.header for e in outer.entries if isinstance(e.source, PushStack)]
         headers += [stack.header for stack in outer.pushed]
         for entry in outer.entries:
-            self.places[entry.buffer] = None if isinstance(entry.source, Stack) else (_first(entry.source, count), True)
+            source = entry.source
+            self.places[entry.buffer] = None if isinstance(source, PushStack) else (_first(source, count), True)
         for a, b in outer.swaps:
             self.places.update((x, (StridedView.whole(x.parents[0], (x.size,)), False)) for x in (a, b))
             self.pairs.append(a.parents)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from graphad.executors.loops.program import Branch, SequentialLoop, Stack, Statement, StridedView
+from graphad.executors.loops.program import Branch, PushStack, SequentialLoop, Statement, StridedView
 from graphad.executors.loops.work import CHUNK, whole
 from graphad.ops.scalar import Const
 
@@ -103,7 +103,7 @@ def print_sequential_loop(printer: Printer, loop: SequentialLoop) -> None:
     _print(printer, loop.after)
 
 
-def print_empty(printer: Printer, stacks: Sequence[Stack]) -> None:
+def print_empty(printer: Printer, stacks: Sequence[PushStack]) -> None:
     """Make all stacks empty."""
     for stack in stacks:
         for i in range(3):
@@ -128,11 +128,11 @@ def _block(printer: Printer) -> Iterator[None]:
     printer.known.update(known)
 
 
-def _header(printer: Printer, stack: Stack, i: int) -> str:
+def _header(printer: Printer, stack: PushStack, i: int) -> str:
     return f"{printer.array(stack.header)}[{stack.header.offset // 8 + i}]"
 
 
-def _reserve(printer: Printer, stack: Stack, count: str, error: int) -> None:
+def _reserve(printer: Printer, stack: PushStack, count: str, error: int) -> None:
     address, room = _header(printer, stack, 0), _header(printer, stack, 2)
     size = max(stack.size * stack.dtype.itemsize, 1)
     name = f"w{printer.fresh()}"

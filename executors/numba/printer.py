@@ -12,7 +12,6 @@ from graphad.executors.loops.nest import Nest, cut, is_rounded, schedule
 from graphad.executors.loops.program import (
     Branch,
     Buffer,
-    Check,
     HostCall,
     Index,
     LibraryCall,
@@ -20,7 +19,8 @@ from graphad.executors.loops.program import (
     LoopNest,
     Program,
     Reduction,
-    Rows,
+    RowLoops,
+    RuntimeCheck,
     SequentialLoop,
     Store,
     StridedView,
@@ -110,7 +110,7 @@ class Printer:
     # -- statements -------------------------------------------------------------------------------------------
 
     def statement(self, statement: Any) -> None:
-        if isinstance(statement, Rows):
+        if isinstance(statement, RowLoops):
             for loop in statement.loops:
                 self.statement(loop)
         elif isinstance(statement, LoopNest):
@@ -135,7 +135,7 @@ class Printer:
             self.line(f"host{number}(address(table, {at}), address(table, {place}))")
             self.line(f"if table[{place}] == 0:")
             self.line(f"    return {1 + len(self.program.errors) + number}")
-        self.owed += 0 if isinstance(statement, Rows) else work(statement)
+        self.owed += 0 if isinstance(statement, RowLoops) else work(statement)
         if self.owed > CHUNK:
             self.poll()
             self.owed = 0.0
@@ -173,7 +173,7 @@ class Printer:
         outer, ends = self.depth, []
         for d, level in enumerate(nest.levels):
             for x in level:
-                if isinstance(x, Check):
+                if isinstance(x, RuntimeCheck):
                     self.line(f"if not ({self.use(x.condition)}):")
                     self.line(f"    return {1 + x.error}")
                 else:

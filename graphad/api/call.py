@@ -222,7 +222,7 @@ def forget(x: Any, title: str) -> None:
         )
 
 
-class Call:
+class Invocation:
     """A function with the arguments of one call: `leaves` in order, `starts[i]` the first leaf of argument `i`.
 
     `wrt` are the positional arguments that are differentiated, where that is known: what is no array in the others

@@ -9,7 +9,15 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, check_callable, chosen_positions, converted, given_positions, is_weak, scalar_type
+from graphad.api.call import (
+    Invocation,
+    check_callable,
+    chosen_positions,
+    converted,
+    given_positions,
+    is_weak,
+    scalar_type,
+)
 from graphad.api.methods import transformation
 from graphad.build import current_builder
 from graphad.errors import TypeMismatchError
@@ -28,11 +36,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class Region:
+class TracedRegion:
     """A user's function traced for some arguments: a graph whose first inputs are what the function captured."""
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        call = Call(function, args, {})
+        call = Invocation(function, args, {})
         call.repeats = True
         self.call = call
         traced = trace_flat(
@@ -86,7 +94,7 @@ class Region:
             self.graph = Graph(graph.inputs, graph.nodes, graph.outputs, graph.name)
 
 
-def all_captures(*regions: Region) -> list[Tracer]:
+def all_captures(*regions: TracedRegion) -> list[Tracer]:
     """The values that any of the regions captured, each once."""
     found: dict[Any, Tracer] = {}
     for region in regions:
@@ -165,7 +173,7 @@ def _select(
     if value is not None:
         # An eager derivative takes the branch that Python would.
         return converted(functions[min(max(int(value), 0), len(functions) - 1)])(*operands)
-    regions = [Region(f, operands) for f in functions]
+    regions = [TracedRegion(f, operands) for f in functions]
     unify(name, "the branches' results", "result", regions, titles)
     captures = all_captures(*regions)
     op = Cond(tuple([region.reading(captures) for region in regions]))
@@ -179,7 +187,7 @@ def _select(
     return tree.unflatten(regions[0].out_tree, results)
 
 
-def unify(name: str, what: str, root: str, regions: Sequence[Region], titles: Sequence[str]) -> None:
+def unify(name: str, what: str, root: str, regions: Sequence[TracedRegion], titles: Sequence[str]) -> None:
     """Give all regions results of the same types: a Python scalar takes the dtype of the others' results.
 
     Raises `TypeMismatchError` where they still differ.
@@ -228,7 +236,7 @@ def checkpoint(fun: Callable[P, R], *, static_argnums: int | Sequence[int] = ())
             given = iter(rest)
             return converted(fun)(*[held[i] if i in held else next(given) for i in range(len(args))], **named)
 
-        region = Region(bound, (kwargs, *dynamic))
+        region = TracedRegion(bound, (kwargs, *dynamic))
         results = apply(Checkpoint(region.graph), [*region.captures, *region.call.leaves])
         region.call.give_up()
         return tree.unflatten(region.out_tree, [standing(x, [y]) for x, y in zip(results, region.results, strict=True)])

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import (
-    Call,
+    Invocation,
     ShapeDtype,
     argument_type,
     as_array,
@@ -126,7 +126,7 @@ class custom_jvp(_Custom):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self._positional(args, kwargs)
         fun, held, dynamic = self._split(args)
-        call = Call(fun, dynamic, {})
+        call = Invocation(fun, dynamic, {})
         if not any(isinstance(x, Tracer) for x in call.leaves):
             return fun(*dynamic)
         if self.rule is None:
@@ -175,7 +175,7 @@ class custom_vjp(_Custom):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self._positional(args, kwargs)
         fun, held, dynamic = self._split(args)
-        call = Call(fun, dynamic, {})
+        call = Invocation(fun, dynamic, {})
         if not any(isinstance(x, Tracer) for x in call.leaves):
             return fun(*dynamic)
         name = self._name()
@@ -255,7 +255,7 @@ def pure_callback(callback: Callable[..., Any], result_shape_dtypes: Any, *args:
     return tree.unflatten(out_tree, result if isinstance(result, tuple) else [result])
 
 
-def _arguments(call: Call, leaves: Sequence[Any]) -> tuple[Any, ...]:
+def _arguments(call: Invocation, leaves: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(tree.unflatten(t, leaves[s : s + t.num_leaves]) for t, s in zip(call.trees, call.starts, strict=False))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, overload
 import numpy as np
 
 from graphad import passes, tree
-from graphad.api.call import Call, argument_type, as_array, check_callable, chosen_positions, given_positions, run
+from graphad.api.call import Invocation, argument_type, as_array, check_callable, chosen_positions, given_positions, run
 from graphad.api.methods import transformation
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.executors.numpy import NumpyExecutor
@@ -69,7 +69,7 @@ def _value_and_grad(
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
         positions = given_positions("argnums", fun, args, chosen)
-        call = Call(fun, args, kwargs, positions)
+        call = Invocation(fun, args, kwargs, positions)
         wrt = [i for j in positions for i in call.argument_leaves(j)]
         for i in wrt:
             check_differentiable("grad", call, i, holomorphic)
@@ -110,7 +110,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     `TypeMismatchError` too for a primal that is not of floating point.
     """
     check_callable("jvp", fun)
-    call = Call(fun, _arguments("jvp: primals", primals), {})
+    call = Invocation(fun, _arguments("jvp: primals", primals), {})
     wrt = _differentiable("jvp", call)
     leaves = _matching("jvp: tangents", call, _arguments("jvp: tangents", tangents))
     trace = call.trace(known=True)
@@ -143,7 +143,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     Raises `TypeMismatchError` for a primal that is not of floating point.
     """
     check_callable("vjp", fun)
-    call = Call(fun, primals, {})
+    call = Invocation(fun, primals, {})
     wrt = _differentiable("vjp", call)
     trace = call.trace(known=True)
     graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
@@ -185,7 +185,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     not of floating point.
     """
     check_callable("linearize", fun)
-    call = Call(fun, primals, {})
+    call = Invocation(fun, primals, {})
     wrt = _differentiable("linearize", call)
     trace = call.trace(known=True)
     graph, out_tree, n_out, aux_tree = _split_aux(trace.graph, call, has_aux)
@@ -218,7 +218,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Callable[[Any], 
     linear.
     """
     check_callable("linear_transpose", fun)
-    call = Call(fun, primals, {})
+    call = Invocation(fun, primals, {})
     trace = call.trace(known=False)
     graph = trace.graph
     transposed = passes.transpose(graph, range(len(call.leaves)), range(len(graph.outputs)))
@@ -279,7 +279,7 @@ def _arguments(what: str, values: Any) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _differentiable(what: str, call: Call) -> range:
+def _differentiable(what: str, call: Invocation) -> range:
     """All leaves of a call. Raises `TypeMismatchError` naming one that has no derivatives."""
     for i in range(len(call.leaves)):
         check_differentiable(what, call, i, False, "close over it")
@@ -287,7 +287,7 @@ def _differentiable(what: str, call: Call) -> range:
 
 
 def check_differentiable(
-    what: str, call: Call, i: int, holomorphic: bool, remedy: str = "choose other argnums"
+    what: str, call: Invocation, i: int, holomorphic: bool, remedy: str = "choose other argnums"
 ) -> None:
     """Raise `TypeMismatchError` for a leaf that has no derivatives."""
     x = call.leaves[i]
@@ -309,7 +309,7 @@ def check_differentiable(
         )
 
 
-def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) -> None:
+def _check_scalar(graph: Graph, call: Invocation, has_aux: bool, holomorphic: bool) -> None:
     name = graph.name
     loss = call.out_tree
     if has_aux:
@@ -333,7 +333,7 @@ def _check_scalar(graph: Graph, call: Call, has_aux: bool, holomorphic: bool) ->
         raise TypeMismatchError(f"grad: {name} returns {kind}, not a real floating-point scalar{place()}; {remedy}")
 
 
-def _matching(what: str, call: Call, tangents: Sequence[Any]) -> list[Any]:
+def _matching(what: str, call: Invocation, tangents: Sequence[Any]) -> list[Any]:
     if len(tangents) != len(call.trees):
         raise TypeMismatchError(
             f"{what}: {len(tangents)} given for {len(call.trees)} primals{place()}; give one for each"
@@ -362,7 +362,7 @@ def _check_tree(what: str, value: Any, treedef: tree.TreeDef, types: Sequence[An
     return leaves
 
 
-def _split_aux(graph: Graph, call: Call, has_aux: bool) -> tuple[Graph, tree.TreeDef, int, tree.TreeDef]:
+def _split_aux(graph: Graph, call: Invocation, has_aux: bool) -> tuple[Graph, tree.TreeDef, int, tree.TreeDef]:
     """The graph, the structure and number of its differentiated outputs, and the structure of the auxiliary ones."""
     if not has_aux:
         return graph, call.out_tree, len(graph.outputs), tree.structure(None)
@@ -372,7 +372,7 @@ def _split_aux(graph: Graph, call: Call, has_aux: bool) -> tuple[Graph, tree.Tre
     return graph, out, out.num_leaves, aux
 
 
-def _with_tangents(call: Call, graph: Graph, results: list[Any], has_aux: bool) -> Any:
+def _with_tangents(call: Invocation, graph: Graph, results: list[Any], has_aux: bool) -> Any:
     n = len(graph.outputs)
     found = iter(results[n:])
     filled = [next(found) if v.type.differentiable else np.zeros(v.type.shape)[()] for v in graph.outputs]

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad import passes, tree
 from graphad.api.apart import clash
-from graphad.api.call import Call, as_array, run
+from graphad.api.call import Invocation, as_array, run
 from graphad.api.starting import Starting
 from graphad.api.unpacking import packing, unpacking
 from graphad.numpy.layouts import standing
@@ -17,14 +17,14 @@ from graphad.ops.regions.call import Call as CallOp
 from graphad.trace import Trace, apply
 
 
-def by_leaves(executable: Callable[..., Any], call: Call) -> Callable[..., Any]:
+def by_leaves(executable: Callable[..., Any], call: Invocation) -> Callable[..., Any]:
     """A function of the leaves of a call's arguments, which need not be arrays yet."""
     out_tree = call.out_tree
     return lambda *leaves: tree.unflatten(out_tree, executable(*[as_array(x) for x in leaves]))
 
 
 def direct(
-    executable: Callable[..., Any], call: Call, other: Callable[..., Any], read: Callable[[], Sequence[Any]]
+    executable: Callable[..., Any], call: Invocation, other: Callable[..., Any], read: Callable[[], Sequence[Any]]
 ) -> Callable[..., Any]:
     """A function of a call's arguments that looks at nothing but what tells its signature from others; calls of any
     other signature go to `other`, and those where an argument that is written to shares memory with another one, or
@@ -104,7 +104,7 @@ def _checked(
     return checked
 
 
-def record(call: Call, traced: Trace) -> Any:
+def record(call: Invocation, traced: Trace) -> Any:
     """Within another trace: record a call of the function's graph."""
     op = CallOp(traced.graph)
     operands = [*call.leaves, *traced.captures]

@@ -47,7 +47,7 @@ class Cached(NamedTuple):
     found: Any
 
 
-class Constant(NamedTuple):
+class LargeConstant(NamedTuple):
     """An array or a container that is too large to be guarded, and what it is."""
 
     path: str
@@ -59,7 +59,7 @@ class Guards:
     that it reads, which it does not keep alive. `hold` tests the guards; None where there are none."""
 
     def __init__(
-        self, guards: Iterable[Guard] = (), constants: Iterable[Constant] = (), arrays: Iterable[Any] = ()
+        self, guards: Iterable[Guard] = (), constants: Iterable[LargeConstant] = (), arrays: Iterable[Any] = ()
     ) -> None:
         self.guards = list(guards)
         self.constants = list(constants)
@@ -149,7 +149,7 @@ class Tests:
             found.append(self.bound(path, (id(x), "given"), "{1}(*{2}, **{3})", x.found, x.function, x.args, x.kwargs))
         return found
 
-    def contents(self, path: str, x: Any) -> list[Guard] | Constant:
+    def contents(self, path: str, x: Any) -> list[Guard] | LargeConstant:
         """Guards of what a container or an array holds, or that it is constant."""
         slot = (id(x), "contents")
         # Quantities and other arrays with a mind of their own are looked at as NumPy reads them.
@@ -163,16 +163,16 @@ class Tests:
             if self.content and not x.dtype.hasobject:
                 test = "hash({0}.tobytes()) == {1} and {0}.shape == {2}"
                 return [self.guard(f"{path} {kind}", slot, test, x, hash(x.tobytes()), x.shape)]
-            return Constant(path, kind)
+            return LargeConstant(path, kind)
         if isinstance(x, Memory):
             size = memoryview(x).nbytes
             if size > 8 * SMALL:
-                return Constant(path, f"{type(x).__name__} of {size} bytes")
+                return LargeConstant(path, f"{type(x).__name__} of {size} bytes")
             return [self.guard(path, slot, "bytes({0}) == {1}", x, bytes(x))]
         if hasattr(type(x), "__array__"):
             return self.labelled(path, x)
         if len(x) > SMALL:
-            return Constant(path, f"{type(x).__name__} of {len(x)} entries")
+            return LargeConstant(path, f"{type(x).__name__} of {len(x)} entries")
         if isinstance(x, (set, bytearray)):
             return [self.guard(path, slot, "{0} == {1}", x, x.copy())]
         if not isinstance(x, MAPPINGS):
@@ -181,11 +181,11 @@ class Tests:
         found = [self.guard(path, slot, "[*{0}] == {1}", x, list(x))]
         return found + self.entries(path, "{0}.values()", x, list(x.values()), list(x))
 
-    def labelled(self, path: str, x: Any) -> list[Guard] | Constant:
+    def labelled(self, path: str, x: Any) -> list[Guard] | LargeConstant:
         """Guards of an object that gives an array, with labels if it has some."""
         given, slot = np.asarray(x), (id(x), "contents")
         if given.size > SMALL:
-            return Constant(path, f"{type(x).__name__} {given.dtype}{list(given.shape)}")
+            return LargeConstant(path, f"{type(x).__name__} {given.dtype}{list(given.shape)}")
         is_pandas = str(type(x).__module__).startswith("pandas")
         named = [name for name in ("index", "columns") if is_pandas and hasattr(x, name)]
         found = [

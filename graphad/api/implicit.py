@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.call import ShapeDtype, argument_type, as_array, check_callable, converted, run
-from graphad.api.control import Region, all_captures, check_trees
+from graphad.api.control import TracedRegion, all_captures, check_trees
 from graphad.api.derivatives import jvp, linear_transpose
 from graphad.errors import TypeMismatchError
 from graphad.graph import Graph
@@ -72,9 +72,9 @@ def _rooted(
     for function in (f, solve, tangent_solve):
         check_callable(name, function)
     guess, leaves, treedef = _floating(guess)
-    equations = Region(zero, (guess,))
+    equations = TracedRegion(zero, (guess,))
     _same(name, "f gives", equations, treedef, leaves)
-    solved = Region(lambda x: converted(solve)(f, x), (guess,))
+    solved = TracedRegion(lambda x: converted(solve)(f, x), (guess,))
     parts = solved.out_tree
     if has_aux and (parts.kind is not tuple or len(parts.children) != 2):
         raise TypeMismatchError(f"{name}: solve gives {parts}, and with has_aux should give (root, aux){place()}")
@@ -149,7 +149,7 @@ def replaced(values: Sequence[Any], at: Sequence[int], some: Sequence[Any]) -> l
     return found
 
 
-def _same(name: str, what: str, region: Region, treedef: tree.TreeDef, leaves: Sequence[Any]) -> None:
+def _same(name: str, what: str, region: TracedRegion, treedef: tree.TreeDef, leaves: Sequence[Any]) -> None:
     """Raise `TypeMismatchError` unless a function gives what it is given."""
     types = [argument_type(x) for x in leaves]
     if region.fit(treedef) and all([a.shape == b.shape for a, b in zip(types, region.types, strict=True)]):
@@ -196,8 +196,8 @@ def linear_solve(
     spec = tree.map(lambda x: ShapeDtype(argument_type(x).shape, argument_type(x).dtype), b)
     vecmat: Callable[[Any], Any] = matvec if symmetric else lambda ct: linear_transpose(matvec, spec)(ct)[0]
 
-    def closed(what: str, function: Callable[[Any], Any]) -> Region:
-        region = Region(function, (b,))
+    def closed(what: str, function: Callable[[Any], Any]) -> TracedRegion:
+        region = TracedRegion(function, (b,))
         _same(name, what, region, treedef, leaves)
         return region
 

@@ -10,7 +10,15 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.apart import check, clash
-from graphad.api.call import Call, argument_type, check_callable, chosen_positions, converted, forget, given_positions
+from graphad.api.call import (
+    Invocation,
+    argument_type,
+    check_callable,
+    chosen_positions,
+    converted,
+    forget,
+    given_positions,
+)
 from graphad.api.derivatives import Argnums, P, check_differentiable, jvp, linearize, vjp
 from graphad.api.derivatives import grad as _grad
 from graphad.api.methods import transformation
@@ -120,7 +128,7 @@ def _partial(
     if not chosen:
         raise TypeMismatchError(f"{what}: argnums={argnums!r} names no argument{place()}; give one at least")
     positions = given_positions("argnums", fun, args, chosen)
-    call = Call(fun, args, {}, positions)
+    call = Invocation(fun, args, {}, positions)
     for j in positions:
         for i in call.argument_leaves(j):
             check_differentiable(what, call, i, False)

@@ -12,7 +12,7 @@ from weakref import WeakMethod
 import numpy as np
 
 from graphad import executors, tree
-from graphad.api.call import Call, ShapeDtype, check_callable, is_weak, warn
+from graphad.api.call import Invocation, ShapeDtype, check_callable, is_weak, warn
 from graphad.api.compiled import OPTIMISE, Compiled
 from graphad.api.diagnose import kinds_of
 from graphad.api.entries import by_leaves, direct, record
@@ -83,8 +83,8 @@ def trace(
     return traced
 
 
-def _traced(static: Static, args: tuple[Any, ...], kwargs: dict[str, Any], **options: Any) -> tuple[Call, Trace]:
-    call = Call(*static.bind(args, kwargs)[:3])
+def _traced(static: Static, args: tuple[Any, ...], kwargs: dict[str, Any], **options: Any) -> tuple[Invocation, Trace]:
+    call = Invocation(*static.bind(args, kwargs)[:3])
     call.types(_STATIC)
     return call, call.trace(known=False, **options)
 
@@ -93,7 +93,7 @@ def _traced(static: Static, args: tuple[Any, ...], kwargs: dict[str, Any], **opt
 def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """The result of `fun` with a `ShapeDtype` for each array, found without computing anything."""
     check_callable("eval_shape", fun)
-    call = Call(fun, args, kwargs)
+    call = Invocation(fun, args, kwargs)
     graph = call.trace(known=False).graph
     return tree.unflatten(call.out_tree, [ShapeDtype(t.shape, t.dtype) for t in graph.output_types])
 
@@ -166,7 +166,7 @@ class Jitted(Decorated, Generic[P, R]):
         if args and self._receives(args[0]):
             return self.__get__(args[0])(*args[1:], **kwargs)
         bound = self.static.bind(args, kwargs)
-        call = Call(*bound[:3])
+        call = Invocation(*bound[:3])
         types = call.types(_STATIC)
         if innermost(call.leaves) is not None:
             return record(call, self._trace(call))
@@ -200,7 +200,7 @@ class Jitted(Decorated, Generic[P, R]):
         own = any(c.__qualname__ == home and c.__module__ == self._function.__module__ for c in type(x).__mro__)
         return own and tree.structure(x) is tree.LEAF
 
-    def _made(self, call: Call, static: tuple[Any, ...], plain: bool) -> Version | Trace:
+    def _made(self, call: Invocation, static: tuple[Any, ...], plain: bool) -> Version | Trace:
         """The call traced and compiled; the trace alone where it reads values of an enclosing one."""
         met: dict[Any, Callable[[], Any]] = {}
         call.entered = met
@@ -240,7 +240,7 @@ class Jitted(Decorated, Generic[P, R]):
         run, code = by_leaves(executable, call), self._function.__code__
         return Version(guards, run, entry, entered, code, call.written)
 
-    def _trace(self, call: Call) -> Trace:
+    def _trace(self, call: Invocation) -> Trace:
         try:
             return call.trace(known=False, **self.tracing)
         except Exception as error:
@@ -317,12 +317,12 @@ class Jitted(Decorated, Generic[P, R]):
             raise TracerError(f"{traced.graph.name} reads values of an enclosing trace; compile it outside of it")
         return self._compiled(call, traced.graph, seconds)
 
-    def _compiled(self, call: Call, graph: Graph, seconds: float) -> Compiled:
+    def _compiled(self, call: Invocation, graph: Graph, seconds: float) -> Compiled:
         executor = executors.get(self.executor, **self.options)
         told = [f"  {message}" for message, _ in call.unrolled.values()]
         return Compiled(graph, self.settings["pipeline"], executor, seconds, self.debug, told)
 
-    def _executable(self, call: Call, graph: Graph, seconds: float) -> Callable[..., Any]:
+    def _executable(self, call: Invocation, graph: Graph, seconds: float) -> Callable[..., Any]:
         def make() -> Callable[..., Any]:
             return self._compiled(call, graph, seconds).executable
 

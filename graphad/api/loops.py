@@ -18,7 +18,7 @@ from graphad.api.call import (
     is_weak,
     scalar_type,
 )
-from graphad.api.control import Region, all_captures, check_trees, checkpoint
+from graphad.api.control import TracedRegion, all_captures, check_trees, checkpoint
 from graphad.build import current_builder
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.location import place
@@ -110,11 +110,11 @@ def _entry(x: Any) -> ShapeDtype:
     return ShapeDtype(kind.shape[1:], kind.dtype)
 
 
-def _prepared(name: str, f: Callable[..., Any], init: Any, x: Any) -> tuple[Region, list[Any]]:
+def _prepared(name: str, f: Callable[..., Any], init: Any, x: Any) -> tuple[TracedRegion, list[Any]]:
     """The traced body of a scan and the initial carry, whose Python scalars have the dtypes that the body gives."""
     carry, carry_tree = tree.flatten(init)
     for _ in range(3):
-        region = Region(f, (tree.unflatten(carry_tree, carry), x))
+        region = TracedRegion(f, (tree.unflatten(carry_tree, carry), x))
         if region.out_tree.kind is not tuple or len(region.out_tree.children) != 2:
             raise TypeMismatchError(
                 f"{name}: the body returns {region.out_tree}, and should return (carry, y){place()}; return None as y "
@@ -221,14 +221,14 @@ def while_loop(
         return _segmented(cond_fun, body_fun, init_val, checkpoint_every)
     carry, carry_tree = tree.flatten(init_val)
     for _ in range(3):
-        body = Region(body_fun, (tree.unflatten(carry_tree, carry),))
+        body = TracedRegion(body_fun, (tree.unflatten(carry_tree, carry),))
         promoted = _promoted(carry, body.types) if body.fit(carry_tree) else None
         if promoted is None:
             break
         carry = promoted
     taken = (carry_tree, [argument_type(x) for x in carry])
     check_trees("while_loop", "the values", "value", "the body takes", taken, "and gives", (body.out_tree, body.types))
-    test = Region(cond_fun, (tree.unflatten(carry_tree, carry),))
+    test = TracedRegion(cond_fun, (tree.unflatten(carry_tree, carry),))
     if test.out_tree is not tree.LEAF or test.types[0].shape:
         raise TypeMismatchError(
             f"while_loop: the condition gives {list(test.types)}, and should give one scalar of bool{place()}; use "

@@ -18,7 +18,7 @@ _FORMATS = frozenset({"FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC"})
 _MODULES = frozenset({"modules", "import_module"})
 
 
-class Names(NamedTuple):
+class MentionedNames(NamedTuple):
     """What a function's code names: globals, attributes, modules that it imports, and texts. `missing` are those of
     the globals and attributes for which there is something else to do where they are not there; `by_text` tells whether
     attributes are read by texts that are found elsewhere, `environment` whether the variables of the process are."""
@@ -32,16 +32,16 @@ class Names(NamedTuple):
     environment: bool
 
 
-_names: OfCode[Names] = OfCode()
+_names: OfCode[MentionedNames] = OfCode()
 
 
-def names_of(code: CodeType) -> Names:
+def names_of(code: CodeType) -> MentionedNames:
     """What a code object, and those that stand in it, name."""
     found = _names.get(id(code))
     return _names.learn(code, _names_of(code)) if found is None else found
 
 
-def _names_of(code: CodeType) -> Names:
+def _names_of(code: CodeType) -> MentionedNames:
     spaces: set[str] = set()
     attributes: set[str] = set()
     modules: set[str] = set()
@@ -80,7 +80,7 @@ def _names_of(code: CodeType) -> Names:
         modules |= texts | {"__name__"}
     environment = not asked.isdisjoint({"environ", "getenv"})
     found = [frozenset(x) for x in (spaces, attributes, modules)]
-    return Names(found[0], found[1], found[2], texts, frozenset(missing), by_text, environment)
+    return MentionedNames(found[0], found[1], found[2], texts, frozenset(missing), by_text, environment)
 
 
 def _named(code: CodeType) -> bool:

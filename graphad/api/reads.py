@@ -19,8 +19,8 @@ from weakref import ref
 import numpy as np
 
 from graphad.api.conversion.scope import nested_codes
-from graphad.api.guards import MAPPINGS, VALUES, Cached, Constant, Guard, Guards, Memory, Tests
-from graphad.api.mentions import EVERY, Names, names_of
+from graphad.api.guards import MAPPINGS, VALUES, Cached, Guard, Guards, LargeConstant, Memory, Tests
+from graphad.api.mentions import EVERY, MentionedNames, names_of
 from graphad.api.methods import KEPT, Decorated
 from graphad.api.sinks import is_sink
 from graphad.location import is_user_class, is_user_file, is_user_module
@@ -87,7 +87,7 @@ class _Walk:
         self.reached: list[str] = []
         self.tests = Tests(content)
         self.guards: dict[tuple[int, Any], Guard] = {}
-        self.constants: dict[int, Constant] = {}
+        self.constants: dict[int, LargeConstant] = {}
         self.attributes: set[str] = set()
         self.missing: set[str] = set()
         self.texts: set[str] = set()
@@ -119,7 +119,7 @@ class _Walk:
 
     def contents(self, path: str, x: Any) -> None:
         found = self.tests.contents(path, x)
-        if isinstance(found, Constant):
+        if isinstance(found, LargeConstant):
             self.constants[id(x)] = found
             if isinstance(x, (list, deque, *MAPPINGS)):
                 every = x.values() if isinstance(x, MAPPINGS) else x
@@ -248,7 +248,7 @@ class _Walk:
         if f.__dict__:
             self.object(f.__name__, f)
 
-    def mention(self, names: Names) -> None:
+    def mention(self, names: MentionedNames) -> None:
         """Take up the names in a function's code."""
         self.attributes |= names.attributes
         self.missing |= names.missing

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from graphad import passes, tree
-from graphad.api.call import Call, argument_type, check_callable, run
+from graphad.api.call import Invocation, argument_type, check_callable, run
 from graphad.api.methods import transformation
 from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Graph
@@ -45,7 +45,7 @@ def mapped(
     check_callable("vmap", fun)
 
     def of_batch(*args: Any, **kwargs: Any) -> Any:
-        call = Call(fun, args, kwargs)
+        call = Invocation(fun, args, kwargs)
         axes = _input_axes(call, args, in_axes)
         size = _batch_size(call, axes)
         leaves, types = [], []
@@ -89,7 +89,7 @@ def mapped(
     return of_batch
 
 
-def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
+def _input_axes(call: Invocation, args: tuple[Any, ...], in_axes: Any) -> list[int | None]:
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
@@ -109,7 +109,7 @@ def _input_axes(call: Call, args: tuple[Any, ...], in_axes: Any) -> list[int | N
     return found
 
 
-def _batch_size(call: Call, axes: list[int | None]) -> int:
+def _batch_size(call: Invocation, axes: list[int | None]) -> int:
     extents = {argument_type(x).shape[a] for x, a in zip(call.leaves, axes, strict=True) if a is not None}
     if not extents:
         raise TypeMismatchError(f"vmap: no argument is mapped{place()}; in_axes must name an axis of one at least")

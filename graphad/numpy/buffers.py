@@ -19,7 +19,7 @@ from graphad.errors import ControlFlowError, TracerError
 from graphad.graph import Constant, Value
 from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, touched
-from graphad.numpy.flat import Flags, Flat
+from graphad.numpy.flat import BufferFlags, Flat
 from graphad.numpy.held import base_of, check_held, watcher
 from graphad.numpy.layouts import order_of
 from graphad.numpy.strides import seen_from
@@ -72,7 +72,7 @@ class Buffer(np.ndarray[Any, Any]):
         base = base_of(self)
         return None if type(base) is _ndarray and "part" not in self.__dict__ else base
 
-    flags = property(Flags)  # type: ignore[assignment]
+    flags = property(BufferFlags)  # type: ignore[assignment]
 
     @property
     def flat(self) -> Any:

@@ -10,7 +10,7 @@ from graphad.trace import Tracer
 from graphad.types import TensorType
 
 
-class Entry(Joined):
+class ArrayEntry(Joined):
     """The row of a traced array at a known position. An array is not written to: another variable may have it too."""
 
     def __init__(self, source: Tracer, position: int, weak: bool) -> None:

@@ -57,7 +57,7 @@ for _name in ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"):
     setattr(Flat, _name, lambda x, other, name=_name: getattr(x.now()[:], name)(other))
 
 
-class Flags:
+class BufferFlags:
     """`x.flags` of a buffer: NumPy's, but for whether an array has memory of its own."""
 
     def __init__(self, x: Any) -> None:

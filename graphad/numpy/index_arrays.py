@@ -123,7 +123,7 @@ class Grid:
         return tuple(recorded(x) for x in found) if isinstance(found, tuple) else recorded(found)
 
 
-class Joined:
+class Concatenator:
     """NumPy's `r_` and `c_` of arrays that may be traced; slices mean ranges.
 
     A string of integers says the axis, the least number of axes and where new ones stand, as NumPy has it.
@@ -165,7 +165,7 @@ def _raised(x: Any, ndmin: int, first: int) -> Any:
 OBJECTS = {
     "mgrid": Grid(np.mgrid),
     "ogrid": Grid(np.ogrid),
-    "r_": Joined(np.r_, 0, 1, -1),
-    "c_": Joined(np.c_, -1, 2, 0),
+    "r_": Concatenator(np.r_, 0, 1, -1),
+    "c_": Concatenator(np.c_, -1, 2, 0),
 }
 """What `graphad.numpy` has under these names."""

@@ -19,7 +19,7 @@ from graphad.trace import Tracer
 from graphad.types import INT64, Shape, TensorType
 
 
-class Plan(NamedTuple):
+class IndexPlan(NamedTuple):
     """An index read entry by entry.
 
     `slices` holds for each axis its (start, stop, step), with unit extent where an integer picks from it. `kept`
@@ -73,7 +73,7 @@ def _basic_ops(type: TensorType, key: tuple[Any, ...]) -> tuple[Op, ...]:
     return _slicing_ops(type.shape, read_index(type, index))
 
 
-def _slicing_ops(shape: Shape, plan: Plan) -> tuple[Op, ...]:
+def _slicing_ops(shape: Shape, plan: IndexPlan) -> tuple[Op, ...]:
     """What slices, reverses and reshapes an array as far as needed: at most one op each."""
     ops: list[Op] = []
     starts, stops, steps, reversed_axes = [], [], [], []
@@ -100,7 +100,7 @@ def _slicing_ops(shape: Shape, plan: Plan) -> tuple[Op, ...]:
     return tuple(ops)
 
 
-def _gathered(x: Any, plan: Plan) -> Any:
+def _gathered(x: Any, plan: IndexPlan) -> Any:
     axes = tuple(plan.arrays)
     indices = broadcast_indices(list(plan.arrays.values()))
     out = Gather(axes)(x, *indices)
@@ -127,7 +127,7 @@ def broadcast_indices(indices: list[Any]) -> list[Any]:
 # -- reading an index ---------------------------------------------------------------------------------------------
 
 
-def read_index(x: Any, index: Any) -> Plan:
+def read_index(x: Any, index: Any) -> IndexPlan:
     """What an index means for the axes of `x`. Raises `IndexOutOfBoundsError`, `ShapeError`, `TracerError`."""
     entries, fancy = _entries(x, index)
     slices: list[tuple[int, int, int]] = []
@@ -172,7 +172,7 @@ def read_index(x: Any, index: Any) -> Plan:
             arrays[len(kept)] = wrapped(entry, x, axis)
             slices.append((0, x.shape[axis], 1))
             kept.append(x.shape[axis])
-    return Plan(slices, tuple(kept), arrays, 0 if split or place < 0 else place, axes)
+    return IndexPlan(slices, tuple(kept), arrays, 0 if split or place < 0 else place, axes)
 
 
 class _Flag(np.ndarray[Any, Any]):

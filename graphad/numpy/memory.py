@@ -52,7 +52,7 @@ for _function in (np.shares_memory, np.may_share_memory):
     implements(_function)(_asked(_function))
 
 
-class Flags:
+class TracerFlags:
     """What `x.flags` tells of a traced array, as far as it is known."""
 
     def __init__(self, x: Tracer) -> None:
@@ -102,5 +102,5 @@ def _strides(x: Tracer) -> tuple[int, ...]:
     return tuple([n * x.itemsize // outline.itemsize for n in outline.strides])
 
 
-for _name, _told in (("flags", Flags), ("base", _base), ("strides", _strides)):
+for _name, _told in (("flags", TracerFlags), ("base", _base), ("strides", _strides)):
     setattr(Tracer, _name, property(_told))

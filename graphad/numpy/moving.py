@@ -19,7 +19,17 @@ from graphad.location import place
 from graphad.numpy.arguments import operand
 from graphad.numpy.bounds import difference, span
 from graphad.numpy.indexing import getitem
-from graphad.numpy.slices import Chosen, Ends, check, chosen_ends, flipped, integer, is_integer, spelled, step_of
+from graphad.numpy.slices import (
+    Ends,
+    MovingSelection,
+    check,
+    chosen_ends,
+    flipped,
+    integer,
+    is_integer,
+    spelled,
+    step_of,
+)
 from graphad.numpy.views import assign, own, view
 from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
@@ -32,7 +42,7 @@ ALONG = frozenset({np.add, np.subtract, np.negative, np.positive, np.conjugate, 
 
 def read(x: Any, index: Any) -> Any:
     """`x[index]` where a slice moves: a view of `x`."""
-    chosen = Chosen(x, index)
+    chosen = MovingSelection(x, index)
     if not chosen.ends:
         return view(chosen.read(own(x)), x, chosen.read, chosen.write, index, chosen.outline)
     return Moving(
@@ -149,7 +159,7 @@ class Moving(Unsized):
             entries.append(item)
             axis += item is not None
             out += item is None or type(item) is slice
-        chosen = Chosen(self.get(), tuple(entries))
+        chosen = MovingSelection(self.get(), tuple(entries))
         chosen.reversed += backwards
         return Moving(
             lambda: chosen.read(self.get()), {**chosen.ends, **left},

@@ -45,7 +45,7 @@ def moves(index: Any) -> bool:
     return False
 
 
-class Chosen:
+class MovingSelection:
     """What an index with slices that move chooses of an array `x`: all along these axes, and of it blocks of known
     extent, `blocks` giving their axis, start and extent; then `ends` for the other axes."""
 

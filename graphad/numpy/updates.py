@@ -11,7 +11,7 @@ import numpy as np
 from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import operand
-from graphad.numpy.indexing import Plan, broadcast_indices, getitem, read_index
+from graphad.numpy.indexing import IndexPlan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
 from graphad.ops.shape import Pad, broadcast_to, iota, reshape, transpose
@@ -134,7 +134,7 @@ def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
     return broadcast_to(cast(values, x.dtype), shape)
 
 
-def _scattered(op: Any, x: Any, index: Any, plan: Plan, values: Any) -> Any:
+def _scattered(op: Any, x: Any, index: Any, plan: IndexPlan, values: Any) -> Any:
     whole = [(a, b, s) == (0, n, 1) for n, (a, b, s) in zip(x.shape, plan.slices, strict=True)]
     indices = broadcast_indices(list(plan.arrays.values())) if plan.arrays else []
     rank = indices[0].ndim if indices else 0
@@ -175,7 +175,7 @@ def _scattered(op: Any, x: Any, index: Any, plan: Plan, values: Any) -> Any:
     return op(tuple(picked))(x, updates, *aligned) if updates.size else x
 
 
-def _row_set(x: Any, plan: Plan, indices: list[Any], values: Any) -> Any:
+def _row_set(x: Any, plan: IndexPlan, indices: list[Any], values: Any) -> Any:
     axes = tuple(plan.axes.index(k) for k in plan.arrays)
     row = Gather(axes)(x, *indices)
     inside = [slice(*bounds) for axis, bounds in enumerate(plan.slices) if axis not in axes]

@@ -71,7 +71,7 @@ absolute = elementwise(np.absolute, code="abs({0})", partials=[lambda out, x: si
 sign: Any = elementwise(np.sign, code="sign({0})", base=_Sign)
 
 
-class _Part(Elementwise, abstract=True):
+class _ComplexPart(Elementwise, abstract=True):
     """A real part of a complex operand."""
 
     linear = True
@@ -91,7 +91,7 @@ class _Part(Elementwise, abstract=True):
         yield Sample(cls(), (np.zeros((0, 3), "c16"),))
 
 
-class Real(_Part):
+class Real(_ComplexPart):
     """The real part."""
 
     code = "real({0})"
@@ -103,7 +103,7 @@ class Real(_Part):
         return cast(ct, xs[0].dtype)
 
 
-class Imag(_Part):
+class Imag(_ComplexPart):
     """The imaginary part; zero of a real operand."""
 
     code = "imag({0})"

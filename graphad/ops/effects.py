@@ -19,7 +19,7 @@ def handed(x: Any) -> Any:
     return array
 
 
-class Rows(Record):
+class EachExample(Record):
     """A function called once for each example of a batch; `batched` tells which operands have the batch axis."""
 
     function: Callable[..., None]
@@ -67,7 +67,7 @@ class DebugCallback(Op):
         return DebugCallback(WhenLive(self.function))(live, *xs)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
-        return DebugCallback(Rows(self.function, tuple(batched), size))(*xs)
+        return DebugCallback(EachExample(self.function, tuple(batched), size))(*xs)
 
     def flops(self, *xs: TensorType) -> int:
         return 0

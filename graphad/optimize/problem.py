@@ -14,7 +14,7 @@ from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.slices import check
 from graphad.scipy.closed import Functions, Values, arguments, real
-from graphad.scipy.optimize.optimum import Problem, limits, result
+from graphad.scipy.optimize.optimum import MinimumProblem, limits, result
 from graphad.types import FLOAT64, TensorType
 
 CONVERGED, EXHAUSTED, STUCK, INFINITE = range(4)
@@ -141,7 +141,7 @@ class Minimum(Unknowns):
                 np.all(low <= high), ValueError,
                 f"{self.name}: an upper bound lies below its lower one{place()}, or one is NaN; give low <= high",
             )  # fmt: skip
-        problem = Problem(lambda x, values: self.at(x, values)[1], bounds)
+        problem = MinimumProblem(lambda x, values: self.at(x, values)[1], bounds)
         if implicit:
             x, success, status, nit, nfev = problem.solved(self.name, find, self.values)
         else:

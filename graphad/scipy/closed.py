@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.call import Call, ShapeDtype, run
+from graphad.api.call import Invocation, ShapeDtype, run
 from graphad.api.compiled import compile
 from graphad.api.conversion.callbacks import calling_back, reached
 from graphad.api.conversion.functions import call
@@ -119,14 +119,14 @@ class Functions:
     ) -> Closed:  # fmt: skip
         """`fit(fun(*given(*own), *args))`, a list of arrays, closed."""
         function = lambda *xs: fit(callee(fun)(*given(*xs), *args))
-        call = Call(function, tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
+        call = Invocation(function, tuple([ShapeDtype(t.shape, t.dtype) for t in own]), {})
         call.repeats = True
         traced = self._traced(fun, call)
         closed = Closed(traced.graph, len(own), len(self.values), self.eager)
         self.values += traced.captures
         return closed
 
-    def _traced(self, fun: Callable[..., Any], call: Call) -> Trace:
+    def _traced(self, fun: Callable[..., Any], call: Invocation) -> Trace:
         """Raises `TracerError` for a function that changes something beside whenever it is called, as a counter: how
         often SciPy calls it is not traced. What the first call alone changes, as a cache, is none of these."""
         for _ in range(2):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphad.api.call import ShapeDtype
-from graphad.api.control import Region
+from graphad.api.control import TracedRegion
 from graphad.api.derivatives import jvp
 from graphad.api.implicit import no_tangent, replaced
 from graphad.api.jacobians import jacfwd
@@ -51,7 +51,7 @@ def solution(
     solution, `SingularError` where they are not isolated.
     """
     where, free = place(), [i for i, x in enumerate(values) if operand(x).dtype.kind in "fc"]
-    region = Region(find, tuple(values))
+    region = TracedRegion(find, tuple(values))
     beside, n = len(region.captures), len(values)
 
     def rule(xs: Sequence[Any]) -> list[Any]:

@@ -149,7 +149,7 @@ def place(where: Location | None) -> str:
     return clean(str(where), 32) if where is not None else ""
 
 
-class Names:
+class ValueNames:
     """What each value of a graph is called: the user's name, or `%3`."""
 
     def __init__(self) -> None:

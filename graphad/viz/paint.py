@@ -30,7 +30,7 @@ class Painter:
         self.status = status or {}
         self.members: dict[str, tuple[Node, ...]] = {}
         self.placed: dict[Value, str] = {}
-        self.names = label.Names()
+        self.names = label.ValueNames()
 
     def graph(self, graph: Graph) -> None:
         """Paint a whole graph into the picture's root."""

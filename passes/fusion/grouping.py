@@ -315,6 +315,8 @@ class Grouping:
 
 def _repeats(shape: Shape, space: Shape) -> bool:
     outer = len(space) - len(shape)
+    if outer < 0:
+        return False  # an array of more axes is read through a shape op of the group
     varies = [i for i, n in enumerate(shape) if n > 1]
     stretched = any(n == 1 != space[outer + i] for i, n in enumerate(shape[: max(varies, default=0)]))
     return bool(varies) and (math.prod(space[:outer]) > 1 or stretched)

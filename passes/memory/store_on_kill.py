@@ -63,7 +63,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Update:
+class PartialStore:
     """A node that gives an array as it was before, but for some parts."""
 
     before: Value
@@ -71,10 +71,10 @@ class Update:
     parts: tuple[Section, ...]
 
 
-def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[Update] | None:
+def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[PartialStore] | None:
     """The steps from an array to what it becomes; none where its other parts may change as well. Nodes that compute
     places are added to `more`."""
-    found: list[Update] = []
+    found: list[PartialStore] = []
     while end is not start:
         node = makers.get(end)
         step = None if node is None else _step(node, end, more)
@@ -85,24 +85,25 @@ def _steps(makers: Makers, start: Value, end: Value, more: list[Node]) -> list[U
     return found[::-1]
 
 
-def _step(node: Node, end: Value, more: list[Node]) -> Update | None:
+def _step(node: Node, end: Value, more: list[Node]) -> PartialStore | None:
     op, at = node.op, node.outputs.index(end)
     if isinstance(op, Scatter):
-        return Update(node.inputs[0], end, (Section(Gather(op.axes), ScatterSet(op.axes), node.inputs[2:]),))
+        return PartialStore(node.inputs[0], end, (Section(Gather(op.axes), ScatterSet(op.axes), node.inputs[2:]),))
     if isinstance(op, DynamicUpdateSlice):
-        return Update(node.inputs[0], end, (Section(DynamicSlice(node.inputs[1].type.shape), op, node.inputs[2:]),))
+        section = Section(DynamicSlice(node.inputs[1].type.shape), op, node.inputs[2:])
+        return PartialStore(node.inputs[0], end, (section,))
     if isinstance(op, Loop) and at < op.carried:
         k = op.consts + at
         taken = node.inputs[len(node.inputs) - len(op.body.inputs) :]
         known = dict(zip(op.body.inputs[: op.consts], taken, strict=False))
         parts = _covered(op.body, op.body.inputs[k], op.body.outputs[at], known, more)
-        return None if parts is None else Update(taken[k], end, parts)
+        return None if parts is None else PartialStore(taken[k], end, parts)
     if isinstance(op, Cond):
         return _chosen(node, op, at, more)
     return None
 
 
-def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> Update | None:
+def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> PartialStore | None:
     """The step of a branch, if each gives the same operand with parts changed."""
     found: dict[Section, None] = {}
     before: set[Value] = set()
@@ -122,7 +123,7 @@ def _chosen(node: Node, op: Cond, at: int, more: list[Node]) -> Update | None:
         if parts is None:
             return None
         found.update(dict.fromkeys(parts))
-    return Update(before.pop(), node.outputs[at], tuple(found)) if len(before) == 1 else None
+    return PartialStore(before.pop(), node.outputs[at], tuple(found)) if len(before) == 1 else None
 
 
 def _covered(
@@ -230,17 +231,17 @@ def _reverses(op: Scan, first: Node, node: Node, v: Value) -> bool:
 
 
 @dataclass
-class _Plan:
+class _StackPlan:
     """What is stacked no more (by the value in the body), what is stacked instead, and how the one follows."""
 
     gone: list[Value]
-    chains: dict[int, list[Update]]
+    chains: dict[int, list[PartialStore]]
     kept: list[Value]
     placing: list[Node]
     computing: list[Node]
 
 
-def _plan(op: Scan, chains: dict[int, list[Update]], stacked: dict[Value, Value]) -> _Plan | None:
+def _plan(op: Scan, chains: dict[int, list[PartialStore]], stacked: dict[Value, Value]) -> _StackPlan | None:
     body = op.body
     still = {*body.inputs[: op.consts], *body.inputs[op.consts + op.carries :]}
     arrays = {v: j for j, steps in chains.items() for step in steps for v in (step.before, step.after)}
@@ -262,7 +263,7 @@ def _plan(op: Scan, chains: dict[int, list[Update]], stacked: dict[Value, Value]
     drawn = any([node.op.drawn for node in (*placing, *computing)])
     if not gone or drawn or 2 * (_size(kept) + _overwritten(chains)) > _size(gone):
         return None
-    return _Plan(list(gone), chains, kept, placing, computing)
+    return _StackPlan(list(gone), chains, kept, placing, computing)
 
 
 def _again_pays(node: Node) -> bool:
@@ -274,12 +275,12 @@ def _size(values: Iterable[Value]) -> int:
     return sum([v.type.size for v in values])
 
 
-def _overwritten(chains: dict[int, list[Update]]) -> int:
+def _overwritten(chains: dict[int, list[PartialStore]]) -> int:
     return sum([p.type(s.before).size for steps in chains.values() for s in steps for p in s.parts])
 
 
 def _rewritten(
-    first: Node, plan: _Plan, backward: dict[Value, list[Node]], restored: dict[Value, Value]
+    first: Node, plan: _StackPlan, backward: dict[Value, list[Node]], restored: dict[Value, Value]
 ) -> tuple[Node, dict[Node, Node]]:
     op = first.op
     assert isinstance(op, Scan)
@@ -300,7 +301,7 @@ def _rewritten(
 
 
 def _read(
-    nodes: list[Node], step: Update, array: Value, env: dict[Value, Value], where: Location | None
+    nodes: list[Node], step: PartialStore, array: Value, env: dict[Value, Value], where: Location | None
 ) -> list[Value]:
     """The parts of an array that a step may change."""
     found = []
@@ -312,7 +313,7 @@ def _read(
 
 
 def _written(
-    nodes: list[Node], step: Update, array: Value, parts: Sequence[Value], env: dict[Value, Value],
+    nodes: list[Node], step: PartialStore, array: Value, parts: Sequence[Value], env: dict[Value, Value],
     where: Location | None,
 ) -> Value:  # fmt: skip
     """The array before a step, from that after it and the parts as they were."""
@@ -324,7 +325,7 @@ def _written(
 
 
 def _restoring(
-    second: Node, first: Node, plan: _Plan, lost: dict[Value, Value], more: tuple[list[Value], list[Value]],
+    second: Node, first: Node, plan: _StackPlan, lost: dict[Value, Value], more: tuple[list[Value], list[Value]],
     restored: dict[Value, Value],
 ) -> Node:  # fmt: skip
     """The loop that runs backwards, with the arrays as carries."""
@@ -375,7 +376,7 @@ def _restoring(
 
 
 def _put_back(
-    nodes: list[Node], own: Sequence[Node], steps: list[Update], parts: dict[Update, list[Value]],
+    nodes: list[Node], own: Sequence[Node], steps: list[PartialStore], parts: dict[PartialStore, list[Value]],
     env: dict[Value, Value], restored: dict[Value, Value], where: Location | None,
 ) -> Value:  # fmt: skip
     """The array as an iteration begins with it. Where one loop changes the array on the way back, it is that loop's

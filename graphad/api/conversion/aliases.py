@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphad.api.conversion.items import inside_of
-from graphad.api.conversion.parts import Part, quoted
+from graphad.api.conversion.parts import StagedRegion, quoted
 from graphad.errors import ControlFlowError
 from graphad.location import place as here
 from graphad.numpy.buffers import Buffer, root_of
@@ -79,7 +79,7 @@ class Aliases:
                     pending.append(source)
         return seen
 
-    def check(self, part: Part, changed: Callable[[Any], bool], what: str) -> dict[Place, list[Any]]:
+    def check(self, part: StagedRegion, changed: Callable[[Any], bool], what: str) -> dict[Place, list[Any]]:
         """The places that may have an array after the loop that something else has too, with those from around it.
 
         `changed` tells of those from around the loop that it changes. Raises `ControlFlowError` where an array that

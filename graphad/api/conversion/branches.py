@@ -16,7 +16,7 @@ from graphad.api.conversion.heap import UNSET, Heap, Slot
 from graphad.api.conversion.items import watched
 from graphad.api.conversion.jumps import RETURNED
 from graphad.api.conversion.parts import (
-    Part,
+    StagedRegion,
     common,
     describe,
     is_number,
@@ -74,13 +74,13 @@ def select(
     """The value of `bodies[test]()`, and its effects on variables, attributes and entries."""
     heap = Heap(bodies)
     heap.check_iterators()
-    parts: list[Part] = []
+    parts: list[StagedRegion] = []
     outcomes: list[dict[tuple[int, Any], Any]] = []
     values: list[Any] = []
     slots: dict[tuple[int, Any], Slot] = {}
     # What raises is mostly the block behind the test; the other one then simply follows.
     for i, (body, title) in reversed(list(enumerate(zip(bodies, titles, strict=True)))):
-        part = Part("branch")
+        part = StagedRegion("branch")
         value = part.run(body, f"in a branch of {what}")
         if part.raised:
             heap.restore()
@@ -132,7 +132,7 @@ def select(
     return found
 
 
-def _stop(test: Any, part: Part) -> None:
+def _stop(test: Any, part: StagedRegion) -> None:
     """Record that where the test holds the program ends in a piece that raises."""
     *before, last = part.builder.nodes
     part.finish([])
@@ -156,7 +156,7 @@ def _jumped(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Sl
 class _Merge:
     """Values that differ between branches, as results of one `cond`."""
 
-    def __init__(self, parts: Sequence[Part], what: str, titles: Sequence[str]) -> None:
+    def __init__(self, parts: Sequence[StagedRegion], what: str, titles: Sequence[str]) -> None:
         self.parts = parts
         self.what = what
         self.titles = titles
@@ -308,7 +308,7 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
     """
     heap = Heap(rest)
     heap.check_iterators()
-    part = Part("operand")
+    part = StagedRegion("operand")
 
     def tail() -> Any:
         return _joined(rest[0](), rest[1:], both)

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.heap import UNSET, Slot
-from graphad.api.conversion.parts import Part, is_number, is_weak, kind
+from graphad.api.conversion.parts import StagedRegion, is_number, is_weak, kind
 from graphad.graph import Value
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import UNKNOWN, laid, standing
@@ -31,7 +31,7 @@ class Carried:
         self.results: list[Any] = []
         self.unlike: set[int] = set()  # the leaves that lie in memory otherwise after an iteration
 
-    def enter(self, part: Part) -> list[Tracer | None]:
+    def enter(self, part: StagedRegion) -> list[Tracer | None]:
         """Put fresh inputs of a piece in the slot."""
         if self.value is UNSET:
             self.slot.container.write(self.slot.key, UNSET)
@@ -82,7 +82,7 @@ class Changed:
         self.input: Value | None = None
         self.after: Value | None = None
 
-    def enter(self, part: Part) -> Value:
+    def enter(self, part: StagedRegion) -> Value:
         """Let an input of a piece stand for it."""
         value = part.builder.input(self.x.type, self.x.__dict__.get("label"))
         part.builder.enter(self.x, value)

@@ -15,10 +15,10 @@ from graphad import tree
 from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, root
 from graphad.api.conversion.carried import Carried, Changed, array, values
 from graphad.api.conversion.growth import Growth, grown
-from graphad.api.conversion.heap import UNSET, Heap, Items, Slot
+from graphad.api.conversion.heap import UNSET, Heap, ListContainer, Slot
 from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.parts import (
-    Part,
+    StagedRegion,
     common,
     describe,
     is_number,
@@ -47,17 +47,17 @@ from graphad.types import TensorType
 _ROUNDS = 16
 
 
-class Names(NamedTuple):
+class LoopVariables(NamedTuple):
     """Variables of a loop: those that are not read after it, and those whose arrays its body changes in place."""
 
     dead: Sequence[str] = ()
     written: Sequence[str] = ()
 
 
-class Loop:
+class StagedLoop:
     """A loop of the user's code on its way into the graph."""
 
-    def __init__(self, functions: Sequence[Callable[..., Any]], names: Names, what: str) -> None:
+    def __init__(self, functions: Sequence[Callable[..., Any]], names: LoopVariables, what: str) -> None:
         self.heap = Heap(functions)
         self.heap.check_iterators()
         self.dead, written = names
@@ -85,11 +85,13 @@ class Loop:
             elif slot.path not in self.dead:
                 self.carried[slot.identity] = Carried(slot, before)
 
-    def settle(self, step: Callable[[list[Any]], None], entries: Sequence[TensorType]) -> tuple[Part, list[Tracer]]:
+    def settle(
+        self, step: Callable[[list[Any]], None], entries: Sequence[TensorType]
+    ) -> tuple[StagedRegion, list[Tracer]]:
         """The traced body, whose carries come out as they went in, and its inputs for the entries."""
         try:
             for _ in range(_ROUNDS):
-                part = Part("loop")
+                part = StagedRegion("loop")
                 rows = [part.input(t) for t in entries]
                 for a, value in zip(self.changed.values(), self._enter(part), strict=True):
                     a.input = a.after = value
@@ -134,7 +136,7 @@ class Loop:
             f"the types of what {self.what} carries do not settle{here()}; give them before the loop"
         )
 
-    def _told(self, part: Part) -> bool:
+    def _told(self, part: StagedRegion) -> bool:
         """Whether it is known what shares an array after an iteration, with nothing more to take up or out."""
         aliases = Aliases(self.carried)
         written = aliases.written
@@ -146,7 +148,7 @@ class Loop:
 
     def _grown(self) -> bool:
         """Take up the lists that an iteration appended to."""
-        found = [c for c in self.heap.containers.values() if isinstance(c, Items) and c.resized()]
+        found = [c for c in self.heap.containers.values() if isinstance(c, ListContainer) and c.resized()]
         for container in found:
             if not grown(container):
                 raise ControlFlowError(
@@ -157,7 +159,7 @@ class Loop:
             self.lists.append(Growth(container, self.what))
         return bool(found)
 
-    def _keep(self, part: Part, aliases: Aliases) -> None:
+    def _keep(self, part: StagedRegion, aliases: Aliases) -> None:
         """Let nothing be written to what variables and lists have in common."""
         written = aliases.written
         places = {id(x): (key, i) for key, c in self.carried.items() for i, x in enumerate(c.inputs) if x is not None}
@@ -171,14 +173,14 @@ class Loop:
                     before = identity(c.leaves[i], None)
                     self.shared.setdefault(place, []).append(before)
 
-    def _enter(self, part: Part) -> list[Value]:
+    def _enter(self, part: StagedRegion) -> list[Value]:
         """Let arrays that the loop changes be inputs of a piece, and let those be lost that it may have changed."""
         with building(part.builder):
             for x in self.lost.values():
                 lose(x, LOST.format(self.what))
             return [a.enter(part) for a in self.changed.values()]  # one may follow another, within the piece
 
-    def _left(self, part: Part) -> bool:
+    def _left(self, part: StagedRegion) -> bool:
         """Take up the arrays from around the loop that an iteration changed."""
         again = False
         self.kept = set()
@@ -326,9 +328,9 @@ class Loop:
             f"{quoted(path)} is {describe(before)} before {self.what} and {after} after an iteration{here()}; {remedy}"
         )
 
-    def tested(self, test: Callable[[], Any]) -> Part | None:
+    def tested(self, test: Callable[[], Any]) -> StagedRegion | None:
         """The traced condition of a while loop; `None` if it changes what the loop carries."""
-        part = Part("test")
+        part = StagedRegion("test")
         try:
             arrays = self._enter(part)
             inputs = [values(c.enter(part)) for c in self.carried.values()]
@@ -356,7 +358,7 @@ class Loop:
         part.finish([part.lifted(value, np.dtype(bool))])
         return part
 
-    def close(self, part: Part, rows: Sequence[Tracer]) -> None:
+    def close(self, part: StagedRegion, rows: Sequence[Tracer]) -> None:
         """Give the traced body its results: the carries after an iteration."""
         outputs = [
             part.lifted(c.results[i], c.inputs[i].dtype)  # type: ignore[union-attr]
@@ -371,7 +373,7 @@ class Loop:
 
     def _order(
         self,
-        part: Part,
+        part: StagedRegion,
         inputs: Sequence[Sequence[Value | None]],
         arrays: Sequence[Value | None],
         rows: Sequence[Value | None],

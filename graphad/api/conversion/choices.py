@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.items import identity, inside_of
-from graphad.api.conversion.parts import Part
+from graphad.api.conversion.parts import StagedRegion
 from graphad.numpy.views import OUTSIDE, Joined, Shared, View, candidates, origin_of
 from graphad.trace import Tracer
 
@@ -35,7 +35,7 @@ class Choice(NamedTuple):
 class Choices:
     """The arrays that the variables have in branches."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[StagedRegion]) -> None:
         self.parts = parts
         self.uses: Counter[tuple[int, int]] = Counter()
         self.shared: dict[tuple[int, int], Any] = {}

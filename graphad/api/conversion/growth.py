@@ -12,13 +12,13 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.aliases import root
-from graphad.api.conversion.heap import Items
+from graphad.api.conversion.heap import ListContainer
 from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.ledger import unread
-from graphad.api.conversion.parts import Part, describe, is_number, is_weak, kind, quoted
+from graphad.api.conversion.parts import StagedRegion, describe, is_number, is_weak, kind, quoted
 from graphad.errors import ControlFlowError
 from graphad.location import place
-from graphad.numpy.entries import Entry
+from graphad.numpy.entries import ArrayEntry
 from graphad.numpy.views import OUTSIDE, candidates
 from graphad.trace import Tracer
 
@@ -41,7 +41,7 @@ class Unread:
 class Growth:
     """A list that an iteration appends to."""
 
-    def __init__(self, container: Items, what: str) -> None:
+    def __init__(self, container: ListContainer, what: str) -> None:
         self.container = container
         self.list: list[Any] = container.target
         self.path = quoted(container.path)
@@ -75,7 +75,7 @@ class Growth:
         """The numbers that an iteration appends."""
         return [x for item in self.items for x in tree.leaves(item) if is_number(x)]
 
-    def check(self, part: Part, steady: set[int], given: set[int]) -> None:
+    def check(self, part: StagedRegion, steady: set[int], given: set[int]) -> None:
         """Raise `ControlFlowError` for items that are no numbers, and for arrays that something else may change:
         `steady` are those of variables that no iteration writes to, `given` those that the next one may."""
         for x in [x for item in self.items for x in tree.leaves(item)]:
@@ -97,7 +97,7 @@ class Growth:
         for i in range(count):
             given = iter(stacks)
             for leaves, treedef in flat:
-                found = [Entry(next(given), i, is_weak(x)) if is_number(x) else x for x in leaves]
+                found = [ArrayEntry(next(given), i, is_weak(x)) if is_number(x) else x for x in leaves]
                 self.list.append(tree.unflatten(treedef, found))
 
     def lose(self) -> None:
@@ -110,7 +110,7 @@ class Growth:
         unread(self.list, mark.refuse)
 
 
-def grown(container: Items) -> bool:
+def grown(container: ListContainer) -> bool:
     """Whether a list has only been appended to."""
     now, before = container.target, list(container.saved.values())
     return type(now) is list and len(now) > len(before) and all([a is b for a, b in zip(now, before, strict=False)])

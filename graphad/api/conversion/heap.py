@@ -175,7 +175,7 @@ def _of_library(x: Any, name: str) -> Callable[..., None]:
     return next(vars(c)[name] for c in type(x).__mro__ if name in vars(c) and not is_user_class(c))  # type: ignore[no-any-return]
 
 
-class Items(Container):
+class ListContainer(Container):
     """A list, whose length is part of its structure; sets and deques are structure altogether."""
 
     __slots__ = ()
@@ -255,7 +255,7 @@ class Heap:
         elif isinstance(x, dict):
             self._add(Entries(x, path))
         elif isinstance(x, (list, set, deque)):
-            self._add(Items(x, path))
+            self._add(ListContainer(x, path))
         elif isinstance(x, tuple):
             names = getattr(x, "_fields", None)
             for i, item in enumerate(x):
@@ -320,10 +320,10 @@ class Heap:
                 if key not in now:
                     yield Slot(container, key)
 
-    def resized(self) -> Items | None:
+    def resized(self) -> ListContainer | None:
         """A list, set or deque that has grown, shrunk or been reordered; a change that no loop or branch carries."""
         for container in self.containers.values():
-            if isinstance(container, Items) and container.resized():
+            if isinstance(container, ListContainer) and container.resized():
                 return container
         return None
 

@@ -16,7 +16,18 @@ from graphad.api.conversion.dispatch import calling, iterated
 from graphad.api.conversion.functions import REPLACED, call
 from graphad.api.conversion.ordering import is_part
 from graphad.api.conversion.parts import python_bool, staged, truth, unknown
-from graphad.api.conversion.sequences import Count, Fresh, Range, Reversed, Rows, Zip, fresh, length, rows, sequence
+from graphad.api.conversion.sequences import (
+    CountSequence,
+    Fresh,
+    LoopSequence,
+    Range,
+    Reversed,
+    Zip,
+    fresh,
+    length,
+    rows,
+    sequence,
+)
 from graphad.numpy.arguments import holds_tracer, operand, recorded
 from graphad.numpy.buffers import Buffer, seen
 from graphad.numpy.dispatch import NAMESPACE
@@ -34,11 +45,11 @@ def _enumerate(iterable: Any, start: Any = 0) -> Any:
     iterable = iterated(iterable)
     found = rows(iterable)
     if found is not None:
-        return Zip([Count(start, found.count), found])
+        return Zip([CountSequence(start, found.count), found])
     n = length(iterable)
     inner = fresh(iterable)
     items = enumerate(iterable, start)
-    return Fresh(items, n, lambda: _beside([Count(start, n), inner()])) if n and staged() else items
+    return Fresh(items, n, lambda: _beside([CountSequence(start, n), inner()])) if n and staged() else items
 
 
 def _zip(*iterables: Any, strict: bool = False) -> Any:
@@ -65,7 +76,7 @@ def _zipped(iterables: tuple[Any, ...], strict: bool) -> Any:
     return Fresh(items, min(lengths), lambda: _beside([make() for make in inner]))
 
 
-def _beside(parts: list[Rows | None]) -> Rows | None:
+def _beside(parts: list[LoopSequence | None]) -> LoopSequence | None:
     known = [p for p in parts if p is not None]
     return Zip(known) if len(known) == len(parts) else None
 
@@ -79,7 +90,7 @@ def _reversed(sequence: Any) -> Any:
     return Fresh(items, n, lambda: _backwards(inner())) if n and staged() else items
 
 
-def _backwards(inner: Rows | None) -> Rows | None:
+def _backwards(inner: LoopSequence | None) -> LoopSequence | None:
     return inner and Reversed(inner)
 
 

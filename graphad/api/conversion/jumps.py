@@ -37,7 +37,7 @@ def lower(function: ast.FunctionDef, carrying: bool = False) -> tuple[list[ast.s
         return _lower_carrying(function)
     branching = [s for s in inside(function.body) if isinstance(s, _BRANCHING) or _is_lowered(s)]
     nested = any([isinstance(n, ast.Return) for s in branching for n in inside([s])])
-    lowering = _Lowering(nested)
+    lowering = _JumpLowering(nested)
     body = lowering.block(function.body, None)
     if nested:
         first, last = function.body[0], function.body[-1]
@@ -64,7 +64,7 @@ def _lower_carrying(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast
         raise Unreadable("what it raises is not told to the try statement around its call")
     first, last = function.body[0], function.body[-1]
     raised, chosen = f"raised{MARK}", f"handler{MARK}"
-    lowering = _Lowering(returns)
+    lowering = _JumpLowering(returns)
     lowering.handled = _Handled(raised, chosen, "", ast.Lambda(NO_ARGUMENTS, runtime("taken")), True)
     flags = ast.Tuple([ast.Name(name, ast.Store()) for name in (raised, chosen)], ast.Store())
     start = [_set(RETURNED, False, first)] if returns else []
@@ -83,7 +83,7 @@ def lower_around_yields(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict
     return lowering.block(function.body, None), lowering.exits
 
 
-class _Loop:
+class _LoopFlags:
     """The flags of the loop that a statement stands in."""
 
     def __init__(self, number: int) -> None:
@@ -102,14 +102,14 @@ class _Handled(NamedTuple):
     attempts: bool
 
 
-class _Lowering:
+class _JumpLowering:
     def __init__(self, returns: bool) -> None:
         self.returns = returns
         self.handled: _Handled | None = None
         self.exits: dict[ast.stmt, list[str]] = {}
         self.count = 0
 
-    def block(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+    def block(self, body: Sequence[ast.stmt], loop: _LoopFlags | None) -> list[ast.stmt]:
         out: list[ast.stmt] = []
         for i, s in enumerate(body):
             rest = list(body[i + 1 :])
@@ -154,7 +154,7 @@ class _Lowering:
             return out
         return out
 
-    def attempted(self, s: ast.stmt, rest: list[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+    def attempted(self, s: ast.stmt, rest: list[ast.stmt], loop: _LoopFlags | None) -> list[ast.stmt]:
         """A statement that may fail, in the block of a `try` statement, and what follows where it does not."""
         handled = self.handled
         assert handled is not None
@@ -178,11 +178,11 @@ class _Lowering:
         return [*[_placed(ast.copy_location(x, s), s) for x in steps], *after]
 
     def loop(
-        self, s: ast.While | ast.For, rest: list[ast.stmt], flags: list[str], outer: _Loop | None
+        self, s: ast.While | ast.For, rest: list[ast.stmt], flags: list[str], outer: _LoopFlags | None
     ) -> list[ast.stmt]:
         """A loop, its `else` and what follows it."""
         self.count += 1
-        own = _Loop(self.count)
+        own = _LoopFlags(self.count)
         kinds = _own_jumps(s.body)
         body = self.block(s.body, own)
         before: list[ast.stmt] = []
@@ -215,7 +215,7 @@ class _Lowering:
             out += self.block(after, outer)
         return out
 
-    def handling(self, s: ast.Try, loop: _Loop | None) -> list[ast.stmt]:
+    def handling(self, s: ast.Try, loop: _LoopFlags | None) -> list[ast.stmt]:
         """A `try` statement, followed by its handlers once more, under the flag that its body has raised."""
         self.count += 1
         names = ("raised", "handler", "error", "native")
@@ -246,7 +246,7 @@ class _Lowering:
         found += [self.inner(_placed(x, s), loop) for x in (tried, handled)]
         return [_placed(ast.Try(found, [], [], self.final(s.finalbody, loop)), s)] if s.finalbody else found
 
-    def inner(self, s: ast.stmt, loop: _Loop | None) -> ast.stmt:
+    def inner(self, s: ast.stmt, loop: _LoopFlags | None) -> ast.stmt:
         """A compound statement with its blocks lowered."""
         definition = isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
         if definition or not (hasattr(s, "body") or hasattr(s, "cases")):
@@ -282,7 +282,7 @@ class _Lowering:
             fields[name] = value
         return ast.copy_location(type(s)(**fields), s)
 
-    def final(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+    def final(self, body: Sequence[ast.stmt], loop: _LoopFlags | None) -> list[ast.stmt]:
         """What is done at the end, whether the statement has raised or not."""
         around = self.handled
         self.handled = around and around._replace(attempts=False)
@@ -290,7 +290,7 @@ class _Lowering:
         self.handled = around
         return new
 
-    def flags(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[str]:
+    def flags(self, body: Sequence[ast.stmt], loop: _LoopFlags | None) -> list[str]:
         """The flags that statements may set, of those that concern what follows them."""
         found: list[str] = []
         if self.returns and any(isinstance(n, ast.Return) for n in inside(body)):
@@ -303,8 +303,8 @@ class _Lowering:
         return found
 
 
-class _AroundYields(_Lowering):
-    def block(self, body: Sequence[ast.stmt], loop: _Loop | None) -> list[ast.stmt]:
+class _AroundYields(_JumpLowering):
+    def block(self, body: Sequence[ast.stmt], loop: _LoopFlags | None) -> list[ast.stmt]:
         if loop is not None:
             return super().block(body, loop)
         out: list[ast.stmt] = []

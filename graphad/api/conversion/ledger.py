@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.api.conversion.heap import UNSET, Attributes, Cell, Container, Entries, Globals, Items
+from graphad.api.conversion.heap import UNSET, Attributes, Cell, Container, Entries, Globals, ListContainer
 from graphad.api.conversion.peers import change
 from graphad.build import Builder, current_builder
 from graphad.errors import TracerError
@@ -25,7 +25,7 @@ from graphad.numpy.buffers import Buffer, plain, writable
 from graphad.refusals import refuse_unsure
 from graphad.trace import Tracer
 
-_KINDS: dict[type, type[Container]] = {dict: Entries, list: Items, set: Items, deque: Items}
+_KINDS: dict[type, type[Container]] = {dict: Entries, list: ListContainer, set: ListContainer, deque: ListContainer}
 CHANGES = frozenset({
     "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft", "insert",
     "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate", "setdefault", "sort",
@@ -34,7 +34,7 @@ CHANGES = frozenset({
 """Methods of dicts, lists, sets and deques that change them."""
 
 
-class Entry:
+class LedgerEntry:
     """One object that was about to change: what it held, and the user's place. It is kept alive only if it must be."""
 
     __slots__ = ("changed", "container", "refuse", "target", "weak", "where")
@@ -136,9 +136,9 @@ def changing(x: Any) -> Any:
     found = builder.ledger.get(id(x))
     if found is None or (found.weak is not None and found.weak() is not x):
         kind = next((kind for cls, kind in _KINDS.items() if isinstance(x, cls)), Attributes)
-        builder.ledger[id(x)] = Entry(kind(x, ""))
+        builder.ledger[id(x)] = LedgerEntry(kind(x, ""))
         if kind is not Attributes and hasattr(x, "__dict__"):
-            builder.ledger[id(x), ""] = Entry(Attributes(x, ""))
+            builder.ledger[id(x), ""] = LedgerEntry(Attributes(x, ""))
     return x
 
 
@@ -175,7 +175,7 @@ def assigning(space: dict[str, Any], names: tuple[str, ...]) -> None:
     """Note global variables that a function assigns."""
     builder = current_builder()
     if builder is not None:
-        builder.ledger.setdefault((id(space), names), Entry(Globals((space, names), "")))
+        builder.ledger.setdefault((id(space), names), LedgerEntry(Globals((space, names), "")))
 
 
 def rebinding(reader: FunctionType) -> None:
@@ -183,7 +183,7 @@ def rebinding(reader: FunctionType) -> None:
     builder = current_builder()
     if builder is not None:
         for name, cell in zip(reader.__code__.co_freevars, reader.__closure__ or (), strict=True):
-            builder.ledger.setdefault(id(cell), Entry(Cell(cell, name)))
+            builder.ledger.setdefault(id(cell), LedgerEntry(Cell(cell, name)))
 
 
 def settle(builder: Builder, failed: bool = False) -> list[str]:
@@ -220,7 +220,7 @@ def settle(builder: Builder, failed: bool = False) -> list[str]:
     return list(dict.fromkeys(told))
 
 
-def _survivors(entries: list[Entry]) -> list[Entry]:
+def _survivors(entries: list[LedgerEntry]) -> list[LedgerEntry]:
     """The entries whose objects still live. An object that goes may take others with it."""
     while True:
         kept = []

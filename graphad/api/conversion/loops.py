@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphad.api.conversion.branches import and_, if_
-from graphad.api.conversion.carries import Loop, Names
+from graphad.api.conversion.carries import LoopVariables, StagedLoop
 from graphad.api.conversion.dispatch import iterated
 from graphad.api.conversion.effort import Effort, attempt
 from graphad.api.conversion.heap import AdvancedIteratorError, Heap
@@ -20,7 +20,7 @@ from graphad.api.conversion.iterators import is_iterator
 from graphad.api.conversion.parts import recorded, staged, truth, unrecord
 from graphad.api.conversion.rolled import over_rows, scan, while_loop
 from graphad.api.conversion.scope import stored
-from graphad.api.conversion.sequences import Rows, fresh, last_of, length, lose_place, rows
+from graphad.api.conversion.sequences import LoopSequence, fresh, last_of, length, lose_place, rows
 from graphad.numpy.bounds import note, span
 from graphad.ops.integers import TRIPS
 from graphad.trace import Tracer
@@ -33,7 +33,7 @@ LONG = 32
 def while_(test: Thunk, body: Thunk, going: Thunk | None, dead: Sequence[str], written: Sequence[str]) -> None:
     """`while test(): body()`, ended by the flags that `going` looks at; variables in `dead` are not read afterwards,
     and the body changes the arrays of those in `written`."""
-    names = Names(dead, written)
+    names = LoopVariables(dead, written)
     functions = [f for f in (test, body, going) if f is not None]
     every = test if going is None else lambda: and_(going(), test)
     start = Heap(functions, True) if going is not None and staged() else None
@@ -83,7 +83,7 @@ def for_(
 ) -> None:
     """`for setter in iterable: body()`, ended by the flags that `going` looks at."""
     held = is_iterator(type(iterable)) and sys.getrefcount(iterable) > _OWN_REFERENCES
-    _For(setter, body, going, Names(dead, written), held).run(iterated(iterable))
+    _For(setter, body, going, LoopVariables(dead, written), held).run(iterated(iterable))
 
 
 _OWN_REFERENCES = 2
@@ -98,7 +98,7 @@ class _For:
     """
 
     def __init__(
-        self, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, names: Names, held: bool
+        self, setter: Callable[[Any], None], body: Thunk, going: Thunk | None, names: LoopVariables, held: bool
     ) -> None:
         self.held = held
         self.setter = setter
@@ -124,7 +124,7 @@ class _For:
         if not many or not self._rolls(iterable, make, 0, effort):
             self._python(iterable, make, effort)
 
-    def _rolls(self, iterable: Any, make: Callable[[], Rows | None], start: int, effort: Effort) -> bool:
+    def _rolls(self, iterable: Any, make: Callable[[], LoopSequence | None], start: int, effort: Effort) -> bool:
         """Make a loop over known items one of the graph from a position on, if that can be; its variable has afterwards
         what it has in Python."""
         found = make()
@@ -139,13 +139,13 @@ class _For:
             self.setter(last_of(iterable))
         return True
 
-    def _roll(self, found: Rows, start: int = 0) -> None:
+    def _roll(self, found: LoopSequence, start: int = 0) -> None:
         if self.going is None:
             over_rows(found.rest(start) if start else found, self.step, self.functions, self.names)
         else:
             self._indexed(found, start)
 
-    def _python(self, iterable: Any, make: Callable[[], Rows | None], effort: Effort) -> None:
+    def _python(self, iterable: Any, make: Callable[[], LoopSequence | None], effort: Effort) -> None:
         """Python's own loop, as long as it can decide and makes little."""
         ranged = isinstance(iterable, builtins.range)
         start = Heap(self.functions, True) if self.going is not None and staged() and ranged else None
@@ -168,7 +168,7 @@ class _For:
                 break
         effort.tell(count)
 
-    def _counted(self, found: Rows) -> None:
+    def _counted(self, found: LoopSequence) -> None:
         """A loop whose trip count is traced."""
         if self.going is not None:
             return self._indexed(found, 0)
@@ -180,11 +180,11 @@ class _For:
             graphad_position = graphad_position + 1
             self.body()
 
-        loop = Loop([*self.functions, step], self.names, "the for loop")
+        loop = StagedLoop([*self.functions, step], self.names, "the for loop")
         part, given = loop.settle(lambda rows: step(), [])
         scan(loop, part, given, found.count)
 
-    def _indexed(self, found: Rows, first: int) -> None:
+    def _indexed(self, found: LoopSequence, first: int) -> None:
         """A loop that flags may end: a while loop over positions."""
         going = self.going
         assert going is not None
@@ -200,8 +200,8 @@ class _For:
         while_loop(test, step, [*self.functions, step], self.names, None, "the for loop")
 
     def _rest(
-        self, iterable: Any, make: Callable[[], Rows | None], count: int, items: Sequence[Any], start: Heap | None,
-        effort: Effort,
+        self, iterable: Any, make: Callable[[], LoopSequence | None], count: int, items: Sequence[Any],
+        start: Heap | None, effort: Effort,
     ) -> None:  # fmt: skip
         """What remains of a loop over known items once a traced flag may end it.
 

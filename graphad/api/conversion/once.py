@@ -14,9 +14,9 @@ from weakref import ref
 
 import numpy as np
 
-from graphad.api.conversion.heap import Attributes, Cell, Container, Entries, Items
+from graphad.api.conversion.heap import Attributes, Cell, Container, Entries, ListContainer
 from graphad.api.conversion.iterators import is_iterator, state
-from graphad.api.conversion.ledger import Entry
+from graphad.api.conversion.ledger import LedgerEntry
 from graphad.api.conversion.reach import Reach
 from graphad.api.conversion.scope import stored
 from graphad.build import Builder
@@ -80,13 +80,13 @@ class Once:
         found: dict[Any, Container] = {}
         for x, cls, held in self.containers:
             if not _is_same(held, _contents(x, cls)):
-                found[id(x)] = Entries(x, "") if cls is dict else Items(x, "")
+                found[id(x)] = Entries(x, "") if cls is dict else ListContainer(x, "")
                 found[id(x)].saved = held if cls is dict else dict(enumerate(held))
         found.update({key: c for key, c in self.others.items() if not _is_same(c.saved, c.read())})
         for key, container in found.items():
             entry = self.builder.ledger.get(key)
             if entry is None or (entry.weak is not None and entry.weak() is not container.target):
-                self.builder.ledger[key] = Entry(container)
+                self.builder.ledger[key] = LedgerEntry(container)
         self.arrays, self.iterators, self.containers, self.others = [], [], [], {}
 
 

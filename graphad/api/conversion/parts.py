@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.control import Region
+from graphad.api.control import TracedRegion
 from graphad.api.conversion.dispatch import special
 from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.ledger import reading
@@ -45,7 +45,7 @@ _OF_VALUES = (ZeroDivisionError, FloatingPointError, OverflowError, IndexError, 
 """What is raised because of values, not because they are traced."""
 
 
-class Part(Region):
+class StagedRegion(TracedRegion):
     """A piece of the user's code under trace, until its results are settled."""
 
     def __init__(self, name: str) -> None:

@@ -11,7 +11,7 @@ DICTS = frozenset({dict, OrderedDict, defaultdict, Counter})
 ENTRIES = frozenset({tuple, *LISTS, *DICTS})
 
 
-class Place(NamedTuple):
+class HolderPlace(NamedTuple):
     """A place that holds a value: a variable, an entry of a list, a tuple or a dict, an `attribute`."""
 
     holder: Any

@@ -16,7 +16,7 @@ from graphad import tree
 from graphad.api.conversion.carried import Carried
 from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.items import identity, inside_of
-from graphad.api.conversion.parts import Part, kind
+from graphad.api.conversion.parts import StagedRegion, kind
 from graphad.build import building
 from graphad.errors import ControlFlowError
 from graphad.numpy.layouts import standing
@@ -28,7 +28,7 @@ _MOST = 6
 Places = Mapping[tuple[int, Any], Carried]
 
 
-class Chosen(Carried):
+class PooledSlot(Carried):
     """A slot that has one of some `arrays` from around the loop: what is carried is the position of that one. Where it
     has another one after all, `refusal` is raised; without one `after` is None, and it is carried as it was before."""
 
@@ -42,7 +42,7 @@ class Chosen(Carried):
         """The slot as one of any arrays."""
         return Carried(self.slot, self.array)
 
-    def enter(self, part: Part) -> list[Tracer | None]:
+    def enter(self, part: StagedRegion) -> list[Tracer | None]:
         self.leaves, self.treedef = tree.flatten(self.value)
         at = part.input(kind(self.value), self.slot.path)
         with building(part.builder):
@@ -89,14 +89,15 @@ def position(x: Any, arrays: list[Any]) -> Any:
 
 
 def pooled(
-    carried: Places, part: Part, refusal: ControlFlowError | None, wanted: Collection[tuple[int, Any]] | None = None
-) -> dict[tuple[int, Any], Chosen]:
+    carried: Places, part: StagedRegion, refusal: ControlFlowError | None,
+    wanted: Collection[tuple[int, Any]] | None = None,
+) -> dict[tuple[int, Any], PooledSlot]:
     """The slots that a loop may carry so, of those that it carries as arrays, which has been refused; of those that are
     `wanted`, if any of these can be."""
     inputs = {id(c.inputs[0]): key for key, c in carried.items() if len(c.inputs) == 1}
     found: dict[tuple[int, Any], tuple[list[Any], set[tuple[int, Any]]]] = {}
     for key, c in carried.items():
-        if isinstance(c, Chosen) or c.value is UNSET or c.treedef != tree.LEAF or c.inputs[0] is None:
+        if isinstance(c, PooledSlot) or c.value is UNSET or c.treedef != tree.LEAF or c.inputs[0] is None:
             continue
         before = _atoms(c.leaves[0], part, {})
         after = _atoms(c.results[0], part, inputs)
@@ -114,13 +115,13 @@ def pooled(
     for key in found:
         c, pool = carried[key], pools[kind(carried[key].leaves[0])]
         if 1 < len(pool) <= _MOST:
-            new[key] = Chosen(c, pool, refusal)
+            new[key] = PooledSlot(c, pool, refusal)
     return new
 
 
 def unpooled(carried: Places) -> dict[tuple[int, Any], Carried]:
     """The slots as those of any arrays again, where one has another one after all."""
-    chosen = {key: c for key, c in carried.items() if isinstance(c, Chosen) and c.refusal is None}
+    chosen = {key: c for key, c in carried.items() if isinstance(c, PooledSlot) and c.refusal is None}
     return {key: c.carried() for key, c in chosen.items()} if any([c.after is None for c in chosen.values()]) else {}
 
 
@@ -128,7 +129,7 @@ def _among(x: Any, xs: Collection[Any]) -> bool:
     return any([x is y for y in xs])
 
 
-def _atoms(x: Any, part: Part, inputs: Mapping[int, Any]) -> tuple[list[Any], set[Any]] | None:
+def _atoms(x: Any, part: StagedRegion, inputs: Mapping[int, Any]) -> tuple[list[Any], set[Any]] | None:
     """The arrays from around a piece that a value may be, and the places whose array it may be; None where it may be
     something else."""
     if id(x) in inputs:

@@ -31,7 +31,7 @@ import numpy as np
 from graphad.api.conversion.alone import is_inner, twin
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.iterators import is_iterator
-from graphad.api.conversion.placed import DICTS, ENTRIES, LISTS, Place, container
+from graphad.api.conversion.placed import DICTS, ENTRIES, LISTS, HolderPlace, container
 from graphad.api.conversion.scope import nested_codes
 from graphad.api.sinks import is_sink, sinks
 from graphad.codes import OfCode
@@ -141,7 +141,7 @@ class Reach:
         self.pours: set[int] = set()
         self.twins: dict[int, FunctionType] = {}
         self.seen: dict[int, Any] = {}
-        self.places: list[Place] = []
+        self.places: list[HolderPlace] = []
         self.rows: list[list[Any]] = []
         self.functions: list[FunctionType] = []
         self.arrays = self.fixed = self.asks = self.tells = False
@@ -287,9 +287,9 @@ class Reach:
         self.rows.append(x)
         return None if any([y.dtype.hasobject for y in x]) else []
 
-    def every_place(self) -> list[Place]:
+    def every_place(self) -> list[HolderPlace]:
         """The places, and those in lists of arrays."""
-        return [*self.places, *[Place(row, i) for row in self.rows for i in range(len(row))]]
+        return [*self.places, *[HolderPlace(row, i) for row in self.rows for i in range(len(row))]]
 
     def _library(self, x: Any, module: str | None) -> list[Any] | None:
         """What something of a library leads to, which lives as long as Python runs."""
@@ -312,14 +312,14 @@ class Reach:
                 continue
             self.left -= 1
             if kind in _ARRAYS:
-                self.places.append(Place(holder, key, attributes))
+                self.places.append(HolderPlace(holder, key, attributes))
                 if not self._array(x):
                     return None
                 continue
             if isinstance(x, tuple) or id(x) in self.marked:
-                self.places.append(Place(holder, key, attributes))
+                self.places.append(HolderPlace(holder, key, attributes))
             elif is_inner(x) and (new := self.twins.get(id(x)) or twin(x)) is not None:
-                self.places.append(Place(holder, key, attributes))
+                self.places.append(HolderPlace(holder, key, attributes))
                 self.twins[id(x)] = x = new
             found.append(x)
         return found

@@ -49,7 +49,7 @@ def function(
     body, exits = jumps.lower_around_yields(plain) if _yields(plain.body) else jumps.lower(plain, carrying)
     scope.locals |= bound(body) - scope.globals - scope.nonlocals
     always = captured(body) | scope.globals | scope.nonlocals
-    rewriter = Rewriter(scope, Liveness(body, always, exits).after, exits)
+    rewriter = ControlFlowRewriter(scope, Liveness(body, always, exits).after, exits)
     start: list[ast.stmt] = []
     if scope.globals:
         start.append(ast.Global(sorted(scope.globals)))
@@ -80,12 +80,12 @@ def _outer_variables(scope: Scope) -> list[ast.stmt]:
 
 def lambda_(node: ast.Lambda, outer: Scope | None, modules: frozenset[str] = frozenset()) -> ast.Lambda:
     """A lambda converted; defaults are left to the caller."""
-    rewriter = Rewriter(Scope(node, outer, modules), {}, {})
+    rewriter = ControlFlowRewriter(Scope(node, outer, modules), {}, {})
     rewriter.nested = 1
     return ast.copy_location(ast.Lambda(bare(node.args), rewriter.visit(node.body)), node)
 
 
-class Rewriter(ast.NodeTransformer):
+class ControlFlowRewriter(ast.NodeTransformer):
     """Rewrites the lowered statements of one function."""
 
     def __init__(self, scope: Scope, after: dict[ast.stmt, set[str]], exits: dict[ast.stmt, list[str]]) -> None:

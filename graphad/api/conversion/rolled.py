@@ -9,10 +9,10 @@ import numpy as np
 
 from graphad.api.control import all_captures
 from graphad.api.conversion.aliases import root
-from graphad.api.conversion.carries import Loop, Names
+from graphad.api.conversion.carries import LoopVariables, StagedLoop
 from graphad.api.conversion.knowns import Knowns, column, number
-from graphad.api.conversion.parts import Part, truth, unrecord
-from graphad.api.conversion.sequences import Rows
+from graphad.api.conversion.parts import StagedRegion, truth, unrecord
+from graphad.api.conversion.sequences import LoopSequence
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.location import place
@@ -23,9 +23,9 @@ from graphad.trace import Tracer, apply
 Thunk = Callable[[], Any]
 
 
-def over_rows(rows: Rows, step: Callable[[Any], None], functions: Sequence[Any], names: Names) -> None:
+def over_rows(rows: LoopSequence, step: Callable[[Any], None], functions: Sequence[Any], names: LoopVariables) -> None:
     """`for entry in rows: step(entry)`, of a known number of rows."""
-    loop = Loop(functions, names, "the for loop")
+    loop = StagedLoop(functions, names, "the for loop")
     part, given = loop.settle(lambda found: step(rows.join(found)), rows.types())
     sources = rows.sources()
     if any([loop.changes(root(x)) for x in sources]) or loop.assigns(sources):
@@ -35,7 +35,9 @@ def over_rows(rows: Rows, step: Callable[[Any], None], functions: Sequence[Any],
     scan(loop, part, given, rows.count, rows)
 
 
-def scan(loop: Loop, part: Part, given: Sequence[Tracer], count: Any, rows: Rows | None = None) -> None:
+def scan(
+    loop: StagedLoop, part: StagedRegion, given: Sequence[Tracer], count: Any, rows: LoopSequence | None = None
+) -> None:
     """A loop with a trip count that is known, or traced."""
     loop.close(part, given)
     fixed, moving = loop.operands()
@@ -66,19 +68,20 @@ def _outputs(graph: Graph, carries: int) -> Graph:
     return graph.replace(outputs=graph.outputs[:carries])
 
 
-def _numbers(loop: Loop, knowns: Knowns, count: int) -> dict[int, Any]:
+def _numbers(loop: StagedLoop, knowns: Knowns, count: int) -> dict[int, Any]:
     """The numbers of Python's that the loop leaves behind, by position, as far as they are known."""
     kinds = loop.numbers()
     return {j: kinds[j](np.asarray(x).item()) for j, x in knowns.after(count, list(kinds)).items()}
 
 
 def while_loop(
-    test: Thunk, body: Thunk, functions: Sequence[Thunk], names: Names, value: Any, what: str = "the while loop",
+    test: Thunk, body: Thunk, functions: Sequence[Thunk], names: LoopVariables, value: Any,
+    what: str = "the while loop",
     asked: tuple[int, int] | None = None,
 ) -> None:  # fmt: skip
     """A while loop; `value` is what the test gave already, if it was asked, and `asked` between which positions it
     recorded nodes for that. Where the test depends on known numbers alone, so does the trip count."""
-    loop = Loop(functions, names, what)
+    loop = StagedLoop(functions, names, what)
     part, _ = loop.settle(lambda rows: body(), [])
     tested = loop.tested(test)
     if tested is None:
@@ -109,7 +112,7 @@ def while_loop(
 
 
 def _trips(
-    loop: Loop, body: Graph, test: Graph, operands: Sequence[Any], moving: int
+    loop: StagedLoop, body: Graph, test: Graph, operands: Sequence[Any], moving: int
 ) -> tuple[int | None, dict[int, Any]]:
     """The trip count, if it is known, and the numbers that are known then."""
     knowns = Knowns(body, [number(x) for x in operands], len(operands) - moving)

@@ -28,7 +28,7 @@ from graphad.trace import Tracer
 from graphad.types import INT64, TensorType
 
 
-class Rows:
+class LoopSequence:
     """A sequence that a loop can run over: `count` entries, an `int` or traced."""
 
     count: Any
@@ -53,7 +53,7 @@ class Rows:
         """The arrays and lists that are run through: what is written to one of them is seen by what follows."""
         return []
 
-    def rest(self, start: int) -> Rows:
+    def rest(self, start: int) -> LoopSequence:
         """The entries from a position on."""
         return Rest(self, start)
 
@@ -66,10 +66,10 @@ class Rows:
         return (self.entry(i) for i in builtins.range(self.count))  # each as it is when its turn comes
 
 
-class Rest(Rows):
+class Rest(LoopSequence):
     """Another without its first entries."""
 
-    def __init__(self, inner: Rows, start: int) -> None:
+    def __init__(self, inner: LoopSequence, start: int) -> None:
         self.inner = inner
         self.start = start
         self.count = inner.count - start
@@ -90,7 +90,7 @@ class Rest(Rows):
         return self.inner.sources()
 
 
-class ArrayRows(Rows):
+class ArrayRows(LoopSequence):
     """The rows of an array."""
 
     def __init__(self, x: Any) -> None:
@@ -114,7 +114,7 @@ class ArrayRows(Rows):
         return [self.x]
 
 
-class Parts(Rows):
+class Parts(LoopSequence):
     """The entries of a slice whose extent along its first axis is traced."""
 
     def __init__(self, x: Moving) -> None:
@@ -125,7 +125,7 @@ class Parts(Rows):
         return self.x[i]
 
 
-class Items(Rows):
+class ItemSequence(LoopSequence):
     """The items of a list or tuple that have one structure, with numbers and arrays of the same types."""
 
     def __init__(self, entries: Sequence[Any], treedef: tree.TreeDef, leaves: list[list[Any]]) -> None:
@@ -200,7 +200,7 @@ def _stacked(column: list[Any]) -> Any:
     return NAMESPACE[np.stack](column) if traced else np.stack([np.asarray(x, kind(x).dtype) for x in column])
 
 
-def _items(entries: Sequence[Any]) -> Items | None:
+def _items(entries: Sequence[Any]) -> ItemSequence | None:
     """The items of a list as rows; None where they are not all of one type."""
     try:
         flat = [tree.flatten(x) for x in entries]
@@ -208,7 +208,7 @@ def _items(entries: Sequence[Any]) -> Items | None:
         if not flat[0][0] or any([found != treedef for _, found in flat]):
             return None
         leaves = [list(column) for column in zip(*[x for x, _ in flat], strict=True)]
-        return Items(entries, treedef, leaves) if all(map(_equal, leaves)) else None
+        return ItemSequence(entries, treedef, leaves) if all(map(_equal, leaves)) else None
     except TypeMismatchError:  # an integer that no type of the graph can hold
         return None
 
@@ -222,7 +222,7 @@ def _equal(column: list[Any]) -> bool:
     return all([is_number(x) and is_weak(x) == weak and kind(x) == wanted for x in column])
 
 
-class Range(Rows):
+class Range(LoopSequence):
     """`range` with a traced bound; the step is a known integer."""
 
     def __init__(self, *args: Any) -> None:
@@ -245,7 +245,7 @@ class Range(Rows):
         return self.start + i * self.step
 
 
-class Count(Rows):
+class CountSequence(LoopSequence):
     """The numbers of a range with a known length."""
 
     def __init__(self, start: int, count: Any, step: int = 1) -> None:
@@ -268,14 +268,14 @@ class Count(Rows):
         i.weak = True
         return self.entry(i)
 
-    def rest(self, start: int) -> Rows:
-        return Count(self.start + start * self.step, self.count - start, self.step)
+    def rest(self, start: int) -> LoopSequence:
+        return CountSequence(self.start + start * self.step, self.count - start, self.step)
 
 
-class Zip(Rows):
+class Zip(LoopSequence):
     """`zip` of several."""
 
-    def __init__(self, parts: list[Rows]) -> None:
+    def __init__(self, parts: list[LoopSequence]) -> None:
         self.parts = parts
         known = [p.count for p in parts if not isinstance(p.count, Tracer)]
         traced = [p.count for p in parts if isinstance(p.count, Tracer)]
@@ -299,14 +299,14 @@ class Zip(Rows):
     def sources(self) -> list[Any]:
         return [x for p in self.parts for x in p.sources()]
 
-    def rest(self, start: int) -> Rows:
+    def rest(self, start: int) -> LoopSequence:
         return Zip([p.rest(start) for p in self.parts])
 
 
-class Reversed(Rows):
+class Reversed(LoopSequence):
     """`reversed` of another."""
 
-    def __init__(self, inner: Rows) -> None:
+    def __init__(self, inner: LoopSequence) -> None:
         self.inner = inner
         self.count = inner.count
 
@@ -329,10 +329,10 @@ class Reversed(Rows):
 class Fresh:
     """An iterator of Python's over known items that remembers, until its first step, what it runs over."""
 
-    def __init__(self, items: Iterator[Any], length: int, make: Callable[[], Rows | None]) -> None:
+    def __init__(self, items: Iterator[Any], length: int, make: Callable[[], LoopSequence | None]) -> None:
         self.items = items
         self.length = length
-        self.make: Callable[[], Rows | None] | None = make
+        self.make: Callable[[], LoopSequence | None] | None = make
         self.lost = False
 
     def __iter__(self) -> Iterator[Any]:
@@ -348,9 +348,9 @@ class Fresh:
         return next(self.items)
 
 
-def rows(x: Any) -> Rows | None:
+def rows(x: Any) -> LoopSequence | None:
     """A sequence whose entries or length are traced; None for any other."""
-    if isinstance(x, Rows):
+    if isinstance(x, LoopSequence):
         return x
     if isinstance(x, Moving) and 0 in x.ends:
         return Parts(x)
@@ -364,13 +364,13 @@ def length(x: Any) -> int:
     return x.length if isinstance(x, Fresh) and x.make is not None else 0
 
 
-def sequence(x: Any) -> Rows | None:
+def sequence(x: Any) -> LoopSequence | None:
     """What a loop runs over as rows, whether its entries are known or traced; None for what has no equal entries."""
     found = rows(x)
     if found is not None:
         return found
     if isinstance(x, builtins.range):
-        return Count(x.start, len(x), x.step)
+        return CountSequence(x.start, len(x), x.step)
     if isinstance(x, np.ndarray):
         return ArrayRows(x) if x.ndim and (isinstance(x, Tracer) or is_number(x)) else None
     if isinstance(x, (list, tuple)):
@@ -378,7 +378,7 @@ def sequence(x: Any) -> Rows | None:
     return x.make() if isinstance(x, Fresh) and x.make is not None else None
 
 
-def fresh(x: Any) -> Callable[[], Rows | None]:
+def fresh(x: Any) -> Callable[[], LoopSequence | None]:
     """What gives the rows of something that an iterator of Python's is about to run over."""
     if isinstance(x, Fresh):
         return x.make or (lambda: None)

@@ -21,7 +21,7 @@ from graphad.api.conversion.alone import Span, piece
 from graphad.api.conversion.functions import convert, for_lists, origin
 from graphad.api.conversion.ledger import noted
 from graphad.api.conversion.once import Once, may_run
-from graphad.api.conversion.placed import Place
+from graphad.api.conversion.placed import HolderPlace
 from graphad.api.conversion.reach import ATOMS, Reach, judged
 from graphad.api.conversion.scope import nested_codes
 from graphad.build import Builder, current_builder
@@ -246,7 +246,7 @@ class _Opened:
         """Give the places buffers: those that they had, views of these, and new ones for new arrays."""
         after = Reach(self.buffers)
         after.known([*self.holders.values(), *self.cells, result], lenient=True)
-        arrays: dict[int, list[Place]] = {}
+        arrays: dict[int, list[HolderPlace]] = {}
         tuples: dict[int, Any] = {}
         places, alone = [], []
         rows = [self._renewed(row) for row in after.rows]
@@ -260,7 +260,7 @@ class _Opened:
                 self._note(place, arrays, tuples)
         x = None
         del after
-        groups: dict[int, list[list[Place]]] = {}
+        groups: dict[int, list[list[HolderPlace]]] = {}
         for found in arrays.values():
             x = found[0].get()
             if id(_owner(x)) in self.roots:
@@ -287,7 +287,7 @@ class _Opened:
         renew(row)
         return True
 
-    def _note(self, place: Place, arrays: dict[int, list[Place]], tuples: dict[int, Any]) -> None:
+    def _note(self, place: HolderPlace, arrays: dict[int, list[HolderPlace]], tuples: dict[int, Any]) -> None:
         """Note what holds each new array: places, and entries of tuples in places."""
         x = place.get()
         if not self._is_new(x) or id(x) in tuples:
@@ -295,7 +295,7 @@ class _Opened:
         if isinstance(x, tuple):
             tuples[id(x)] = x
             for i in range(len(x)):
-                self._note(Place(x, i), arrays, tuples)
+                self._note(HolderPlace(x, i), arrays, tuples)
         elif type(x) is np.ndarray:
             arrays.setdefault(id(x), []).append(place)
 
@@ -315,7 +315,7 @@ class _Opened:
             made[id(x)] = x, new
         return made[id(x)][1]
 
-    def _put(self, place: Place, new: Any) -> None:
+    def _put(self, place: HolderPlace, new: Any) -> None:
         old, (holder, key, attribute) = place.get(), place
         if new is old:
             return
@@ -339,7 +339,7 @@ def _is_free(x: Any) -> bool:
     return x.base is None and x.flags.writeable and x.dtype.kind in "biufc"
 
 
-def _adopted(group: list[list[Place]]) -> dict[int, tuple[Any, Any]]:
+def _adopted(group: list[list[HolderPlace]]) -> dict[int, tuple[Any, Any]]:
     """The buffers for new arrays of one memory, by their identities, where these places alone hold them."""
     owner = _owner(group[0][0].get())
     held = sum([len(places) if places[0].get() is owner else 1 for places in group])

@@ -16,7 +16,7 @@ from graphad.api.custom import custom_vjp, stop_gradient
 from graphad.api.derivatives import vjp
 from graphad.api.loops import scan, while_loop
 from graphad.api.vectorize import vmap
-from graphad.scipy.integrate.explicit import Function, Options, Problem
+from graphad.scipy.integrate.explicit import Function, InitialValueProblem, Options
 from graphad.scipy.integrate.stepping import SOLVERS, march
 
 _NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(8) / 7)
@@ -62,10 +62,10 @@ def adjoint(f: Function, t0: Any, tf: Any, options: Options) -> Function:
     return solution  # type: ignore[no-any-return]
 
 
-def problem(f: Function, values: Sequence[Any], t0: Any, tf: Any) -> Problem:
+def problem(f: Function, values: Sequence[Any], t0: Any, tf: Any) -> InitialValueProblem:
     """The problem in the direction from `t0` to `tf`, both constants for derivatives."""
     t0, tf = stop_gradient(t0), stop_gradient(tf)
-    return Problem(f, values, t0, tf, np.where(tf >= t0, 1.0, -1.0))
+    return InitialValueProblem(f, values, t0, tf, np.where(tf >= t0, 1.0, -1.0))
 
 
 def _split(values: Sequence[Any]) -> tuple[list[Any], Function]:
@@ -86,7 +86,7 @@ def _cotangents(values: Sequence[Any], by_floats: Sequence[Any]) -> list[Any]:
     return [next(given) if v.dtype.kind == "f" else None for v in values]
 
 
-def _end(p: Problem, y0: Any, options: Options) -> Any:
+def _end(p: InitialValueProblem, y0: Any, options: Options) -> Any:
     """The state at the end, whose derivative is that of the adjoint equation within each step."""
     held = p._replace(values=stop_gradient(list(p.values)))
     solver = SOLVERS[options.method](held, options)

@@ -54,7 +54,7 @@ class Counts(NamedTuple):
     nlu: Any
 
 
-class Problem(NamedTuple):
+class InitialValueProblem(NamedTuple):
     """`y' = f(t, y, values)` from `t0` to `tf`, which are constants for derivatives, in the given direction."""
 
     f: Function
@@ -97,7 +97,7 @@ def _squares(x: Any) -> Any:
     return np.real(x * np.conj(x)) if x.dtype.kind == "c" else x**2
 
 
-def first_step(p: Problem, y0: Any, slope: Any, order: int, o: Options) -> Any:
+def first_step(p: InitialValueProblem, y0: Any, slope: Any, order: int, o: Options) -> Any:
     """The first step by the sizes of solution, slope and curvature (Hairer, Norsett and Wanner, II.4)."""
     length = np.abs(p.tf - p.t0)
     if o.first_step is not None:
@@ -127,7 +127,7 @@ class _State(NamedTuple):
 class RungeKutta:
     """One of SciPy's explicit pairs: `start` gives the state of the loop, `attempt` tries a step."""
 
-    def __init__(self, problem: Problem, options: Options) -> None:
+    def __init__(self, problem: InitialValueProblem, options: Options) -> None:
         solver = getattr(import_module("scipy.integrate"), options.method)
         self.problem, self.options = problem, options
         self.eighth = options.method == "DOP853"

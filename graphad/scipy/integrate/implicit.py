@@ -17,7 +17,7 @@ from graphad.api.custom import custom_jvp, stop_gradient
 from graphad.api.derivatives import jvp
 from graphad.api.jacobians import jacfwd
 from graphad.api.loops import while_loop
-from graphad.scipy.integrate.explicit import Counts, Function, Options, Problem, Step, first_step, norm
+from graphad.scipy.integrate.explicit import Counts, Function, InitialValueProblem, Options, Step, first_step, norm
 from graphad.scipy.linalg import lu_factor, lu_solve
 
 _MOST, _LEAST = 10.0, 0.2
@@ -81,7 +81,7 @@ def _newton(change: Function, x: Any, scale: Any, limit: int, tolerance: Any) ->
 class _Implicit:
     """What the methods share: the Jacobian of the right-hand side, and the tolerance of Newton's iterations."""
 
-    def __init__(self, problem: Problem, options: Options) -> None:
+    def __init__(self, problem: InitialValueProblem, options: Options) -> None:
         self.problem, self.options = problem, options
         eps = np.finfo(float).eps
         rtol = options.rtol
@@ -131,7 +131,7 @@ class Radau(_Implicit):
 
     limit = 6
 
-    def __init__(self, problem: Problem, options: Options) -> None:
+    def __init__(self, problem: InitialValueProblem, options: Options) -> None:
         super().__init__(problem, options)
         self.m = import_module("scipy.integrate._ivp.radau")
         values, back = _floats(problem.values)
@@ -289,7 +289,7 @@ class BDF(_Implicit):
 
     limit = 4
 
-    def __init__(self, problem: Problem, options: Options) -> None:
+    def __init__(self, problem: InitialValueProblem, options: Options) -> None:
         super().__init__(problem, options)
         values, back = _floats(problem.values)
 

@@ -11,7 +11,7 @@ from graphad.api.control import cond
 from graphad.api.custom import stop_gradient
 from graphad.api.derivatives import jvp
 from graphad.api.loops import while_loop
-from graphad.scipy.integrate.explicit import Counts, Function, Options, Problem, RungeKutta, Step
+from graphad.scipy.integrate.explicit import Counts, Function, InitialValueProblem, Options, RungeKutta, Step
 from graphad.scipy.integrate.implicit import BDF, Radau
 
 SOLVERS: dict[str, Any] = {"RK45": RungeKutta, "RK23": RungeKutta, "DOP853": RungeKutta, "Radau": Radau, "BDF": BDF}
@@ -50,7 +50,7 @@ class March(NamedTuple):
     status: Any
 
 
-def march(problem: Problem, y0: Any, ts: Any, options: Options, events: Sequence[Event] = ()) -> March:
+def march(problem: InitialValueProblem, y0: Any, ts: Any, options: Options, events: Sequence[Event] = ()) -> March:
     """The solution from `y0`, NaN at times that it does not reach.
 
     Step sizes are constants for derivatives: those are of the steps that were taken.

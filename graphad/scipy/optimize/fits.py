@@ -16,7 +16,7 @@ from graphad.numpy.arguments import operand
 from graphad.scipy.closed import Closed, Functions, arguments, callee, known_options, real, routine, spec, vector
 from graphad.scipy.implicit import hosted
 from graphad.scipy.optimize.minima import MESSAGE
-from graphad.scipy.optimize.optimum import Problem, limits, result
+from graphad.scipy.optimize.optimum import MinimumProblem, limits, result
 from graphad.types import FLOAT64, TensorType
 
 _routine = routine("scipy.optimize")
@@ -109,7 +109,7 @@ def least_squares(
         first, second = jvp(slope, [z], [np.ones_like(z)])
         return slopes * np.sqrt(np.maximum(first + 2 * second * z, np.finfo(float).eps))[:, None]
 
-    problem = Problem(
+    problem = MinimumProblem(
         lambda x, values: grad(lambda x: cost(x, values[first:]))(x),
         (lambda values: (values[1], values[2])) if bounded else None,
     )
@@ -156,7 +156,7 @@ def leastsq(
         return x, status in (1, 2, 3, 4), status
 
     half: Callable[[Any, Any], Any] = lambda x, values: 0.5 * np.sum(squares.fun([x], values)[0] ** 2)
-    problem = Problem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
+    problem = MinimumProblem(lambda x, values: grad(lambda x: half(x, values[1:]))(x))
     kinds = [spec((squares.n,)), spec((), bool), spec((), int)]
     x, _, status = problem.solved("leastsq", hosted(host, kinds), [squares.start, *values])
     return x, status
@@ -218,7 +218,7 @@ def curve_fit(
     def half(p: Any, values: Any) -> Any:
         return 0.5 * np.sum(whitened(model([p], values[first:])[0] - values[1], values) ** 2)
 
-    problem = Problem(
+    problem = MinimumProblem(
         lambda p, values: grad(lambda p: half(p, values))(p),
         (lambda values: (values[first - 2], values[first - 1])) if bounded else None,
     )
@@ -269,7 +269,7 @@ def lsq_linear(
         found = import_module("scipy.optimize").lsq_linear(np.array(a), np.array(b), (low, high), **given)
         return found.x, found.success, found.status, found.nit, found.active_mask.astype(int)
 
-    problem = Problem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
+    problem = MinimumProblem(lambda x, v: v[0].T @ (v[0] @ x - v[1]), lambda v: (v[2], v[3]))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int), spec((n,), int)]
     x, success, status, nit, mask = problem.solved("lsq_linear", hosted(host, kinds), values)
     off = a @ x - b
@@ -313,7 +313,7 @@ def linprog(
     def rows_of(at: int) -> Callable[[Any, Any], Any] | None:
         return None if parts[at] is None else lambda x, values: off(at, x, values)
 
-    problem = Problem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2), rows_of(0))
+    problem = MinimumProblem(lambda x, values: values[0], lambda v: (v[1], v[2]), rows_of(2), rows_of(0))
     kinds = [spec((n,)), spec((), bool), spec((), int), spec((), int)]
     values = [c, *ends, *held]
     x, success, status, nit = problem.solved("linprog", hosted(host, kinds), values)

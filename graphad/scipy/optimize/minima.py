@@ -27,7 +27,7 @@ from graphad.scipy.closed import (
     vector,
 )
 from graphad.scipy.implicit import hosted
-from graphad.scipy.optimize.optimum import Problem, limits, result
+from graphad.scipy.optimize.optimum import MinimumProblem, limits, result
 from graphad.types import FLOAT64, TensorType
 
 _routine = routine("scipy.optimize")
@@ -104,7 +104,7 @@ def minimize(
 
     told = named == "bfgs" or (method is None and bounds is None and not walls.terms)
     values = [start, *ends, *functions.values]
-    problem = Problem(
+    problem = MinimumProblem(
         lambda x, values: pair([x], values[first:])[1],
         None if bounds is None else lambda values: (values[1], values[2]),
         walls.vector("eq", first), walls.vector("ineq", first),
@@ -209,7 +209,7 @@ def minimize_scalar(
         return np.reshape(grad(lambda x: f([x], values[first:])[0])(x[0]), (1,))
 
     pair = (lambda values: (np.reshape(values[0], (1,)), np.reshape(values[1], (1,)))) if first else None
-    problem = Problem(slope, pair)
+    problem = MinimumProblem(slope, pair)
     kinds = [spec((1,)), spec((), bool), spec((), int), spec((), int)]
     values = [*ends, *functions.values]
     x, success, nit, nfev = problem.solved("minimize_scalar", hosted(host, kinds), values)

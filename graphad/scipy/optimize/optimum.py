@@ -29,7 +29,7 @@ _ROOM = 1e-3
 """How near to a bound a variable is, relative to it, of which Newton's step says that it is at the bound."""
 
 
-class Problem(NamedTuple):
+class MinimumProblem(NamedTuple):
     """A minimum: the objective's gradient, bounds of the variables, and constraints that are 0, or 0 and more."""
 
     gradient: Vector

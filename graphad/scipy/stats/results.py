@@ -13,7 +13,7 @@ from graphad.ops.special.error import ndtri
 from graphad.ops.special.statistical import stdtrit
 
 
-class Result(tuple[Any, ...]):
+class NamedResult(tuple[Any, ...]):
     """A tuple of the parts named in `fields`, with those in `extras` as attributes beside them.
 
     The numbers in `static` are attributes too, and no leaves of the tree: they are known while tracing.
@@ -45,11 +45,11 @@ class Result(tuple[Any, ...]):
         return f"{type(self).__name__}({', '.join([f'{n}={getattr(self, n)!r}' for n in names])})"
 
 
-class SignificanceResult(Result):
+class SignificanceResult(NamedResult):
     """A statistic and its p-value."""
 
 
-class CorrelationResult(Result):
+class CorrelationResult(NamedResult):
     """A correlation and its p-value."""
 
     @property
@@ -57,50 +57,50 @@ class CorrelationResult(Result):
         return self.statistic  # type: ignore[attr-defined]
 
 
-class ConfidenceInterval(Result):
+class ConfidenceInterval(NamedResult):
     """The ends of an interval."""
 
     fields = ("low", "high")
 
 
-class ModeResult(Result):
+class ModeResult(NamedResult):
     """The commonest values, and how many there are."""
 
     fields = ("mode", "count")
 
 
-class DescribeResult(Result):
+class DescribeResult(NamedResult):
     """What `describe` gives."""
 
     fields = ("nobs", "minmax", "mean", "variance", "skewness", "kurtosis")
 
 
-class LinregressResult(Result):
+class LinregressResult(NamedResult):
     """A line of least squares."""
 
     fields = ("slope", "intercept", "rvalue", "pvalue", "stderr")
     extras = ("intercept_stderr",)
 
 
-class SlopesResult(Result):
+class SlopesResult(NamedResult):
     """A robust line, as of Siegel."""
 
     fields = ("slope", "intercept")
 
 
-class TheilslopesResult(Result):
+class TheilslopesResult(NamedResult):
     """A robust line, and an interval of its slope."""
 
     fields = ("slope", "intercept", "low_slope", "high_slope")
 
 
-class KstestResult(Result):
+class KstestResult(NamedResult):
     """The greatest distance of two distribution functions, its p-value, place and sign."""
 
     extras = ("statistic_location", "statistic_sign")
 
 
-class WilcoxonResult(Result):
+class WilcoxonResult(NamedResult):
     """The sum of signed ranks, and its p-value."""
 
 
@@ -110,37 +110,37 @@ class ZSignificanceResult(SignificanceResult):
     extras = ("zstatistic",)
 
 
-class ContingencyResult(Result):
+class ContingencyResult(NamedResult):
     """What `chi2_contingency` gives."""
 
     fields = ("statistic", "pvalue", "dof", "expected_freq")
 
 
-class MedianTestResult(Result):
+class MedianTestResult(NamedResult):
     """What `median_test` gives."""
 
     fields = ("statistic", "pvalue", "median", "table")
 
 
-class RelfreqResult(Result):
+class RelfreqResult(NamedResult):
     """Frequencies in bins."""
 
     fields = ("frequency", "lowerlimit", "binsize", "extrapoints")
 
 
-class CumfreqResult(Result):
+class CumfreqResult(NamedResult):
     """Cumulative counts in bins."""
 
     fields = ("cumcount", "lowerlimit", "binsize", "extrapoints")
 
 
-class AndersonResult(Result):
+class AndersonResult(NamedResult):
     """A statistic, and the critical values of some levels of significance, in percent."""
 
     fields = ("statistic", "critical_values", "significance_level")
 
 
-class IntervalResult(Result):
+class IntervalResult(NamedResult):
     """An estimate, and the interval that it lies in."""
 
     fields = ("statistic", "minmax")
@@ -168,7 +168,7 @@ class PearsonRResult(CorrelationResult):
         return ConfidenceInterval(low, high)
 
 
-class TtestResult(Result):
+class TtestResult(NamedResult):
     """A statistic of Student's distribution, its p-value, degrees of freedom, and intervals of what was estimated."""
 
     extras = ("df", "_standard_error", "_estimate")
