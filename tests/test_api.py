@@ -349,6 +349,13 @@ def test_jit_traces_once_for_each_signature(counted: tuple[Any, list[int]]) -> N
     assert runs[0] == 6
 
 
+def test_equal_static_values_are_told_apart() -> None:
+    side = graphad.jit(lambda x, n: x * np.copysign(1.0, n), static_argnums=1)
+    assert [float(side(1.0, n)) for n in (0.0, -0.0, 0.0)] == [1.0, -1.0, 1.0]
+    kind = graphad.jit(lambda x, n: x * len(type(n[0]).__name__), static_argnums=1)
+    assert [float(kind(1.0, n)) for n in ((1,), (True,), (1.0,))] == [3.0, 4.0, 5.0]
+
+
 def test_jit_tells_trees_and_static_values_apart(counted: tuple[Any, list[int]]) -> None:
     f, runs = counted
     g = graphad.jit(f, static_argnums=1)

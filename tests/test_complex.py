@@ -145,6 +145,19 @@ def test_complex_functions_of_real_numbers(name):
     assert np.sum(gradient * t) == pytest.approx(np.real(inner(ct, difference)), rel=1e-6)
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, graphad.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("jacobian", [graphad.jacfwd, graphad.jacrev])
+def test_jacobians_between_real_and_complex_numbers(jacobian, wrap):
+    waves = lambda x: {"wave": x[0] * np.exp(1j * x[1]), "sum": np.sum(x)}
+    found = wrap(jacobian(waves))(np.array([2.0, 0.5]))
+    assert np.allclose(found["wave"], [np.exp(0.5j), 2j * np.exp(0.5j)])
+    assert found["sum"].tolist() == [1.0, 1.0]
+    mixed = lambda z, x: (np.abs(z) ** 2, x * z**2)
+    (by_z, by_x), (square_by_z, square_by_x) = wrap(jacobian(mixed, (0, 1)))(1.0 + 2.0j, 3.0)
+    assert np.allclose([by_z, by_x], [2.0 - 4.0j, 0.0])
+    assert np.allclose([square_by_z, square_by_x], [6.0 + 12.0j, (1.0 + 2.0j) ** 2])
+
+
 def test_the_law_of_transposition():
     """`real(<ct, jvp(t)>) == real(<vjp(ct), t>)` with a product that does not conjugate."""
     f = lambda z: np.conj(z) * np.exp(z[::-1]) + np.abs(z)

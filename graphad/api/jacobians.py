@@ -29,6 +29,7 @@ from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.buffers import Buffer, buffer, plain
 from graphad.numpy.layouts import laid
+from graphad.ops.complex import from_parts
 from graphad.trace import Tracer, innermost, lift
 from graphad.tracebacks import boundary
 from graphad.types import TensorType
@@ -42,8 +43,9 @@ def jacfwd(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
     """The Jacobian by forward mode, a column at a time for each input element; best for few inputs.
 
     For an argument of shape `a` and a result of shape `r` it has shape `r + a`; trees nest result over argument. The
-    arguments that `argnums` leaves out may be of any type. Raises `TypeMismatchError` for an argument that is not of
-    floating point.
+    arguments that `argnums` leaves out may be of any type. That of real results by a complex argument is `df/dx - i
+    df/dy`, as of `grad`; of complex results it is the derivative along real numbers. Raises `TypeMismatchError` for an
+    argument that is not of floating point.
     """
     check_callable("jacfwd", fun)
 
@@ -54,9 +56,12 @@ def jacfwd(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
         leaves, treedef = tree.flatten(chosen)
         columns = []
         for basis in _basis("jacfwd", leaves):
-            tangents = [np.zeros((basis[0].shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
-            tangents[basis[1]] = basis[0]
-            columns.append(mapped(out[1], control_flow=False)(*tree.unflatten(treedef, tangents)))
+            push = lambda t: mapped(out[1], control_flow=False)(*tree.unflatten(treedef, t))
+            column = push(_with(leaves, *basis))
+            if basis[0].dtype.kind == "c" and not all(map(_is_complex, tree.leaves(out[0]))):
+                turned = push(_with(leaves, basis[0] * 1j, basis[1]))
+                column = tree.map(lambda c, t: c if _is_complex(c) else from_parts(c, -t), column, turned)
+            columns.append(column)
         # Each column set has the result's structure with the input's elements in front; move them behind.
         per_leaf = []
         for x, column in zip(leaves, columns, strict=True):
@@ -76,7 +81,8 @@ def jacfwd(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
 def jacrev(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[P, Any]:
     """The Jacobian by reverse mode, a row at a time for each result element; best for few results.
 
-    Shapes, trees, arguments and errors as `jacfwd`.
+    Shapes, trees, arguments and errors as `jacfwd`. That of complex results by a complex argument is the gradient of
+    their real parts, which is the derivative where Cauchy's and Riemann's equations hold.
     """
     check_callable("jacrev", fun)
 
@@ -87,9 +93,11 @@ def jacrev(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
         leaves, treedef = tree.flatten(out[0])
         rows = []
         for basis, position in _basis("jacrev", leaves):
-            cts = [np.zeros((basis.shape[0], *argument_type(x).shape), argument_type(x).dtype) for x in leaves]
-            cts[position] = basis
-            found = mapped(out[1], control_flow=False)(tree.unflatten(treedef, cts))
+            pull = lambda ct: mapped(out[1], control_flow=False)(tree.unflatten(treedef, ct))
+            found = pull(_with(leaves, basis, position))
+            if basis.dtype.kind == "c" and not all(map(_is_complex, tree.leaves(chosen))):
+                turned = pull(_with(leaves, basis * -1j, position))
+                found = tree.map(lambda r, t: r if _is_complex(r) else from_parts(r, t), found, turned)
             shape = argument_type(leaves[position]).shape
             split = tree.map(lambda r, shape=shape: _reshape(r, (*shape, *r.shape[1:])), found)
             rows.append(_arrange(split, argnums))
@@ -175,6 +183,16 @@ def _changed(x: Any, new: Any, value: Any) -> bool:
     if isinstance(x, Tracer):
         return new.value is not value
     return isinstance(new, Tracer) or not np.array_equal(plain(x), plain(new), equal_nan=True)
+
+
+def _with(leaves: list[Any], basis: Any, position: int) -> list[Any]:
+    """Zeros for all leaves but one."""
+    types = map(argument_type, leaves)
+    return [basis if i == position else np.zeros((len(basis), *t.shape), t.dtype) for i, t in enumerate(types)]
+
+
+def _is_complex(x: Any) -> bool:
+    return argument_type(x).dtype.kind == "c"
 
 
 def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:

@@ -79,6 +79,13 @@ class Static:
         if hasattr(fun, "__code__"):
             names = fun.__code__.co_varnames[: fun.__code__.co_argcount]
             bound.__graphad_names__ = [x for i, x in enumerate(names) if i not in static]  # type: ignore[attr-defined]
-        key = tuple([(i, type(x), x) for i, x in (*sorted(static.items()), *sorted(named.items()))])
+        key = tuple([(i, _told_apart(x), x) for i, x in (*sorted(static.items()), *sorted(named.items()))])
         dynamic = tuple([x for i, x in enumerate(args) if i not in static])
         return Bound(bound, dynamic, {k: x for k, x in kwargs.items() if k not in named}, key)
+
+
+def _told_apart(x: Any) -> Any:
+    """A static argument as part of a key: `1`, `1.0` and `True` are equal, and so are `0.0` and `-0.0`."""
+    if isinstance(x, (tuple, frozenset)):
+        return type(x), (tuple if isinstance(x, tuple) else frozenset)(map(_told_apart, x))
+    return (type(x), repr(x)) if isinstance(x, (float, complex)) else type(x)
