@@ -36,11 +36,11 @@ wrightomega xlog1py xlogy y0 y1 yn yv yve zetac
 """
 COMPOSED = """
 agm bei beip ber berp betaincc cosdg cosm1 cotdg ellipe ellipeinc ellipk ellipkinc ellipkm1 elliprc elliprd
-elliprf elliprg elliprj erfcinv erfi exprel gdtria j0 j1 k0 k0e k1 k1e kei keip ker kerp kolmogi kolmogorov
-log_expit ndtri_exp powm1 pseudo_huber psi rgamma riemann_zeta sindg stdtr stdtrit tandg wrightomega y0 y1
+elliprf elliprg elliprj erfcinv erfi exprel gdtria j0 j1 k0 k0e k1 k1e kei keip ker kerp kolmogi kolmogorov kv
+kve log_expit ndtri_exp powm1 pseudo_huber psi rgamma riemann_zeta sindg stdtr stdtrit tandg wrightomega y0 y1
 zetac
 """
 SEARCHED = """
-bdtrik bdtrin betainccinv betaincinv btdtria btdtrib chdtriv gammainccinv gammaincinv gdtrib nbdtrik nbdtrin
-pdtrik tklmbda
+bdtrik bdtrin betainccinv betaincinv btdtria btdtrib chdtriv gammainccinv gammaincinv gdtrib iv ive nbdtrik
+nbdtrin pdtrik tklmbda
 """

@@ -14,6 +14,7 @@ import graphad
 from graphad.op import OPS
 from graphad.ops.compositions import COMPOSITIONS, SEARCHES
 from graphad.ops.compositions.roots import lambert_w
+from graphad.ops.special.bessel import Bessel
 
 MAGNITUDES = 10.0 ** np.random.default_rng(7).uniform(-9, 2, 150)
 EDGES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 10.0, 30.0, 45.0, 90.0, 120.0])
@@ -22,7 +23,7 @@ ALL = np.concatenate([SIZES, -SIZES])
 UNIT = np.concatenate([np.linspace(0, 1, 41), MAGNITUDES[MAGNITUDES < 1]])
 ROUGH = {
     "psi": 1e-11, "riemann_zeta": 1e-12, "zetac": 1e-12, "rgamma": 1e-13, "elliprj": 1e-13,
-    "betaincc": 2e-13, "betaincinv": 1e-13, "betainccinv": 1e-13,
+    "kv": 2e-13, "kve": 2e-13, "iv": 2e-12, "ive": 2e-12, "betaincc": 2e-13, "betaincinv": 1e-13, "betainccinv": 1e-13,
 }  # fmt: skip
 """Where terms cancel near zeros, or a logarithm or rounding is raised, as in SciPy's own; 2e-14 elsewhere."""
 WAVES = ("j0", "j1", "y0", "y1")
@@ -66,6 +67,10 @@ RANGES: dict[str, Any] = {
     "bdtrin": (COUNTS, FAIR, np.roll(FAIR, 31)),
     "nbdtrik": (FAIR, sizes(0, 2), np.roll(FAIR, 31)),
     "nbdtrin": (COUNTS, FAIR, np.roll(FAIR, 31)),
+    "kv": (np.r_[np.arange(20), sizes(-8, 2)[20:]], np.r_[sizes(-12, 2)]),
+    "kve": (np.r_[np.arange(20), sizes(-8, 2)[20:]], np.r_[sizes(-12, 3)]),
+    "iv": (np.r_[np.arange(20), sizes(-8, 2)[20:80], -sizes(-2, 1)[80:]], sizes(-4, 2)[::-1]),
+    "ive": (np.r_[np.arange(20), sizes(-8, 2)[20:80], -sizes(-2, 1)[80:]], sizes(-4, 4)[::-1]),
     "stdtr": (sizes(-1, 8), ALL[:120] / 5),
     "stdtrit": (sizes(-1, 8), P),
     "tklmbda": (8 * FAIR - 4, 3 * P[::-1] - 1.5),
@@ -108,7 +113,7 @@ def test_digits_of_scipy(name: str) -> None:
     np.testing.assert_allclose(found, wanted, rtol=ROUGH.get(name, SEARCHED_TO.get(name, 2e-14)), atol=absolute)
 
 
-EXACT = sorted((SEARCHES - SEARCHED_TO.keys()) | {"betaincc", "gdtria", "stdtr", "stdtrit"})
+EXACT = sorted((SEARCHES - SEARCHED_TO.keys()) | {"betaincc", "gdtria", "stdtr", "stdtrit", "kv", "kve"})
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -120,6 +125,18 @@ def test_edges_are_those_of_scipy_or_refused(name: str) -> None:
         wanted = ufunc(*xs)
         (found,) = graphad.trace(COMPOSITIONS[name])(*xs).eval(*xs)
     np.testing.assert_allclose(np.where(np.isnan(found), np.nan, wanted), found, 1e-12)
+
+
+@pytest.mark.parametrize("kind", ["jv", "iv", "ive"])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 30, 100])
+def test_digits_of_bessel_functions_of_a_whole_order(kind: str, n: int) -> None:
+    x = np.concatenate([sizes(-2, 3 if kind == "jv" else 2.7), [0, -0.7, -50, np.inf, np.nan]])
+    op = Bessel(kind, n)
+    with np.errstate(all="ignore"):
+        wanted = getattr(scipy.special, kind)(float(n), x)
+        (found,) = graphad.trace(op.composed)(x).eval(x)
+    ordinary = np.isfinite(x)
+    np.testing.assert_allclose(found[ordinary], wanted[ordinary], 1e-12, 1e-13 if kind == "jv" else 1e-290)
 
 
 def test_lambert_w_on_its_branches() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from graphad.numpy import reductions
 from graphad.numpy.arguments import axes_of, operand
 from graphad.numpy.dispatch import implements
+from graphad.numpy.scans import cumprod, cumsum
 from graphad.ops.arithmetic import undefined
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
@@ -24,30 +26,27 @@ def _filled(x: Any, fill: float) -> Any:
     return select(missing, np.asarray(fill, x.dtype), x), missing
 
 
-@implements(np.nansum)
-def nansum(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = np._NoValue,
-    where: Any = True,
-) -> Any:
-    return reductions.sum_(_filled(operand(a), 0)[0], axis, dtype, out, keepdims, initial, where)
+def _named(name: str, reduce: Callable[..., Any], told: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a function NumPy's of a name, with the signature of the one that does not leave NaN out."""
+
+    def define(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__name__ = function.__qualname__ = name
+        function.__signature__, function.__doc__ = signature(reduce), f"NumPy's `{name}`{told}"  # type: ignore[attr-defined]
+        return implements(getattr(np, name))(function)
+
+    return define
 
 
-@implements(np.nanprod)
-def nanprod(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = np._NoValue,
-    where: Any = True,
-) -> Any:
-    return reductions.prod(_filled(operand(a), 1)[0], axis, dtype, out, keepdims, initial, where)
+def _without_nan(name: str, reduce: Callable[..., Any], fill: float) -> Callable[..., Any]:
+    @_named(name, reduce, ".")
+    def reduction(a: Any, *args: Any, **kwargs: Any) -> Any:
+        return reduce(_filled(operand(a), fill)[0], *args, **kwargs)
+
+    return reduction
+
+
+nansum, nancumsum = _without_nan("nansum", reductions.sum_, 0), _without_nan("nancumsum", cumsum, 0)
+nanprod, nancumprod = _without_nan("nanprod", reductions.prod, 1), _without_nan("nancumprod", cumprod, 1)
 
 
 def _nothing(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
@@ -56,6 +55,7 @@ def _nothing(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
 
 
 def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
+    @_named(name, reduce, ": NaN where every element is and no `initial` is given.")
     def extremum(
         a: Any,
         axis: Any = None,
@@ -71,13 +71,11 @@ def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
             return found
         return select(reductions.all_(missing, axis, keepdims=keepdims), _nothing(x, axis, keepdims, where), found)
 
-    extremum.__name__ = extremum.__qualname__ = name
-    extremum.__doc__ = f"NumPy's `{name}`: NaN where every element is and no `initial` is given."
     return extremum
 
 
-nanmax = implements(np.nanmax)(_nan_extremum("nanmax", reductions.max_, -math.inf))
-nanmin = implements(np.nanmin)(_nan_extremum("nanmin", reductions.min_, math.inf))
+nanmax = _nan_extremum("nanmax", reductions.max_, -math.inf)
+nanmin = _nan_extremum("nanmin", reductions.min_, math.inf)
 
 
 def _present(a: Any, where: Any) -> Any:
@@ -106,74 +104,39 @@ def _where_any(value: Any, a: Any, axis: Any, keepdims: Any, where: Any, present
     return select(count <= ddof, cast(_nothing(a, axis, keepdims, where), value.dtype), value)
 
 
-@implements(np.nanvar)
-def nanvar(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    *,
-    where: Any = True,
-    mean: Any = np._NoValue,
-    correction: Any = np._NoValue,
-) -> Any:
-    """NumPy's `nanvar`: NaN where no more than `ddof` elements are left."""
-    options = {"where": where, "mean": mean, "correction": correction}
-    return _nan_spread(reductions.var, a, axis, dtype, out, ddof, keepdims, **options)
+def _nan_spread(name: str, spread: Callable[..., Any]) -> Callable[..., Any]:
+    @_named(name, spread, ": NaN where no more than `ddof` elements are left.")
+    def statistic(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        ddof: Any = 0,
+        keepdims: Any = False,
+        *,
+        where: Any = True,
+        mean: Any = np._NoValue,
+        correction: Any = np._NoValue,
+    ) -> Any:
+        a = operand(a)
+        ddof = ddof if correction is np._NoValue else correction
+        present = _present(a, where)
+        value = spread(_filled(a, 0)[0], axis, dtype, out, ddof, keepdims, where=present, mean=mean)
+        return _where_any(value, a, axis, keepdims, where, present, ddof)
+
+    return statistic
 
 
-def _nan_spread(
-    spread: Any, a: Any, axis: Any, dtype: Any, out: Any, ddof: Any, keepdims: Any, where: Any, mean: Any,
-    correction: Any,
-) -> Any:  # fmt: skip
-    a = operand(a)
-    ddof = ddof if correction is np._NoValue else correction
-    present = _present(a, where)
-    value = spread(_filled(a, 0)[0], axis, dtype, out, ddof, keepdims, where=present, mean=mean)
-    return _where_any(value, a, axis, keepdims, where, present, ddof)
+nanvar, nanstd = _nan_spread("nanvar", reductions.var), _nan_spread("nanstd", reductions.std)
 
 
-@implements(np.nanstd)
-def nanstd(
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    ddof: Any = 0,
-    keepdims: Any = False,
-    *,
-    where: Any = True,
-    mean: Any = np._NoValue,
-    correction: Any = np._NoValue,
-) -> Any:
-    """NumPy's `nanstd`: NaN where no more than `ddof` elements are left."""
-    options = {"where": where, "mean": mean, "correction": correction}
-    return _nan_spread(reductions.std, a, axis, dtype, out, ddof, keepdims, **options)
+def _nan_place(name: str, place: Callable[..., Any], fill: float) -> Callable[..., Any]:
+    @_named(name, place, "; 0 where every element is NaN, which cannot raise while tracing.")
+    def position(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+        return place(_filled(operand(a), fill)[0], axis, out, keepdims=bool(keepdims))
+
+    return position
 
 
-@implements(np.nancumsum)
-def nancumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    return np.cumsum(_filled(operand(a), 0)[0], axis, dtype, out)
-
-
-@implements(np.nancumprod)
-def nancumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
-    return np.cumprod(_filled(operand(a), 1)[0], axis, dtype, out)
-
-
-def _nan_place(place: Any, a: Any, fill: float, axis: int | None, out: Any, keepdims: Any) -> Any:
-    return place(_filled(operand(a), fill)[0], axis, out, keepdims=bool(keepdims))
-
-
-@implements(np.nanargmax)
-def nanargmax(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
-    """NumPy's `nanargmax`; 0 where every element is NaN, which cannot raise while tracing."""
-    return _nan_place(reductions.argmax, a, -math.inf, axis, out, keepdims)
-
-
-@implements(np.nanargmin)
-def nanargmin(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
-    """NumPy's `nanargmin`; 0 where every element is NaN, which cannot raise while tracing."""
-    return _nan_place(reductions.argmin, a, math.inf, axis, out, keepdims)
+nanargmax = _nan_place("nanargmax", reductions.argmax, -math.inf)
+nanargmin = _nan_place("nanargmin", reductions.argmin, math.inf)

@@ -4,7 +4,9 @@ Each is a function of traced float64 operands under its op's name, and holds on 
 SciPy's own function has.
 """
 
-from graphad.ops.compositions import bessel, elementary, elliptic, gamma, kelvin, quantiles, roots
+from graphad.ops.compositions import bessel, elementary, elliptic, gamma, kelvin, orders, quantiles, roots
 from graphad.ops.compositions.base import COMPOSITIONS, SEARCHES
 
-__all__ = ["COMPOSITIONS", "SEARCHES", "bessel", "elementary", "elliptic", "gamma", "kelvin", "quantiles", "roots"]
+__all__ = [
+    "COMPOSITIONS", "SEARCHES", "bessel", "elementary", "elliptic", "gamma", "kelvin", "orders", "quantiles", "roots"
+]  # fmt: skip

@@ -16,6 +16,7 @@ from graphad.errors import MissingRuleError
 from graphad.op import OPS, Sample
 from graphad.ops.complex import sign
 from graphad.ops.elementwise import Partial, Ufunc, cast, elementwise, scalar
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.rounding import maximum, truncated
 from graphad.ops.select import select
 from graphad.ops.special.base import POSITIVE, Ordered, of_order
@@ -194,9 +195,12 @@ class Bessel(FloatFunction):
     Its derivative is a combination of the neighbouring orders, which has no quotient by `x` and so holds at 0.
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     kind: str
     n: int
+
+    @property
+    def host_only(self) -> str:  # type: ignore[override]
+        return "" if self.n <= _MOST else "SciPy computes it, for NumPy's arrays"
 
     @property
     def singular(self) -> bool:  # type: ignore[override]
@@ -211,9 +215,25 @@ class Bessel(FloatFunction):
         return (lambda out, x: _bessel_derivative(self.kind, self.n, out, x),)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return by_decomposition(self, xp, xs, "composed")
         from scipy import special
 
         return getattr(special, self.kind)(xs[0].dtype.type(self.n), xs[0])
+
+    def composed(self, x: Any) -> Any:
+        from graphad.ops.compositions import orders
+
+        if (self.kind, self.n) in _NAMES:
+            return bessel(self.kind, self.n, x)
+        wide = cast(x, np.dtype("f8"))
+        if self.kind == "jv":
+            return cast(orders.first(self.n, wide), x.dtype)
+        found = orders.modified(self.n, wide)
+        if self.kind == "iv":
+            root = np.exp(0.5 * abs(wide))
+            found = root * (root * found)
+        return cast(found, x.dtype)
 
     @classmethod
     def samples(cls) -> Iterable[Sample]:
@@ -225,6 +245,8 @@ class Bessel(FloatFunction):
         yield Sample(cls("jv", 2), (np.ones((0, 2)),))
 
 
+_MOST = 100
+"""The largest order that is computed by recurrences."""
 _NAMES = {
     ("jv", 0): "j0", ("jv", 1): "j1", ("iv", 0): "i0", ("iv", 1): "i1", ("ive", 0): "i0e", ("ive", 1): "i1e",
 }  # fmt: skip

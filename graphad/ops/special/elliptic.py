@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError
-from graphad.op import Sample
+from graphad.op import Sample, Traced
 from graphad.ops.arithmetic import square
 from graphad.ops.complex import absolute
 from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.select import select
 from graphad.ops.special.base import RealFunction, RealSamples, Result, near_zero, with_results
 from graphad.ops.transcendental import sin, sqrt
@@ -28,6 +29,8 @@ from graphad.types import Array
 _STEP, _DECAY = 0.4, 38.0
 """The step of the trapezoidal rule in the logarithm, and the exponent to which the integrand decays."""
 _CHUNK = 512
+_NODES = 1000
+"""Nodes of the rule for traced operands, of which more than 100 decades apart give NaN."""
 
 
 def carlson_integral(q: int, twice: Sequence[int], *xs: Array) -> Any:
@@ -38,11 +41,14 @@ def carlson_integral(q: int, twice: Sequence[int], *xs: Array) -> Any:
     """
     x = np.stack(np.broadcast_arrays(*xs)).astype("f8")
     powers = 0.5 * np.asarray(twice)[:, None]
-    out = np.where(np.any(np.isinf(x), axis=0), 0.0, np.full(x.shape[1], np.nan))
     below = q + 1 - np.sum(np.where(x == 0, powers, 0.0), axis=0)
     proper = np.all((x >= 0) & np.isfinite(x), axis=0)
-    out[proper & (below <= 0)] = np.inf
-    places = np.flatnonzero(proper & (below > 0))
+    out = np.where(proper & (below <= 0), np.inf, np.where(np.any(np.isinf(x), axis=0), 0.0, np.nan))
+    inside = proper & (below > 0)
+    if isinstance(x, Traced):
+        safe = np.where(inside, x, 1.0)
+        return np.where(inside, _carlson_part(q, powers, safe, np.where(inside, below, 1.0)), out)
+    places = np.flatnonzero(inside)
     for start in range(0, places.size, _CHUNK):
         part = places[start : start + _CHUNK]
         out[part] = _carlson_part(q, powers, x[:, part], below[part])
@@ -54,18 +60,26 @@ def _carlson_part(q: int, powers: Array, x: Array, below: Array) -> Any:
     x = x / scale
     above = float(np.sum(powers)) - q - 1
     first = np.log(np.min(np.where(x == 0, 1.0, x), axis=0)) - _DECAY / below
-    count = math.ceil(float(np.max(_DECAY / above - first)) / _STEP)
-    t = np.exp(first + _STEP * np.arange(count + 1)[:, None])
+    last = _DECAY / above
+    if isinstance(x, Traced):
+        count = _NODES
+        enough = last - first <= _STEP * count
+        at = first + _STEP * np.arange(count + 1)[:, None]
+        t, weights = np.exp(np.minimum(at, last + 1)), np.where(enough, _STEP, np.nan) * (at <= last + 1)
+    else:
+        count = math.ceil(float(np.max(last - first)) / _STEP)
+        t, weights = np.exp(first + _STEP * np.arange(count + 1)[:, None]), _STEP
     terms = t ** (q + 1)
     for power, operand in zip(powers, x, strict=True):
         terms = terms * (t + operand) ** -power
-    return _STEP * np.sum(terms, axis=0) * scale**-above
+    if isinstance(x, Traced):
+        return np.sum(weights * terms, axis=0) * scale**-above
+    return weights * np.sum(terms, axis=0) * scale**-above
 
 
 class CarlsonIntegral(RealFunction):
     """`carlson_integral` of its operands, as many as `twice` has entries."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     q: int
     twice: tuple[int, ...]
 
@@ -74,6 +88,9 @@ class CarlsonIntegral(RealFunction):
         return [_raised(i, self.q, self.twice, 1.0) for i in range(len(self.twice))]
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
+
+    def composed(self, *xs: Any) -> Any:
         operands = np.broadcast_arrays(*xs)
         with np.errstate(all="ignore"):
             found = carlson_integral(self.q, self.twice, *[np.ravel(x) for x in operands])
@@ -140,7 +157,6 @@ class IncompleteElliptic(RealFunction):
     one of Carlson's integrals it follows by `sin(t)**2 == sin(phi)**2 / (s + 1)` (DLMF 19.25.5).
     """
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     k: int
     p: int
 
@@ -155,6 +171,9 @@ class IncompleteElliptic(RealFunction):
         return in_angle, lambda out, phi, m: (p + 0.5) * IncompleteElliptic(k + 1, p + 1)(phi, m)
 
     def eval(self, xp: Any, *xs: Any) -> Any:
+        return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
+
+    def composed(self, *xs: Any) -> Any:
         phi, m = np.broadcast_arrays(*[x.astype("f8") for x in xs])
         turns = np.round(phi / np.pi)
         s, c = np.sin(phi - turns * np.pi), np.cos(phi)
