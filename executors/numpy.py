@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import time
+import timeit
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError
 from graphad.graph import Constant, Graph, Value
-from graphad.location import noted
+from graphad.location import describe_location, noted
 from graphad.op import Op
 from graphad.ops.programs import program
 from graphad.passes.cleanup.dce import dce
+from graphad.passes.cost import node_flops
+
+if TYPE_CHECKING:
+    from graphad.executors.profile import Profile
 
 
 def evaluate(graph: Graph, args: Sequence[Any]) -> list[Any]:
@@ -78,3 +85,33 @@ class NumpyExecutor:
             return tuple([own(x, args) for x in results])
 
         return run
+
+    def profile(self, graph: Graph, args: Sequence[Any], seconds: float = 0.5) -> Profile:
+        """The times of the ops of a graph, the least of those measured for arguments within some seconds."""
+        from graphad.executors.loops.cost import caches
+        from graphad.executors.profile import Kernel, Profile, roof
+
+        least = dict.fromkeys(graph.nodes, math.inf)
+        until, runs = time.perf_counter() + seconds, 0
+        while runs < 3 or time.perf_counter() < until:
+            env: dict[Value, Any] = dict(zip(graph.inputs, args, strict=True))
+            for node in graph.nodes:
+                xs = [v.array if isinstance(v, Constant) else env[v] for v in node.inputs]
+                start = time.perf_counter()
+                with np.errstate(all="ignore"):
+                    found = node.op.eval(np, *xs)
+                least[node] = min(least[node], time.perf_counter() - start)
+                env.update(zip(node.outputs, found if len(node.outputs) > 1 else (found,), strict=True))
+            runs += 1
+        kernels = []
+        for node, taken in least.items():
+            types = [v.type for v in node.inputs]
+            note = f"{node.op.name} -> {', '.join(str(v.type) for v in node.outputs)}{describe_location(node.where)}"
+            moved = float(node.op.traffic(*types))
+            kernels.append(Kernel(note, taken, float(node_flops(node)), moved, moved))
+        return Profile(kernels, roof(_least_seconds, caches()))
+
+
+def _least_seconds(function: Callable[..., Any], *args: Any) -> float:
+    out = function(*args)
+    return min(timeit.repeat(lambda: function(*args, out=out), number=1, repeat=20))

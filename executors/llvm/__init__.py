@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from graphad.errors import ExecutorError
 from graphad.executors import cache
@@ -18,6 +19,9 @@ from graphad.executors.loops.cost import caches
 from graphad.executors.loops.lower import RULES
 from graphad.graph import Graph
 from graphad.op import Op
+
+if TYPE_CHECKING:
+    from graphad.executors.profile import Profile
 
 LOCAL = 64
 """Elements of a loop's carry up to which it is held in registers, or else in the function's own memory."""
@@ -79,6 +83,12 @@ class LLVMExecutor:
         if key is not None:
             cache.store(key, pickle.dumps((name, image)))
         return Executable(image, code)
+
+    def profile(self, graph: Graph, args: Sequence[Any], seconds: float = 0.5) -> Profile:
+        """The times of the parts of a compiled graph, measured for arguments within some seconds."""
+        from graphad.executors.llvm.profile import profile
+
+        return profile(self.lowered(graph), self, args, seconds)
 
     @property
     def signature(self) -> str | None:

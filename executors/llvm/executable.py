@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -94,12 +95,12 @@ class Executable:
     raises while it runs (`IndexError` for an index out of bounds).
     """
 
-    def __init__(self, image: Image, code: bytes) -> None:
+    def __init__(self, image: Image, code: bytes, addresses: Mapping[str, int] = MappingProxyType({})) -> None:
         self.image = replace(image, constants=b"")
         self._slot = _Slot()
         symbols = {name: symbol.address for name, symbol in image.symbols.items()}
         shared = {f"graphad.{name}": native().addresses[name] for name in SHARED}
-        self._library = Library(code, {**symbols, **shared}, ["run"])
+        self._library = Library(code, {**symbols, **shared, **addresses}, ["run"])
         self._failures: dict[int, BaseException] = {}
         # What the functions that `bind` makes refer to does not refer back to this object: it goes with its last user.
         self._fail = _failing(image, self._failures)

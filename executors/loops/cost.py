@@ -87,10 +87,10 @@ def routine(call: LibraryCall) -> LoopCost:
     for view in call.views:
         nbytes = math.prod(view.shape[1:]) * view.dtype.itemsize
         touched[view.buffer] = touched.get(view.buffer, 0.0) + nbytes
-    return LoopCost(_CALL + _operations(call) / _FLOPS.get(call.writes[0].dtype.char, 40.0), touched)
+    return LoopCost(_CALL + operations(call) / _FLOPS.get(call.writes[0].dtype.char, 40.0), touched)
 
 
-def _operations(call: LibraryCall) -> float:
+def operations(call: LibraryCall) -> float:
     """About how many operations of a product a routine takes the time of."""
     name = call.routine[1:]
     weight = 4.0 if call.routine[0] in "cz" else 1.0
@@ -103,6 +103,14 @@ def _operations(call: LibraryCall) -> float:
     if name in ("getrs", "trsm"):
         return float(weight * 4.0 * max(sizes) ** 0.5 * math.prod(call.writes[0].shape[1:]))
     return weight * (2.0 * max(sizes) if name in _LINEAR else _OTHER * max(sizes) ** 1.5)
+
+
+def flops(loop: LoopNest) -> float:
+    """The operations that a loop does, each counted as the instructions that it takes."""
+    scalars = [*walk(roots(loop))]
+    inner = _innermost(loop, scalars)
+    found = [math.prod(loop.space[: inner[x] + 1]) * weight(x) for x in scalars if isinstance(x, Operation)]
+    return float(sum(found) + math.prod(loop.space) * len(loop.reductions))
 
 
 def _compute(loop: LoopNest, scalars: Sequence[Scalar]) -> float:

@@ -10,7 +10,6 @@ from graphad.executors.loops.kernels import combine
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Buffer,
-    Const,
     EntryView,
     Iteration,
     Load,
@@ -21,6 +20,7 @@ from graphad.executors.loops.program import (
 )
 from graphad.graph import Node
 from graphad.ops.cumulative import Cummax, Cummin, Cumprod, Cumsum, Cumulative
+from graphad.ops.scalar import Const
 from graphad.types import INT64
 
 
@@ -37,12 +37,12 @@ def running(low: Lowering, node: Node) -> bool:
 def _along(op: Cumulative, x: StridedView, out: StridedView, axis: int, low: Lowering, note: str) -> SequentialLoop:
     """The loop for arrays whose axes before the running one are those of sequential loops around it."""
     if axis:
-        outer = SequentialLoop(*_count(x.shape[0]), [])
+        outer = SequentialLoop(*_count(x.shape[0]), [], note=note)
         outer.body.append(_along(op, _entry(outer, x), _entry(outer, out), axis - 1, low, note))
         return outer
     n, space = x.shape[0], x.shape[1:]
     first, rest = (n - 1, 0) if op.reverse else (0, 1)
-    loop = SequentialLoop(*_count(n - 1), [], reverse=op.reverse)
+    loop = SequentialLoop(*_count(n - 1), [], reverse=op.reverse, note=note)
     size = math.prod(space)
     total = StridedView.whole(Buffer("local" if size <= low.local else "temporary", x.dtype, size), space)
     begin, beginning = (_rows(v, first, 1) for v in (out, x))

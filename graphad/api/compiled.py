@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphad import executors
 from graphad.api.call import as_array
@@ -14,13 +14,17 @@ from graphad.attributes import cached
 from graphad.build import check_graph
 from graphad.errors import ExecutorError
 from graphad.executors import Executor
+from graphad.executors.arguments import prepare
 from graphad.executors.base import compiled, refused, wanted
 from graphad.executors.cache import graph_key
 from graphad.graph import Graph
-from graphad.location import describe_location
+from graphad.location import describe_location, place
 from graphad.passes import Pipeline, Stage
 from graphad.passes.cost import critical_path, estimate, node_flops
 from graphad.tracebacks import boundary, shorten
+
+if TYPE_CHECKING:
+    from graphad.executors.profile import Profile
 
 OPTIMISE = (
     "inline, simplify_regions, diagonals, simplify, licm, cse, fold, simplify_regions, unroll_loops, merge_loops, "
@@ -119,9 +123,15 @@ class Compiled:
         results = sum(t.nbytes for t in self.graph.output_types)
         return {"results": results, "constants": sum(c.type.nbytes for c in self.graph.constants())}
 
-    def report(self) -> str:
+    def report(self, *args: Any) -> str:
         """What there is to know of how the graph was traced, the loops that Python ran and that make many nodes, and of
-        what it costs: the flops, and those of the longest chain of operations that wait for each other."""
+        what it costs: the flops, and those of the longest chain of operations that wait for each other.
+
+        With arguments, one array for each input of the graph, it runs for half a second and adds a table of the parts
+        of the compiled function by their time: gigabytes and operations in a second, how near that is to what simple
+        programs reach on this machine (its *roof*), and what bounds it. Raises `ExecutorError` for an executor that
+        tells no times of its parts.
+        """
         graph, path = self.graph, critical_path(self.graph)
         flops = estimate(graph).flops
         traced = len(self._traced.graph.nodes)
@@ -131,7 +141,21 @@ class Compiled:
             lines.append(f"  {flops:.3g} flops, {share}, most in")
             heaviest = sorted(path[0], key=lambda node: -node_flops(node))[:3]
             lines += [f"    {node.op.name}{describe_location(node.where)}" for node in heaviest]
+        if args:
+            lines += ["", str(self.profile(*args))]
         return "\n".join(lines)
+
+    def profile(self, *args: Any, seconds: float = 0.5) -> Profile:
+        """The kernels of the compiled function with the time of each, measured for arguments within some seconds, and
+        the machine's roof. Errors are those of `report`."""
+        profile = getattr(self.executor, "profile", None)
+        if profile is None:
+            raise ExecutorError(
+                f"profile: the executor {self.executor.name} tells no times of its kernels{place()}; compile for llvm "
+                "or numpy, or call report() without arguments"
+            )
+        arrays = prepare(self.graph.name, self.graph.input_types, args)
+        return profile(self.graph, arrays, seconds)  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<Compiled @{self.graph.name} for {self.executor.name}: {len(self.graph.nodes)} nodes>"

@@ -118,9 +118,9 @@ def _equal_bin(x: Any, edges: Any) -> Any:
     x = cast(where(inside, x, first), dtype)
     place = cast((x - first) / (last - first) * n, INT64)
     place = np.clip(place, 0, n - 1)
-    at = lambda i: np.take(recorded(edges), i, mode="clip")
-    below = x < at(place)
-    above = np.logical_and(x >= at(place + 1), place < n - 1)
+    left, right = (np.take(recorded(edges), i, mode="clip") for i in (place, place + 1))
+    below = x < left
+    above = np.logical_and(x >= right, place < n - 1)
     return where(inside, place - below + above, n)
 
 

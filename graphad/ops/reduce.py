@@ -165,9 +165,9 @@ class Prod(Reduction):
             return None
         if n == 1:
             return reshape(dx, out.shape)
-        extents = lambda k: (*x.shape[:axis], k, *x.shape[axis + 1 :])
-        ones, step = full(extents(1), 1, x.dtype), (1,) * x.ndim
-        below = concatenate([ones, Slice((0,) * x.ndim, extents(n - 1), step)(Cumprod(axis)(x))], axis)
+        one, most = ((*x.shape[:axis], k, *x.shape[axis + 1 :]) for k in (1, n - 1))
+        ones, step = full(one, 1, x.dtype), (1,) * x.ndim
+        below = concatenate([ones, Slice((0,) * x.ndim, most, step)(Cumprod(axis)(x))], axis)
         start = tuple([int(i == axis) for i in range(x.ndim)])
         after = Slice(start, x.shape, step)(Cumprod(axis, True)(x))
         others = multiply(below, concatenate([after, ones], axis))
