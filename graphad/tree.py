@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from types import MemberDescriptorType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,6 +43,12 @@ class _Registration(NamedTuple):
 
 class Held:
     """Kind of a tree without leaves that is rebuilt as its data, the very object."""
+
+
+class Made(NamedTuple):
+    """Kind of an object that is made anew with its attributes, without a call of its class."""
+
+    cls: type
 
 
 LEAF = TreeDef(None, None, ())
@@ -165,6 +172,8 @@ def _unflatten(treedef: TreeDef, leaves: Any) -> Any:
     if kind in _DICTS:
         content = dict(zip(_keys(kind, data), values, strict=True))
         return defaultdict(data[0], content) if kind is defaultdict else kind(content)
+    if type(kind) is Made:
+        return _with_attributes(kind.cls, data, values)
     registration = _REGISTRY.get(kind)
     if registration is not None:
         return registration.unflatten(data, values)
@@ -174,10 +183,22 @@ def _unflatten(treedef: TreeDef, leaves: Any) -> Any:
         fields = dataclasses.fields(kind)
         given = {f.name: v for f, v in zip(fields, values, strict=True) if f.init}
         return kind(**given)
-    instance = object.__new__(kind)
-    for name, value in zip(data, values, strict=True):
-        object.__setattr__(instance, name, value)
+    return _with_attributes(kind, data, values)
+
+
+def _with_attributes(cls: type, names: Sequence[str], values: Sequence[Any]) -> Any:
+    instance = object.__new__(cls)
+    for name, value in zip(names, values, strict=True):
+        if isinstance(getattr(cls, name, None), MemberDescriptorType) or not hasattr(instance, "__dict__"):
+            object.__setattr__(instance, name, value)
+        else:
+            instance.__dict__[name] = value
     return instance
+
+
+def is_leaf_class(cls: type) -> bool:
+    """Whether nothing but its being a dataclass can make a class one of containers."""
+    return cls not in _REGISTRY
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -248,19 +269,23 @@ def map(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
 def paths(tree: Any, root: str = "") -> list[str]:
     """A name for each leaf, as one would write it: `params['w']`, `state.x`, `xs[0]`."""
-    found = _children(tree)
-    if found is None:
+    return paths_of(structure(tree), root)
+
+
+def paths_of(treedef: TreeDef, root: str = "") -> list[str]:
+    """The same for the leaves of a structure."""
+    kind, data, children = treedef
+    if kind is None:
         return [root]
-    kind, data, children = found
     if kind in _DICTS:
         steps = [f"[{k!r}]" for k in _keys(kind, data)]
-    elif hasattr(kind, "_fields"):
+    elif hasattr(kind, "_fields") and type(kind) is not Made:
         steps = [f".{name}" for name in kind._fields]
-    elif isinstance(data, tuple) and dataclasses.is_dataclass(kind):
+    elif type(kind) is Made or (isinstance(data, tuple) and dataclasses.is_dataclass(kind)):
         steps = [f".{name}" for name in data]
     else:
         steps = [f"[{i}]" for i in range(len(children))]
-    return [path for child, step in zip(children, steps, strict=True) for path in paths(child, root + step)]
+    return [path for child, step in zip(children, steps, strict=True) for path in paths_of(child, root + step)]
 
 
 def broadcast_prefix(prefix: Any, tree: Any, what: str) -> list[Any]:

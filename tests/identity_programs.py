@@ -1785,3 +1785,102 @@ def lists_and_dicts_of_ones_own_in_a_loop_of_numbers(x):
     t[2][0] = x * x
     s.top[1] = x
     return s[1].sum() + s[2].sum() * x + s[0].sum() + t.hidden()[0][0] + t.seen[1][1]
+
+
+# -- objects that branches and loops make -----------------------------------------------------------------------------
+
+
+class Mesh:
+    def __init__(self, n):
+        self.n, self.weights = n, np.ones(n)
+
+
+class Wave:
+    def __init__(self, u, grid):
+        self.u, self.grid, self.steps, self.name = u, grid, 0, "wave"
+
+    def stepped(self, k):
+        new = Wave(self.u * self.grid.weights + k * np.ones(self.grid.n), self.grid)
+        new.steps = self.steps + 1
+        return new
+
+    def push(self, v):
+        self.u[0] += v
+        return self
+
+
+@program
+def objects_that_branches_make(x):
+    grid = Mesh(3)
+    wave = Wave(np.zeros(3), grid)
+    if x > 1:
+        wave = Wave(np.ones(3) * x, grid).push(2.0)
+        wave.kept = None
+    else:
+        wave = wave.stepped(x)
+        wave.kept = None
+    grid.weights[1] = 3.0 * x
+    other = wave.stepped(x) if x > 0.9 else Wave(np.zeros(wave.grid.n), grid)
+    wave.push(x).u = wave.u * 2.0
+    right = other.u[:0:-1]
+    right[0] = x
+    total = (wave.u * np.arange(3)).sum() + (other.u * other.grid.weights).sum()
+    return total + wave.u[0] * other.steps
+
+
+@program
+def objects_that_loops_make(x):
+    wave, t = Wave(np.ones(3), Mesh(3)), 0.0
+    while t < 2.0 * x:
+        wave = wave.stepped(0.1 * t).push(x)
+        if wave.u[1] > 1.5:
+            wave = Wave(wave.u * 0.5, wave.grid)
+        t += 0.25
+    wave.u[2] = x
+    return (wave.u * np.arange(1, 4)).sum() * (1 + wave.steps) + wave.u[0]
+
+
+@dataclass
+class Total:
+    u: Any
+
+    def __post_init__(self):
+        self.total = self.u.sum()
+        self.inner = self.u[1:]
+
+    def grow(self, v):
+        self.total = self.total + v
+        return self
+
+
+@program
+def dataclasses_with_more_than_fields(x):
+    made = Total(np.ones(3) * x).grow(10.0) if x > 1 else Total(np.ones(3))
+    t, kept = 0.0, []
+    while t < x:
+        made = Total(made.u * x + 1.0).grow(0.5 * made.total)
+        t += 0.3
+    for i in range(40):
+        each = Total(made.u * 0.5).grow(i * x)
+        kept.append(each)
+    return made.total + made.inner.sum() + kept[3].total + kept[-1].inner[0]
+
+
+class Node:
+    __slots__ = ("rest", "value")
+
+    def __init__(self, value, rest=None):
+        self.value, self.rest = value, rest
+
+
+@program
+def objects_that_hold_objects(x):
+    head = None
+    for i in range(3):
+        head = Node(x * i, head)
+    head = Node(5.0 * x, head) if x > 1 else Node(2.0, head)
+    head.rest.value = head.rest.value * x
+    total, n, k = 0.0, head, 1
+    while n is not None:
+        total, n, k = total + k * n.value, n.rest, k + 1
+    return total

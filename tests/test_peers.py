@@ -1,4 +1,4 @@
-"""Lists, dicts and dataclasses that branches and loops give to variables: each is one object, or it is said."""
+"""Lists, dicts and objects that branches and loops give to variables: each is one object, or it is said."""
 
 from __future__ import annotations
 
@@ -222,3 +222,73 @@ def test_what_may_be_one_is_not_changed(f: Callable[[Any], Any]) -> None:
     with pytest.raises(graphad.ControlFlowError, match=r"known at run time only"):
         graphad.jit(f)(2.0)
     assert graphad.value_and_grad(f)(2.0)[0] == f(2.0)
+
+
+class Body:
+    def __init__(self, u: Any) -> None:
+        self.u = u
+
+
+def _compared(x: Any) -> Any:
+    a, b = Body(1.0), Body(x)
+    c = a if x > 0 else b
+    return x * (2.0 if c == a else 3.0)
+
+
+def _key_of_a_dict(x: Any) -> Any:
+    a = Body(1.0)
+    names = {a: 2.0}
+    if x > 0:
+        a = Body(x)
+    return names.get(a, 3.0) * x
+
+
+def _known_to_a_method(x: Any) -> Any:
+    a = Body(1.0)
+    known = a.__dict__.copy, a
+    if x > 0:
+        a = Body(x)
+    a.u = a.u * 2.0
+    return known[1].u * x
+
+
+def _left_by_a_loop(x: Any) -> Any:
+    best = kept = Body(0.0)
+    while best.u < x:
+        best = Body(best.u + 0.5)
+    return best.u + (0.0 if kept in [best] else 1.0)
+
+
+@pytest.mark.parametrize("function", [_compared, _key_of_a_dict, _known_to_a_method, _left_by_a_loop])
+def test_objects_that_may_be_one_are_not_told_apart(function: Any) -> None:
+    with pytest.raises(graphad.ControlFlowError, match="an object of class Body is one that"):
+        graphad.jit(function)(2.0)
+    assert graphad.value_and_grad(function)(2.0)[0] == function(2.0)
+
+
+def test_an_object_that_holds_itself_is_refused() -> None:
+    def f(x: Any) -> Any:
+        a = Body(x)
+        if x > 0:
+            a = Body(2 * x)
+            a.me = a  # type: ignore[attr-defined]
+        else:
+            a = Body(3 * x)
+            a.me = a  # type: ignore[attr-defined]
+        return a.u
+
+    with pytest.raises(graphad.ControlFlowError, match="holds itself"):
+        graphad.jit(f)(2.0)
+
+
+def test_an_object_of_a_branch_does_not_leave_with_what_is_traced() -> None:
+    place = Body(None)
+
+    def f(x: Any) -> Any:
+        place.u = Body(x) if x > 0 else Body(2.0 * x)
+        return place.u.u
+
+    with pytest.raises(graphad.TracerError, match="the attribute u of Body holds a traced"):
+        graphad.jit(f)(2.0)
+    assert graphad.grad(f)(2.0) == 1.0
+    assert place.u.u == 2.0

@@ -88,7 +88,8 @@ tracer_method("resize")(resize)
 def _sizes(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """The extents that are asked for, one by one or together. Raises NumPy's `ValueError` for negative ones."""
     given = shape[0] if len(shape) == 1 else shape
-    return np.empty(given, bool).shape
+    sizes: tuple[int, ...] = np.empty(given, bool).shape
+    return sizes
 
 
 def _become(x: Any, new: Tracer) -> None:

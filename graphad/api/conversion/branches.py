@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.control import all_captures
+from graphad.api.conversion import ledger
 from graphad.api.conversion.choices import Choices
 from graphad.api.conversion.dispatch import operate, special
 from graphad.api.conversion.heap import UNSET, Heap, Slot
@@ -29,8 +30,10 @@ from graphad.api.conversion.parts import (
     truth,
     unknown,
 )
-from graphad.api.conversion.peers import identical, meet, peers_of
+from graphad.api.conversion.peers import identical, meet, peers_of, settle
 from graphad.api.conversion.scope import generated
+from graphad.api.conversion.structure import flatten_alike
+from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
 from graphad.location import place
@@ -72,6 +75,14 @@ def select(
     test: Tracer, bodies: Sequence[Thunk], dead: Sequence[str], what: str, titles: Sequence[str], truths: bool = False
 ) -> Any:
     """The value of `bodies[test]()`, and its effects on variables, attributes and entries."""
+    found = _selected(test, bodies, dead, what, titles, truths)
+    settle(current_builder())
+    return found
+
+
+def _selected(
+    test: Tracer, bodies: Sequence[Thunk], dead: Sequence[str], what: str, titles: Sequence[str], truths: bool
+) -> Any:
     heap = Heap(bodies)
     heap.check_iterators()
     parts: list[StagedRegion] = []
@@ -183,11 +194,11 @@ class _Merge:
         key = tuple(map(id, values))
         if key in self.containers:
             return self.containers[key]  # the same one in every branch is one afterwards
-        flat = [tree.flatten(v) for v in values]
+        flat = flatten_alike(values)
         treedef = flat[0][1]
         if any([f[1] != treedef for f in flat]):
             raise self.error(path, values, "give it the same structure in both, dicts with keys in the same order")
-        paths = tree.paths(values[0], path)
+        paths = tree.paths_of(treedef, path)
         makers = [
             self._leaf(column, p) for column, p in zip(zip(*[f[0] for f in flat], strict=True), paths, strict=True)
         ]
@@ -197,7 +208,8 @@ class _Merge:
 
         def container(results: list[Any]) -> Any:
             if not made:
-                made.append(tree.unflatten(treedef, [m(results) for m in makers]))
+                new = tree.unflatten(treedef, [m(results) for m in makers])
+                made.append(ledger.made(new, values))
             return made[0]
 
         self.containers[key] = container

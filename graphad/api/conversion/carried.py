@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
+from graphad.api.conversion import ledger
 from graphad.api.conversion.heap import UNSET, Slot
-from graphad.api.conversion.parts import StagedRegion, is_number, is_weak, kind
+from graphad.api.conversion.parts import StagedRegion, is_number, is_weak, kind, same
+from graphad.api.conversion.structure import flatten, is_object, nodes, positions_of_numbers
 from graphad.graph import Value
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import UNKNOWN, laid, standing
@@ -30,17 +32,22 @@ class Carried:
         self.entered: list[Value | None] = []
         self.results: list[Any] = []
         self.unlike: set[int] = set()  # the leaves that lie in memory otherwise after an iteration
+        # Objects within, and numbers of attributes, are taken to stay what they are until an iteration shows otherwise.
+        self.held = frozenset([id(x) for x in nodes(value)[1:] if is_object(type(x))])
+        self.steady: set[int] | None = None
 
     def enter(self, part: StagedRegion) -> list[Tracer | None]:
         """Put fresh inputs of a piece in the slot."""
         if self.value is UNSET:
             self.slot.container.write(self.slot.key, UNSET)
             return []
-        self.leaves, self.treedef = tree.flatten(self.value)
-        paths = tree.paths(self.value, self.slot.path)
+        self.leaves, self.treedef = flatten(self.value, self.held)
+        if self.steady is None:
+            self.steady = set(positions_of_numbers(self.treedef, self.leaves))
+        paths = tree.paths_of(self.treedef, self.slot.path)
         inputs = [
-            part.input(kind(x), path, is_weak(x)) if is_number(x) else None
-            for x, path in zip(self.leaves, paths, strict=True)
+            part.input(kind(x), path, is_weak(x)) if is_number(x) and i not in self.steady else None
+            for i, (x, path) in enumerate(zip(self.leaves, paths, strict=True))
         ]
         for i, (x, new) in enumerate(zip(self.leaves, inputs, strict=True)):
             laid(standing(new, [x]), UNKNOWN if i in self.unlike else None)
@@ -48,13 +55,31 @@ class Carried:
         self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, given))
         return inputs
 
+    def opened(self) -> bool:
+        """Whether objects within are no longer taken to stay what they are."""
+        if not self.held:
+            return False
+        self.held, self.steady = frozenset(), None
+        return True
+
+    def differs(self, after: Sequence[Any], treedef: Any) -> bool:
+        """Whether something that was taken to stay what it is does not; it is carried from then on."""
+        moved = any([id(x) in self.held and y is not x for x, y in zip(self.leaves, after, strict=False)])
+        if (moved or treedef != self.treedef) and self.opened():
+            return True
+        steady = () if self.steady is None or treedef != self.treedef else self.steady
+        found = {i for i in steady if not same(self.leaves[i], after[i]) and is_number(after[i])}
+        self.steady = (self.steady or set()) - found
+        return bool(found)
+
     def read(self) -> Any:
         """What is carried of the value that the slot has after an iteration."""
         return self.slot.read()
 
     def put(self, leaves: list[Any]) -> None:
         """Put in the slot what is carried of it."""
-        self.slot.container.write(self.slot.key, tree.unflatten(self.treedef, leaves))
+        new = tree.unflatten(self.treedef, leaves)
+        self.slot.container.write(self.slot.key, ledger.made(new, [self.value, self.after]))
 
     def _varies(self, i: int) -> bool:
         x, new = self.inputs[i], self.results[i]

@@ -30,10 +30,11 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
-from graphad.api.conversion.peers import Rounds, holders, peers_of
+from graphad.api.conversion.peers import Rounds, holders, peers_of, settle
 from graphad.api.conversion.pools import pooled, unpooled
 from graphad.api.conversion.scope import stored
-from graphad.build import building
+from graphad.api.conversion.structure import flatten
+from graphad.build import building, current_builder
 from graphad.errors import ControlFlowError
 from graphad.graph import Value
 from graphad.location import place as here
@@ -99,6 +100,7 @@ class StagedLoop:
                     c.inputs = c.enter(part)
                     c.entered = values(c.inputs)
                 self.rounds.enter(part.builder.peers, self.carried)
+                settle(part.builder)
                 for g in self.lists:
                     g.enter()
                 part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
@@ -118,8 +120,7 @@ class StagedLoop:
                     try:
                         if not self._told(part):
                             continue
-                        wanted = {key for key, _ in self.shared} if self.pools else set()
-                        new = pooled(self.carried, part, None, wanted)
+                        new = pooled(self.carried, part, None, {key for key, _ in self.shared} if self.pools else set())
                         if not new:
                             return part, rows
                     except ControlFlowError as error:
@@ -170,8 +171,7 @@ class StagedLoop:
             for place in places.values():
                 c, i = self.carried[place[0]], place[1]
                 if kind(c.leaves[i]).shape and c.results[i] is not c.inputs[i]:
-                    before = identity(c.leaves[i], None)
-                    self.shared.setdefault(place, []).append(before)
+                    self.shared.setdefault(place, []).append(identity(c.leaves[i], None))
 
     def _enter(self, part: StagedRegion) -> list[Value]:
         """Let arrays that the loop changes be inputs of a piece, and let those be lost that it may have changed."""
@@ -182,8 +182,7 @@ class StagedLoop:
 
     def _left(self, part: StagedRegion) -> bool:
         """Take up the arrays from around the loop that an iteration changed."""
-        again = False
-        self.kept = set()
+        again, self.kept = False, set()
         for x, value in part.changed:
             if id(x) in self.changed:
                 self.changed[id(x)].after = value
@@ -195,7 +194,7 @@ class StagedLoop:
             written = [i for i in range(len(c.inputs)) if c.written(i)]
             if c.value is UNSET or not written:
                 continue
-            after = tree.leaves(c.after) if c.after is not UNSET else []
+            after = flatten(c.after, c.held)[0] if c.after is not UNSET else []
             if len(after) == len(c.leaves) and all([after[i] is c.inputs[i] for i in written]):
                 kept = [i for i in written if identity(c.leaves[i], None) is not None]
                 if len(kept) == len(written) and all([after[i] is x for i, x in enumerate(c.inputs) if x is not None]):
@@ -287,11 +286,14 @@ class StagedLoop:
                 continue
             if c.after is UNSET:
                 raise self._error(c.slot.path, c.value, "deleted", "keep it")
-            found, treedef = tree.flatten(c.after)
+            found, treedef = flatten(c.after, c.held)
+            if c.differs(found, treedef):
+                settled = False
+                continue
             if treedef != c.treedef:
                 remedy = "give it a value of the same structure before the loop, dicts with keys in the same order"
                 raise self._error(c.slot.path, c.value, describe(c.after), remedy)
-            paths = tree.paths(c.value, c.slot.path)
+            paths = tree.paths_of(treedef, c.slot.path)
             leaves = [self._leaf(*four) for four in zip(paths, c.leaves, c.inputs, found, strict=True)]
             if any(new is not old for new, old in zip(leaves, c.leaves, strict=True)):
                 c.value, settled = tree.unflatten(treedef, leaves), False
@@ -367,8 +369,8 @@ class StagedLoop:
         ]
         outputs += [a.after for a in self.changed.values() if a.varies]
         outputs += [part.lifted(x, kind(x).dtype) for g in self.lists for x in g.leaves()]
-        arrays = [a.input for a in self.changed.values()]
-        self._order(part, [c.entered for c in self.carried.values()], arrays, values(rows))
+        inputs = [c.entered for c in self.carried.values()]
+        self._order(part, inputs, [a.input for a in self.changed.values()], values(rows))
         part.finish(outputs)
 
     def _order(
@@ -415,6 +417,7 @@ class StagedLoop:
         for c, leaves in after:
             c.put(leaves)
         self.rounds.leave(peers_of(), self.carried)
+        settle(current_builder())
         for x in self.lost.values():
             lose(x, LOST.format(self.what))
         for g in self.lists:

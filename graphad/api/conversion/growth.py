@@ -16,6 +16,7 @@ from graphad.api.conversion.heap import ListContainer
 from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.ledger import unread
 from graphad.api.conversion.parts import StagedRegion, describe, is_number, is_weak, kind, quoted
+from graphad.api.conversion.structure import flatten
 from graphad.errors import ControlFlowError
 from graphad.location import place
 from graphad.numpy.entries import ArrayEntry
@@ -73,12 +74,12 @@ class Growth:
 
     def leaves(self) -> list[Any]:
         """The numbers that an iteration appends."""
-        return [x for item in self.items for x in tree.leaves(item) if is_number(x)]
+        return [x for item in self.items for x in flatten(item)[0] if is_number(x)]
 
     def check(self, part: StagedRegion, steady: set[int], given: set[int]) -> None:
         """Raise `ControlFlowError` for items that are no numbers, and for arrays that something else may change:
         `steady` are those of variables that no iteration writes to, `given` those that the next one may."""
-        for x in [x for item in self.items for x in tree.leaves(item)]:
+        for x in [x for item in self.items for x in flatten(item)[0]]:
             if isinstance(x, (Tracer, np.ndarray)) and is_number(x):
                 array = root(x)
                 around = [y for y in candidates(array) if y is OUTSIDE or not inside_of(y, part.builder)]
@@ -93,7 +94,7 @@ class Growth:
 
     def extend(self, stacks: Sequence[Tracer], count: int) -> None:
         """Append the items of all iterations, from the numbers stacked."""
-        flat = [tree.flatten(item) for item in self.items]
+        flat = [flatten(item) for item in self.items]
         for i in range(count):
             given = iter(stacks)
             for leaves, treedef in flat:

@@ -5,7 +5,6 @@ A `Heap` is a picture of all that some functions reach: it tells afterwards what
 
 from __future__ import annotations
 
-import gc
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,7 +16,7 @@ import numpy as np
 from graphad.api.conversion.iterators import is_iterator, state
 from graphad.api.conversion.peers import holders
 from graphad.api.conversion.scope import MARK, nested_codes, plain_name
-from graphad.api.methods import KEPT
+from graphad.api.conversion.structure import attributes
 from graphad.codes import OfCode
 from graphad.errors import ControlFlowError
 from graphad.location import is_user_class, is_user_file, place
@@ -143,16 +142,7 @@ class Attributes(Container):
     __slots__ = ()
 
     def read(self) -> dict[Any, Any]:
-        if _is_bare(self.target):
-            return {}  # a new object: Python is slower with one whose dict was asked for
-        found = dict(getattr(self.target, "__dict__", ()))
-        found.pop(KEPT, None)
-        for cls in type(self.target).__mro__:
-            slots = cls.__dict__.get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if name not in ("__dict__", "__weakref__") and hasattr(self.target, name):
-                    found[name] = getattr(self.target, name)
-        return found
+        return attributes(self.target)
 
     def write(self, key: Any, value: Any) -> None:
         if value is not UNSET:
@@ -162,12 +152,6 @@ class Attributes(Container):
 
     def slot_path(self, key: Any) -> str:
         return f"{self.path}.{key}"
-
-
-def _is_bare(x: Any) -> bool:
-    """Whether an object has no attributes of its own."""
-    referents = gc.get_referents(x)
-    return len(referents) == 1 and referents[0] is type(x)
 
 
 def _of_library(x: Any, name: str) -> Callable[..., None]:

@@ -10,7 +10,7 @@ import gc
 import sys
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from graphad.api.conversion.heap import UNSET, Attributes, Cell, Container, Entries, Globals, ListContainer
 from graphad.api.conversion.peers import change
+from graphad.api.conversion.structure import is_object, nodes
 from graphad.build import Builder, current_builder
 from graphad.errors import TracerError
 from graphad.location import Location, describe_location, user_location
@@ -49,9 +50,9 @@ class LedgerEntry:
         if isinstance(container, Attributes):
             try:
                 self.weak = weakref.ref(container.target)
+                self.target = None
             except TypeError:  # a class with __slots__ alone
-                return
-            self.target = None
+                pass
         container.target = None
 
     def alive(self) -> Any:
@@ -140,6 +141,17 @@ def changing(x: Any) -> Any:
         if kind is not Attributes and hasattr(x, "__dict__"):
             builder.ledger[id(x), ""] = LedgerEntry(Attributes(x, ""))
     return x
+
+
+def made(new: Any, of: Iterable[Any]) -> Any:
+    """A value whose objects a branch or a loop has made of others: these objects begin to exist now."""
+    builder = current_builder()
+    old = {id(x) for value in of for x in nodes(value)}
+    for x in nodes(new) if builder is not None else ():
+        if id(x) not in old and is_object(type(x)):
+            entry = builder.ledger[id(x)] = LedgerEntry(Attributes(x, ""))  # type: ignore[union-attr]
+            entry.container.saved = {}
+    return new
 
 
 def noted(x: Any, attributes: bool) -> dict[Any, Any]:

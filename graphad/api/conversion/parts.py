@@ -15,6 +15,7 @@ from graphad.api.conversion.dispatch import special
 from graphad.api.conversion.heap import UNSET
 from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.scope import plain_name
+from graphad.api.conversion.structure import flatten
 from graphad.arrays import PYTHON_SCALARS, array_of
 from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
@@ -233,7 +234,8 @@ def placeholder(value: Any) -> Any:
             else type_blank(t)
         )
 
-    return tree.map(blank, value)
+    leaves, treedef = flatten(value)
+    return tree.unflatten(treedef, map(blank, leaves))
 
 
 def type_blank(t: TensorType) -> Any:

@@ -1,5 +1,5 @@
-"""Lists, dicts and other containers that branches and loops have made of others, which they stand for: none of those
-that may be one object is changed while another one of them can be seen.
+"""Lists, dicts, objects and other containers that branches and loops have made of others, which they stand for: none of
+those that may be one object is changed while another one of them can be seen.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
-from graphad import tree
+from graphad.api.conversion.structure import by_identity, children, nodes
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError
 from graphad.location import place
@@ -23,15 +23,6 @@ _Position = tuple[Any, int]
 holders: WeakSet[Any] = WeakSet()
 """The pictures of objects and the loops that are in use: `holding` tells how often one holds an object, though no code
 of the user's can see it there."""
-
-
-def nodes(x: Any) -> list[Any]:
-    """The containers in a tree that can be changed, in order."""
-    children = tree._children(x)
-    if children is None:
-        return []
-    own = [] if isinstance(x, tuple) or x is None else [x]
-    return own + [y for child in children[2] for y in nodes(child)]
 
 
 def peers_of() -> list[list[Any]]:
@@ -124,6 +115,22 @@ def change(builder: Builder, x: Any) -> None:
         )
 
 
+def settle(builder: Builder | None) -> None:
+    """Forget the containers that can be seen no longer, so that their arrays are no longer known. Raises
+    `ControlFlowError` where two objects can be seen that may be one, which alone would make them equal."""
+    if builder is None or not builder.peers:
+        return
+    seen = _Seen(builder.peers, builder.ledger)
+    builder.peers[:] = [rest for group in builder.peers if len(rest := [y for y in group if seen(y)]) > 1]
+    for group in builder.peers:
+        if any(map(by_identity, group)):
+            name = type(group[0]).__name__
+            raise ControlFlowError(
+                f"an object of class {name} is one that a branch or a loop{place()} gave to one of several variables, "
+                f"which is known at run time only; let both make a new one, or give {name} the method __eq__"
+            )
+
+
 def identical(a: Any, b: Any) -> bool:
     """`a is b`. Raises `ControlFlowError` where that is not known."""
     builder = current_builder()
@@ -164,7 +171,7 @@ class _Seen:
 
 def _held(container: Any, x: Any) -> int:
     """How often a container has an entry."""
-    found = tree._children(container)
+    found = children(container)
     return sum([y is x for y in found[2]]) if found is not None else 0
 
 
