@@ -15,6 +15,7 @@ from graphad.op import OPS
 from graphad.ops.compositions import COMPOSITIONS, SEARCHES
 from graphad.ops.compositions.roots import lambert_w
 from graphad.ops.special.bessel import Bessel
+from graphad.ops.special.struve import KelvinDerivative
 
 MAGNITUDES = 10.0 ** np.random.default_rng(7).uniform(-9, 2, 150)
 EDGES = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 10.0, 30.0, 45.0, 90.0, 120.0])
@@ -100,6 +101,17 @@ def test_digits_of_kelvins_functions(name: str) -> None:
     ordinary = np.isfinite(real) & (x != 0)
     np.testing.assert_allclose(found[ordinary], (real + 1j * imaginary)[ordinary], 1e-9)
     np.testing.assert_allclose([found[-3].real, found[-3].imag], [real[-3], imaginary[-3]], 1e-15)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_derivatives_of_kelvins_functions(n: int) -> None:
+    x = np.concatenate([sizes(-1, 2), np.linspace(0.9, 34, 80), [np.nan]])
+    for real, imaginary in (("ber", "bei"), ("ker", "kei")):
+        ops = [KelvinDerivative(name, n) for name in (real, imaginary)]
+        with np.errstate(all="ignore"):
+            wanted = ops[0].eval(np, x) + 1j * ops[1].eval(np, x)
+            (found,) = graphad.trace(lambda x: ops[0].composed(x) + 1j * ops[1].composed(x))(x).eval(x)  # noqa: B023
+        np.testing.assert_allclose(found, wanted, 1e-11)
 
 
 @pytest.mark.parametrize("name", sorted(COMPOSITIONS.keys() - {*KELVIN, *KELVIN.values()}))

@@ -90,3 +90,33 @@ for _name, _function, _zeros in (
     _define(f"{_name}i", _function, 0, np.imag, _zeros[1])
     _define(f"{_name}rp", _function, 1, np.real, _zeros[2])
     _define(f"{_name}ip", _function, 1, np.imag, _zeros[3])
+
+
+def derivative(name: str, n: int, x: Any) -> Any:
+    """The `n`-th derivative of `ber`, `bei`, `ker` or `kei`: of the growing ones near 0 by their series, of all others
+    by the derivatives of their equation (DLMF 10.25.1)."""
+    first = name[0] == "b"
+    size = np.abs(x) if first else x
+    proper = (size > 0) & np.isfinite(size)
+    near = proper & (size < _NEAR) if first else np.zeros(x.shape, bool)
+    y = np.where(proper & ~near, size, _NEAR)
+    z = _TURN * y
+    values = [_growing(y, 0), _growing(y, 1)] if first else [_decaying(y, 0), -_decaying(y, 1)]
+    for m in range(n - 1):
+        before = m * values[m - 1] if m else 0.0
+        values.append(values[m] + (before - (m + 1) * values[m + 1]) / z)
+    found = values[n]
+    if first:
+        small = np.where(near, size, 1.0)
+        start = (n + 1) // 2
+        terms = [
+            math.factorial(2 * k) / math.factorial(2 * k - n) / (4.0**k * math.factorial(k) ** 2)
+            for k in range(start, start + _TERMS)
+        ]
+        w = _TURN * np.where(proper, small, 0.0)
+        series = polynomial(w * w, terms) * (w if n % 2 else 1.0)
+        found = np.where(near | (size == 0), series, found)
+    found = found * _TURN**n
+    part = np.imag(found) if name[2] == "i" else np.real(found)
+    part = np.where(proper | (size == 0) if first else proper, part, math.nan)
+    return np.where(x < 0, -part, part) if first and n % 2 else part

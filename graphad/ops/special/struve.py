@@ -13,7 +13,8 @@ import numpy as np
 
 from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import float_power
-from graphad.ops.elementwise import Partial, elementwise, scalar
+from graphad.ops.elementwise import Partial, cast, elementwise, scalar
+from graphad.ops.lowering import by_decomposition
 from graphad.ops.special.base import POSITIVE, of_order
 from graphad.ops.special.error import FloatFunction
 from graphad.ops.special.gamma import gamma
@@ -23,7 +24,6 @@ from graphad.trace import UFUNCS
 class KelvinDerivative(FloatFunction):
     """The `n`-th derivative of SciPy's `ber`, `bei`, `ker` or `kei`, by those of `jv` and `kv` on the diagonals."""
 
-    host_only = "SciPy computes it, for NumPy's arrays"
     function: str
     n: int
     singular = True
@@ -32,7 +32,14 @@ class KelvinDerivative(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, x: KelvinDerivative(self.function, self.n + 1)(x),)
 
+    def composed(self, x: Any) -> Any:
+        from graphad.ops.compositions.kelvin import derivative
+
+        return cast(derivative(self.function, self.n, cast(x, np.dtype("f8"))), x.dtype)
+
     def eval(self, xp: Any, *xs: Any) -> Any:
+        if xp is not np:
+            return by_decomposition(self, xp, xs, "composed")
         from scipy import special
 
         turn = np.exp(0.25j * np.pi * (3 if self.function[0] == "b" else 1))
