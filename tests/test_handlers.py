@@ -240,13 +240,53 @@ def constructs(x):
         return -x
 
 
+def known_to_fail(x):
+    n = np.zeros(1)
+    try:
+        assert x < 2
+        n[0] += {}["missing"]
+    except KeyError:
+        n[0] += 100
+    except Exception:
+        n[0] += 3
+    return n[0] * x
+
+
+def known_to_fail_in_a_branch(x):
+    n = np.zeros(1)
+    for i in range(2):
+        try:
+            if x > i:
+                n[0] += math.acos(-1.49) + float("none")
+        except ValueError:
+            n[0] += 100
+    return n[0] + x
+
+
+def positive(x):
+    assert x > 3, "too small"
+    return math.sqrt(x)
+
+
+def always_fails(x):
+    y = math.exp(x)
+    try:
+        y += positive(2.0) * x
+    except AssertionError:
+        y += 100
+    return y
+
+
 ROWS = np.array([1.0, -2.0, 4.0])
 CASES = [
     (jitter, (GOOD, INDEFINITE)), (jitters, (GOOD, INDEFINITE)), (logarithm, (2.0, -2.0)),
     (as_far_as_it_came, (GOOD, SINGULAR)), (element, (1.5, 7.5)),
     (kept, (np.abs(ROWS), ROWS)), (leaves_a_loop, (np.abs(ROWS), ROWS)), (in_a_test, (2.0, 9.0, -1.0)),
     (several, (2.0, -1.0, 1e4)), (while_loop, (3.0, -1.0)),
-    (handled_within, (GOOD, SINGULAR)),
+    (handled_within, (GOOD, SINGULAR)), (of_a_function, (GOOD, INDEFINITE)), (stores, (2.0, -2.0)),
+    (of_functions, (2.0, -0.5, -2.0, -4.0)), (stores_in_a_function, (2.0, -2.0)), (methods, (6.3, 1.4, -2.0)),
+    (loops_after_what_fails, (2.0, -2.0)), (constructs, (2.0, -2.0)), (known_to_fail, (1.0, 3.0)),
+    (known_to_fail_in_a_branch, (-1.0, 0.5, 3.0)), (always_fails, (2.0, -2.0)),
     # A comprehension is a function of its own before Python 3.12, and its code cannot be left for a handler.
     *([(listed, (np.abs(ROWS), ROWS))] if sys.version_info >= (3, 12) else []),
 ]  # fmt: skip
@@ -321,7 +361,16 @@ def changes_a_list_in_a_function(x):
     return y + len(taken)
 
 
+def known_to_fail_in_an_expression(x):
+    try:
+        y = x if x > 0 else x * float("none")
+    except ValueError:
+        y = 100.0
+    return y
+
+
 ELSEWHERE = [
+    (known_to_fail_in_an_expression, 2.0),
     (in_with, GOOD), (around, ROWS), (asks, 2.0), (changes_a_list, 2.0), (changes_a_list_in_a_function, 2.0),
 ]  # fmt: skip
 if sys.version_info < (3, 12):

@@ -31,7 +31,7 @@ def checked(test: Callable[[], Any], message: Callable[[], Any] | None = None) -
     held = truth(test(), "the assert statement")
     if not isinstance(held, Tracer):
         repeats = builder is not None and builder.repeats  # of a body that may never run
-        if held or not (repeats or (message is not None and staged())):
+        if held or handles(AssertionError) or not (repeats or (message is not None and staged())):
             return bool(held)
         told: tuple[Any, ...] = () if message is None else (message(),)
         if not (repeats or isinstance(told[0], (Tracer, Text))):

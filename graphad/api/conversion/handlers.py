@@ -15,7 +15,7 @@ from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.functions import carrying as converted
 from graphad.api.conversion.heap import UNSET
 from graphad.build import Builder, current_builder
-from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError
+from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, MissingRuleError, TracerError
 from graphad.location import is_user_file, place
 from graphad.op import Op
 from graphad.ops.arithmetic import logical_and, logical_not
@@ -106,6 +106,8 @@ def carrying(f: Any, builder: Builder) -> Callable[..., Any] | None:
         raised, handler = inner.carried
         if raised is not False:
             block.failed.append((handler, logical_not(raised), None))
+        if not isinstance(raised, Tracer) and raised:
+            raise _Ended
         return result
 
     return called
@@ -123,11 +125,12 @@ def carried() -> tuple[Any, Any]:
     return builder.handled[-1].carried if builder is not None and builder.handled else (False, -1)
 
 
-def carry(raised: Any, handler: Any) -> None:
-    """Note at the end of a function whether it has raised, and for which handler."""
+def carry(raised: Any, handler: Any, result: Callable[[], Any]) -> Any:
+    """Note at the end of a function whether it has raised, and for which handler; gives its result, if it has any."""
     builder = current_builder()
     if builder is not None and builder.handled:
         builder.handled[-1].carried = raised, handler
+    return result() if isinstance(raised, Tracer) or not raised else None
 
 
 def _going(held: Sequence[Any]) -> Any:
@@ -144,11 +147,34 @@ def _raised(op: Op, xs: Sequence[Tracer]) -> BaseException | None:
     return None
 
 
-def attempt() -> None:
-    """What precedes a statement of a try statement's own block."""
-    builder = current_builder()
-    if builder is not None and builder.staged and builder.handled:
-        builder.handled[-1].at, builder.handled[-1].code = builder, _user_code()
+class _Ended(BaseException):
+    """What ends a statement that calls a function which always raises for a handler."""
+
+
+class Attempt:
+    """What stands around a statement of a try statement's own block. What is raised while it is traced, in a piece that
+    may not run, is raised whenever that runs."""
+
+    def __enter__(self) -> None:
+        builder = current_builder()
+        self.block = builder.handled[-1] if builder is not None and builder.staged and builder.handled else None
+        if self.block is not None:
+            self.block.at, self.block.code = builder, _user_code()
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> bool:
+        if isinstance(error, _Ended):
+            return True
+        refused = isinstance(error, GraphadError) and not isinstance(error, IndexOutOfBoundsError)
+        if self.block is None or not isinstance(error, Exception) or refused or self.block.at.outer is None:
+            return False
+        handler = self.block.takes(kind)
+        if handler < 0:
+            return False
+        self.block.failed.append((handler, np.bool_(False), error.with_traceback(None)))
+        return True
+
+
+attempt = Attempt
 
 
 def caught(asked: Callable[[], Any] | None) -> tuple[Any, Any, Any]:

@@ -56,8 +56,7 @@ def _lower_carrying(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast
 
         raised, handler = carried()    # by what stands before the call in its statement
         if not raised: ...
-        carry(raised, handler)
-        return result
+        return carry(raised, handler, lambda: result)
     """
     returns = any([isinstance(n, ast.Return) for n in inside(function.body)])
     if not attempts(function) or (returns and not leaves(function.body, True)):
@@ -69,12 +68,10 @@ def _lower_carrying(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast
     flags = ast.Tuple([ast.Name(name, ast.Store()) for name in (raised, chosen)], ast.Store())
     start = [_set(RETURNED, False, first)] if returns else []
     start.append(_placed(ast.Assign([flags], runtime("carried")), first))
-    end = [
-        ast.Expr(runtime("carry", load(raised), load(chosen))),
-        ast.Return(load(RESULT) if returns else ast.Constant(None)),
-    ]
+    result = ast.Lambda(NO_ARGUMENTS, load(RESULT) if returns else ast.Constant(None))
+    end = ast.Return(runtime("carry", load(raised), load(chosen), result))
     guarded = _guard([raised], lowering.block(function.body, None), first)
-    return [*start, guarded, *[_placed(s, last) for s in end]], lowering.exits
+    return [*start, guarded, _placed(end, last)], lowering.exits
 
 
 def lower_around_yields(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast.stmt, list[str]]]:
@@ -173,7 +170,7 @@ class _JumpLowering:
         found = runtime("caught", before)
         names = (handled.raised, handled.handler, handled.error or f"unused{MARK}")
         targets = ast.Tuple([ast.Name(name, ast.Store()) for name in names], ast.Store())
-        steps = [ast.Expr(runtime("attempt")), step, ast.Assign([targets], found)]
+        steps = [ast.With([ast.withitem(runtime("attempt"))], [step]), ast.Assign([targets], found)]
         after = [_guard([handled.raised], self.block(rest, loop), s)] if rest else []
         return [*[_placed(ast.copy_location(x, s), s) for x in steps], *after]
 

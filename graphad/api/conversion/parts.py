@@ -24,6 +24,7 @@ from graphad.location import is_user_file, place, raised_at
 from graphad.numpy.views import Lost, lose
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import reshape
+from graphad.refusals import refuse_handled
 from graphad.registry import LATER
 from graphad.trace import Tracer, kind_of, lift
 from graphad.types import DType, TensorType, type_of
@@ -65,6 +66,8 @@ class StagedRegion(TracedRegion):
             except BaseException as error:
                 of_values = isinstance(error, IndexOutOfBoundsError) or type(error) in _OF_VALUES
                 if not of_values and (isinstance(error, GraphadError) or not raised_by_user(error)):
+                    if isinstance(error, Exception) and not isinstance(error, GraphadError):
+                        refuse_handled(type(error), f"is raised {where}, whose condition is known at run time only")
                     raise
                 self.raised = True
                 self.builder.where = raised_at(error)
