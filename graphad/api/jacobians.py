@@ -56,7 +56,7 @@ def jacfwd(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
         leaves, treedef = tree.flatten(chosen)
         columns = []
         for basis in _basis("jacfwd", leaves):
-            push = lambda t: mapped(out[1], control_flow=False)(*tree.unflatten(treedef, t))
+            push: Callable[[Any], Any] = lambda t: mapped(out[1], control_flow=False)(*tree.unflatten(treedef, t))
             column = push(_with(leaves, *basis))
             if basis[0].dtype.kind == "c" and not all(map(_is_complex, tree.leaves(out[0]))):
                 turned = push(_with(leaves, basis[0] * 1j, basis[1]))
@@ -93,7 +93,7 @@ def jacrev(fun: Callable[P, Any], argnums: Argnums = 0, has_aux: bool = False) -
         leaves, treedef = tree.flatten(out[0])
         rows = []
         for basis, position in _basis("jacrev", leaves):
-            pull = lambda ct: mapped(out[1], control_flow=False)(tree.unflatten(treedef, ct))
+            pull: Callable[[Any], Any] = lambda ct: mapped(out[1], control_flow=False)(tree.unflatten(treedef, ct))
             found = pull(_with(leaves, basis, position))
             if basis.dtype.kind == "c" and not all(map(_is_complex, tree.leaves(chosen))):
                 turned = pull(_with(leaves, basis * -1j, position))
