@@ -1,4 +1,4 @@
-"""Arguments, made fit for native code."""
+"""Arguments, made fit for native code, and the memory that it needs beside them."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def _prepared(name: str, i: int, x: Any, kind: TensorType) -> Array:
     copied = np.empty(kind.shape, kind.dtype.char)
     copied[...] = array
     return copied
+
+
+def memory_of(
+    results: Sequence[TensorType], arena: int, constants: int, pushed: int = 0, reached: int | None = None
+) -> dict[str, int]:
+    """Bytes of the `arena` (all intermediate values), of the `results`, of the `constants`, and their sum: the `peak`.
+
+    Where loops whose trip count a run decides keep values for their derivative, also the bytes that each iteration of
+    all of them adds (`iteration`), and those that the largest run so far has taken for them (`reached`), which the
+    peak has too.
+    """
+    made = sum(t.nbytes for t in results)
+    found = {"arena": arena, "results": made, "constants": constants}
+    if pushed:
+        found |= {"iteration": pushed, "reached": reached or 0}
+    return {**found, "peak": arena + made + constants + (reached or 0)}

@@ -117,3 +117,21 @@ def test_a_lowered_limit_of_the_cache_holds_at_once(tmp_path: Any, monkeypatch: 
     monkeypatch.setenv("GRAPHAD_CACHE_LIMIT", "50KB")
     cache.store("f" * 40, bytes(10_000))
     assert cache.info().bytes <= 50 << 10
+
+
+@pytest.mark.parametrize("executor", ["llvm", "numba"])
+def test_what_loops_of_unknown_length_keep_is_told(executor: str) -> None:
+    def f(x: Any, n: Any) -> Any:
+        return np.sum(graphad.while_loop(lambda c: c[0] < n, lambda c: (c[0] + 1, np.sin(c[1])), (0, x))[1])
+
+    compiled = graphad.jit(graphad.grad(f), executor=executor).compile(X[:100], 1)
+    before = compiled.memory()
+    assert before["iteration"] == 800
+    assert before["reached"] == 0
+    for n, kept in ((1000, 1000), (10, 1000), (5000, 5000)):
+        compiled(X[:100], np.array(n))
+        after = compiled.memory()
+        assert 800 * kept <= after["reached"] <= 2 * 800 * kept  # room is doubled
+        assert after["peak"] == before["peak"] + after["reached"]
+    known = graphad.jit(graphad.grad(lambda x: f(x, 7)), executor=executor).compile(X[:100])
+    assert ("reached" in known.memory()) == ("iteration" in known.memory())

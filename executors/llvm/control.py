@@ -167,7 +167,7 @@ def _reserve(emitter: Emitter, stack: PushStack, count: str, error: int) -> None
     code = emitter.code
     status = code(
         f"call i64 @graphad.reserve(ptr {_field(emitter, stack, 0)}, i64 {count}, "
-        f"i64 {max(stack.size * stack.dtype.itemsize, 1)})"
+        f"i64 {stack.entry})"
     )
     after = code.name()
     code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{emitter.function.fail(error)}")
@@ -230,12 +230,24 @@ declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)
 least; it answers 1 where there is no memory. The header's words are the address, the number of entries, the room."""
 
 
-def with_stacks(headers: Sequence[int], inner: str, attributes: str) -> str:
+REACHED = "graphad.reached"
+"""The symbol of a word that has the most bytes that the stacks of one run have taken."""
+
+
+def with_stacks(stacks: Sequence[PushStack], inner: str, attributes: str) -> str:
     """The function `run` of a program with stacks: they are empty before it and freed behind it."""
+    headers = [stack.header.offset for stack in stacks]
     lines = [f"define i64 @run(ptr noalias %table) {attributes} {{", "entry:", "  %arena = load ptr, ptr %table"]
     for i, at in enumerate(headers):
         lines += [f"  %h{i} = getelementptr i8, ptr %arena, i64 {at}", f"  store [3 x i64] zeroinitializer, ptr %h{i}"]
     lines.append(f"  %status = call i64 @{inner}(ptr %table)")
-    for i in range(len(headers)):
-        lines += [f"  %p{i} = load ptr, ptr %h{i}", f"  call void @free(ptr %p{i})"]
-    return "\n".join([*lines, "  ret i64 %status", "}", ""])
+    total = "0"
+    for i, stack in enumerate(stacks):
+        lines += [
+            f"  %p{i} = load ptr, ptr %h{i}", f"  call void @free(ptr %p{i})",
+            f"  %r{i} = getelementptr i64, ptr %h{i}, i64 2", f"  %n{i} = load i64, ptr %r{i}",
+            f"  %b{i} = mul i64 %n{i}, {stack.entry}", f"  %t{i} = add i64 {total}, %b{i}",
+        ]  # fmt: skip
+        total = f"%t{i}"
+    lines.append(f"  %most = atomicrmw umax ptr @{REACHED}, i64 {total} monotonic")
+    return "\n".join([f"@{REACHED} = external global i64", *lines, "  ret i64 %status", "}", ""])

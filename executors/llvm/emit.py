@@ -127,8 +127,7 @@ class Emitter:
             ]
             bodies += [self._in_order(f"define {linkage}i64 @{run}", attributes)]
         if self.program.stacks:
-            headers = [stack.header.offset for stack in self.program.stacks]
-            bodies += [with_stacks(headers, run, attributes), STACKS]
+            bodies += [with_stacks(self.program.stacks, run, attributes), STACKS]
         body = "\n".join(bodies)
         self._outline(body)
         first = THOROUGH if any(changes_elements(s) for s in all_statements(self.program.statements)) else ""

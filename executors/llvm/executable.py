@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import ExecutorError
-from graphad.executors.arguments import prepare
+from graphad.executors.arguments import memory_of, prepare
 from graphad.executors.llvm import blas, entry, pool
+from graphad.executors.llvm.control import REACHED
 from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.llvm.image import Image
@@ -100,7 +101,9 @@ class Executable:
         self._slot = _Slot()
         symbols = {name: symbol.address for name, symbol in image.symbols.items()}
         shared = {f"graphad.{name}": native().addresses[name] for name in SHARED}
-        self._library = Library(code, {**symbols, **shared, **addresses}, ["run"])
+        self._reached = ctypes.c_uint64(0)
+        own = {REACHED: ctypes.addressof(self._reached)}
+        self._library = Library(code, {**symbols, **shared, **own, **addresses}, ["run"])
         self._failures: dict[int, BaseException] = {}
         # What the functions that `bind` makes refer to does not refer back to this object: it goes with its last user.
         self._fail = _failing(image, self._failures)
@@ -147,7 +150,7 @@ class Executable:
         new = ctypes.pythonapi.PyCFunction_NewEx
         new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.py_object, ctypes.py_object]
         place = _Address(_address(context))
-        owned = (self._library, self._slot, self._constants, self._callbacks)
+        owned = (self._library, self._slot, self._constants, self._callbacks, self._reached)
         place.kept = (owned, method, context, tables, inputs, outputs, words)
         return new(ctypes.addressof(method), place, None)  # type: ignore[no-any-return]
 
@@ -155,10 +158,10 @@ class Executable:
         return self.call(*args)  # type: ignore[no-any-return]
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
-        results = sum(t.nbytes for t in self.image.output_types)
-        arena, constants = self.image.arena_bytes, self.image.constant_bytes
-        return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
+        """What `memory_of` tells."""
+        image = self.image
+        reached = self._reached.value if image.pushed_bytes else None
+        return memory_of(image.output_types, image.arena_bytes, image.constant_bytes, image.pushed_bytes, reached)
 
     def source(self, kind: str | None = None) -> str:
         """The code: LLVM's `ir` (the default) or the machine's `assembly`. Raises `ExecutorError` for other kinds."""

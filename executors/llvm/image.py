@@ -21,8 +21,9 @@ RELEASE_FROM = 3000.0
 
 @dataclass(frozen=True)
 class Image:
-    """The program's types, errors, constants (one block of bytes), and bytes of memory; the functions that it calls,
-    Python's among them; whether it lets go of Python's lock; and its code as LLVM's text, compressed."""
+    """The program's types, errors, constants (one block of bytes), and bytes of memory, of those that each iteration
+    adds too; the functions that it calls, Python's among them; whether it lets go of Python's lock; and its code as
+    LLVM's text, compressed."""
 
     name: str
     input_types: tuple[TensorType, ...]
@@ -31,6 +32,7 @@ class Image:
     constants: bytes
     constant_bytes: int
     arena_bytes: int
+    pushed_bytes: int
     hosts: list[HostCall]
     symbols: dict[str, Symbol]
     releases: bool
@@ -44,7 +46,7 @@ class Image:
             block[buffer.offset : buffer.offset + buffer.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
         return cls(
             program.name, program.input_types, program.output_types, program.errors, block.tobytes(),
-            program.constant_bytes, program.arena_bytes, emitter.host_calls,
+            program.constant_bytes, program.arena_bytes, sum(s.entry for s in program.stacks), emitter.host_calls,
             {**emitter.module.symbols, **{name: Symbol("mvec", name) for name in sorted(named(text))}},
             _long(program), zlib.compress(text.encode(), 1),
         )  # fmt: skip

@@ -294,6 +294,11 @@ class PushStack:
     size: int
     header: Buffer
 
+    @property
+    def entry(self) -> int:
+        """Bytes of one entry."""
+        return max(self.size * self.dtype.itemsize, 1)
+
 
 @dataclass(eq=False, slots=True)
 class EntryView:

@@ -14,7 +14,7 @@ import numpy as np
 from numba import types as nb
 
 from graphad.errors import ShapeError
-from graphad.executors.arguments import prepare
+from graphad.executors.arguments import memory_of, prepare
 from graphad.executors.llvm import interrupts
 from graphad.executors.llvm.executable import ALIGNMENT, aligned, native
 from graphad.executors.loops import lower
@@ -55,6 +55,7 @@ class NumbaExecutable:
         self.program = program
         self._failures: dict[int, BaseException] = {}
         self._free: list[Array] = []
+        self._reached = 0
         printer = Printer(program)
         self._source = printer.text()
         self._control = printer.control
@@ -161,10 +162,10 @@ class NumbaExecutable:
         return self._source
 
     def memory(self) -> dict[str, int]:
-        """Bytes of the arena (all intermediate values), of the results, of the constants, and their sum: the `peak`."""
-        results = sum(t.nbytes for t in self.program.output_types)
-        arena, constants = self.program.arena_bytes, int(self._constants.nbytes)
-        return {"arena": arena, "results": results, "constants": constants, "peak": arena + results + constants}
+        """What `memory_of` tells."""
+        program = self.program
+        pushed = sum(stack.entry for stack in program.stacks)
+        return memory_of(program.output_types, program.arena_bytes, int(self._constants.nbytes), pushed, self._reached)
 
     def _arena(self) -> Array:
         arena = aligned(self._arena_bytes)
@@ -176,9 +177,13 @@ class NumbaExecutable:
 
     def _release(self, arena: Array) -> None:
         """Free the stacks of a run."""
+        reached = 0
         for stack in self.program.stacks:
             at = stack.header.offset
-            runtime.free(int(arena[at : at + 8].view(np.int64)[0]))
+            address, _, room = arena[at : at + 24].view(np.int64).tolist()
+            runtime.free(address)
+            reached += room * stack.entry
+        self._reached = max(self._reached, reached)
 
     def _prepare(self, *args: Any) -> list[Array]:
         # The slow way in: scalars, strided or misaligned arrays, half precision.

@@ -115,7 +115,9 @@ class Compiled:
         """Bytes that a call needs, known before it: `arena` (all intermediate values), `results`, `constants`, and
         their sum as `peak`.
 
-        An executor that plans no arena tells only `results` and `constants`.
+        What loops keep for their derivative whose trip count a run decides is not known before: `iteration` has the
+        bytes that one iteration of each adds, and `reached`, which then counts in the peak, what the largest run so far
+        has taken for them. An executor that plans no arena tells only `results` and `constants`.
         """
         memory = getattr(self.executable, "memory", None)
         if memory is not None:
