@@ -187,7 +187,7 @@ def _unflatten(treedef: TreeDef, leaves: Any) -> Any:
 
 
 def _with_attributes(cls: type, names: Sequence[str], values: Sequence[Any]) -> Any:
-    instance = object.__new__(cls)
+    instance: Any = object.__new__(cls)
     for name, value in zip(names, values, strict=True):
         if isinstance(getattr(cls, name, None), MemberDescriptorType) or not hasattr(instance, "__dict__"):
             object.__setattr__(instance, name, value)

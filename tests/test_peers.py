@@ -292,3 +292,28 @@ def test_an_object_of_a_branch_does_not_leave_with_what_is_traced() -> None:
         graphad.jit(f)(2.0)
     assert graphad.grad(f)(2.0) == 1.0
     assert place.u.u == 2.0
+
+
+def _changed_or_new(x: Any) -> Any:
+    a = Body(x)
+    if x > 0:
+        a = Body(2.0 * x)
+    else:
+        a.u = 5.0 * x
+    return a.u
+
+
+def _changed_or_new_dict(x: Any) -> Any:
+    a = {"u": x}
+    if x > 0:
+        a["u"] = 5.0 * x
+    else:
+        a = {"u": 2.0 * x}
+    return a["u"]
+
+
+@pytest.mark.parametrize("function", [_changed_or_new, _changed_or_new_dict])
+def test_what_a_branch_changes_is_not_made_anew_as_it_was(function: Any) -> None:
+    with pytest.raises(graphad.ControlFlowError, match=r"is changed .* in a branch or a loop that also gives it"):
+        graphad.jit(function)(-2.0)
+    assert graphad.value_and_grad(function)(-2.0)[0] == function(-2.0)

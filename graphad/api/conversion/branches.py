@@ -32,7 +32,7 @@ from graphad.api.conversion.parts import (
 )
 from graphad.api.conversion.peers import identical, meet, peers_of, settle
 from graphad.api.conversion.scope import generated
-from graphad.api.conversion.structure import flatten_alike
+from graphad.api.conversion.structure import check_unchanged, flatten_alike
 from graphad.build import current_builder
 from graphad.errors import ControlFlowError
 from graphad.graph import Graph
@@ -86,6 +86,7 @@ def _selected(
     heap = Heap(bodies)
     heap.check_iterators()
     parts: list[StagedRegion] = []
+    changed_by: dict[int, set[int]] = {}
     outcomes: list[dict[tuple[int, Any], Any]] = []
     values: list[Any] = []
     slots: dict[tuple[int, Any], Slot] = {}
@@ -108,6 +109,7 @@ def _selected(
                 "numpy.where"
             )
         outcome = {}
+        changed_by[i] = {id(slot.container.target) for slot in heap.changes()}
         for slot in heap.changes():
             if slot.key is None and slot.container.path in dead:
                 continue
@@ -117,7 +119,7 @@ def _selected(
         parts.insert(0, part)
         outcomes.insert(0, outcome)
         values.insert(0, truth(value, what) if truths else value)
-    merge = _Merge(parts, what, titles)
+    merge = _Merge(parts, what, titles, changed_by)
     result = merge.add(values, "the value")
     order = sorted(slots.values(), key=lambda s: generated(s.path) and s.path != RETURNED)
     # What an operand of `and` assigns is read where the whole is true, as far as Python itself would allow.
@@ -167,8 +169,11 @@ def _jumped(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Sl
 class _Merge:
     """Values that differ between branches, as results of one `cond`."""
 
-    def __init__(self, parts: Sequence[StagedRegion], what: str, titles: Sequence[str]) -> None:
+    def __init__(
+        self, parts: Sequence[StagedRegion], what: str, titles: Sequence[str], changed_by: dict[int, set[int]]
+    ) -> None:
         self.parts = parts
+        self.changed_by = changed_by  # the identities of the containers that each branch changes
         self.what = what
         self.titles = titles
         self.outputs: list[list[Any]] = [[] for _ in parts]
@@ -194,6 +199,8 @@ class _Merge:
         key = tuple(map(id, values))
         if key in self.containers:
             return self.containers[key]  # the same one in every branch is one afterwards
+        for i, v in enumerate(values):
+            check_unchanged(v, self.changed_by.get(i, ()))
         flat = flatten_alike(values)
         treedef = flat[0][1]
         if any([f[1] != treedef for f in flat]):

@@ -33,7 +33,7 @@ from graphad.api.conversion.parts import (
 from graphad.api.conversion.peers import Rounds, holders, peers_of, settle
 from graphad.api.conversion.pools import pooled, unpooled
 from graphad.api.conversion.scope import stored
-from graphad.api.conversion.structure import flatten
+from graphad.api.conversion.structure import check_unchanged, flatten
 from graphad.build import building, current_builder
 from graphad.errors import ControlFlowError
 from graphad.graph import Value
@@ -263,13 +263,12 @@ class StagedLoop:
 
     def _extra(self) -> bool:
         """Take up what an iteration changed beyond the variables that it assigns."""
-        found = [
-            s
-            for s in self.heap.changes()
-            if s.identity not in self.carried
-            and s.identity not in self.kept
-            and not (s.key is None and s.container.path in self.dead)
-        ]
+        changes = list(self.heap.changes())
+        for c in self.carried.values():
+            check_unchanged(c.after, {id(s.container.target) for s in changes}, c.held)
+        known = self.carried.keys() | self.kept
+        found = [s for s in changes if s.identity not in known]
+        found = [s for s in found if s.key is not None or s.container.path not in self.dead]
         for slot in found:
             self.carried[slot.identity] = Carried(slot, slot.before)
         return bool(found)

@@ -155,3 +155,20 @@ def _nodes(x: Any, path: tuple[Any, ...]) -> Iterator[Any]:
         yield x
     for child in found[2]:
         yield from _nodes(child, (*path, x))
+
+
+def check_unchanged(x: Any, changed: Collection[int], held: Collection[int] = ()) -> None:
+    """Raise `ControlFlowError` for a value that is to be made anew, while a part of it that was there before has been
+    changed: the new one would have what that was before."""
+    pending, seen = [x], set(held)
+    while pending:
+        y = pending.pop()
+        if id(y) in seen or (found := children(y)) is None:
+            continue
+        if id(y) in changed:
+            raise ControlFlowError(
+                f"a {type(y).__name__} is changed{place()} in a branch or a loop that also gives it, or another one, "
+                "to a variable; change a copy, or change it before"
+            )
+        seen.add(id(y))
+        pending += found[2]
