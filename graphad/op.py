@@ -88,6 +88,8 @@ class Op:
     removed, moved or computed ahead."""
     leaves_out: ClassVar[Sequence[int]] = ()
     """The linear operands of which some elements may not reach the result: the transpose gives them exact zeros."""
+    counted: ClassVar[bool] = True
+    """Whether it is known before a run how often what the op repeats is repeated."""
     repeatable: ClassVar[bool] = True
     """Whether nobody can tell how often the op is computed: it calls no function of the user's."""
     drawn: ClassVar[bool] = False

@@ -282,3 +282,51 @@ def test_errors_name_function_types_and_place(case):
     text = str(caught.value)
     assert "test_control_flow.py:" in text
     assert not [word for word in words if word not in text], text
+
+
+# -- loops in branches that another example takes -----------------------------------------------------------------
+
+
+def loops_in_both(a, b):
+    c = a * b
+    if a <= 0.5:
+        t = 0.0
+        while t < 2.0 + np.tanh(a):
+            t = t + 0.7
+            a = np.tanh(a) + 0.1 * c
+    else:
+        t = 0.0
+        while t < 4.0 + np.tanh(b):
+            t = t + 0.7
+            a = np.tanh(np.sin(0.7) + c * a)
+    return a + 2 * b + 3 * c
+
+
+def never_ends_elsewhere(a, b):
+    n = np.floor(10 * a)
+    if a > 0:
+        while n != 0:
+            n = n - 1
+            b = b * np.cos(a)
+    return b
+
+
+def nested_in_both(a, b):
+    for _ in range(40):
+        if a < b:
+            while a < b:
+                a = np.abs(a) * 1.5 + 0.1
+        else:
+            for _ in range(int(b)):
+                a = np.sin(a) * b
+    return a
+
+
+@pytest.mark.parametrize("f", [loops_in_both, never_ends_elsewhere, nested_in_both], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("xs", [[0.2], [0.9], [0.2, 0.9, -0.35, 1.5]])
+def test_loops_of_branches_turn_for_the_examples_that_take_them(executor, f, xs):
+    xs = np.array(xs)
+    value, both = graphad.jit(graphad.vmap(f, (0, None))), graphad.vmap(graphad.grad(f, (0, 1)), (0, None))
+    np.testing.assert_allclose(value(xs, 1.3), [f(x, 1.3) for x in xs], rtol=1e-12)
+    wanted = np.transpose([graphad.grad(f, (0, 1))(x, 1.3) for x in xs])
+    np.testing.assert_allclose(graphad.jit(both)(xs, 1.3), wanted, rtol=1e-9, atol=1e-12)

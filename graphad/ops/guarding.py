@@ -22,6 +22,14 @@ def must_be_reached(op: Op) -> bool:
     return bool(op.raises) or op.effect
 
 
+def must_be_guarded(op: Op) -> bool:
+    """Whether an op may not run on whatever there is where the program does not reach it: it raises, has an effect, or
+    has a loop, which other values may keep from ending, and whose trip count another branch may have left there."""
+    if must_be_reached(op) or not op.counted:
+        return True
+    return any([must_be_guarded(node.op) for region in op.regions.values() for node in region.nodes])
+
+
 def turns(nodes: Iterable[Node]) -> dict[Node, int]:
     """How many effects, and exceptions of different kinds between them, there are until the end of each node.
 
@@ -62,12 +70,12 @@ def silent(node: Node) -> Node:
 
 
 def guarded(graph: Graph) -> Graph:
-    """The graph with a scalar of bool as a further last input, without which nothing in it raises or has an effect;
-    its results are then any."""
+    """The graph with a scalar of bool as a further last input, without which nothing in it raises, has an effect, or
+    turns more often than is known before; its results are then any."""
     with Recorder(graph, graph.inputs) as recorder:
         live = Tracer(recorder.builder, recorder.builder.input(TensorType(BOOL), "live"))
         for node in recorder.walk():
-            if not must_be_reached(node.op):
+            if not must_be_guarded(node.op):
                 recorder.keep(node)
                 continue
             recorder.at(node)
@@ -125,4 +133,4 @@ def succeeds(op: Op, *xs: Any) -> Any:
     return Succeeds(op.name, tuple(op.attributes.values()))(*xs)
 
 
-__all__ = ["Succeeds", "guarded", "must_be_reached", "refuse_again", "silent", "succeeds", "turns"]
+__all__ = ["Succeeds", "guarded", "must_be_guarded", "must_be_reached", "refuse_again", "silent", "succeeds", "turns"]

@@ -12,7 +12,7 @@ from graphad.errors import ShapeError, TypeMismatchError
 from graphad.graph import Constant, Graph, Value
 from graphad.op import Op, Sample, Types
 from graphad.ops.arithmetic import logical_not
-from graphad.ops.guarding import guarded, must_be_reached
+from graphad.ops.guarding import guarded, must_be_guarded
 from graphad.ops.regions.base import (
     Flags,
     Run,
@@ -135,7 +135,7 @@ class Cond(Structured):
         every = [True] * len(none)
         found = []
         for i, branch in enumerate(self.branches):
-            if any([must_be_reached(node.op) for node in branch.nodes]):
+            if any([must_be_guarded(node.op) for node in branch.nodes]):
                 rows = recur(guarded(branch), [*flags, True], every)[0]
                 found.append(inline(rows, [*operands, self._takes(index, i)], builder))
             else:

@@ -6,11 +6,14 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphad.errors import TypeMismatchError
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.op import Op
 from graphad.ops.arithmetic import logical_and
 from graphad.ops.guarding import guarded
+from graphad.ops.machinery import select
 from graphad.ops.regions.base import (
     Flags,
     Split,
@@ -163,9 +166,10 @@ class Loop(Structured, abstract=True):
         return one_or_all([*last, *[moved_axis(r, 1, 0) for r in found[n:]]])
 
     def guarded(self, live: Any, *xs: Any) -> Any:
-        at = self.lead + self.consts
+        lead, at = self.lead, self.lead + self.consts
         op = self.over(self.among_consts(guarded(self.body)), self.consts + 1, self.carried, self.tested_when_live)
-        return op(*xs[:at], live, *xs[at:])
+        count = [select(live, x, np.int64(0)) for x in xs[:lead]]
+        return op(*count, *xs[lead:at], live, *xs[at:])
 
     def among_consts(self, region: Graph) -> Graph:
         """A region with its last input as a further const."""

@@ -40,6 +40,10 @@ class Scan(Loop):
         return "Python counts its iterations" if self.length is None else ""
 
     @property
+    def counted(self) -> bool:  # type: ignore[override]
+        return self.length is not None
+
+    @property
     def carried(self) -> int:
         return self.carries
 

@@ -29,6 +29,7 @@ class While(Loop):
     """
 
     host_only = "Python asks its condition"
+    counted = False
     cond: Graph
 
     @property
