@@ -123,20 +123,6 @@ def appends_in_a_while(x):
     return sum(ys)
 
 
-@refused(1.0, line=3, message=r"ValueError is raised in a branch of the if.*unless a statement of.*static_argnums")
-def raises_within_try(x):
-    def checked(y):
-        if y < 0:
-            raise ValueError("negative")
-        return y
-
-    try:
-        y = checked(x)
-    except Exception:
-        y = 0.0
-    return y
-
-
 @refused(1.0, line=2, message=r"the exception that a handler asks for is of type ValueError.*one value in both")
 def asks_for_one_of_two_exceptions(x):
     try:
