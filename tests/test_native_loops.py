@@ -380,3 +380,33 @@ def test_loops_of_a_body_in_several_threads() -> None:
     assert "graphad.parallel" in graphad.jit(function, threads=2).compile(x).source()
     check(heat, {"executor": "llvm", "threads": 2}, x, rtol=1e-10)
     check(function, {"executor": "llvm", "threads": 2}, x, rtol=1e-10)
+
+
+@pytest.mark.parametrize("executor", ["llvm", "numba"])
+def test_a_loop_that_asks_for_more_than_was_kept_is_stopped(executor: str) -> None:
+    """No graph that graphad makes does so; one that is wrong must not read beyond an array."""
+    graph = graphad.parse("""graph @f(%x: f64[], %n: i64[]) -> (f64[]) {
+      %i: i64[], %stack: f64[?] = while[consts=1] %n 0 {
+        body = graph @body(%n: i64[], %i: i64[]) -> (i64[], f64[]) {
+          %j: i64[] = add %i 1
+          %y: f64[] = cast[dtype=f64] %i
+          return %j, %y
+        }
+        cond = graph @cond(%n: i64[], %i: i64[]) -> (bool[]) {
+          %t: bool[] = less %i %n
+          return %t
+        }
+      }
+      %m: i64[] = multiply %i 2
+      %z: f64[] = scan[consts=0, length=None, carries=1, reverse=True] %m %x %stack {
+        body = graph @add(%c: f64[], %y: f64[]) -> (f64[]) {
+          %d: f64[] = add %c %y
+          return %d
+        }
+      }
+      return %z
+    }""")
+    run = graphad.compile(graph, "dce", executor)
+    assert run(1.0, 0)[0] == 1.0
+    with pytest.raises(graphad.errors.ExecutorError, match="more intermediate values than were kept"):
+        run(1.0, 5)

@@ -76,6 +76,8 @@ def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
     ]
     starts = {b: emitter.pointer(b.parents[0], b.parents[0].offset) for pair in loop.swaps for b in pair}
     fixed = isinstance(loop.count, Const)
+    if count is not None:
+        _all_there(emitter, loop, count)
     chunks = Chunks(emitter, loop, count, starts)
     head, body = code.name(), code.name()
     code.do(f"br label %{head}")
@@ -172,6 +174,17 @@ def _reserve(emitter: Emitter, stack: PushStack, count: str, error: int) -> None
     after = code.name()
     code.do(f"br i1 {code(f'icmp eq i64 {status}, 0')}, label %{after}, label %{emitter.function.fail(error)}")
     code.begin(after)
+
+
+def _all_there(emitter: Emitter, loop: SequentialLoop, count: str) -> None:
+    """Stop where a stack that the loop reads has fewer entries than it asks for."""
+    code = emitter.code
+    for stack in {e.source: None for e in loop.entries if isinstance(e.source, PushStack)}:
+        kept = code(f"load i64, ptr {_field(emitter, stack, 1)}, align 8")
+        after = code.name()
+        enough = code(f"icmp sge i64 {kept}, {count}")
+        code.do(f"br i1 {enough}, label %{after}, label %{emitter.function.fail(loop.short)}")
+        code.begin(after)
 
 
 def _grow(emitter: Emitter, loop: SequentialLoop, index: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphad.errors import ExecutorError
 from graphad.executors.loops.inplace import chosen, updated
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
@@ -110,6 +111,8 @@ def scan(low: Lowering, node: Node) -> bool:
         inner.env[inputs[i]] = operation("add", start, operation("multiply", iteration, step))
         low.env[node.outputs[i]] = operation("add", start, operation("multiply", count, step))
         needed.append(start)
+    if any([source in low.stacks for source in arrays]):
+        outer.short = low.error("a loop asks for more intermediate values than were kept for it", ExecutorError)
     for v, source in zip(inputs[n:], arrays, strict=True):
         inner.env[v] = _entry(low, inner, v, source, outer)
     inner.lower_all()

@@ -315,7 +315,8 @@ class SequentialLoop:
 
     `before` and `after` run once. `swaps` are pairs of moving buffers, which begin as their parents and change places
     after each iteration. `pushed` are the stacks that grow by one entry in each iteration. With `reverse` the positions
-    run downwards.
+    run downwards. `error` and `short` are the program's errors where there is no memory for a stack, and where one has
+    fewer entries than the loop reads.
     """
 
     iteration: Iteration
@@ -330,6 +331,7 @@ class SequentialLoop:
     pushed: list[PushStack] = field(default_factory=list)
     reverse: bool = False
     error: int = 0
+    short: int = 0
     note: str = ""
 
 

@@ -45,6 +45,9 @@ def print_sequential_loop(printer: Printer, loop: SequentialLoop) -> None:
         for stack in loop.pushed:
             _reserve(printer, stack, count, loop.error)
             printer.line(f"{_header(printer, stack, 1)} = {count}")
+        for stack in {e.source: None for e in loop.entries if isinstance(e.source, PushStack)}:
+            printer.line(f"if {_header(printer, stack, 1)} < {count}:")
+            printer.line(f"    return {1 + loop.short}")
     for old, new in loop.swaps:
         for buffer in (old, new):
             start = buffer.parents[0]
