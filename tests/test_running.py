@@ -45,6 +45,13 @@ def test_special_numbers(executor):
         np.testing.assert_array_equal(a, b)
 
 
+def test_complex_numbers(executor):
+    x = np.array([1 + 2j, -1 + 0.5j, 3 - 1j, 1 + 4j] * 10)
+    found, wanted = graphad.jit(lambda x: all_of_them(x, 0))(x), all_of_them(x, 0)
+    for a, b in zip(graphad.tree.leaves(found), graphad.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
 def test_nothing_runs_on_the_host():
     graph = graphad.trace(lambda x: all_of_them(x, 1))(np.ones((5, 60, 7)))
     assert not any(isinstance(s, HostCall) for s in all_statements(lower(graph).statements))
