@@ -11,7 +11,7 @@ from graphad.interop.fit import FitError, fit
 from graphad.interop.histfactory import load
 
 
-@pytest.mark.parametrize("executor", ["numpy", "numba", "llvm"])
+@pytest.mark.parametrize("executor", ["numpy", pytest.param("numba", marks=pytest.mark.slow), "llvm"])
 @pytest.mark.parametrize("file", FILES)
 def test_best_fit_is_pyhfs(file: str, executor: str) -> None:
     pyhf.set_backend("numpy", pyhf.optimize.scipy_optimizer())

@@ -194,7 +194,10 @@ def test_a_root_has_the_derivatives_of_the_square_root(name: str) -> None:
     np.testing.assert_allclose(graphad.vmap(graphad.grad(f))(xs), 0.5 / np.sqrt(xs), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+LONG = {"tplquad", "nonlinear_constraint"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(k, marks=pytest.mark.slow if k in LONG else ()) for k in PROGRAMS])
 def test_derivatives_are_those_of_the_solution(name: str) -> None:
     f, x = PROGRAMS[name], 0.7
     expected = differences(f, x, 1e-3)

@@ -92,12 +92,6 @@ def test_loops_that_change_arrays(source: str, m: int, n: int) -> None:
     check(source, m, n, "llvm")
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
-@given(programs(), st.sampled_from(SIZES), st.integers(0, 5))
-def test_loops_that_change_arrays_in_numba(source: str, m: int, n: int) -> None:
-    check(source, m, n, "numba")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["llvm", "numba", "numpy"])
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
