@@ -294,3 +294,26 @@ def test_the_program_is_the_users_own_whatever_has_started_it() -> None:
     started = ModuleType("__main__")
     started.__file__ = np.__file__  # as of `python -m cProfile` and its like
     assert is_user_module("__main__", started)
+
+
+def test_methods_of_what_a_file_imports(tmp_path, monkeypatch):
+    """How a call of `norm.logpdf(x, loc=m)` is compiled depends on whether `norm` was imported."""
+    (tmp_path / "imports_objects.py").write_text(
+        "from math import *\n"
+        "if True:\n"
+        "    from scipy.stats import norm, multivariate_normal as mvn\n"
+        "import numpy as np\n"
+        "def f(m):\n"
+        "    if m > 0:\n"
+        "        return norm.logpdf(0.5, loc=m)\n"
+        "    return m\n"
+        "def g(m):\n"
+        "    norm = m * np.eye(2)\n"
+        "    inner = lambda c: mvn.logpdf(np.ones((3, 2)), cov=c)\n"
+        "    return np.sum(inner(norm.clip(min=-100.0)))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = __import__("imports_objects")
+    for f in (module.f, module.g):
+        assert graphad.jit(f)(2.0) == pytest.approx(f(2.0))
+        assert graphad.jit(graphad.grad(f))(2.0) == pytest.approx((f(2.0 + 1e-6) - f(2.0 - 1e-6)) / 2e-6, rel=1e-5)

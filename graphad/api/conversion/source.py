@@ -42,7 +42,7 @@ def definition(code: CodeType, space: dict[str, Any] | None = None) -> Definitio
     for read in (_whole, _segment) if code.co_name == "<lambda>" else (_segment, _whole):
         tree = read(code, lines)
         for node in _candidates(tree, code, moved=read is _whole) if tree is not None else ():
-            if made_from(node, code, space):
+            if made_from(node, code, space, lines):
                 return copy.deepcopy(node) if read is _whole else node
     raise Unreadable(_CHANGED)
 
@@ -141,8 +141,8 @@ def owner_of(code: CodeType) -> str | None:
     return parts[-2] if len(parts) > 1 and not parts[-2].startswith("<") else None
 
 
-def made_from(node: Definition, code: CodeType, space: dict[str, Any] | None) -> bool:
-    """Whether a code object was compiled from a definition.
+def made_from(node: Definition, code: CodeType, space: dict[str, Any] | None, lines: list[str]) -> bool:
+    """Whether a code object was compiled from a definition, in a file of these lines.
 
     What an import hook added does no harm, such as the parts that pytest makes of an assertion: they have the places
     of what they were added to. Docstrings are not compared.
@@ -154,15 +154,33 @@ def made_from(node: Definition, code: CodeType, space: dict[str, Any] | None) ->
         # Under its own name it would be a variable of the function around it.
         fields: dict[str, Any] = {**dict(ast.iter_fields(node)), "name": node.name + MARK}
         body = type(node)(**fields)
-    # How methods of a name are called depends on whether it was imported.
-    imported = [n for n in code.co_names if isinstance((space or {}).get(n), ModuleType)]
-    try:
-        around = compiled_like(ast.copy_location(body, node), code, "factory", imported=imported)
-    except (SyntaxError, ValueError):
-        return False
-    made = next(c for c in nested_codes(around)[1:] if c.co_name in (code.co_name, code.co_name + MARK))
-    made = made.replace(co_name=code.co_name)
-    return _equal(made, code) or _extended(made, code, node)
+    # How methods of a name are called depends on whether it was imported, which the file says where it is no module.
+    modules = [n for n in code.co_names if isinstance((space or {}).get(n), ModuleType)]
+    for all_names in (False, True):
+        imported = _imports(code, lines) if all_names else modules
+        try:
+            around = compiled_like(ast.copy_location(body, node), code, "factory", imported=imported)
+        except (SyntaxError, ValueError):
+            return False
+        made = next(c for c in nested_codes(around)[1:] if c.co_name in (code.co_name, code.co_name + MARK))
+        made = made.replace(co_name=code.co_name)
+        if _equal(made, code) or _extended(made, code, node):
+            return True
+    return False
+
+
+def _imports(code: CodeType, lines: list[str]) -> list[str]:
+    """The names that the statements of a file import, those in functions and classes aside."""
+    tree = _whole(code, lines)
+    found: set[str] = set()
+    statements: list[ast.AST] = [] if tree is None else [*tree.body]
+    while statements:
+        node = statements.pop()
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+        elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            statements += ast.iter_child_nodes(node)
+    return sorted(found - {"*"})
 
 
 def _without_defaults(a: ast.arguments) -> ast.arguments:
