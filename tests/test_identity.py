@@ -1060,7 +1060,10 @@ def test_a_tracer_that_holds_arrays_is_named() -> None:
     before = sys.gettrace()
     sys.settrace(looks)
     try:
-        with pytest.raises(graphad.TracerError, match="run without the debugger"):
-            graphad.grad(f)(2.0)
+        if sys.version_info >= (3, 13):  # what looks at the locals no longer keeps them
+            assert graphad.grad(f)(2.0) == 1.0
+        else:
+            with pytest.raises(graphad.TracerError, match="run without the debugger"):
+                graphad.grad(f)(2.0)
     finally:
         sys.settrace(before)
