@@ -25,8 +25,8 @@ def _others_import() -> bool:
     """Whether another thread is within the import of a module that graphad may need."""
     me = threading.get_ident()
     for name, found in list(getattr(_importlib, "_module_locks", {}).items()):
-        lock = found()
-        if lock is not None and lock.owner not in (None, me) and name.partition(".")[0] in _IMPORTED:
+        owner = getattr(found(), "owner", None)
+        if owner not in (None, me) and name.partition(".")[0] in _IMPORTED:
             return True
     return False
 
