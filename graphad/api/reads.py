@@ -28,7 +28,7 @@ from graphad.trace import Tracer
 
 _CONTAINERS = (list, *MAPPINGS, set, deque, bytearray, array, np.ndarray, *Memory)
 _VIEWS: tuple[Any, ...] = (type({}.keys()), type({}.values()), type({}.items()))
-_WHOLE = ("scipy.sparse", "collections", "configparser", "weakref")
+_WHOLE = ("scipy.sparse", "scipy.interpolate", "scipy.spatial", "collections", "configparser", "weakref")
 """Modules whose objects are read by all their attributes: their methods are not looked into."""
 _UNREAD = frozenset({
     "__init__", "__new__", "__post_init__", "__init_subclass__", "__set_name__", "__class_getitem__", "__del__",
@@ -293,7 +293,8 @@ class _Walk:
                 self.bound(f"the variable {name}", "{1}.get({2})", os.environ.get(name), os.environ, name)
 
     def attributes_of(self, x: Any, path: str) -> None:
-        every = not self.attributes.isdisjoint(EVERY) or str(type(x).__module__).startswith(_WHOLE)
+        whole = str(type(x).__module__).startswith(_WHOLE)
+        every = whole or not self.attributes.isdisjoint(EVERY)
         classes = [c for c in x.__mro__ if is_user_class(c)] if isinstance(x, type) else []
         self.classes_of(classes, self.attributes & self.missing)
         if isinstance(x, type):
@@ -310,7 +311,7 @@ class _Walk:
         if isinstance(x, (FunctionType, ModuleType)):
             return
         classes = [c for c in type(x).__mro__ if is_user_class(c)]
-        for c in classes:
+        for c in type(x).__mro__ if whole else classes:
             slots = vars(c).get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
                 if (every or name in self.attributes) and name != "__dict__" and hasattr(x, name):
