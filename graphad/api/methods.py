@@ -60,7 +60,7 @@ class Decorated:
         `classmethod`, which from Python 3.13 on binds nothing of what it holds."""
         if args and isinstance(args[0], type):
             found = [x for c in args[0].__mro__ for x in vars(c).values() if isinstance(x, classmethod)]
-            return any([x.__func__ is self for x in found])
+            return any([id(x.__func__) == id(self) for x in found])
         if self.owner is None or not args or not isinstance(args[0], self.owner):
             return False
         return tree.structure(args[0]) is tree.LEAF
