@@ -62,54 +62,47 @@ def test_compiled_before_and_after_a_fork(tmp_path):
     assert done.returncode == 0, done.stderr[-1000:]
 
 
+FORKS = """
+import faulthandler, os, threading, time
+{functions}
+threads = [threading.Thread(target=work, args=(k,)) for k in range({threads})]
+for t in threads: t.start()
+children = []
+for _ in range(4):
+    time.sleep({apart})
+    pid = os.fork()
+    if not pid:
+        faulthandler.dump_traceback_later(60, exit=True)
+        os._exit(int({failed}))
+    children.append(pid)
+for t in threads: t.join()
+assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
+"""
+"""Forks while threads do their `work`: each child asks whether what it does has `failed`."""
+
+
 def test_forks_while_other_threads_compile_for_the_first_time(tmp_path):
     """A child must find no lock taken: of imports that a first use makes, of LLVM, or of LLVM's binding."""
-    done = child(
-        tmp_path,
-        """
-        import faulthandler, os, threading, time
-        def work(k):
-            for n in range(2, 6):
-                graphad.jit(graphad.grad(lambda x: np.sum(np.sin(x) * k)))(np.ones(n))
-        threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
-        for t in threads: t.start()
-        children = []
-        for _ in range(4):
-            time.sleep(0.05)
-            pid = os.fork()
-            if not pid:
-                faulthandler.dump_traceback_later(60, exit=True)
-                os._exit(int(graphad.jit(lambda x: x - 1)(np.ones(2))[0] != 0.0))
-            children.append(pid)
-        for t in threads: t.join()
-        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
-        """,
-    )
+    functions = """
+def work(k):
+    for n in range(2, 6):
+        graphad.jit(graphad.grad(lambda x: np.sum(np.sin(x) * k)))(np.ones(n))
+"""
+    failed = "graphad.jit(lambda x: x - 1)(np.ones(2))[0] != 0.0"
+    done = child(tmp_path, FORKS.format(functions=functions, threads=4, apart=0.05, failed=failed))
     assert done.returncode == 0, done.stderr
 
 
 def test_forks_while_another_thread_imports_scipy(tmp_path):
-    done = child(
-        tmp_path,
-        """
-        import faulthandler, os, threading, time
-        def f(x):
-            from scipy import integrate, interpolate, stats
-            return np.sum(stats.norm.logpdf(x))
-        thread = threading.Thread(target=graphad.jit(f), args=(np.ones(3),))
-        thread.start()
-        children = []
-        for _ in range(4):
-            time.sleep(0.03)
-            pid = os.fork()
-            if not pid:
-                faulthandler.dump_traceback_later(60, exit=True)
-                os._exit(int(graphad.jit(f)(np.zeros(1)) > 0))
-            children.append(pid)
-        thread.join()
-        assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * 4
-        """,
-    )
+    functions = """
+def f(x):
+    from scipy import integrate, interpolate, stats
+    return np.sum(stats.norm.logpdf(x))
+def work(k):
+    graphad.jit(f)(np.ones(3))
+"""
+    failed = "graphad.jit(f)(np.zeros(1)) > 0"
+    done = child(tmp_path, FORKS.format(functions=functions, threads=1, apart=0.03, failed=failed))
     assert done.returncode == 0, done.stderr
 
 

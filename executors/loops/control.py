@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -23,6 +24,7 @@ from graphad.executors.loops.program import (
     Statement,
     Store,
     StridedView,
+    c_strides,
 )
 from graphad.graph import Constant, Graph, Node, Value
 from graphad.ops.arithmetic import add
@@ -32,7 +34,7 @@ from graphad.ops.regions.scan import Extent, Scan
 from graphad.ops.regions.while_ import While
 from graphad.ops.scalar import Const, Scalar, convert, operation
 from graphad.ops.shape import Iota
-from graphad.types import INT64
+from graphad.types import INT64, Shape
 
 
 @rule(Checkpoint)
@@ -303,7 +305,6 @@ def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: Seque
     """What stands for the running entry of an array in a body."""
     if source in low.stacks:
         origin: StridedView | PushStack = low.stacks[source]
-        strides = None
     else:
         if source in low.numbers:
             return convert(outer.iteration, v.type.dtype)
@@ -312,19 +313,12 @@ def _entry(low: Lowering, inner: Lowering, v: Value, source: Value, outer: Seque
             outer.before.append(computed([single]))
             return single
         origin = low.view(source)
-        strides = origin.strides[1:]
-    buffer = Buffer("moving", v.type.dtype, v.type.size, parents=(_origin(origin),))
-    view = StridedView.whole(buffer, v.type.shape)
-    if v.type.size:
-        outer.entries.append(EntryView(buffer, origin))
-    if v.type.size == 1:
-        return inner.load(StridedView(buffer, 0, (), ()))
-    return view if strides is None else StridedView(buffer, 0, v.type.shape, strides)
+    view = moving(outer, origin, v.type.shape)
+    return inner.load(StridedView(view.buffer, 0, (), ())) if v.type.size == 1 else view
 
 
 def _pushed(low: Lowering, v: Value, outer: SequentialLoop) -> StridedView:
     """Where the running iteration's entry of a stacked result stands."""
-    shape = v.type.shape[1:]
     origin: StridedView | PushStack
     if v.type.dynamic:
         header = Buffer("temporary", INT64, 3)
@@ -333,19 +327,18 @@ def _pushed(low: Lowering, v: Value, outer: SequentialLoop) -> StridedView:
         low.made.append(origin)
         outer.pushed.append(origin)
         outer.error = low.error("a loop's stack of intermediate values takes more memory than there is", MemoryError)
-        strides = None
     else:
         origin = low.place(v)
-        strides = origin.strides[1:]
-    size = int(np.prod(shape, dtype=int))
-    buffer = Buffer("moving", v.type.dtype, size, parents=(_origin(origin),))
-    if size:
-        outer.entries.append(EntryView(buffer, origin))
-    return StridedView.whole(buffer, shape) if strides is None else StridedView(buffer, 0, shape, strides)
+    return moving(outer, origin, v.type.shape[1:])
 
 
-def _origin(source: StridedView | PushStack) -> Buffer:
-    return source.header if isinstance(source, PushStack) else source.buffer
+def moving(loop: SequentialLoop, source: StridedView | PushStack, shape: Shape) -> StridedView:
+    """The entry, of that shape, at a loop's position: of a view along its first axis, or of a stack."""
+    parent = source.header if isinstance(source, PushStack) else source.buffer
+    buffer = Buffer("moving", source.dtype, math.prod(shape), parents=(parent,))
+    if buffer.size:
+        loop.entries.append(EntryView(buffer, source))
+    return StridedView(buffer, 0, shape, c_strides(shape) if isinstance(source, PushStack) else source.strides[1:])
 
 
 def only_counted(graph: Graph) -> set[Value]:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphad.executors.loops.cost import cost, flops, operations
-from graphad.executors.loops.program import Branch, HostCall, LibraryCall, SequentialLoop, Statement, loops_of
+from graphad.executors.loops.program import (
+    Branch,
+    HostCall,
+    LibraryCall,
+    SequentialLoop,
+    Statement,
+    StridedView,
+    loops_of,
+)
 from graphad.ops.scalar import Const
 
 
@@ -44,15 +53,18 @@ def counts(statement: Statement) -> Counts:
     if isinstance(statement, Branch):
         return sum(map(counts, [*statement.before, *statement.after]), Counts()) + Counts(None, None)
     if isinstance(statement, LibraryCall):
-        moved = float(sum([math.prod(view.shape) * view.dtype.itemsize for view in statement.views]))
+        moved = _nbytes(statement.views)
         return Counts(statement.count * operations(statement), moved, moved)
     if isinstance(statement, HostCall):
-        views = [*statement.operands, *statement.results]
-        moved = float(sum([math.prod(view.shape) * view.dtype.itemsize for view in views]))
+        moved = _nbytes([*statement.operands, *statement.results])
         return Counts(None, moved, moved)
     loops = loops_of(statement)
     touched = float(sum(cost(loops).touched.values()))
     return Counts(sum(map(flops, loops)), touched, touched)
+
+
+def _nbytes(views: Sequence[StridedView]) -> float:
+    return float(sum([math.prod(view.shape) * view.dtype.itemsize for view in views]))
 
 
 __all__ = ["Counts", "counts"]

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
+from graphad.executors.loops.control import moving
 from graphad.executors.loops.kernels import combine
 from graphad.executors.loops.lower import Lowering, rule
 from graphad.executors.loops.program import (
     Buffer,
-    EntryView,
     Iteration,
     Load,
     LoopNest,
@@ -40,7 +40,8 @@ def _along(op: Cumulative, x: StridedView, out: StridedView, axis: int, low: Low
     """The loop for arrays whose axes before the running one are those of sequential loops around it."""
     if axis:
         outer = SequentialLoop(*_count(x.shape[0]), [], note=note)
-        outer.body.append(_along(op, _entry(outer, x), _entry(outer, out), axis - 1, low, note))
+        inner, target = (moving(outer, v, v.shape[1:]) for v in (x, out))
+        outer.body.append(_along(op, inner, target, axis - 1, low, note))
         return outer
     n, space = x.shape[0], x.shape[1:]
     first, rest = (n - 1, 0) if op.reverse else (0, 1)
@@ -49,7 +50,7 @@ def _along(op: Cumulative, x: StridedView, out: StridedView, axis: int, low: Low
     total = StridedView.whole(Buffer("local" if size <= low.local else "temporary", x.dtype, size), space)
     begin, beginning = (_rows(v, first, 1) for v in (out, x))
     begin, beginning = (StridedView(v.buffer, v.offset, space, v.strides[1:]) for v in (begin, beginning))
-    current, term = (_entry(loop, _rows(v, rest, n - 1)) for v in (out, x))
+    current, term = (moving(loop, _rows(v, rest, n - 1), space) for v in (out, x))
     start, found = Load(x.dtype, beginning), combine(op.combines, Load(x.dtype, total), Load(x.dtype, term))
     loop.before.append(LoopNest(space, [Store(begin, start), Store(total, start)], note=note))
     loop.body.append(LoopNest(space, [Store(current, found), Store(total, found)], note=note))
@@ -64,11 +65,3 @@ def _rows(view: StridedView, start: int, count: int) -> StridedView:
     """Some of the entries of a view along its first axis."""
     inner = view.shape[1:]
     return view.slice((start, *(0,) * len(inner)), (1,) * len(view.shape), (count, *inner))
-
-
-def _entry(loop: SequentialLoop, view: StridedView) -> StridedView:
-    """The entry of a view along its first axis at a sequential loop's position."""
-    shape = view.shape[1:]
-    buffer = Buffer("moving", view.dtype, math.prod(shape), parents=(view.buffer,))
-    loop.entries.append(EntryView(buffer, view))
-    return StridedView(buffer, 0, shape, view.strides[1:])

@@ -137,11 +137,10 @@ def _header(printer: Printer, stack: PushStack, i: int) -> str:
 
 def _reserve(printer: Printer, stack: PushStack, count: str, error: int) -> None:
     address, room = _header(printer, stack, 0), _header(printer, stack, 2)
-    size = max(stack.size * stack.dtype.itemsize, 1)
     name = f"w{printer.fresh()}"
     printer.line(f"if {room} < {count}:")
     printer.line(f"    {name} = max(64, 2 * {room}, {count})")
-    printer.line(f"    {address} = reallocate({address}, {name} * {size})")
+    printer.line(f"    {address} = reallocate({address}, {name} * {stack.entry})")
     printer.line(f"    {room} = {name}")
     printer.line(f"    if {address} == 0:")
     printer.line(f"        return {1 + error}")
