@@ -233,7 +233,8 @@ _MULTIMETHODS = ("uarray", "scipy.special._multiufuncs")
 _SERIES = "numpy.polynomial."
 _RANDOM = frozenset({"Generator", "RandomState", "Random", "PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"})
 _NONE: frozenset[str] = frozenset()
-_LAZY = 0x3A0  # generators and coroutines
+_ASYNC = 0x380  # coroutines and asynchronous generators
+_LAZY = _ASYNC | 0x20  # and generators
 
 
 def for_lists(f: FunctionType) -> Any:
@@ -345,7 +346,7 @@ def _around(f: FunctionType) -> Any:
 
 def _convert_code(f: FunctionType) -> Conversion:
     code = f.__code__
-    if code.co_flags & 0x380:
+    if code.co_flags & _ASYNC:
         return Conversion(None, "coroutines are not converted; write a function", (), _NONE, 0)
     _load()
     meet_all(f)
