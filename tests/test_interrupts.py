@@ -18,6 +18,9 @@ import os, signal, sys, threading, time
 import numpy as np
 import graphad
 
+# A program that starts in the background of a shell may have this signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def interrupted(f, x, **options):
     compiled = graphad.jit(f, **options).compile(x)
     sent = []
