@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.errors import TracerError
 from graphad.location import place
-from graphad.numpy.views import Joined, origin_of
+from graphad.numpy.views import Joined, origin_of, rivals
 from graphad.trace import Tracer
 
 
@@ -21,8 +21,8 @@ def shared(x: Any, y: Any) -> bool:
         if one is other:
             return x is y or bool(np.shares_memory(x, y))
         near = [z for a in (one, other) for z in (a.others() if isinstance(a, Joined) else ())]
-        doubtful = [*one.__dict__.get("rivals", ()), *[r for r, _ in one.__dict__.get("alternatives", ())]]
-        return any([z is one or z is other for z in near]) or any([r() is other for r in doubtful])
+        doubtful = [*rivals(one), *[r() for r, _ in one.__dict__.get("alternatives", ())]]
+        return any([z is one or z is other for z in near]) or any([z is other for z in doubtful])
     if isinstance(x, Tracer) or isinstance(y, Tracer):
         return False
     return isinstance(x, np.ndarray) and isinstance(y, np.ndarray) and np.shares_memory(x, y)

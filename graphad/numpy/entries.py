@@ -20,7 +20,7 @@ class ArrayEntry(Joined):
         self._builder, self._following = source.builder, False
         self._sources = [(None, lambda: OUTSIDE)]  # type: ignore[list-item, misc]
         self._seen = [None]
-        self._others = []
+        self._others = {}
 
     @property
     def _value(self) -> Value:  # type: ignore[override]

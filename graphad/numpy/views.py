@@ -128,7 +128,7 @@ class Joined(Tracer):
         ]
         self._seen = [s.value if isinstance(s, Tracer) else None for _, s in sources]
         self._at: Value | None = found.value  # what it was when these were seen; a piece that ends undoes it alone
-        self._others: list[ref[Tracer]] = []
+        self._others: dict[int, ref[Tracer]] = {}
         self.layout, self.boxed = found.layout, found.boxed
 
     def sources(self) -> Iterator[tuple[int, Tracer, Any]]:
@@ -152,19 +152,17 @@ class Joined(Tracer):
 
     def excluded(self) -> list[Tracer]:
         """The arrays that it may be, of which it is not known when."""
-        return [x for r in self._others if (x := r()) is not None]
+        return [x for r in self._others.values() if (x := r()) is not None]
 
     def keeps(self, x: Tracer) -> bool:
         """Whether an array is the only one that it may be, besides such as nothing else knows."""
         every = [source for _, _, source in self.sources()]
-        return not any([r() is not None for r in self._others]) and all(
-            [s is x or (isinstance(s, Joined) and s.keeps(x)) for s in every]
-        )
+        return not self.excluded() and all([s is x or (isinstance(s, Joined) and s.keeps(x)) for s in every])
 
     def exclude(self, x: Tracer) -> None:
         """Let neither be written to while the other lives: they may be one, and when is not known."""
-        self._others.append(ref(x))
-        x.__dict__.setdefault("rivals", []).append(ref(self))
+        self._others[id(x)] = ref(x)
+        _against(x, self)
 
     def _follow(self) -> None:
         """Take over what has been written to what it may be, where it is read next."""
@@ -225,21 +223,30 @@ def may_be_others(x: Any) -> bool:
     return isinstance(x, Joined) or not x.__dict__.keys().isdisjoint(("alternatives", "rivals"))
 
 
+def rivals(x: Tracer) -> list[Tracer]:
+    """The arrays beside which one is not to be written to, each once."""
+    return [y for r in x.__dict__.get("rivals", {}).values() if (y := r()) is not None]
+
+
+def _against(x: Tracer, y: Tracer) -> None:
+    x.__dict__.setdefault("rivals", {})[id(y)] = ref(y)
+
+
 def candidates(x: Any) -> list[Any]:
     """An array, and those that it may be, as far as anything else knows them; `OUTSIDE` for others."""
-    found: list[Any] = []
+    found: dict[int, Any] = {}
     pending = [x]
     while pending:
         y = pending.pop()
-        if any([y is z for z in found]):
+        if id(y) in found:
             continue
-        found.append(y)
+        found[id(y)] = y
         if isinstance(y, Joined):
             pending += [*map(origin_of, y.others()), *[s for _, _, s in y.sources() if s is OUTSIDE]]
         if isinstance(y, Tracer):
-            refs = [*y.__dict__.get("rivals", ()), *[r for r, _ in y.__dict__.get("alternatives", ())]]
-            pending += [origin_of(z) for r in refs if (z := r()) is not None]
-    return found
+            alternatives = [z for r, _ in y.__dict__.get("alternatives", ()) if (z := r()) is not None]
+            pending += map(origin_of, [*rivals(y), *alternatives])
+    return list(found.values())
 
 
 class Shared(Tracer):
@@ -320,8 +327,8 @@ def view(
 def doubt(x: Tracer, y: Tracer) -> None:
     """Let neither of two arrays be written to while the other lives: whether they are one depends on a layout that is
     not known."""
-    x.__dict__.setdefault("rivals", []).append(ref(y))
-    y.__dict__.setdefault("rivals", []).append(ref(x))
+    _against(x, y)
+    _against(y, x)
 
 
 UFUNC_METHODS["doubt"] = lambda x, y: doubt(x, origin_of(y))
@@ -397,7 +404,7 @@ def enclosed(x: Any, what: str) -> TracerError:
 
 def replace(x: Tracer, new: Any) -> None:
     """Give a traced array new elements of its type, and all that shares them."""
-    for rival in [other for r in x.__dict__.get("rivals", ()) if (other := r()) is not None]:
+    for rival in rivals(x):
         raise ControlFlowError(
             f"an array is written to{place()} that may be what a loop has given to another "
             "variable, which is known at run time only; make a copy of it before (numpy.array(x))"
