@@ -24,6 +24,20 @@ def program(*points: float) -> Callable[[Callable[[Any], Any]], Callable[[Any], 
     return register
 
 
+MATRIX = np.array([[1.0, 2.0], [3.0, -4.0]])
+
+
+@program(1.3, -0.7)
+def methods_of_plain_arrays(s):
+    x = np.array([s, 1.0])
+    made = np.zeros((3, 2))
+    made[0] = [2.0, -1.0]
+    chosen = np.array([0, 1]).choose([x, x**2])
+    between = MATRIX[1].clip(min=-s) + MATRIX[0].searchsorted(s) + MATRIX.max(axis=0, initial=s)
+    between = between + MATRIX.sum(where=x > 0)
+    return (MATRIX.dot(x) + MATRIX.T.dot(b=x) + chosen * between).sum() + made[0].dot(x) + MATRIX[0].dot([s, 2.0])
+
+
 @program(2.0, -0.7)
 def places_as_indices(s):
     a = np.array([1.0, -2.0, 3.0]) * s

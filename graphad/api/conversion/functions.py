@@ -26,16 +26,15 @@ from graphad.api.conversion.classes import KNOWN, defined, meet, meet_all, uses
 from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.ledger import CHANGES, changing, reading
 from graphad.api.conversion.library import (
-    WRITING,
     joining,
     met,
+    method_of_array,
     of_distribution,
     of_object,
     of_scipy,
     python_function,
     vectorized,
     with_arrays,
-    writing_method,
 )
 from graphad.api.conversion.needs import Callees, needs, unchanged
 from graphad.api.conversion.private import Private
@@ -174,8 +173,8 @@ def call(f: Any) -> Any:
         return with_arrays(f)
     if kind is BuiltinFunctionType and type(f.__self__).__name__ in _IN_C:
         return of_object(f)
-    if kind is BuiltinFunctionType and f.__name__ in WRITING and type(f.__self__) in (np.ndarray, Buffer):
-        return writing_method(f)
+    if kind is BuiltinFunctionType and type(f.__self__) in (np.ndarray, Buffer) and (found := method_of_array(f)):
+        return found
     try:
         found = REPLACED.get(f)
     except TypeError:

@@ -17,7 +17,7 @@ import numpy as np
 from graphad import tree
 from graphad.arrays import Unsized
 from graphad.build import current_builder
-from graphad.numpy.arguments import holds_tracer, operand
+from graphad.numpy.arguments import holds_tracer, operand, recorded
 from graphad.numpy.buffers import Buffer, seen, tracked, writable
 from graphad.numpy.dispatch import NAMESPACE
 from graphad.numpy.mapping import Vectorize
@@ -27,9 +27,23 @@ from graphad.registry import LATER
 from graphad.trace import Tracer
 
 
-def writing_method(method: Any) -> Callable[..., Any]:
-    """A method of an array that changes it."""
+def method_of_array(method: Any) -> Any:
+    """What is called for a method of NumPy's arrays: for one that changes the array, and for one that is given traced
+    values, of which NumPy's own would make plain ones; None for any other."""
+    if method.__name__ in _WRITING:
+        return _writing(method)
+    if not hasattr(Tracer, method.__name__):
+        return None
 
+    def called(*args: Any, **kwargs: Any) -> Any:
+        traced = holds_tracer(args) or holds_tracer(kwargs.values())
+        found = getattr(recorded(operand(tracked(method.__self__))), method.__name__) if traced else method
+        return found(*args, **kwargs)
+
+    return called
+
+
+def _writing(method: Any) -> Callable[..., Any]:
     def writing(*args: Any, **kwargs: Any) -> Any:
         if method.__name__ == "resize" and isinstance(x := tracked(method.__self__), (Buffer, Tracer)):
             return resize(x, *args, **kwargs)
@@ -39,7 +53,7 @@ def writing_method(method: Any) -> Callable[..., Any]:
     return writing
 
 
-WRITING = frozenset({"byteswap", "fill", "partition", "put", "resize", "setfield", "sort"})
+_WRITING = frozenset({"byteswap", "fill", "partition", "put", "resize", "setfield", "sort"})
 """Methods of NumPy's arrays that may change them."""
 
 
