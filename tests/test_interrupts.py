@@ -26,7 +26,7 @@ def interrupted(f, x, **options):
     sent = []
 
     def send():
-        time.sleep(0.5)
+        time.sleep(0.1)
         sent.append(time.perf_counter())
         os.kill(os.getpid(), signal.SIGINT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from graphad.ops.linalg import Cholesky, Inv, Solve, TriangularSolve
 LARGE = ROWS["f"] + 3
 ON_BOTH = [("llvm", 3), ("llvm", LARGE), ("numba", LARGE)]
 Program = list[Any]
+slow = functools.partial(pytest.param, marks=pytest.mark.slow)
 
 
 def compiled(function: Any, executor: str, *args: Any) -> tuple[Any, Program]:
@@ -79,12 +81,12 @@ def assert_same(found: Any, expected: Any, factor: float = 1.0) -> None:
 # -- values -------------------------------------------------------------------------------------------------------
 
 SHAPES = [(1, 1), (2, 2), (LARGE, LARGE), (0, 0), (3, 3, 3), (2, 3, LARGE, LARGE), (0, 2, 2), (3, 0, 0), (1, 2, 1, 1)]
-# Numba compiles slowly: it has one shape in scalars and one by LAPACK.
-CASES = [("llvm", dtype, shape) for dtype in "fdFD" for shape in SHAPES]
-CASES += [("numba", "f", (2, 2)), ("numba", "D", (2, LARGE, LARGE))]
+# Numba compiles slowly: it has one shape in scalars and one by LAPACK, one of them by default in each test.
+CASES: list[Any] = [("llvm", dtype, shape) for dtype in "fdFD" for shape in SHAPES]
+SCALARS, ROUTINES = ("numba", "f", (2, 2)), ("numba", "D", (2, LARGE, LARGE))
 
 
-@pytest.mark.parametrize(("executor", "dtype", "shape"), CASES)
+@pytest.mark.parametrize(("executor", "dtype", "shape"), [*CASES, slow(*SCALARS), ROUTINES])
 def test_factorisations(executor: str, dtype: str, shape: tuple[int, ...]) -> None:
     args = operands(shape, dtype)
     function, program = compiled(factorisations, executor, *args)
@@ -92,7 +94,7 @@ def test_factorisations(executor: str, dtype: str, shape: tuple[int, ...]) -> No
     assert bool(routines(program)) == (shape[-1] == LARGE)
 
 
-@pytest.mark.parametrize(("executor", "dtype", "shape"), CASES)
+@pytest.mark.parametrize(("executor", "dtype", "shape"), [*CASES, SCALARS, slow(*ROUTINES)])
 def test_substitutions(executor: str, dtype: str, shape: tuple[int, ...]) -> None:
     args = operands(shape, dtype)
     function, program = compiled(substitutions, executor, *args)
@@ -233,7 +235,7 @@ def with_inverses(x: Any, y: Any, scale: Any) -> Any:
     ("executor", "function", "n"),
     [
         *[("llvm", function, n) for function in (marginal_likelihood, with_inverses) for n in (3, LARGE)],
-        ("numba", marginal_likelihood, LARGE),
+        slow("numba", marginal_likelihood, LARGE),
     ],
 )
 def test_gradients(executor: str, function: Any, n: int) -> None:

@@ -131,7 +131,7 @@ def batch(program: Callable[..., Any], a: float, b: float, n: int, executor: str
         assert set(done) == {x for _, effects in each for x in effects}
 
 
-QUICK = settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("executor", ["numpy", "llvm"])
@@ -141,7 +141,7 @@ def test_programs(executor: str, source: str, a: float, b: float, n: int) -> Non
     check(source, a, b, n, executor)
 
 
-@settings(QUICK, max_examples=2)
+@settings(QUICK, max_examples=1)
 @given(programs(1), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_programs_in_numba(source: str, a: float, b: float, n: int) -> None:
     check(source, a, b, n, "numba")

@@ -136,24 +136,24 @@ def check(source: str, a: float, b: float, n: int, executor: str, second: bool) 
 
 
 NUMBERS = st.sampled_from([-1.2, -0.35, 0.15, 0.6, 1.3])
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("executor", ["numpy", "llvm"])
-@QUICK
+@settings(QUICK, max_examples=30)
 @given(programs(), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_programs(executor: str, source: str, a: float, b: float, n: int) -> None:
     check(source, a, b, n, executor, second=False)
 
 
-@settings(QUICK, max_examples=2)
+@settings(QUICK, max_examples=1)
 @given(programs(1), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_programs_in_numba(source: str, a: float, b: float, n: int) -> None:
     check(source, a, b, n, "numba", second=False)
 
 
-@settings(QUICK, max_examples=8)
+@settings(QUICK, max_examples=5)
 @given(programs(2), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_second_derivatives(source: str, a: float, b: float, n: int) -> None:
     check(source, a, b, n, "llvm", second=True)
@@ -173,7 +173,7 @@ PASSES = [
 ]  # fmt: skip
 
 
-@settings(QUICK, max_examples=30)
+@settings(QUICK, max_examples=20)
 @given(programs(), NUMBERS, NUMBERS, st.integers(0, 3))
 def test_passes_keep_the_meaning(source: str, a: float, b: float, n: int) -> None:
     program = made(source)

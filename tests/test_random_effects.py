@@ -203,7 +203,7 @@ def check(source: str, a: float, b: float, v: list[float], executor: str, capsys
 
 NUMBERS = st.sampled_from([-1.2, -0.35, 0.15, 0.6, 1.3])
 ARRAYS = st.lists(st.sampled_from([0.5, -1.25, 3.0, math.nan, math.inf, -math.inf, 0.0]), min_size=3, max_size=3)
-QUICK = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+QUICK = settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)

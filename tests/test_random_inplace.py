@@ -86,7 +86,7 @@ def check(source: str, m: int, n: int, executor: str) -> None:
         np.testing.assert_allclose(graphad.jit(derivative, executor=executor)(u), expected, rtol=1e-7, atol=1e-10)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs(), st.sampled_from(SIZES), st.integers(0, 5))
 def test_loops_that_change_arrays(source: str, m: int, n: int) -> None:
     check(source, m, n, "llvm")
