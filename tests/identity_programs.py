@@ -1529,6 +1529,37 @@ def transposed_in_a_while_loop(x):
 
 
 @program
+def views_made_anew_in_each_iteration(x):
+    m, b, k = np.arange(9.0).reshape(3, 3), np.ones(3), 0.0
+    z, c, n = np.zeros(3, complex) + x, b, m
+    part = z.real
+    while k < 1.3 + 0.1 * np.tanh(x):
+        k += 0.4
+        b[0] += x
+        b = m[1] if k < 1 else m[2, ::-1]
+        part[1] += x
+        part = z.imag
+        made = c[1:]
+        made *= x
+    b[1:], part[0], made[0] = x * x, 3 * x, c[0]
+    m[1] *= x
+    return (m * np.arange(9.0).reshape(3, 3)).sum() + b[0] + n[1, 2] + (abs(z) ** 2).sum() + c @ np.arange(3.0)
+
+
+@program
+def a_view_of_what_the_variable_had(x):
+    b, m, k = np.array([1.0, 2.0, 3.0]), np.arange(9.0).reshape(3, 3), 0.0
+    a, n = b, m
+    while k < 1.1 + 0.1 * np.tanh(x):
+        k += 0.4
+        b, m = b[::-1], m.T
+        b[0] += x
+        m[0, 1] += x
+    a[1], n[2, 0] = 2 * x, x * x
+    return b @ np.arange(3.0) + 10 * a[2] + (m * np.arange(9.0).reshape(3, 3)).sum() + n[0, 1]
+
+
+@program
 def row_chosen_by_a_branch(x):
     m, row = np.arange(4.0).reshape(2, 2) * x, np.ones(2)
     if x > 0.9:

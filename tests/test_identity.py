@@ -592,10 +592,10 @@ UNSURE += [binds_in_a_loop_of_its_own, chooses_in_each_iteration, views_that_cha
 
 OF_SOME = [binds_an_array_from_around, changes_places_at_times, binds_an_array_from_around_at_times]
 OF_SOME += [chooses_in_each_iteration, views_that_change_places, writes_to_what_it_may_have_bound]
-OF_SOME += [writes_beside_what_it_may_have_bound]
+OF_SOME += [writes_beside_what_it_may_have_bound, binds_a_row_from_around_at_times]
 """Those whose variables have one of a few arrays from around the loop."""
 
-IN_DOUBT = [changes_and_binds, changes_places, *UNSURE[-5:-2]]
+IN_DOUBT = [changes_and_binds, changes_places, *UNSURE[-4:-2]]
 """Those of which Python's own loop leaves too much in doubt, too."""
 
 

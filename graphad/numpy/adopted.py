@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.numpy.buffers import Buffer, Plain, buffer, plain, shared, view_in
-from graphad.numpy.strides import seen_from
+from graphad.numpy.buffers import Plain, buffer, shared, view_in
 
 _ndarray = np.ndarray
 _FRESH = sys.getrefcount([]) + 1
@@ -67,17 +66,10 @@ def made_within(x: Any) -> Any:
         if base.flags.writeable and base.dtype.kind in "biufc" and sys.getrefcount(base) <= len(places) + _FRESH:
             whole, found = buffer(base), True
             for i in places:
-                items[i] = view_of(whole, x[i])
+                items[i] = view_in(x[i], whole)
     if not found or items is x:
         return x
     return type(x)._make(items) if hasattr(type(x), "_make") else tuple(items) if type(x) is tuple else x
-
-
-def view_of(whole: Buffer, x: Plain) -> Any:
-    """The view of a buffer that sees the elements that an array sees which shares its memory."""
-    forth, _ = seen_from(x, plain(whole))
-    found = forth(whole)
-    return found if isinstance(found, Buffer) and np.shares_memory(found, x) else x
 
 
 def adopt(slots: dict[Any, Any]) -> dict[Any, Any]:
@@ -99,4 +91,4 @@ def _is_free(x: Plain) -> bool:
     return owned and x.flags.writeable and x.dtype.kind in "biufc"
 
 
-__all__ = ["adopt", "holds", "made", "made_within", "view_of"]
+__all__ = ["adopt", "holds", "made", "made_within"]

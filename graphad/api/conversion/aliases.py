@@ -41,6 +41,12 @@ def root(x: Any) -> Any:
     return x if isinstance(x, np.ndarray) and x.shape else None
 
 
+def arrays_of(x: Any) -> list[Any]:
+    """The arrays that a value may be, as far as they are known."""
+    found = root(x)
+    return [y for y in candidates(found) if y is not OUTSIDE] if found is not None else []
+
+
 class Aliases:
     """What the variables of a loop have in common after an iteration.
 

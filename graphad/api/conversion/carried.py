@@ -27,6 +27,7 @@ class Carried:
     def __init__(self, slot: Slot, value: Any) -> None:
         self.slot = slot
         self.value = value
+        self.blank = False  # whether the value stands for that of a variable that has none before the loop
         self.after: Any = UNSET
         self.inputs: list[Tracer | None] = []
         self.entered: list[Value | None] = []

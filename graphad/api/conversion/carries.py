@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
-from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, root
+from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, arrays_of
 from graphad.api.conversion.carried import Carried, Changed, array, values
 from graphad.api.conversion.growth import Growth, grown
 from graphad.api.conversion.heap import UNSET, Heap, ListContainer, Slot
@@ -31,7 +31,7 @@ from graphad.api.conversion.parts import (
     type_blank,
 )
 from graphad.api.conversion.peers import Rounds, holders, peers_of, settle
-from graphad.api.conversion.pools import pooled, unpooled
+from graphad.api.conversion.pools import pooled, unpooled, viewing
 from graphad.api.conversion.scope import stored
 from graphad.api.conversion.structure import check_unchanged, flatten
 from graphad.build import building, current_builder
@@ -140,8 +140,12 @@ class StagedLoop:
     def _told(self, part: StagedRegion) -> bool:
         """Whether it is known what shares an array after an iteration, with nothing more to take up or out."""
         aliases = Aliases(self.carried)
-        written = aliases.written
-        if self._apart(written) or self._lose([p for p in written if p[0] in self.carried]):
+        if self._apart(aliases.written):
+            return False
+        losing = [(key, i) for key, i in aliases.written if key in self.carried]
+        new = pooled(self.carried, part, None, viewing(self.carried, losing)) if self.pools and losing else {}
+        if new or self._lose(losing):
+            self.carried, self.lost = {**self.carried, **new}, {} if new else self.lost
             return False
         self.shared, self.alone = aliases.check(part, self.changes, self.what), aliases.alone
         self._keep(part, aliases)
@@ -210,7 +214,7 @@ class StagedLoop:
         begun: dict[int, list[Place]] = {}
         for place, c in self.carried.items():
             for i, x in enumerate(c.inputs):
-                for y in _arrays(c.leaves[i]) if x is not None else ():
+                for y in arrays_of(c.leaves[i]) if x is not None else ():
                     begun.setdefault(id(y), []).append((place, i))
         for places in begun.values():
             if len(places) > 1 and any([p in written for p in places]):
@@ -221,7 +225,7 @@ class StagedLoop:
                 )
         for place, c in list(self.carried.items()):
             given = [i for i, x in enumerate(c.inputs) if x is not None]
-            found = [i for i in given if any(map(self.changes, _arrays(c.leaves[i])))]
+            found = [i for i in given if any(map(self.changes, arrays_of(c.leaves[i])))]
             if found and all([c.results[i] is x for i, x in enumerate(c.inputs) if x is not None]):
                 del self.carried[place]
             elif found:
@@ -281,7 +285,7 @@ class StagedLoop:
                 if c.after is UNSET:
                     del self.carried[place]
                 else:
-                    c.value, settled = placeholder(c.after), False
+                    c.value, c.blank, settled = placeholder(c.after), True, False
                 continue
             if c.after is UNSET:
                 raise self._error(c.slot.path, c.value, "deleted", "keep it")
@@ -441,9 +445,3 @@ class StagedLoop:
         for y in [y for y in arrays if isinstance(y, Tracer)]:
             new.exclude(y)
         return new
-
-
-def _arrays(x: Any) -> list[Any]:
-    """The arrays that a value may be, as far as they are known."""
-    found = root(x)
-    return [y for y in candidates(found) if y is not OUTSIDE] if found is not None else []

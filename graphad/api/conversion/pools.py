@@ -1,8 +1,9 @@
-"""Variables of a loop that have, after any iteration, one of the arrays from around it: which one is a number that the
-loop carries, and the arrays stay where they are.
+"""Variables of a loop that have, after any iteration, one of the arrays from around it, or a view of one: which one is
+a number that the loop carries, and the arrays stay where they are.
 
-That is the general form of what a loop may do with arrays that it does not make; it costs a choice among all of them at
-each reading and writing. Loops that can be told of otherwise are.
+Views are one where they see the same elements of one array, whenever they were made. That is the general form of what a
+loop may do with arrays that it does not make; it costs a choice among all of them at each reading and writing. Loops
+that can be told of otherwise are.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.parts import StagedRegion, kind
 from graphad.build import building
 from graphad.errors import ControlFlowError
+from graphad.graph import Value
+from graphad.numpy.arguments import holds_tracer
+from graphad.numpy.buffers import Buffer, root_of
 from graphad.numpy.layouts import standing
-from graphad.numpy.views import OUTSIDE, Joined, own, where
+from graphad.numpy.views import OUTSIDE, Joined, View, origin_of, own, where
 from graphad.trace import Tracer
 
 _MOST = 6
@@ -33,14 +37,16 @@ class PooledSlot(Carried):
     has another one after all, `refusal` is raised; without one `after` is None, and it is carried as it was before."""
 
     def __init__(self, c: Carried, arrays: list[Any], refusal: ControlFlowError | None) -> None:
-        super().__init__(c.slot, position(c.leaves[0], arrays))
-        self.array = c.value
+        super().__init__(c.slot, np.int64(0) if c.blank else position(c.leaves[0], arrays))
+        self.array, self.blank = c.value, c.blank
         self.arrays = arrays
         self.refusal = refusal
 
     def carried(self) -> Carried:
         """The slot as one of any arrays."""
-        return Carried(self.slot, self.array)
+        found = Carried(self.slot, self.array)
+        found.blank = self.blank
+        return found
 
     def enter(self, part: StagedRegion) -> list[Tracer | None]:
         self.leaves, self.treedef = tree.flatten(self.value)
@@ -59,7 +65,9 @@ class PooledSlot(Carried):
     def put(self, leaves: list[Any]) -> None:
         self.slot.container.write(self.slot.key, self._array(leaves[0]))
 
-    def _array(self, at: Any) -> Joined:
+    def _array(self, at: Any) -> Any:
+        if len(self.arrays) == 1:
+            return self.arrays[0]
         tests = [np.equal(at, i) for i in range(len(self.arrays))]
         found = own(self.arrays[0])
         for test, x in zip(tests[1:], self.arrays[1:], strict=True):
@@ -74,17 +82,67 @@ def position(x: Any, arrays: list[Any]) -> Any:
     if isinstance(x, Joined) and x.chosen is not None and x.chosen[0] is arrays:
         return x.chosen[1]
     for i, y in enumerate(arrays):
-        if x is y:
+        if one(x, y):
             return np.int64(i)
-    found = None
+    root, found = origin_of(x), None
+    if root is not x and isinstance(root, Joined) and root.chosen is not None and _places(x) is not None:
+        for i, y in enumerate(root.chosen[0]):
+            at = position(_moved(x, root, y), arrays)
+            if at is None:
+                return None
+            found = at if found is None else where(np.equal(root.chosen[1], i), at, found)
     if isinstance(x, Joined) and x.closed:
         for _, test, y in x.sources():
             if isinstance(y, Joined) and y.closed:
                 continue  # what it may be is among the sources
-            at = next((i for i, z in enumerate(arrays) if z is y), None)
+            at = position(y, arrays)
             if at is None:
                 return None
-            found = np.int64(at) if found is None else where(test, np.int64(at), found)
+            found = at if found is None else where(test, at, found)
+    return found
+
+
+def one(x: Any, y: Any) -> bool:
+    """Whether two arrays are one: the very same, or views of the same elements of one."""
+    if x is y:
+        return True
+    if not (isinstance(x, View) and isinstance(y, View) and x.type == y.type and origin_of(x) is origin_of(y)):
+        return False
+    places, others = _places(x), _places(y)
+    return places is not None and others is not None and np.array_equal(places, others)
+
+
+def _places(x: View) -> Any:
+    """The positions of a view's elements in what it is a view of in the end, None where they are traced. In complex
+    arrays real and imaginary parts have positions of their own."""
+    chain, root = _chain(x)
+    found = np.arange(root.size).reshape(root.shape)
+    if root.dtype.kind == "c":
+        found = found + 1j * (found + root.size)
+    for v in chain:
+        if holds_tracer(v.key if isinstance(v.key, tuple) else (v.key,)):
+            return None
+        found = v.forth(found)
+    return found if isinstance(found, np.ndarray) and not isinstance(found, Tracer) else None
+
+
+def _chain(x: Any) -> tuple[list[View], Any]:
+    """The views, from the first one on, that lead from an array to a view of it, and that array."""
+    chain: list[View] = []
+    while isinstance(x, View):
+        chain.insert(0, x)
+        x = x.origin
+    return chain, x
+
+
+def _moved(x: View, root: Any, y: Any) -> Any:
+    """The view that is of an array what another one, of static positions, is of `root`; it is read when it is used."""
+    found = y
+    for v in _chain(x)[0]:
+        new = View(own(v), found, v.forth, v.back, v.shadow, v.key)
+        new.like, new._seen = v.like, None
+        new._found = y.builder, Value(v.type)
+        found = new
     return found
 
 
@@ -95,28 +153,38 @@ def pooled(
     """The slots that a loop may carry so, of those that it carries as arrays, which has been refused; of those that are
     `wanted`, if any of these can be."""
     inputs = {id(c.inputs[0]): key for key, c in carried.items() if len(c.inputs) == 1}
-    found: dict[tuple[int, Any], tuple[list[Any], set[tuple[int, Any]]]] = {}
+    found: dict[tuple[int, Any], Atoms] = {}
     for key, c in carried.items():
         if isinstance(c, PooledSlot) or c.value is UNSET or c.treedef != tree.LEAF or c.inputs[0] is None:
             continue
-        before = _atoms(c.leaves[0], part, {})
-        after = _atoms(c.results[0], part, inputs)
-        if before is not None and after is not None:
-            found[key] = [*before[0], *after[0]], after[1]
-    while any([not sources <= found.keys() for _, sources in found.values()]):
-        found = {key: f for key, f in found.items() if f[1] <= found.keys()}
+        atoms = Atoms(part)
+        if (c.blank or atoms.take(c.leaves[0], {})) and atoms.take(c.results[0], inputs):
+            found[key] = atoms
+    while any([not atoms.places() <= found.keys() for atoms in found.values()]):
+        found = {key: atoms for key, atoms in found.items() if atoms.places() <= found.keys()}
     if wanted is not None and found.keys().isdisjoint(wanted):
         return {}
-    pools: dict[Any, list[Any]] = {}
-    for key, (arrays, _) in found.items():
-        pool = pools.setdefault(kind(carried[key].leaves[0]), [])
-        pool += [x for i, x in enumerate(arrays) if not _among(x, pool) and not _among(x, arrays[:i])]
+    pools: dict[Any, list[Any]] = {kind(carried[key].inputs[0]): [] for key in found}
+    for key, atoms in found.items():
+        _add(atoms.arrays, pools[kind(carried[key].inputs[0])])
+    size = 0
+    while size < (size := sum(map(len, pools.values()))) <= _MOST * len(pools):
+        for key, atoms in found.items():
+            for x, root, place in atoms.views:
+                moved = [_moved(x, root, y) for y in pools[kind(carried[place].inputs[0])]]
+                _add(moved, pools[kind(carried[key].inputs[0])])
     new = {}
     for key in found:
-        c, pool = carried[key], pools[kind(carried[key].leaves[0])]
-        if 1 < len(pool) <= _MOST:
+        c, pool = carried[key], pools[kind(carried[key].inputs[0])]
+        if len(pool) <= _MOST and (len(pool) > 1 or c.blank or isinstance(pool[0], View)):
             new[key] = PooledSlot(c, pool, refusal)
     return new
+
+
+def viewing(carried: Places, places: Collection[tuple[tuple[int, Any], int]]) -> set[tuple[int, Any]]:
+    """The slots, among those of some places, that have views there, of what others may have as well."""
+    pairs = [(key, x) for key, i in places for x in (carried[key].leaves[i], carried[key].results[i])]
+    return {key for key, x in pairs if isinstance(x, View) or (isinstance(x, Buffer) and root_of(x) is not x)}
 
 
 def unpooled(carried: Places) -> dict[tuple[int, Any], Carried]:
@@ -125,28 +193,41 @@ def unpooled(carried: Places) -> dict[tuple[int, Any], Carried]:
     return {key: c.carried() for key, c in chosen.items()} if any([c.after is None for c in chosen.values()]) else {}
 
 
-def _among(x: Any, xs: Collection[Any]) -> bool:
-    return any([x is y for y in xs])
+def _add(arrays: Collection[Any], pool: list[Any]) -> None:
+    for x in arrays:
+        if not any([one(x, y) for y in pool]):
+            pool.append(x)
 
 
-def _atoms(x: Any, part: StagedRegion, inputs: Mapping[int, Any]) -> tuple[list[Any], set[Any]] | None:
-    """The arrays from around a piece that a value may be, and the places whose array it may be; None where it may be
-    something else."""
-    if id(x) in inputs:
-        return [], {inputs[id(x)]}
-    root = identity(x, part.builder)
-    if isinstance(x, Joined):
-        if not x.closed:
-            return None
-        arrays: list[Any] = []
-        places: set[Any] = set()
-        for _, _, y in x.sources():
-            if not (isinstance(y, Joined) and y.closed):
-                found = _atoms(y, part, inputs) if y is not OUTSIDE else None
-                if found is None:
-                    return None
-                arrays, places = [*arrays, *found[0]], places | found[1]
-        return arrays, places
-    if root is None or root is OUTSIDE or inside_of(root, part.builder):
-        return None
-    return [x], set()  # a buffer has become a traced array now
+class Atoms:
+    """What a slot may have: `arrays` from around a piece, and what other slots had before it: those at `same` places,
+    and `views` of those at others."""
+
+    def __init__(self, part: StagedRegion) -> None:
+        self.builder = part.builder
+        self.arrays: list[Any] = []
+        self.same: set[Any] = set()
+        self.views: list[tuple[View, Any, Any]] = []
+
+    def places(self) -> set[Any]:
+        return self.same | {place for _, _, place in self.views}
+
+    def take(self, x: Any, inputs: Mapping[int, Any]) -> bool:
+        """Take up what a value may be; False where it may be something else."""
+        if id(x) in inputs:
+            self.same.add(inputs[id(x)])
+            return True
+        root = identity(x, self.builder)
+        if isinstance(x, View):
+            if _places(x) is None:
+                return False
+            if id(root) in inputs:
+                self.views.append((x, root, inputs[id(root)]))
+                return True
+        if isinstance(x, Joined):
+            every = [y for _, _, y in x.sources() if not (isinstance(y, Joined) and y.closed)]
+            return x.closed and all([y is not OUTSIDE and self.take(y, inputs) for y in every])
+        if root is None or root is OUTSIDE or inside_of(root, self.builder):
+            return False
+        self.arrays.append(_moved(x, root, root))  # a buffer has become a traced array now
+        return True
