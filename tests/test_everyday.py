@@ -39,6 +39,27 @@ def methods_of_plain_arrays(s):
 
 
 @program(2.0, -0.7)
+def values_with_leading_axes_of_one(s):
+    a = np.zeros((3, 2))
+    a[-1, :] = np.array([[s], [1.0]]).T
+    a[[0, 1]] = np.full((1, 1, 2), s)
+    for i in range(2):
+        a[i] = np.array([[i * s, s**2]]) + a[i]
+    a[:, 1] = a[:, :1].T * 2.0
+    return np.sum(a**2)
+
+
+@program(2.0, -0.7)
+def imaginary_parts_of_real_numbers(s):
+    a = np.array([s, 2 * s])
+    for i in range(2):
+        if a[i].imag > 35:
+            a[i] = a[i].real + 35j
+    assert (s * a.imag >= 0).all()
+    return np.sum(a**2) + abs((s * 1.0).imag)
+
+
+@program(2.0, -0.7)
 def places_as_indices(s):
     a = np.array([1.0, -2.0, 3.0]) * s
     a[np.where(a < 0)] *= -1

@@ -131,6 +131,9 @@ def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
             f"{dtype_spelling(x.dtype)}{place()}; write their .real, or make the array "
             "complex with astype(complex)"
         )
+    more = values.ndim - len(shape)
+    if shape and more > 0 and values.shape[:more] == (1,) * more:
+        values = reshape(values, values.shape[more:])  # NumPy's assignment drops such axes of what it is given
     return broadcast_to(cast(values, x.dtype), shape)
 
 

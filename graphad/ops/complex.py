@@ -17,6 +17,7 @@ from graphad.op import OPS, Sample, is_linear, zeros_like
 from graphad.ops.arithmetic import square
 from graphad.ops.elementwise import Elementwise, Ufunc, cast, elementwise, scalar
 from graphad.ops.select import select
+from graphad.ops.shape import zeros
 from graphad.ops.transcendental import arctan2, unit
 from graphad.trace import Tracer
 from graphad.types import DType
@@ -165,7 +166,7 @@ def real(x: Any) -> Any:
 
 def imag(x: Any) -> Any:
     """`numpy.imag`: the imaginary part, or zeros where `x` is real."""
-    return imag_part(x)
+    return imag_part(x) if _dtype(x).kind == "c" else zeros(np.shape(x), _dtype(x))
 
 
 def angle(z: Any, deg: bool = False) -> Any:
