@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 from graphad.codes import OfCode
@@ -254,6 +254,14 @@ def user_location() -> Location | None:
     return None
 
 
+def user_frame(frame: FrameType | None = None) -> FrameType | None:
+    """The frame of the user's function that runs, or ran in a frame or around it."""
+    frame = frame or sys._getframe(1)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
 def raised_at(error: BaseException) -> Location | None:
     """The innermost of the user's places that an exception came through."""
     found, step = None, error.__traceback__
@@ -311,5 +319,6 @@ def locate(error: GraphadError, where: Location | None) -> None:
 
 __all__ = [
     "LIKE_USERS", "ROLES", "SOURCES", "Location", "describe_location", "is_internal", "is_own", "is_user_class",
-    "is_user_file", "is_user_module", "locate", "noted", "place", "placed", "raised_at", "user_location",
+    "is_user_file", "is_user_module", "locate", "noted", "place", "placed", "raised_at",
+    "user_frame", "user_location",
 ]  # fmt: skip

@@ -66,8 +66,14 @@ def _entries(tb: TracebackType | None) -> list[TracebackType]:
 
 
 _RAISE = opmap["RAISE_VARARGS"]
-_ON_BEHALF = tuple([f"graphad.api.conversion.{name}" for name in ("dispatch", "guarded", "items")])
-"""Modules that do what the user's code does: its operators, calls of libraries and assignments."""
+_ON_BEHALF = tuple(
+    f"graphad.api.conversion.{name}"
+    for name in (
+        "constructors", "dispatch", "dunders", "functions", "guarded", "items", "iterables", "kinds", "library",
+        "mathematics", "numbers", "ordering", "sequences", "series", "texts",
+    )
+)  # fmt: skip
+"""Modules that do what the user's code does: its operators, calls of functions and assignments."""
 _ACCIDENTS = (TypeError, ValueError, AttributeError, LookupError, AssertionError, NameError, ZeroDivisionError)
 
 

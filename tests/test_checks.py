@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,6 +131,66 @@ def test_checks_off():
     assert graphad.jit(known_to_fail, checks=False)(2.0) == 4.0
     with pytest.raises(AssertionError, match="known"):
         graphad.jit(known_to_fail)(2.0)
+
+
+def hands_over(a, b):
+    return a * b
+
+
+class Rates(dict):
+    def __missing__(self, key):
+        raise LookupError(key, "unknown")
+
+
+FAILING = {
+    "key": lambda x: x * {"a": 1.0}["b"],
+    "user": lambda x: x * Rates()["b"],
+    "attribute": lambda x: x * "a".missing,
+    "name": lambda x: x * not_defined,  # noqa: F821
+    "item": lambda x: x * (1.0, 2.0)[5],
+    "unpack": lambda x: hands_over(*(1, 2, 3)),
+    "number": lambda x: x * float("abc"),
+    "math": lambda x: x * math.sqrt(-1.0),
+    "call": lambda x: hands_over(x),
+    "types": lambda x: x * len(3),
+    "division": lambda x: x * (1 / 0),
+    "shapes": lambda x: x * (np.zeros(3) + np.zeros(2))[0],
+    "file": lambda x: x * float(Path("no such file").read_text()),
+    "encoded": lambda x: x * "\xe9".encode("ascii")[0],
+    "exit": lambda x: sys.exit(3),
+    "module": lambda x: x * __import__("no_such_module").y,
+}
+
+
+@pytest.mark.parametrize("fails", FAILING.values(), ids=FAILING)
+def test_what_fails_in_a_branch_fails_where_that_is_taken(fails):
+    def f(x):
+        if x > 0:
+            return fails(x)
+        return -x
+
+    with pytest.raises(BaseException) as plain:
+        fails(2.0)
+    for run in (graphad.jit(f, executor="numpy"), graphad.jit(graphad.grad(f), executor="numpy")):
+        assert run(-2.0) in (2.0, -1.0)
+        with pytest.raises(plain.type) as found:
+            run(2.0)
+        same(found.value, plain.value)
+        assert not isinstance(found.value, Exception) or "test_checks.py" in found.value.__notes__[0]
+
+
+def test_refusals_and_unset_variables_in_a_branch_stay_errors_of_the_trace():
+    def of_shapes(x):
+        return np.ones(2) + x * np.ones(3) if x > 0 else x * np.ones(3)
+
+    def unset(x):
+        if x > 0:
+            y = x
+        return y if x > 1 else x
+
+    for f in (of_shapes, unset):
+        with pytest.raises(GraphadError):
+            graphad.jit(f)(-2.0)
 
 
 def known_to_fail(x):

@@ -164,6 +164,45 @@ def raises_with_an_object(x):
     return x
 
 
+class Thing:
+    def __init__(self, y):
+        self.y = y
+
+
+@refused(1.0, line=2, message=r"`d\['y'\]` is f64\[\] after the if branch and not assigned after the else")
+def entry_of_one_branch(x):
+    d = {}
+    if x > 0:
+        d["y"] = x
+    return d.get("y", 5.0)
+
+
+@refused(1.0, line=2, message=r"`thing\.y` is not assigned where it is true and .* where it is false")
+def attribute_deleted_in_one_branch(x):
+    thing = Thing(1.0)
+    z = thing.__dict__.pop("y") if x > 0 else x
+    return getattr(thing, "y", 5.0) * z
+
+
+@refused(1.0, line=2, message=r"the dict `d` has its entries in another order after the else branch")
+def entries_in_two_orders(x):
+    d = {}
+    if x > 0:
+        d["a"], d["b"] = x, 1.0
+    else:
+        d["b"], d["a"] = 1.0, x
+    return next(iter(d.values()))
+
+
+@refused(1.0, line=2, message=r"`thing\.z` is not assigned before the while loop and f64\[\] after an iteration")
+def attribute_made_in_a_loop(x):
+    thing, total = Thing(1.0), 0.0
+    while total < x:
+        total = total + (2.0 if hasattr(thing, "z") else 1.0)
+        thing.z = x
+    return total
+
+
 @refused(1.0, line=1, message=r"the test of the if is a traced bool\[3\].*numpy\.any, numpy\.all or numpy\.where")
 def array_as_a_test(x):
     if np.ones(3) * x > 0:

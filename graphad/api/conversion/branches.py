@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,25 +11,22 @@ from graphad import tree
 from graphad.api.control import all_captures
 from graphad.api.conversion import ledger
 from graphad.api.conversion.choices import Choices
-from graphad.api.conversion.dispatch import operate, special
-from graphad.api.conversion.heap import UNSET, Heap, Slot
+from graphad.api.conversion.constructors import under_construction
+from graphad.api.conversion.heap import UNSET, Entries, Heap, Slot
 from graphad.api.conversion.items import watched
-from graphad.api.conversion.jumps import RETURNED
+from graphad.api.conversion.jumps import RAISED, RETURNED
 from graphad.api.conversion.parts import (
     StagedRegion,
     common,
     describe,
     is_number,
-    is_weak,
     kind,
     placeholder,
-    python_bool,
     quoted,
     same,
     truth,
-    unknown,
 )
-from graphad.api.conversion.peers import identical, meet, peers_of, settle
+from graphad.api.conversion.peers import meet, peers_of, settle
 from graphad.api.conversion.scope import generated
 from graphad.api.conversion.structure import check_unchanged, flatten_alike
 from graphad.build import current_builder
@@ -39,10 +35,8 @@ from graphad.graph import Graph
 from graphad.location import place
 from graphad.numpy.layouts import standing
 from graphad.numpy.views import Joined, Lost, lose, write
-from graphad.ops.guarding import must_be_reached
-from graphad.ops.regions.base import Structured
 from graphad.ops.regions.cond import Cond
-from graphad.trace import Tracer, apply, inline, innermost
+from graphad.trace import Tracer, apply, innermost
 
 Thunk = Callable[[], Any]
 
@@ -90,6 +84,7 @@ def _selected(
     outcomes: list[dict[tuple[int, Any], Any]] = []
     values: list[Any] = []
     slots: dict[tuple[int, Any], Slot] = {}
+    orders: list[dict[int, list[Any]]] = []
     # What raises is mostly the block behind the test; the other one then simply follows.
     for i, (body, title) in reversed(list(enumerate(zip(bodies, titles, strict=True)))):
         part = StagedRegion("branch")
@@ -115,11 +110,14 @@ def _selected(
                 continue
             slots[slot.identity] = slot
             outcome[slot.identity] = slot.read()
+        orders.insert(0, heap.orders())
         heap.restore()
         parts.insert(0, part)
         outcomes.insert(0, outcome)
         values.insert(0, truth(value, what) if truths else value)
     merge = _Merge(parts, what, titles, changed_by)
+    merge.check_members(slots, outcomes)
+    reordered = merge.order(heap, orders)
     result = merge.add(values, "the value")
     order = sorted(slots.values(), key=lambda s: generated(s.path) and s.path != RETURNED)
     # What an operand of `and` assigns is read where the whole is true, as far as Python itself would allow.
@@ -137,6 +135,8 @@ def _selected(
                 lose(x, str(value.name))
     for slot, made in written:
         slot.container.write(slot.key, made(results))
+    for entries, keys in reordered:
+        entries.arrange(keys)
     found = result(results)
     columns = [([o.get(s.identity, s.before) for o in outcomes], s.read()) for s in order]
     meet(peers_of(), [*columns, (values, found)])
@@ -166,6 +166,11 @@ def _jumped(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Sl
     return any(x is True and generated(slots[i].path) for i, x in outcome.items())
 
 
+def _raised(outcome: dict[tuple[int, Any], Any], slots: dict[tuple[int, Any], Slot]) -> bool:
+    """Whether a branch always raises for the handlers around the call of the running function."""
+    return any(x is True and slots[i].path == RAISED for i, x in outcome.items())
+
+
 class _Merge:
     """Values that differ between branches, as results of one `cond`."""
 
@@ -182,6 +187,32 @@ class _Merge:
         self.makers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
         self.containers: dict[tuple[int, ...], Callable[[list[Any]], Any]] = {}
         self.choices = Choices(parts)
+
+    def check_members(self, slots: dict[tuple[int, Any], Slot], outcomes: Sequence[dict[tuple[int, Any], Any]]) -> None:
+        """Raise `ControlFlowError` for an attribute or an entry that is there after one branch only: `in`, `hasattr`,
+        `get` and `len` would take one answer for all values."""
+        for slot in slots.values():
+            values = [o.get(slot.identity, slot.before) for o in outcomes]
+            if slot.key is None or sum([v is UNSET for v in values]) in (0, len(values)):
+                continue
+            # An object whose `__init__` raises is nobody's.
+            lacking = [o for v, o in zip(values, outcomes, strict=True) if v is UNSET]
+            if not (all([_raised(o, slots) for o in lacking]) and under_construction(slot.container.target)):
+                raise self.error(slot.path, values, "give it a value in both, or before")
+
+    def order(self, heap: Heap, orders: Sequence[dict[int, list[Any]]]) -> list[tuple[Entries, list[Any]]]:
+        """The dicts whose entries come in another order after all branches, and that order."""
+        found = []
+        for at in {at: None for by_dict in orders for at in by_dict}:
+            entries: Any = heap.containers[at]
+            keys = [by_dict.get(at, list(entries.saved)) for by_dict in orders]
+            if any([k != keys[0] for k in keys]):
+                raise ControlFlowError(
+                    f"the dict {quoted(entries.path)} has its entries in another order {self.titles[0]} than "
+                    f"{self.titles[1]} of {self.what}{place()}; make them in the same order in both, or before"
+                )
+            found.append((entries, keys[0]))
+        return found
 
     def add(self, values: Sequence[Any], path: str, jumped: Sequence[bool] | None = None) -> Callable[[list[Any]], Any]:
         """Take up one value of each branch; gives what makes the merged value of the cond's results."""
@@ -286,146 +317,3 @@ class _Merge:
         for x, weak, column in zip(results, self.weak, self.columns, strict=True):
             standing(x, column).weak = weak
         return results
-
-
-# -- and, or, not, comparisons --------------------------------------------------------------------------------------
-
-
-def and_(first: Any, *rest: Thunk) -> Any:
-    """`first and rest[0]() and ...`; of traced values with its truth."""
-    return _joined(first, rest, True)
-
-
-def or_(first: Any, *rest: Thunk) -> Any:
-    """`first or rest[0]() or ...`; of traced values with its truth."""
-    return _joined(first, rest, False)
-
-
-def _joined(value: Any, rest: Sequence[Thunk], both: bool) -> Any:
-    for i, thunk in enumerate(rest):
-        test = truth(value, "and, or")
-        if not isinstance(test, Tracer):
-            if test is not both:
-                return value
-            value = thunk()
-            continue
-        following = rest[i:]
-        if value is not test:
-            # Numbers: the operands themselves are the result, as far as their types agree.
-            other = lambda value=value: value
-            tail = lambda following=following: _joined(following[0](), following[1:], both)
-            bodies = [other, tail] if both else [tail, other]
-            return select(test, bodies, (), "and, or", ["where it is false", "where it is true"])
-        return _logical(test, following, both)
-    return value
-
-
-def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
-    """The conjunction or disjunction of a traced bool and what follows.
-
-    What follows is computed in any case where that is cheap and harmless, else in a branch.
-    """
-    heap = Heap(rest)
-    heap.check_iterators()
-    part = StagedRegion("operand")
-
-    def tail() -> Any:
-        return _joined(rest[0](), rest[1:], both)
-
-    value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
-    weak = is_weak(value)
-    if not part.raised and not part.changed and heap.resized() is None and not any(True for _ in heap.changes()):
-        if not isinstance(value, Tracer):
-            return test if value is both else value
-        if not any([isinstance(n.op, Structured) or must_be_reached(n.op) for n in part.builder.nodes]):
-            part.finish([part.lifted(value, value.dtype)])
-            builder = innermost([test])
-            assert builder is not None
-            other = inline(part.graph, part.captures, builder)[0]
-            found: Any = np.logical_and(test, other) if both else np.logical_or(test, other)
-            found.weak = is_weak(test) and weak
-            return found
-    heap.restore()
-    bodies = [lambda: not both, tail] if both else [tail, lambda: not both]
-    return select(test, bodies, (), "and, or", ["where it is false", "where it is true"], truths=True)
-
-
-def not_(x: Any) -> Any:
-    """`not x`."""
-    test = truth(x, "not")
-    return python_bool(np.logical_not(test)) if isinstance(test, Tracer) else not test
-
-
-def is_(x: Any, value: Any, last: bool = False) -> Any:
-    """`x is value` of a pattern that is True, False or None: a traced truth is one of the first two, and where a case
-    before has taken the other one, it is the `last`."""
-    if isinstance(x, Tracer) and isinstance(value, bool) and x.dtype.kind == "b" and not x.shape:
-        if last:
-            return True
-        test = truth(x, "match")
-        return test is value if not isinstance(test, Tracer) else test if value else not_(test)
-    return x is value
-
-
-def none_of(*flags: Any) -> Any:
-    """Whether none of the flags is set."""
-    return not_(or_(flags[0], *[lambda f=f: f for f in flags[1:]]))
-
-
-def _by_entries(a: Any, b: Any) -> bool:
-    """Whether two values are compared by what they hold."""
-    return type(a) is type(b) and isinstance(a, (tuple, list)) and type(a).__lt__ in (tuple.__lt__, list.__lt__)
-
-
-def equal(a: Any, b: Any) -> Any:
-    """`a is b or a == b`, as Python compares what tuples and lists hold."""
-    if a is b or not _by_entries(a, b):
-        return a is b or truth(operate("Eq", a, b), "a comparison")
-    pairs = zip(a, b, strict=False)
-    return and_(len(a) == len(b), *[lambda x=x, y=y: equal(x, y) for x, y in pairs])
-
-
-def compared(kind: str, a: Any, b: Any) -> Any:
-    """`a < b` and so on, by the name of the operator; tuples and lists by their first entries that differ."""
-    if not _by_entries(a, b):
-        return operate(kind, a, b)
-    if kind in ("Eq", "NotEq"):
-        return equal(a, b) if kind == "Eq" else not_(equal(a, b))
-    if not a or not b:
-        return operate(kind, len(a), len(b))
-    same_first = equal(a[0], b[0])
-    rest: Thunk = lambda: compared(kind, a[1:], b[1:])
-    if not isinstance(same_first, Tracer):
-        return rest() if same_first else compared(kind, a[0], b[0])
-    return or_(and_(same_first, rest), lambda: and_(not_(same_first), lambda: compared(kind, a[0], b[0])))
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    **{kind: partial(compared, kind) for kind in ("Eq", "NotEq", "Lt", "LtE", "Gt", "GtE")},
-    "Is": identical, "IsNot": lambda a, b: not identical(a, b),
-    "In": lambda a, b: contains(b, a), "NotIn": lambda a, b: not_(contains(b, a)),
-}  # fmt: skip
-
-
-def compare(left: Any, *rest: Any) -> Any:
-    """`left < a < b`, given as operators' names and operands to evaluate, each once and only if need be."""
-    right = rest[1]()
-    first = _COMPARISONS[rest[0]](left, right)
-    return and_(first, lambda: compare(right, *rest[2:])) if len(rest) > 2 else first
-
-
-def contains(container: Any, x: Any) -> Any:
-    """`x in container`."""
-    return python_bool(_contains(container, x))
-
-
-def _contains(container: Any, x: Any) -> Any:
-    if isinstance(container, Tracer) and (unknown(container) or unknown(x)):
-        return np.any(container == x)
-    if isinstance(container, (list, tuple, set, frozenset)) and (unknown(x) or any(map(unknown, container))):
-        items = list(container)
-        return or_(equal(x, items[0]), *[lambda y=y: equal(x, y) for y in items[1:]]) if items else False
-    if isinstance(container, np.ndarray) and unknown(x):
-        return np.any(container == x)
-    method = special(container, "__contains__")
-    return x in container if method is None else truth(method(x), "in")

@@ -284,6 +284,8 @@ class StagedLoop:
             if c.value is UNSET:
                 if c.after is UNSET:
                     del self.carried[place]
+                elif c.slot.key is not None:  # `in` and `hasattr` take one answer for all iterations
+                    raise self._error(c.slot.path, UNSET, describe(c.after), "give it a value before the loop")
                 else:
                     c.value, c.blank, settled = placeholder(c.after), True, False
                 continue
@@ -348,9 +350,7 @@ class StagedLoop:
             known = {c.slot.identity for c in self.carried.values()}
             extra = any(s.identity not in known for s in self.heap.changes())
             # What may be other arrays follows these where it is read; what is written to it, they have too.
-            stored = any(
-                [not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed]
-            )
+            stored = any([not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed])
             if any([g.leave() for g in self.lists]):
                 raise ControlFlowError(f"the test of {self.what} appends to a list{here()}; let its body do that")
         finally:
@@ -372,8 +372,8 @@ class StagedLoop:
         ]
         outputs += [a.after for a in self.changed.values() if a.varies]
         outputs += [part.lifted(x, kind(x).dtype) for g in self.lists for x in g.leaves()]
-        inputs = [c.entered for c in self.carried.values()]
-        self._order(part, inputs, [a.input for a in self.changed.values()], values(rows))
+        entered = [c.entered for c in self.carried.values()]
+        self._order(part, entered, [a.input for a in self.changed.values()], values(rows))
         part.finish(outputs)
 
     def _order(

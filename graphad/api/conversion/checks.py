@@ -83,8 +83,14 @@ def handler(raised: Any, types: Callable[[], Sequence[Any]]) -> int:
 def fail(error: BaseException, how: str) -> None:
     """Record that an exception is raised here, in the running trace; `how` says so in messages."""
     refuse_handled(type(error), how)
-    args, kwargs = error.__dict__.get(_GIVEN) or (error.args, {})
+    args, kwargs = error.__dict__.get(_GIVEN) or (_made_with(error), {})
     record(np.array(False), type(error), args, kwargs)
+
+
+def _made_with(error: BaseException) -> Sequence[Any]:
+    """The arguments that an exception is made with, as copies of it are: some keep other `args`."""
+    found: Any = error.__reduce__()
+    return found[1] if found[0] is type(error) else error.args  # type: ignore[no-any-return]
 
 
 def must(held: Any, raised: Sequence[type[BaseException]], cls: type[BaseException], *args: Any) -> None:

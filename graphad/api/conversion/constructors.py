@@ -11,6 +11,7 @@ from typing import Any
 
 from graphad.api.conversion.classes import defined, meet
 from graphad.api.conversion.functions import REPLACED, call, convert
+from graphad.location import user_frame
 from graphad.numpy.adopted import adopt, holds, made
 
 
@@ -35,6 +36,16 @@ def constructor(cls: type) -> Callable[..., Any]:
         return x
 
     return make
+
+
+def under_construction(x: Any) -> bool:
+    """Whether the user's function that runs is what makes an object: it is nobody's if that raises."""
+    frame = user_frame()
+    while frame is not None and frame.f_code.co_name in ("__init__", "__post_init__"):
+        if frame.f_code.co_argcount:
+            return frame.f_locals.get(frame.f_code.co_varnames[0]) is x
+        frame = user_frame(frame.f_back)  # a piece of the function
+    return False
 
 
 def _replace(x: Any, /, **changes: Any) -> Any:

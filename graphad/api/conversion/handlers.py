@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from types import FrameType, FunctionType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from graphad.api.conversion.functions import carrying as converted
 from graphad.api.conversion.heap import UNSET
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, MissingRuleError, TracerError
-from graphad.location import is_user_file, place
+from graphad.location import place, user_frame
 from graphad.op import Op
 from graphad.ops.arithmetic import logical_and, logical_not
 from graphad.ops.checks import Check
@@ -77,9 +76,7 @@ class Block:
 
 def _user_code() -> tuple[str, str] | None:
     """The file and the name of the user's function that runs."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_user_file(frame.f_code.co_filename):
-        frame = frame.f_back
+    frame = user_frame()
     return None if frame is None else (frame.f_code.co_filename, frame.f_code.co_name)
 
 

@@ -135,6 +135,13 @@ class Entries(Container):
             self.target.clear()  # a key that was taken out and put in again stands last
         super().restore()
 
+    def arrange(self, keys: Sequence[Any]) -> None:
+        """Let the entries come in an order of their keys."""
+        if list(self.target) != keys:
+            held = dict(self.target)
+            self.target.clear()
+            self.target.update([(key, held[key]) for key in keys])
+
 
 class Attributes(Container):
     """The attributes of an object of the user's own class."""
@@ -303,6 +310,11 @@ class Heap:
             for key in saved:
                 if key not in now:
                     yield Slot(container, key)
+
+    def orders(self) -> dict[int, list[Any]]:
+        """The keys of the dicts that have others, or in another order, than they had."""
+        dicts = [(at, c) for at, c in self.containers.items() if isinstance(c, Entries)]
+        return {at: list(c.target) for at, c in dicts if list(c.target) != list(c.saved)}
 
     def resized(self) -> ListContainer | None:
         """A list, set or deque that has grown, shrunk or been reordered; a change that no loop or branch carries."""

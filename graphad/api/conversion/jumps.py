@@ -23,7 +23,7 @@ from graphad.api.conversion.names import inside
 from graphad.api.conversion.scope import MARK
 from graphad.api.conversion.source import Unreadable
 
-RETURNED, RESULT = f"returned{MARK}", f"return{MARK}"
+RETURNED, RESULT, RAISED = f"returned{MARK}", f"return{MARK}", f"raised{MARK}"
 
 _BRANCHING = (ast.If, ast.While, ast.For, ast.Match)
 
@@ -62,7 +62,7 @@ def _lower_carrying(function: ast.FunctionDef) -> tuple[list[ast.stmt], dict[ast
     if not attempts(function) or (returns and not leaves(function.body, True)):
         raise Unreadable("what it raises is not told to the try statement around its call")
     first, last = function.body[0], function.body[-1]
-    raised, chosen = f"raised{MARK}", f"handler{MARK}"
+    raised, chosen = RAISED, f"handler{MARK}"
     lowering = _JumpLowering(returns)
     lowering.handled = _Handled(raised, chosen, "", ast.Lambda(NO_ARGUMENTS, runtime("taken")), True)
     flags = ast.Tuple([ast.Name(name, ast.Store()) for name in (raised, chosen)], ast.Store())

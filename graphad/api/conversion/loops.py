@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphad.api.conversion.branches import and_, if_
+from graphad.api.conversion.branches import if_
 from graphad.api.conversion.carries import LoopVariables, StagedLoop
 from graphad.api.conversion.dispatch import iterated
 from graphad.api.conversion.effort import Effort, attempt
@@ -21,6 +21,7 @@ from graphad.api.conversion.parts import recorded, staged, truth, unrecord
 from graphad.api.conversion.rolled import over_rows, scan, while_loop
 from graphad.api.conversion.scope import stored
 from graphad.api.conversion.sequences import LoopSequence, fresh, last_of, length, lose_place, rows
+from graphad.api.conversion.truths import and_
 from graphad.numpy.bounds import note, span
 from graphad.ops.integers import TRIPS
 from graphad.trace import Tracer

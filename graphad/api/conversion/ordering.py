@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from graphad import tree
-from graphad.api.conversion.branches import choose, compared, equal
+from graphad.api.conversion.branches import choose
 from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import iterated
 from graphad.api.conversion.functions import REPLACED, call
 from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.parts import describe, is_number, is_weak, kind, same, truth, unknown
 from graphad.api.conversion.sequences import kept
+from graphad.api.conversion.truths import compared, equal
 from graphad.errors import ControlFlowError
 from graphad.location import place
 from graphad.numpy.arguments import operand, recorded

@@ -18,7 +18,14 @@ from graphad.api.conversion.scope import plain_name
 from graphad.api.conversion.structure import flatten
 from graphad.arrays import PYTHON_SCALARS, array_of
 from graphad.build import Builder, building, current_builder
-from graphad.errors import ControlFlowError, GraphadError, IndexOutOfBoundsError, TracerError, TypeMismatchError
+from graphad.errors import (
+    ControlFlowError,
+    GraphadError,
+    IndexOutOfBoundsError,
+    TracerError,
+    TraceWarning,
+    TypeMismatchError,
+)
 from graphad.graph import Constant, Node, Value
 from graphad.location import is_user_file, place, raised_at
 from graphad.numpy.views import Lost, lose
@@ -27,6 +34,7 @@ from graphad.ops.shape import reshape
 from graphad.refusals import refuse_handled
 from graphad.registry import LATER
 from graphad.trace import Tracer, kind_of, lift
+from graphad.tracebacks import is_accident
 from graphad.types import DType, TensorType, type_of
 
 
@@ -43,8 +51,23 @@ class PartBuilder(Builder):
             self.unrolled = self.outer.unrolled
 
 
-_OF_VALUES = (ZeroDivisionError, FloatingPointError, OverflowError, IndexError, np.linalg.LinAlgError)
-"""What is raised because of values, not because they are traced."""
+_LIMITS = (RecursionError, MemoryError, TraceWarning)
+"""What is raised since a program is traced."""
+
+
+def _is_failure(error: BaseException) -> bool:
+    """Whether what a piece raises is a failure of the program itself, which happens whenever the piece runs: nothing
+    that graphad refuses or has done wrong, and no variable that only a branch or a loop gives a value."""
+    if isinstance(error, IndexOutOfBoundsError) or raised_by_user(error):
+        return isinstance(error, IndexOutOfBoundsError) or not isinstance(error, GraphadError)
+    if isinstance(error, (GraphadError, *_LIMITS)) or is_accident(error):
+        return False
+    if isinstance(error, AttributeError) and isinstance(error.obj, Tracer):
+        return False  # an array may have it
+    if isinstance(error, NameError):
+        code = _last(error).tb_frame.f_code
+        return error.name not in (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+    return isinstance(error, (Exception, SystemExit))
 
 
 class StagedRegion(TracedRegion):
@@ -64,8 +87,7 @@ class StagedRegion(TracedRegion):
             try:
                 return function()
             except BaseException as error:
-                of_values = isinstance(error, IndexOutOfBoundsError) or type(error) in _OF_VALUES
-                if not of_values and (isinstance(error, GraphadError) or not raised_by_user(error)):
+                if not _is_failure(error):
                     if isinstance(error, Exception) and not isinstance(error, GraphadError):
                         refuse_handled(type(error), f"is raised {where}, whose condition is known at run time only")
                     raise

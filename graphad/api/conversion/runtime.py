@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphad.api.conversion import errstate, iterables, mathematics  # noqa: F401  (they fill the table of calls)
-from graphad.api.conversion.branches import and_, choose, compare, contains, if_, is_, none_of, not_, or_
+from graphad.api.conversion.branches import choose, if_
 from graphad.api.conversion.callbacks import calling_back
 from graphad.api.conversion.checks import checked, exception, handler
 from graphad.api.conversion.constructors import constructor
@@ -26,6 +26,7 @@ from graphad.api.conversion.sequences import getitem
 from graphad.api.conversion.sinks import poured
 from graphad.api.conversion.stores import set_part, storing
 from graphad.api.conversion.texts import formatting, percent, text
+from graphad.api.conversion.truths import and_, compare, contains, is_, none_of, not_, or_
 from graphad.api.conversion.untraced import asking, either, untraced
 from graphad.errors import ControlFlowError
 from graphad.location import place
