@@ -15,6 +15,7 @@ from graphad.api.compiled import Compiled, compile
 from graphad.api.control import checkpoint, cond, switch
 from graphad.api.custom import custom_jvp, custom_vjp, pure_callback, stop_gradient
 from graphad.api.derivatives import grad, jvp, linear_transpose, linearize, value_and_grad, vjp
+from graphad.api.impure import impure
 from graphad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev
 from graphad.api.jit import eval_shape, jit, trace
 from graphad.api.loops import associative_scan, fori_loop, map, scan, while_loop
@@ -90,9 +91,9 @@ __all__ = [
     "TensorType", "TraceWarning", "TracerError", "TypeMismatchError", "Value",
     "VerifyError",
     "associative_scan", "check_grads", "checkpoint", "compile", "cond", "custom_jvp", "custom_vjp", "debug", "draw",
-    "errors", "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "jacfwd", "jacobian",
-    "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "optimize", "parse",
-    "passes",
+    "errors", "eval_shape", "executors", "fori_loop", "grad", "graph_pass", "hessian", "hvp", "impure", "jacfwd",
+    "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "load", "map", "numpy", "ops", "optimize",
+    "parse", "passes",
     "pure_callback", "random", "scan", "scipy", "sinks", "stop_gradient", "switch", "testing", "trace", "tree", "types",
     "value_and_grad", "viz", "vjp", "vmap", "while_loop",
 ]  # fmt: skip

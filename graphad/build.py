@@ -38,22 +38,22 @@ class Builder:
     tells which value of an enclosing trace an input stands for. `captures` are the inputs for values of enclosing
     traces that the function was not given. `activity` tells of values that were asked about whether a derivative goes
     through them. `ledger` holds the user's objects that converted code has changed; `changed` tells what traces within
-    this one changed for good, `unrolled`, by place, of long loops that Python ran. `staged` says that Python cannot
-    know the values; functions that run in such a trace are converted where `control_flow` says so, and their asserts
-    honoured where `checks` does. `handled` are the try statements around the running code that handle exceptions,
-    `errors` the floating-point errors that NumPy is to raise (`{"divide": "raise"}`). `entered` are the user's
-    functions that ran, what cached ones gave and what changes, if asked for. `deferred` are the files (paths or
-    objects) that calls at run time will write to. `outer` is the builder around a piece of a function that may not run,
-    or run often (`repeats`: all of it), `stores` are the arrays from around a piece that it changes, with what they
-    were; `buffers` those made in this trace that are traced now. `undone` are values whose nodes were taken back.
-    `listed` is how many nodes `producers` knows, and the last of them; `reached` tells of values whether a trace around
-    this one may differentiate them; `facts` are ranges of inputs, and what bounds of slices stand for. `lost` tells in
-    words why nothing of this builder can be read any more, with @ for the user's place. `peers` are containers that may
-    be one object.
+    this one changed for good, `asked` what it calls that gives something else each time, `unrolled`, by place, of long
+    loops that Python ran. `staged` says that Python cannot know the values; functions that run in such a trace are
+    converted where `control_flow` says so, and their asserts honoured where `checks` does. `handled` are the try
+    statements around the running code that handle exceptions, `errors` the floating-point errors that NumPy is to raise
+    (`{"divide": "raise"}`). `entered` are the user's functions that ran, what cached ones gave and what changes, if
+    asked for. `deferred` are the files (paths or objects) that calls at run time will write to. `outer` is the builder
+    around a piece of a function that may not run, or run often (`repeats`: all of it), `stores` are the arrays from
+    around a piece that it changes, with what they were; `buffers` those made in this trace that are traced now.
+    `undone` are values whose nodes were taken back. `listed` is how many nodes `producers` knows, and the last of them;
+    `reached` tells of values whether a trace around this one may differentiate them; `facts` are ranges of inputs, and
+    what bounds of slices stand for. `lost` tells in words why nothing of this builder can be read any more, with @ for
+    the user's place. `peers` are containers that may be one object.
     """
 
     __slots__ = (
-        "activity", "bound", "buffers", "captured", "captures", "changed", "checks", "closed", "control_flow",
+        "activity", "asked", "bound", "buffers", "captured", "captures", "changed", "checks", "closed", "control_flow",
         "deferred", "entered", "errors", "facts", "handled", "inputs", "known", "ledger", "listed", "lost", "name",
         "nodes", "outer", "peers", "producers", "reached", "repeats", "serial", "staged", "stores", "undone",
         "unrolled", "where",
@@ -70,6 +70,7 @@ class Builder:
         self.known: dict[Value, Any] = {}
         self.ledger: dict[Any, Any] = {}
         self.changed: list[str] = []
+        self.asked: dict[str, None] = {}
         self.unrolled: dict[str, tuple[str, Location | None]] = {}
         self.producers: dict[Value, Node] = {}
         self.listed: tuple[int, Node | None] = 0, None

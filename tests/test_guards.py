@@ -7,11 +7,17 @@ import collections
 import contextvars
 import ctypes
 import dataclasses
+import datetime
 import functools
 import gc
+import io
 import operator
 import os
+import pathlib
+import queue
+import random
 import sys
+import time
 import timeit
 import types
 import warnings
@@ -335,6 +341,39 @@ def test_static_arguments_are_looked_into() -> None:
     assert f(layer, 3.0) == 6
     layer.factor = 5.0
     assert f(layer, 3.0) == 15
+
+
+FILE = os.path.join(os.path.dirname(__file__), "golden", "cse.graph")
+ASKING = {
+    "time.time": lambda x: x * time.time(),
+    "datetime.datetime.now": lambda x: x * datetime.datetime.now().microsecond,
+    "io.open": lambda x: x * len(open(FILE).read()),  # noqa: SIM115
+    "pathlib.Path.read_text": lambda x: x * len(pathlib.Path(FILE).read_text()),
+    "numpy.fromfile": lambda x: x * np.fromfile(FILE, np.int8)[0],
+    "numpy.loadtxt": lambda x: x * np.loadtxt(io.StringIO("2")),
+    "queue.Queue.get": lambda x: x * waiting.get(),
+    "queue.SimpleQueue.get": lambda x: x * simple.get(),
+    "random.SystemRandom.uniform": lambda x: x * dice.uniform(1.0, 2.0),
+    "os.path.exists": lambda x: x * os.path.exists(FILE) if x > 0 else x,
+}
+waiting, simple, dice = queue.Queue(), queue.SimpleQueue(), random.SystemRandom()
+for _ in range(6):
+    waiting.put(2.0)
+    simple.put(2.0)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("name", ASKING)
+def test_what_is_asked_once_is_told(name: str) -> None:
+    f = ASKING[name]
+    with pytest.warns(TraceWarning, match=rf"calls {name} \(test_guards.py:.*once, while.* as an argument"):
+        graphad.jit(graphad.grad(f), executor="numpy")(2.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TraceWarning)
+        graphad.grad(f)(2.0)
+        graphad.vmap(f)(np.ones(2))
+        graphad.jit(lambda x: x * time.strptime("7", "%d").tm_mday * random.random())(1.0)
+        graphad.jit(lambda x: x * float(io.StringIO("2").read()))(1.0)
 
 
 def test_what_the_function_itself_changes_does_not_trace_for_ever() -> None:

@@ -231,8 +231,8 @@ class Invocation:
     """
 
     __slots__ = (
-        "changed", "entered", "function", "leaves", "out_tree", "read", "repeats", "silent", "starts", "treedef",
-        "trees", "unrolled", "written",
+        "asked", "changed", "entered", "function", "leaves", "out_tree", "read", "repeats", "silent", "starts",
+        "treedef", "trees", "unrolled", "written",
     )  # fmt: skip
 
     def __init__(
@@ -265,6 +265,7 @@ class Invocation:
         self.read: Sequence[Any] | None = None  # the arrays that it reads besides its arguments, where that is known
         self.silent = False  # whether the function changes arguments in place and gives nothing back
         self.changed: list[str] = []  # what the function has changed around it, in words
+        self.asked: dict[str, None] = {}  # calls whose results are those of the trace in all runs
         self.unrolled: dict[str, tuple[str, Location | None]] = {}  # loops that Python ran, by place, in words
 
     def argument_leaves(self, i: int) -> range:
@@ -345,7 +346,7 @@ class Invocation:
             if builder.ledger:
                 del args, kwargs, function, found  # what only these know has no part in what follows
                 builder.changed += LATER["settle"](builder, False)
-            self.changed, self.unrolled = builder.changed, builder.unrolled
+            self.changed, self.unrolled, self.asked = builder.changed, builder.unrolled, builder.asked
         return results
 
     def give_up(self, *others: Any) -> None:
@@ -400,6 +401,7 @@ class Invocation:
             raise
         if outer is not None:
             outer.changed += self.changed
+            outer.asked.update(self.asked)
             outer.unrolled.update(self.unrolled)
         else:
             for message, where in self.unrolled.values():

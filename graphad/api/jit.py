@@ -231,6 +231,12 @@ class Jitted(Decorated, Generic[P, R]):
                 f"{self._name()} changes {change} once, while it is traced, and not at each call; return the new "
                 "value, or let graphad.debug.callback do what shall happen at every call"
             )
+        if call.asked:
+            warn(
+                f"{self._name()} calls {' and '.join(call.asked)} once, while it is traced, and not at each call; call "
+                "it outside and pass what it gives as an argument, or let graphad.debug.callback do what shall happen "
+                "at every call"
+            )
         executable = self._executable(call, traced.graph, time.perf_counter() - start)
         # Compiled code does not keep alive what keeps it.
         other = WeakMethod(self._other)

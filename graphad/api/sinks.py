@@ -7,15 +7,17 @@ from functools import cache
 from typing import Any
 
 
-class _Sinks(set[Any]):
-    """A set whose changes are noticed."""
+class Functions(set[Any]):
+    """A set of functions and names whose changes are noticed: `forget` is called for each."""
+
+    forget: Callable[[], None]
 
 
 def _noticed(name: str) -> Callable[..., Any]:
     method = getattr(set, name)
 
-    def change(self: _Sinks, *args: Any) -> Any:
-        is_library_sink.cache_clear()
+    def change(self: Functions, *args: Any) -> Any:
+        self.forget()
         return method(self, *args)
 
     return change
@@ -25,9 +27,9 @@ for _name in (
     "__iand__", "__ior__", "__isub__", "__ixor__", "add", "clear", "difference_update", "discard",
     "intersection_update", "pop", "remove", "symmetric_difference_update", "update",
 ):  # fmt: skip
-    setattr(_Sinks, _name, _noticed(_name))
+    setattr(Functions, _name, _noticed(_name))
 
-sinks: set[Any] = _Sinks({
+sinks: Functions = Functions({
     "builtins.print", "json", "logging.Logger", "logging.LoggerAdapter", "logging.critical", "logging.debug",
     "logging.error", "logging.exception", "logging.info", "logging.log", "logging.warning", "matplotlib",
     "numpy.array2string", "numpy.array_repr", "numpy.array_str", "numpy.save", "numpy.savetxt", "numpy.savez",
@@ -61,3 +63,6 @@ def is_sink(function: Callable[..., Any]) -> bool:
 def is_library_sink(function: Callable[..., Any]) -> bool:
     """`is_sink` of a function that lives as long as Python runs."""
     return is_sink(function)
+
+
+sinks.forget = is_library_sink.cache_clear

@@ -41,6 +41,7 @@ from graphad.api.conversion.private import Private
 from graphad.api.conversion.scope import MARK, keeps, nested_codes
 from graphad.api.conversion.source import Unreadable, compiled_like, definition, first_code, named, owner_of
 from graphad.api.guards import Cached
+from graphad.api.impure import is_impure, is_library_impure, note
 from graphad.api.sinks import is_library_sink, is_sink, sinks
 from graphad.build import current_builder
 from graphad.codes import OfCode
@@ -93,10 +94,9 @@ def convert(f: Any, lists: bool = False) -> Any:
     kind = type(f)
     if kind is FunctionType:
         return _function(f, lists)
-    if (type(f.__self__) if kind is MethodType else kind).__module__.startswith(_OBJECTS):
-        found = of_object(f)
-        if found is not f:
-            return found
+    owner = type(f.__self__) if kind is MethodType else kind
+    if owner.__module__.startswith(_OBJECTS) and (found := of_object(f)) is not f:
+        return found
     if kind is MethodType and type(f.__self__).__module__.startswith("scipy.stats"):
         found = of_distribution(f.__self__)
         return f if found is f.__self__ else getattr(found, f.__name__)
@@ -150,6 +150,7 @@ def call(f: Any) -> Any:
     if kind is FunctionType and f in sinks:
         return poured(f)
     if kind is FunctionType or kind is MethodType:
+        note(f)
         builder = current_builder()
         if builder is not None and builder.handled and (found := _holder[RUNTIME].carrying(f, builder)) is not None:
             return found
@@ -159,6 +160,7 @@ def call(f: Any) -> Any:
     if (function := python_function(f)) is not None:
         return vectorized(f, call(function))
     if kind in _NUMPY and f not in REPLACED and not (kind is _DISPATCHED and f.__module__.startswith(_SERIES)):
+        note(f, is_library_impure)
         return joining(f) if not is_library_sink(f) else poured(f)
     if kind is BuiltinFunctionType and type(f.__self__) in _OWN_METHODS:
         if f.__name__ in CHANGES:
@@ -199,6 +201,7 @@ def call(f: Any) -> Any:
 def _of_library(f: Any) -> Any:
     """What is called as it is, but for what is said of traced values where it fails."""
     _load()
+    note(f)
     if is_sink(f):
         return poured(f)
     if type(f) in _UNBOUND and f.__objclass__ in (np.ndarray, int, float, complex):
@@ -412,7 +415,7 @@ def _foreign(x: Any) -> bool:
         return True
     if x is None or not callable(x) or x in REPLACED or isinstance(x, np.vectorize) or is_sink(x) or python_function(x):
         return False
-    if x in WRITERS or getattr(x, "__name__", "") == "at":  # numpy.add.at
+    if x in WRITERS or is_impure(x) or getattr(x, "__name__", "") == "at":  # numpy.add.at
         return False
     if isinstance(x, type) or is_user_class(type(x)) or isinstance(x, (MethodType, partial)):
         return False

@@ -48,7 +48,7 @@ class PartBuilder(Builder):
         self.outer = current_builder()
         if self.outer is not None:
             self.ledger = self.outer.ledger
-            self.unrolled = self.outer.unrolled
+            self.unrolled, self.asked = self.outer.unrolled, self.outer.asked
 
 
 _LIMITS = (RecursionError, MemoryError, TraceWarning)
