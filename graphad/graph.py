@@ -306,8 +306,13 @@ class Graph:
 
     # -- checking ---------------------------------------------------------------------------------------------
 
-    def verify(self) -> Graph:
-        """Check single assignment, order and types, in regions too; return the graph. Raises `VerifyError`."""
+    def verify(self, verified: set[Graph] | None = None) -> Graph:
+        """Check single assignment, order and types, in regions too; return the graph. Raises `VerifyError`.
+
+        Graphs in `verified` are not checked again, and those that are found right are added to it.
+        """
+        if verified is not None and self in verified:
+            return self
         known = set(self.inputs)
         if len(known) != len(self.inputs):
             raise VerifyError(f"graph @{self.name}: one value stands twice among the inputs")
@@ -332,9 +337,11 @@ class Graph:
                     raise VerifyError(f"graph @{self.name}: {v!r} is assigned twice")
                 known.add(v)
             for region in node.op.regions.values():
-                region.verify()
+                region.verify(verified)
         for v in self.outputs:
             check_read(v, None)
+        if verified is not None:
+            verified.add(self)
         return self
 
     # -- views of the graph -----------------------------------------------------------------------------------

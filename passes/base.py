@@ -71,15 +71,16 @@ def _foreign(step: Callable[..., Graph]) -> bool:
     return not str(getattr(step, "__module__", "")).startswith("graphad.")
 
 
-def _made(name: str, result: object, check: bool) -> Graph:
-    """What a pass gave. Raises naming the pass: `PipelineError` for no graph, `VerifyError` for one that is wrong."""
+def _made(name: str, result: object, check: bool, verified: set[Graph] | None = None) -> Graph:
+    """What a pass gave, where graphs in `verified` are right. Raises naming the pass: `PipelineError` for no graph,
+    `VerifyError` for one that is wrong."""
     if not isinstance(result, Graph):
         raise PipelineError(
             f"the pass {name} gave {result!r} ({type(result).__name__}) and not a graph; return it, also where nothing "
             "changed"
         )
     try:
-        return result.verify() if check else result
+        return result.verify(verified) if check else result
     except GraphadError as error:
         raise VerifyError(
             f"the pass {name} gave a graph that is wrong: {error}; a value is made once, before what reads it, and has "
@@ -170,9 +171,10 @@ class Pipeline:
         check_graph("the pipeline", graph)
         check = bool(os.environ.get("GRAPHAD_DEBUG")) if verify is None else verify
         stages = []
+        verified: set[Graph] = set()
         for step in self.steps:
             start = time.perf_counter()
-            graph = _run(step, graph, check)
+            graph = _run(step, graph, check, verified)
             stages.append(Stage(_step_name(step), graph, time.perf_counter() - start))
         return stages
 
@@ -181,10 +183,13 @@ class Pipeline:
         return stages[-1].graph if stages else graph
 
 
-def _run(step: Step, graph: Graph, check: bool) -> Graph:
+def _run(step: Step, graph: Graph, check: bool, verified: set[Graph]) -> Graph:
     name = _step_name(step)
+    foreign = not isinstance(step, PassCall) and _foreign(step)
+    if foreign:
+        verified.clear()  # it may have changed what it was given
     try:
-        return _made(name, step(graph), check or (not isinstance(step, PassCall) and _foreign(step)))
+        return _made(name, step(graph), check or foreign, verified)
     except GraphadError:
         raise
     except Exception as error:

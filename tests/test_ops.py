@@ -33,8 +33,21 @@ LONG = {
 """The ops whose second derivatives are long programs."""
 
 
-def _marks(name: str, law: str) -> Sequence[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if law == "second" and name in LONG else []
+def _marks(name: str, law: str, more: str) -> Sequence[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if more or (law == "second" and name in LONG) else []
+
+
+def _parts(law: str, samples: list[Sample]) -> list[tuple[str, list[Sample]]]:
+    """By default second derivatives are those of one sample for each op and number of axes."""
+    if law != "second":
+        return [("", samples)]
+    first: dict[Any, Sample] = {}
+    others = []
+    for sample in samples:
+        kind = sample.op, tuple([t.ndim for t in sample.types])
+        if first.setdefault(kind, sample) is not sample:
+            others.append(sample)
+    return [("", [*first.values()]), ("-more", others)]
 
 
 def _collect() -> tuple[list[Any], dict[str, str]]:
@@ -50,10 +63,11 @@ def _collect() -> tuple[list[Any], dict[str, str]]:
         if len(groups) == before and "samples" not in op.exempt:
             broken.setdefault(name, f"{name} has no samples")
     cases = [
-        pytest.param(law, held, id=f"{ident}-{law}", marks=_marks(held[0].op.name, law))
+        pytest.param(law, part, id=f"{ident}-{law}{more}", marks=_marks(part[0].op.name, law, more))
         for ident, samples in groups.items()
         for law in LAWS
-        if (held := [sample for sample in samples if law not in sample.op.exempt])
+        for more, part in _parts(law, [sample for sample in samples if law not in sample.op.exempt])
+        if part
     ]
     return cases, broken
 

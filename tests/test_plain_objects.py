@@ -50,14 +50,22 @@ OBJECTS = {
 }
 
 
-@pytest.mark.parametrize("name", OBJECTS)
+BY_NUMBA = ("rows", "const", "Hermite")
+"""What Numba, which compiles slowly, has by default: a piecewise polynomial, a B-spline and a series."""
+CALLS = [
+    pytest.param(executor, name, marks=[pytest.mark.slow] if executor == "numba" and name not in BY_NUMBA else [])
+    for name in OBJECTS for executor in ("numpy", "llvm", "numba")
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("executor", "name"), CALLS)
 def test_calls_are_those_of_scipy(executor, name):
     plain = OBJECTS[name]
 
     def f(t):
         return plain(t)
 
-    jitted = graphad.jit(f)
+    jitted = graphad.jit(f, executor=executor)
     for x in (PLACES, BEYOND, 1.3):
         found, expected = jitted(x), np.asarray(plain(x))
         if name == "gaussian_kde":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,7 @@ def differentiable(types: Sequence[TensorType]) -> list[int]:
     return [i for i, t in enumerate(types) if t.differentiable]
 
 
+@lru_cache(maxsize=4)
 def differentiable_inputs(graph: Graph) -> tuple[int, ...]:
     """The floating inputs that the graph can be differentiated in.
 
