@@ -43,13 +43,13 @@ def executor(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Numba runs the programs that llvm runs, and compiles them ten times as slowly: by default it has one in four of
+    """Numba runs the programs that llvm runs, and compiles them ten times as slowly: by default it has one in eight of
     the tests that other executors have too."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         values = () if callspec is None else callspec.params.values()
         numba = any([isinstance(value, str) and value == "numba" for value in values])
-        if numba and crc32(item.nodeid.rpartition("/")[2].encode()) % 4:
+        if numba and crc32(item.nodeid.rpartition("/")[2].encode()) % 8:
             item.add_marker(pytest.mark.slow)
 
 

@@ -36,7 +36,7 @@ STEPS: dict[str, Step] = {
 }
 
 
-def held(step: Step, n: int = 10) -> float:
+def held(step: Step, n: int = 5) -> float:
     """Megabytes of Python's and NumPy's memory that calls with fresh arrays leave behind."""
     tracemalloc.start()
     step(np.random.rand(X.size))
@@ -52,7 +52,7 @@ def held(step: Step, n: int = 10) -> float:
 
 @pytest.mark.parametrize("step", STEPS.values(), ids=STEPS)
 def test_arrays_of_closures_are_freed(step: Step) -> None:
-    assert held(step) < 2  # ten arrays take 8
+    assert held(step) < 2  # five arrays take 4
 
 
 def fresh(k: int) -> FunctionType:

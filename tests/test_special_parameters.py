@@ -113,7 +113,7 @@ def test_zeta_of_one_argument_is_continued():
         (sp.eval_gegenbauer, (0.4,)), (sp.eval_jacobi, (0.4, 1.3)), (sp.eval_sh_jacobi, (1.6, 0.7)),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("n", [0.73, 2.0, 3.6])
+@pytest.mark.parametrize("n", [pytest.param(0.73, marks=pytest.mark.slow), 2.0, 3.6])
 def test_polynomials_of_real_degree(function, parameters, n):
     xs = (n, *parameters, 0.62)
     assert graphad.jit(function)(*xs) == pytest.approx(function(*xs), rel=1e-12)
