@@ -108,3 +108,20 @@ def test_a_list_is_repeated_and_not_multiplied(function):
 def test_a_list_is_repeated_as_often_as_is_known():
     assert graphad.value_and_grad(lambda x: len([x] * int(x)) * x)(3.5) == (10.5, 3.0)
     assert graphad.jit(lambda n: [1, 2] * n)(np.array(3)).tolist() == [3, 6]
+
+
+@pytest.mark.parametrize("pick", [
+    lambda x, k: [x, 10.0, 20.0][k],
+    lambda x, k: (x, 2, x * 2.0)[k] * x,
+    lambda x, k: [1.0, 2.0, np.float64(3.0)][k] * x,
+])
+def test_numbers_of_several_kinds_at_a_traced_index(pick):
+    ks = np.arange(3)
+    expected = [pick(3.0, k) for k in ks]
+    assert np.allclose([graphad.jit(pick)(3.0, k) for k in ks], expected)
+    assert np.allclose(graphad.vmap(pick, (None, 0))(3.0, ks), expected)
+    assert np.allclose(graphad.vmap(pick)(np.full(3, 3.0), ks), expected)
+    slopes = graphad.jit(graphad.vmap(graphad.grad(pick), (None, 0)))(3.0, ks)
+    assert np.allclose(slopes, [(pick(3.1, k) - pick(2.9, k)) / 0.2 for k in ks])
+    with pytest.raises(IndexError):
+        graphad.jit(pick)(3.0, 3)

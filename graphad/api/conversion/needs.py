@@ -23,6 +23,7 @@ _OUTSIDE = ("STORE_ATTR", "DELETE_ATTR", "STORE_GLOBAL", "DELETE_GLOBAL")
 _VARIABLES = ("STORE_DEREF", "DELETE_DEREF")
 _FORMATS = ("FORMAT_VALUE", "FORMAT_SIMPLE", "FORMAT_WITH_SPEC")
 _ITEMS = ("BINARY_SUBSCR", "BINARY_SLICE")  # of an array from outside they may be traced
+_NO_VARIABLE = ("LOAD_CONST", "LOAD_SMALL_INT", "BUILD_TUPLE", "BUILD_SLICE")
 _EMPTY = CellType()
 _GLOBAL = dis.opmap["LOAD_GLOBAL"]
 _CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in dis.opmap)
@@ -30,8 +31,8 @@ _CHAIN = frozenset(dis.opmap[n] for n in ("LOAD_METHOD", "LOAD_ATTR") if n in di
 
 def needs(f: FunctionType, foreign: Callable[[Any], bool]) -> Callees | None:
     """None for a function that has control flow or f-strings, assigns elements, attributes or variables from outside,
-    calls what may need to be converted, gives lists to NumPy's functions, or reads elements of arrays from outside;
-    else the callees that were found to be `foreign`, which is why it needs none."""
+    calls what may need to be converted, gives lists to NumPy's functions, reads elements at variables, or elements of
+    arrays from outside; else the callees that were found to be `foreign`, which is why it needs none."""
     callees: dict[tuple[str, ...], Any] = {}
     arrays = any([isinstance(x, np.ndarray) for x in _contents(f)])
     for code in nested_codes(f.__code__):
@@ -50,6 +51,8 @@ def needs(f: FunctionType, foreign: Callable[[Any], bool]) -> Callees | None:
                 return None
             if name in _FORMATS or (name == "LOAD_ATTR" and instruction.argval in ("__class__", "r_", "c_")):
                 return None
+            if name in _ITEMS and before not in _NO_VARIABLE:
+                return None  # of a list at an index that may be traced
             items = items or name in _ITEMS
             lists = lists or name == "BUILD_LIST" or (before == "BUILD_TUPLE" and name not in _TUPLE_ENDS)
             before = name

@@ -13,7 +13,9 @@ from graphad import tree
 from graphad.api.conversion import items
 from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.ledger import reading
-from graphad.api.conversion.parts import is_number, is_weak, kind, same, unknown
+from graphad.api.conversion.numbers import python
+from graphad.api.conversion.parts import common, is_number, is_weak, kind, same, unknown
+from graphad.arrays import array_of
 from graphad.errors import ControlFlowError, TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import recorded
@@ -185,14 +187,24 @@ def kept(found: Any, column: list[Any]) -> Any:
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]`; lists and tuples whose items have one type are read at a traced index too."""
+    """`x[index]`; lists and tuples of one type, or of numbers that branches would merge, are read at a traced index."""
     reading(x)
     if isinstance(x, (list, tuple)) and isinstance(index, Tracer) and unknown(index) and not index.shape:
         index = index + 0 if index.weak else index  # a bool of Python's is a number
-        found = _items(x) if len(x) else None
+        found = (_items(x) or _items(_of_one_type(x))) if len(x) else None
         if found is not None and index.dtype.kind in "iu":
             return found.item(index)
     return items.getitem(x, index)
+
+
+def _of_one_type(entries: Sequence[Any]) -> Sequence[Any]:
+    """Numbers in the type that they have in common, if there is one: Python's give way."""
+    found = common(entries) if all([is_number(x) and not kind(x).shape for x in entries]) else None
+    if found is None:
+        return entries
+    dtype, weak = found
+    traced = [x if isinstance(x, Tracer) else recorded(array_of(x)) for x in entries]
+    return [python(x, dtype) if weak else cast(x, dtype) for x in traced]
 
 
 def _stacked(column: list[Any]) -> Any:
