@@ -209,6 +209,28 @@ def test_a_list_of_unknown_length_is_not_used() -> None:
         graphad.jit(twice)(3.0)
 
 
+def test_a_list_grows_by_addition_as_by_append() -> None:
+    def steps(k, n):
+        found = []
+        for _ in range(n):
+            k = 0.9 * k + 0.1
+            found += [k]
+        return np.mean(found)
+
+    def until(k):
+        found, path = [k], []
+        while k < 50:
+            k = 1.3 * k
+            found.append(k)
+            path += [k]
+        return k
+
+    sizes = [len(graphad.trace(lambda k, n=n: steps(k, n))(0.3).nodes) for n in (50, 100)]
+    assert sizes[0] == sizes[1]
+    np.testing.assert_allclose(graphad.jit(steps, static_argnums=1)(0.3, 50), steps(0.3, 50), rtol=1e-14)
+    np.testing.assert_allclose(graphad.jit(graphad.grad(until))(1.0), until(1.0), rtol=1e-14)
+
+
 def test_an_array_in_a_list_that_something_else_changes_is_refused() -> None:
     def f(k):
         u = first = np.ones(3) * k

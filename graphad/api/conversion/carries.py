@@ -83,7 +83,7 @@ class StagedLoop:
                 array = identity(before, None)
                 array.__dict__.setdefault("label", slot.path)
                 self.changed[id(array)] = Changed(array)
-            elif slot.path not in self.dead:
+            elif slot.path not in self.dead and type(before) is not list:  # `v += [x]` leaves it the same list
                 self.carried[slot.identity] = Carried(slot, before)
 
     def settle(
@@ -346,13 +346,13 @@ class StagedLoop:
                 g.enter()
             value = part.run(lambda: truth(test(), self.what), f"in the test of {self.what}")
             value = False if part.raised else value
+            if any([g.leave() for g in self.lists]):
+                raise ControlFlowError(f"the test of {self.what} appends to a list{here()}; let its body do that")
             changed = [c.slot.read() is not x for c, x in zip(self.carried.values(), entered, strict=True)]
             known = {c.slot.identity for c in self.carried.values()}
             extra = any(s.identity not in known for s in self.heap.changes())
             # What may be other arrays follows these where it is read; what is written to it, they have too.
             stored = any([not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed])
-            if any([g.leave() for g in self.lists]):
-                raise ControlFlowError(f"the test of {self.what} appends to a list{here()}; let its body do that")
         finally:
             for g in self.lists:
                 g.free()
