@@ -1528,6 +1528,40 @@ def transposed_in_a_while_loop(x):
     return m[0, 1] * x + row[0]
 
 
+def _one_of(p, q, x):
+    c = p if x > 1 else q
+    p[0], q[1] = 5.0 * x, 6.0 * x
+    return c
+
+
+@program
+def chosen_arrays_that_have_no_names_of_their_own(x):
+    h, b, c = np.ones(3), np.zeros(3), np.ones(3) * 2
+    if x > 1:
+        b = h
+    if x > 0.9:
+        c = h
+    h = None
+    b[0] = 5.0 * x
+    u, v, w = np.array([0.3, 0.2, 0.1]), np.array([0.1, 0.2, 0.3]), np.ones(3)
+    for i in range(3):
+        v[0] = x * (i + 1)
+        if x > 1:
+            w, u = u, w
+            v = w
+    one = _one_of(np.ones(3), np.zeros(3), x)
+    return sum([p @ np.arange(1.0, 4.0) * k for k, p in enumerate([b, c, u, v, w, one], 1)])
+
+
+@program
+def an_empty_view(x):
+    a = np.zeros(3)
+    none = a[3:]
+    a[0] = x
+    none[:] = 1.0
+    return a.sum() + none.sum()
+
+
 @program
 def views_made_anew_in_each_iteration(x):
     m, b, k = np.arange(9.0).reshape(3, 3), np.ones(3), 0.0

@@ -18,9 +18,11 @@ class ArrayEntry(Joined):
         self.weak = weak
         self._read: Value | None = None
         self._builder, self._following = source.builder, False
-        self._sources = [(None, lambda: OUTSIDE)]  # type: ignore[list-item, misc]
-        self._seen = [None]
+        self._tests, self._arrays, self._seen = [None], [OUTSIDE], [None]
         self._others = {}
+
+    def _release(self) -> None:
+        """Its source is not one that anything else knows."""
 
     @property
     def _value(self) -> Value:  # type: ignore[override]

@@ -13,6 +13,8 @@ from graphad.location import place
 
 base_of: Callable[[Any], Any] = np.ndarray.base.__get__  # type: ignore[attr-defined]
 """NumPy's array that another one is a view of, None if it has memory of its own."""
+IN_LIST = next(map(sys.getrefcount, [object()]))
+"""The references to what only a list holds, counted by `map`."""
 
 
 def watcher() -> str:

@@ -7,6 +7,7 @@ whoever makes an op of the piece makes the changes results of that op.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from weakref import ref
@@ -19,6 +20,7 @@ from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
 from graphad.location import place
 from graphad.numpy.arguments import operand
+from graphad.numpy.held import IN_LIST
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
 from graphad.numpy.outside import Watched
@@ -117,26 +119,32 @@ class Joined(Tracer):
 
     def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]], hold: bool = False) -> None:
         self._builder, self._value, self._following = found.builder, found.value, False
-        # What only this array knows is held: a view, one that stands for an array of the same name elsewhere, and one
-        # that a loop may have left. Of one that may be others these are among the sources.
-        held = [
-            hold or s is OUTSIDE or isinstance(s, (View, Shared)) or (may_be_others(s) and not isinstance(s, Joined))
-            for _, s in sources
+        self._tests, self._arrays = [test for test, _ in sources], [x for _, x in sources]
+        # What is not an array that others know themselves is kept: a view, one that stands for an array of the same
+        # name elsewhere, and one that a loop may have left. Of one that may be others these are among the sources.
+        self._kept = [
+            hold or x is OUTSIDE or isinstance(x, (View, Shared)) or (may_be_others(x) and not isinstance(x, Joined))
+            for x in self._arrays
         ]
-        self._sources = [
-            (test, (lambda s=s: s) if kept else ref(s)) for (test, s), kept in zip(sources, held, strict=True)
-        ]
-        self._seen = [s.value if isinstance(s, Tracer) else None for _, s in sources]
+        self._seen = [x.value if isinstance(x, Tracer) else None for x in self._arrays]
         self._at: Value | None = found.value  # what it was when these were seen; a piece that ends undoes it alone
         self._others: dict[int, ref[Tracer]] = {}
         self.layout, self.boxed = found.layout, found.boxed
 
     def sources(self) -> Iterator[tuple[int, Tracer, Any]]:
         """The arrays that it may be, with the tests that say so, as far as anything else knows them."""
-        for i, (test, source) in enumerate(self._sources):
-            found = source()
-            if found is not None:
-                yield i, test, found
+        self._release()
+        for i, x in enumerate(self._arrays):
+            if x is not None:
+                yield i, self._tests[i], x
+
+    def _release(self) -> None:
+        """Let go of arrays that nothing else knows, once what was written to them has been taken over."""
+        if self._at is not self._value:
+            return
+        for i, count in enumerate(map(sys.getrefcount, self._arrays)):
+            if count == IN_LIST and not self._kept[i] and self._arrays[i].value is self._seen[i]:
+                self._arrays[i] = None
 
     # What it is can be asked at any time, its value only where its sources are known.
     type = property(lambda self: self._value.type)  # type: ignore[assignment]

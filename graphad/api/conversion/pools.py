@@ -24,7 +24,7 @@ from graphad.graph import Value
 from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer, root_of
 from graphad.numpy.layouts import standing
-from graphad.numpy.views import OUTSIDE, Joined, View, origin_of, own, where
+from graphad.numpy.views import OUTSIDE, Joined, View, origin_of, own, read_only, repeated, where
 from graphad.trace import Tracer
 
 _MOST = 6
@@ -109,7 +109,8 @@ def one(x: Any, y: Any) -> bool:
     if not (isinstance(x, View) and isinstance(y, View) and x.type == y.type and origin_of(x) is origin_of(y)):
         return False
     places, others = _places(x), _places(y)
-    return places is not None and others is not None and np.array_equal(places, others)
+    known = places is not None and others is not None and np.array_equal(places, others)
+    return known and _barred(x) == _barred(y)
 
 
 def _places(x: View) -> Any:
@@ -124,6 +125,11 @@ def _places(x: View) -> Any:
             return None
         found = v.forth(found)
     return found if isinstance(found, np.ndarray) and not isinstance(found, Tracer) else None
+
+
+def _barred(x: View) -> set[Any]:
+    """Why nothing is written to a view, if nothing is."""
+    return {v.back for v in _chain(x)[0] if v.back in (read_only, repeated)}
 
 
 def _chain(x: Any) -> tuple[list[View], Any]:

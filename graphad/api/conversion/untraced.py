@@ -28,6 +28,7 @@ from graphad.build import Builder, current_builder
 from graphad.codes import OfCode
 from graphad.location import is_user_file
 from graphad.numpy.buffers import Buffer, buffer, plain, renew, root_of, view_in
+from graphad.numpy.held import IN_LIST
 from graphad.trace import Tracer
 
 
@@ -277,7 +278,7 @@ class _Opened:
 
     def _renewed(self, row: list[Any]) -> bool:
         """Put buffers in the place of a list's arrays, where each of them is new and held by nothing else."""
-        alone = set(map(sys.getrefcount, row)) == {_IN_LIST} and all([_is_free(x) for x in row])
+        alone = set(map(sys.getrefcount, row)) == {IN_LIST} and all([_is_free(x) for x in row])
         if not alone or any([not known.keys().isdisjoint(map(id, row)) for known in (self.before, self.buffers)]):
             return False
         if id(row) in self.holders:
@@ -353,5 +354,3 @@ def _adopted(group: list[list[HolderPlace]]) -> dict[int, tuple[Any, Any]]:
 
 _OWN_REFERENCES = 2
 """Those of a variable, and of the argument of `getrefcount`."""
-_IN_LIST = next(map(sys.getrefcount, [object()]))
-"""The references to what only a list holds, counted so."""
