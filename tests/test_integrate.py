@@ -93,7 +93,7 @@ def test_the_steps_are_scipys(name, method):
         found = gi.solve_ivp(fun, span, y0, method, ts, args=parameters, rtol=1e-5, atol=1e-8)
         return found.y, found.t, found.nfev, found.njev, found.nlu, found.success
 
-    for executor in ("numpy", "llvm"):
+    for executor in ("numpy", "llvm") if name == "pendulum" else ("llvm",):
         y, t, count, jacobians, factors, success = graphad.jit(run, executor=executor)(y0, parameters)
         np.testing.assert_allclose(y, wanted.y, rtol=1e-8, atol=1e-9)
         np.testing.assert_array_equal(t, wanted.t)
@@ -294,7 +294,7 @@ def test_dense_output_and_its_derivatives(sensitivity):
 def test_forward_mode_second_derivatives_and_batches():
     loss = solution("pendulum", "discrete", tolerance=1e-7)
     _, y0, parameters, _ = PROBLEMS["pendulum"]
-    graphad.check_grads(lambda y0, g: loss(y0, (g, 0.2)), (y0, 9.81), order=2, rtol=1e-3, atol=1e-3)
+    graphad.check_grads(graphad.jit(lambda y0, g: loss(y0, (g, 0.2))), (y0, 9.81), order=2, rtol=1e-3, atol=1e-3)
     hessian = graphad.jit(graphad.hessian(lambda y0: loss(y0, parameters)))(y0)
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-6, atol=1e-8)
     batch = np.stack([y0, 0.5 * y0])
