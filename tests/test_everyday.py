@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -229,8 +230,28 @@ def test_texts_of_traced_values(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(ValueError, match=r"bad 7\.00 and 7\.0, 7\.0"):
             g(7.0)
         capsys.readouterr()
-    with pytest.raises(TracerError, match=r"test_everyday\.py"):
-        graphad.jit(lambda x: x * float("%.17g" % x))(2.0)  # noqa: UP031
+
+
+@pytest.mark.parametrize("read", [
+    lambda x: x * float("%.17g" % x),  # noqa: UP031
+    lambda x: float(repr(x)) * 2,
+    lambda x: float(str(x)) * 2,
+    lambda x: np.float64(f"{x}") + x,
+    lambda x: complex("{}".format(x)).real,  # noqa: UP032
+    lambda x: float(Decimal(repr(x))),
+])
+def test_texts_of_traced_values_are_no_numbers(read) -> None:
+    for run in (graphad.grad(read), graphad.jit(read)):
+        with pytest.raises(TracerError, match=r"test_everyday\.py"):
+            run(2.0)
+
+
+def test_texts_of_traced_values_are_texts() -> None:
+    def f(x):
+        told = repr(x) + str(x)
+        return x * len(told) * int(f"{x:.0f}") * float(str(graphad.stop_gradient(x)))
+
+    assert graphad.grad(f)(2.0) == 24.0
 
 
 OUTSIDE = np.frompyfunc(lambda a, b: a * b if a > 1 else a + b, 2, 1)

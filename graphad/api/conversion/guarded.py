@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral, Number
 from os import PathLike
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion.functions import call
 from graphad.api.conversion.parts import known, raised_by_user
-from graphad.api.conversion.texts import Text
+from graphad.api.conversion.texts import Shown, Text, no_number
 from graphad.build import current_builder
 from graphad.errors import GraphadError, TracerError
 from graphad.location import place
@@ -54,7 +55,11 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             _not_written_yet(f, (args, kwargs), builder.deferred)
         latest_refusal()
         try:
-            return f(*args, **kwargs)
+            found = f(*args, **kwargs)
+            for x in args:
+                if type(x) is Shown and _is_real(found):
+                    no_number(x, getattr(f, "__qualname__", type(f).__name__))
+            return found
         except GraphadError:
             raise
         except Exception as error:
@@ -84,6 +89,13 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             raise
 
     return called
+
+
+def _is_real(x: Any) -> bool:
+    """Whether a result is a number, or an array of such, that is no integer."""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype.kind in "fc"
+    return isinstance(x, Number) and not isinstance(x, Integral)
 
 
 def unbound(method: Any) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from graphad.api.conversion.checks import must
 from graphad.api.conversion.dispatch import calling
 from graphad.api.conversion.functions import REPLACED
 from graphad.api.conversion.parts import python_bool, truth, unknown
-from graphad.api.conversion.texts import Text, string
+from graphad.api.conversion.texts import Text, no_number, representation, string
 from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import holds_tracer, operand
@@ -74,12 +74,16 @@ def whole(x: Any) -> Any:
 def _float(*args: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Tracer):
         return python(real(args[0], "float()"), FLOAT64)
+    if args:
+        no_number(args[0], "float()")
     return builtins.float(*args)
 
 
 def _int(*args: Any, **kwargs: Any) -> Any:
     if len(args) == 1 and isinstance(args[0], Tracer):
         return whole(real(args[0], "int()"))
+    if args and isinstance(args[0], Text):
+        args[0].refuse()
     return builtins.int(*args, **kwargs)
 
 
@@ -98,6 +102,7 @@ def _bool(*args: Any) -> Any:
 
 def _complex(*args: Any, **kwargs: Any) -> Any:
     if not holds_tracer((*args, *kwargs.values())):
+        no_number(args[0] if args else None, "complex()")
         return builtins.complex(*args, **kwargs)
     given = dict(zip(("real", "imag"), args, strict=False)) | kwargs
     parts = {name: scalar(x, "complex()") for name, x in given.items()}
@@ -129,6 +134,8 @@ def _numpy(original: Any) -> Callable[..., Any]:
                 _fits(x, dtype)
             x = cast(x, dtype)
             return Tracer(x.builder, x.value)
+        if args and dtype.kind in "fc":
+            no_number(args[0], f"numpy.{original.__name__}")
         return original(*args, **kwargs)
 
     return number
@@ -147,6 +154,7 @@ def install() -> None:
     """Fill the table of what converted code calls in place of these types."""
     REPLACED.update(
         {builtins.float: _float, builtins.int: _int, builtins.bool: _bool, builtins.str: string}
+        | {builtins.repr: representation}
         | {Tracer.__float__: _float, Tracer.__int__: _int, Tracer.__bool__: _bool, Tracer.__complex__: _complex}
         | {builtins.complex: _complex, builtins.round: _round}
         | {original: _numpy(original) for original in _SCALARS}

@@ -79,18 +79,41 @@ class Text:
     __eq__ = __hash__ = __contains__ = __bool__ = __lt__ = __mul__ = __getattr__ = refuse  # type: ignore[assignment]
 
 
+class Shown(str):
+    """A text that shows a value whose derivative is asked for."""
+
+    __slots__ = ()
+
+
+def no_number(x: Any, use: str) -> None:
+    """Raise `TracerError` where a text that shows a traced value is read as a number."""
+    if isinstance(x, Text):
+        x.refuse()
+    if isinstance(x, Shown):
+        raise TracerError(
+            f"{use} of a text that shows a traced value{place()} would lose its derivative; compute with the value "
+            "itself, or show graphad.stop_gradient(x) where it shall count as a constant"
+        )
+
+
 def text(*parts: str | Field) -> Any:
     """The value of an f-string."""
-    if any([type(p) is tuple and (unknown(p[0]) or isinstance(p[0], Text)) for p in parts]):
+    values = [p[0] for p in parts if type(p) is tuple]
+    if any([unknown(x) or isinstance(x, Text) for x in values]):
         return Text([q for p in parts for q in _flat(p)])
-    return "".join([p if isinstance(p, str) else _formatted(*p) for p in parts])
+    found = "".join([p if isinstance(p, str) else _formatted(*p) for p in parts])
+    active = any([type(x) is Shown or (isinstance(x, Tracer) and x.builder.active(x.value)) for x in values])
+    return Shown(found) if active else found
 
 
 def string(*args: Any) -> Any:
     """`str` as converted code calls it."""
-    if len(args) == 1 and (unknown(args[0]) or isinstance(args[0], Text)):
-        return text((args[0], ord("s"), ""))
-    return str(*args)
+    return text((args[0], ord("s"), "")) if len(args) == 1 and isinstance(args[0], (Tracer, Text)) else str(*args)
+
+
+def representation(x: Any) -> Any:
+    """`repr` as converted code calls it."""
+    return text((x, ord("r"), "")) if isinstance(x, (Tracer, Text)) else repr(x)
 
 
 def formatting(x: Any) -> Any:
