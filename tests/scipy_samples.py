@@ -201,6 +201,9 @@ def method_of(name: str, method: str, standard: bool = False) -> Sample:
     """A distribution's method with all of its parameters, or without location and scale."""
     if name in test_stats.MULTIVARIATE:
         call, args = (test_stats.MULTIVARIATE | SIMPLEX)[name]
+        if method in ("entropy", "mean", "var"):
+            names = written(call, args).names
+            return Sample(lambda m, *xs: getattr(getattr(m, name), method)(*xs), tuple(args[1:]), names[1:])
         return written(lambda m, *xs: call(Renamed(getattr(m, name), method), *xs), args, call)
     (shapes, *_) = (test_stats.CONTINUOUS | test_stats.DISCRETE)[name]
     ends = {"loc": np.asarray(1)} if name in test_stats.DISCRETE else {"loc": test_stats.LOC, "scale": test_stats.SCALE}

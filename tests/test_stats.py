@@ -204,6 +204,43 @@ def test_multivariate_distributions(name):
         graphad.check_grads(lambda *xs: call(ours, *[symmetric(x) for x in xs]), args, order=1)
 
 
+ENTROPIES = {
+    "multivariate_normal": lambda d, c: d.entropy(np.zeros(3), c),
+    "multivariate_t": lambda d, c: sum([d.entropy(None, c, df) for df in (3.5, 1e9 * c[0, 0], np.inf)]),
+    "dirichlet": lambda d, c: d.entropy(np.diag(c)) + d.mean(np.diag(c))[0] + d.var(np.diag(c))[1],
+    "wishart": lambda d, c: d.entropy(5.5, c),
+    "invwishart": lambda d, c: d.entropy(6.5, c),
+}
+
+
+@pytest.mark.parametrize("name", ENTROPIES)
+def test_entropies_of_multivariate_distributions(name):
+    entropy, ours = ENTROPIES[name], gs.DISTRIBUTIONS[name]
+    found = graphad.jit(lambda c: entropy(getattr(scipy.stats, name), c))(COV)
+    np.testing.assert_allclose(found, entropy(getattr(scipy.stats, name), COV), rtol=1e-12)
+    graphad.check_grads(lambda c: entropy(ours, 0.5 * (c + c.T)), (COV,), order=1)
+
+
+def test_normal_distributions_of_a_subspace():
+    normal, x, mean = scipy.stats.multivariate_normal, RNG.normal(size=(4, 3)), np.zeros(3)
+    for cov in (np.diag([2.0, 1.0, 0.0]), np.diag([1.0, 1e-12, 3.0]), COV):
+        points = np.vstack([x, x @ (cov > 1e-6)])
+        found = graphad.jit(lambda x, cov=cov: normal.logpdf(x, mean, cov, allow_singular=True))(points)
+        np.testing.assert_allclose(found, normal.logpdf(points, mean, cov, allow_singular=True), rtol=1e-12)
+    slope = graphad.grad(lambda m: normal.pdf(x[0] * [1, 0, 1], m * [1, 0, 1], cov_of_two, allow_singular=True))
+    cov_of_two = np.diag([2.0, 0.0, 1.0])
+    flat = graphad.grad(lambda m: normal.pdf(x[0, ::2], m[::2], np.diag([2.0, 1.0])))
+    np.testing.assert_allclose(slope(mean), flat(mean), rtol=1e-12)
+    with pytest.raises(graphad.MissingRuleError, match="rank is not known"):
+        graphad.grad(lambda c: normal.logpdf(x[0], mean, c, allow_singular=True))(COV)
+
+
+def test_a_t_distribution_of_infinite_freedom_is_normal():
+    x = RNG.normal(size=3)
+    found = graphad.jit(lambda x: scipy.stats.multivariate_t.logpdf(x, np.zeros(3), COV, np.inf))(x)
+    np.testing.assert_allclose(found, scipy.stats.multivariate_normal.logpdf(x, np.zeros(3), COV), rtol=1e-12)
+
+
 def test_scipys_own_names_under_jit_and_grad():
     """Methods of SciPy's objects, and of frozen ones, in code that is written for SciPy alone."""
 
