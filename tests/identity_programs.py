@@ -1554,6 +1554,18 @@ def chosen_arrays_that_have_no_names_of_their_own(x):
 
 
 @program
+def chosen_beside_a_new_array_in_a_loop_that_ends_early(x):
+    u, v, b = np.array([0.3, 0.2, 0.1]), np.array([x, 0.5, 0.1]), np.ones(3)
+    for _ in range(3):
+        b = np.tanh(v)
+        if x > 1:
+            b = u
+        if v[0] > 3:
+            break
+    return b @ np.arange(3.0)
+
+
+@program
 def an_empty_view(x):
     a = np.zeros(3)
     none = a[3:]

@@ -139,12 +139,12 @@ class Joined(Tracer):
                 yield i, self._tests[i], x
 
     def _release(self) -> None:
-        """Let go of arrays that nothing else knows, once what was written to them has been taken over."""
+        """Let go of arrays that nothing else knows, once what was written to them has been taken over: it is these."""
         if self._at is not self._value:
             return
         for i, count in enumerate(map(sys.getrefcount, self._arrays)):
             if count == IN_LIST and not self._kept[i] and self._arrays[i].value is self._seen[i]:
-                self._arrays[i] = None
+                self.closed, self._arrays[i] = self.closed and isinstance(self._arrays[i], Joined), None
 
     # What it is can be asked at any time, its value only where its sources are known.
     type = property(lambda self: self._value.type)  # type: ignore[assignment]

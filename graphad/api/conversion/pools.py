@@ -91,8 +91,9 @@ def position(x: Any, arrays: list[Any]) -> Any:
             if at is None:
                 return None
             found = at if found is None else where(np.equal(root.chosen[1], i), at, found)
-    if isinstance(x, Joined) and x.closed:
-        for _, test, y in x.sources():
+    every = list(x.sources()) if isinstance(x, Joined) else ()
+    if every and x.closed:
+        for _, test, y in every:
             if isinstance(y, Joined) and y.closed:
                 continue  # what it may be is among the sources
             at = position(y, arrays)
