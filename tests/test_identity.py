@@ -714,6 +714,22 @@ def test_a_view_whose_index_only_a_branch_has_is_not_written_to() -> None:
         graphad.jit(f)(1.5)
 
 
+def test_what_a_loop_may_have_written_to_by_a_chosen_name_is_not_read() -> None:
+    def f(x):
+        u, v, w, k = np.array([0.3, 0.2]), np.ones(2), np.ones(2), 0.0
+        if x > 0.4:
+            v = u
+        while k < x:
+            k += 0.4
+            w[0] = np.sin(v[0])
+            w = np.array([1.0, -2.0])
+            v, w = w, v
+        return u.sum()
+
+    with pytest.raises(graphad.ControlFlowError, match=r"changed by the while loop.*test_identity.py:\d+.*copy"):
+        graphad.jit(f)(1.5)
+
+
 def test_what_may_be_many_arrays_is_not_written_to() -> None:
     def f(x):
         m, row = np.zeros((20, 2)), np.ones(2)

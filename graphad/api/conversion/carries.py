@@ -261,8 +261,8 @@ class StagedLoop:
                     f"{quoted(c.slot.path)} is an array from outside of the traced function that {self.what} "
                     f"changes{here()}; make a copy of it before (numpy.array(x))"
                 )
-            if array is not None and id(array) not in self.lost:
-                self.lost[id(array)], again = array, True
+            for x in [y for y in candidates(array) if isinstance(y, Tracer) and id(y) not in self.lost]:
+                self.lost[id(x)], again = x, True
         return again
 
     def _extra(self) -> bool:
