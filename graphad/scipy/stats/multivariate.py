@@ -21,7 +21,7 @@ from graphad.trace import Tracer
 
 
 class _Multivariate(Base):
-    methods = ("logpdf", "pdf", "entropy")
+    methods: tuple[str, ...] = ("logpdf", "pdf", "entropy")
 
     def _pdf(self, *args: Any, **kwargs: Any) -> Any:
         return np.exp(self._logpdf(*args, **kwargs))
