@@ -158,6 +158,16 @@ def test_a_seed_set_by_the_function():
     with pytest.raises(ControlFlowError, match="state that the function sets"):
         graphad.vmap(lambda x: (np.random.seed(x.astype(int)), np.random.rand())[1])(np.ones(2))
 
+    def chosen(x):
+        np.random.seed(1)
+        if x > 1.5:
+            x = x - np.random.uniform()
+        return x + np.random.normal()
+
+    assert graphad.jit(chosen)(2.0) == pytest.approx(chosen(2.0))
+    with pytest.raises(ControlFlowError, match="state that the function sets"):
+        graphad.vmap(chosen)(np.array([1.0, 2.0]))
+
 
 SHUFFLED = [
     lambda x: (np.random.default_rng(3), x * np.arange(1.0, 7.0)),

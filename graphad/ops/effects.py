@@ -43,6 +43,11 @@ class WhenLive(Record):
         zeros = [np.zeros(t.shape, t.dtype) for t in self.results]
         return zeros[0] if len(zeros) == 1 else zeros
 
+    @property
+    def generator(self) -> Any:
+        """The generator of random numbers that the function draws from, if it does."""
+        return getattr(self.function, "generator", None)
+
 
 class DebugCallback(Op):
     """A Python function called with the operands, at every run and in program order; there is no result.
