@@ -172,8 +172,8 @@ def _by_name(name: str) -> Callable[..., Any]:
     return method
 
 
-_HOLE = object()
-"""Stands for an argument that comes at run time."""
+_HOLE, _NUMBER = object(), object()
+"""Stand for an argument that comes at run time: an array, or a number of Python's."""
 
 
 class _Drawing:
@@ -187,7 +187,7 @@ class _Drawing:
     def on(self, generator: Any, values: Iterable[Any]) -> Any:
         """What the method gives of another generator, for these values of the arguments that come at run time."""
         given = iter(values)
-        leaves = [next(given) if x is _HOLE else x for x in self.leaves]
+        leaves = [next(given) if x is _HOLE else next(given).item() if x is _NUMBER else x for x in self.leaves]
         args, kwargs = tree.unflatten(self.arguments, leaves)
         return self.method(generator, *args, **kwargs)
 
@@ -204,7 +204,10 @@ def _record(method: Callable[..., Any], generator: Any, *args: Any, **kwargs: An
     leaves, arguments = tree.flatten((args, kwargs))
     operands = [x for x in leaves if isinstance(x, Tracer)]
     kept = [x.copy() if isinstance(x, np.ndarray) else x for x in leaves]
-    drawing = _Drawing(method, generator, arguments, [_HOLE if isinstance(x, Tracer) else x for x in kept])
+    # Python's generators take no numbers of NumPy's.
+    number = type(generator).__module__ == "random"
+    holes = [(_NUMBER if number or x.weak else _HOLE) if isinstance(x, Tracer) else x for x in kept]
+    drawing = _Drawing(method, generator, arguments, holes)
     found = drawing.on(copy.deepcopy(generator), [np.ones(x.shape, x.dtype)[()] for x in operands])
     numbers, treedef = tree.flatten(found)
     if not (all([is_number(x) for x in numbers]) and (numbers or method.__name__ in _SETTING)):
