@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import pickle
+import random
 import subprocess
 import sys
 import textwrap
@@ -188,7 +190,13 @@ def test_refusals_and_unset_variables_in_a_branch_stay_errors_of_the_trace():
             y = x
         return y if x > 1 else x
 
-    for f in (of_shapes, unset):
+    def named(x):
+        return x + int(ipaddress.ip_address(int(x))) if x > 0 else x
+
+    def seeded(x):
+        return x + random.Random(int(x)).random() if x > 0 else x
+
+    for f in (of_shapes, unset, named, seeded):
         with pytest.raises(GraphadError):
             graphad.jit(f)(-2.0)
 

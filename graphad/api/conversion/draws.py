@@ -236,6 +236,11 @@ def _seeded(make: Any) -> Any:
 
     @functools.wraps(make, updated=())
     def seeded(*args: Any, **kwargs: Any) -> Any:
+        if holds_tracer((*args, *kwargs.values())):
+            raise ControlFlowError(
+                f"{make.__name__}() is given a traced seed{place()}; use graphad.random, whose keys may be traced: "
+                "graphad.random.key(seed)"
+            )
         generator = make(*args, **kwargs)
         if staged() and any(x is not None for x in (*args, *kwargs.values())):
             _SEEDED.append(generator)

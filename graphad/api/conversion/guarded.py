@@ -45,8 +45,8 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
     """A callable of a library, as converted code calls it.
 
     C code may put an error of its own in the place of a refusal, which is raised again; a `TypeError` about what is no
-    number is a `TracerError`, which is a `TypeError` too. Of a `pure` function so is any error that it does not raise
-    for the numbers themselves.
+    number is a `TracerError`, which is a `TypeError` too, and so is an error that names a tracer. Of a `pure` function
+    so is any error that it does not raise for the numbers themselves.
     """
 
     def called(*args: Any, **kwargs: Any) -> Any:
@@ -75,7 +75,7 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             traced = [x for x in leaves if isinstance(x, Tracer)]
             if not traced:
                 raise
-            bare = isinstance(error, (TypeError, AttributeError))
+            bare = isinstance(error, (TypeError, AttributeError)) or any([repr(x) in str(error) for x in traced])
             if str(error) in _PYTHONS and handles(TypeError):
                 raise
             if bare or (pure and not _raises(f, args, kwargs, type(error))):
