@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import ArrayLike as ArrayLike
+from numpy.typing import DTypeLike as DTypeLike
 
 from graphad.arrays import array_of
 from graphad.errors import ParseError, TypeMismatchError
@@ -18,6 +20,7 @@ from graphad.errors import ParseError, TypeMismatchError
 Shape = tuple[int, ...]
 DType = np.dtype[Any]
 Array = np.ndarray[Any, DType]
+"""An array, or a tracer that stands for one: to a type checker these are the same."""
 
 _SPELLINGS: Final[dict[str, str]] = {
     "bool": "bool", "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",

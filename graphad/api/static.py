@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from graphad.api.call import converted
 from graphad.errors import TypeMismatchError
 from graphad.location import place
+from graphad.types import Array
 
 
 class Bound(NamedTuple):
@@ -71,7 +72,7 @@ class Static:
                 ) from None
 
         @wraps(fun)
-        def bound(*dynamic: Any, **rest: Any) -> Any:
+        def bound(*dynamic: Any, **rest: Any) -> Array:
             items = iter(dynamic)
             given = [static[i] if i in static else next(items) for i in range(n)]
             return converted(fun)(*given, **rest, **named)

@@ -15,7 +15,7 @@ from graphad.graph import Constant
 from graphad.location import place
 from graphad.ops.shape import common_dtype, stack
 from graphad.trace import Tracer, kind_of
-from graphad.types import DType
+from graphad.types import Array, DType
 
 # -- operands -----------------------------------------------------------------------------------------------------
 
@@ -53,7 +53,7 @@ def recorded(array: Any) -> Any:
     return array if builder is None or isinstance(array, Tracer) else Tracer(builder, Constant(array))
 
 
-def concrete(x: Any) -> Any:
+def concrete(x: Array) -> Array:
     """The array behind a tracer that stands for a constant; anything else as it is."""
     return x.value.array if isinstance(x, Tracer) and isinstance(x.value, Constant) else x
 
@@ -92,7 +92,7 @@ def deciding(x: Any, what: str) -> Any:
     return array
 
 
-def static(x: Any, what: str) -> Any:
+def static(x: Any, what: str) -> Array:
     """An argument that must be known while tracing, as a NumPy array.
 
     Raises `TracerError` where it is not, and where a derivative goes through it, which would be lost.
@@ -169,7 +169,7 @@ def axes_of(x: Any, axis: Any, name: str) -> tuple[int, ...]:
     return axes
 
 
-def _type(x: Any) -> str:
+def _type(x: Array) -> str:
     return str(x.type) if isinstance(x, Tracer) else f"an array of shape {list(x.shape)}"
 
 

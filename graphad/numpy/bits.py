@@ -12,6 +12,7 @@ from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
+from graphad.types import Array
 
 UINT8 = np.dtype(np.uint8)
 
@@ -24,7 +25,7 @@ def _last(a: Any, axis: int | None, name: str) -> tuple[Any, int]:
     return shapes.moveaxis(a, axis, -1), axis
 
 
-def _shifts(bitorder: str, name: str) -> Any:
+def _shifts(bitorder: str, name: str) -> Array:
     require(name, "bitorder", bitorder, "big", "little")
     return np.arange(8, dtype=UINT8)[:: -1 if bitorder == "big" else 1]
 

@@ -10,7 +10,7 @@ from graphad.build import Builder
 from graphad.graph import Constant, Node, Value
 from graphad.intervals import Interval, combined, hull
 from graphad.trace import Tracer
-from graphad.types import INT64
+from graphad.types import INT64, ArrayLike
 
 _ANY = (float("-inf"), float("inf"))
 _STEPS = 200
@@ -24,7 +24,7 @@ def note(x: Any, low: float, high: float) -> Any:
     return x
 
 
-def difference(a: Any, b: Any) -> int | None:
+def difference(a: ArrayLike, b: Any) -> int | None:
     """`a - b`, if that is the same number whatever the inputs are."""
     (one, first), (other, second) = linear(a), linear(b)
     return first - second if one == other else None

@@ -27,7 +27,7 @@ from graphad.numpy.views import View, enclosed
 from graphad.ops import shape as shapes
 from graphad.refusals import refuse_unsure
 from graphad.trace import Tracer, lift
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 Plain = np.ndarray[Any, Any]
 
@@ -149,7 +149,7 @@ class _Bare(np.ndarray[Any, Any]):
     """A buffer that is not one yet."""
 
 
-def lay_out(x: Any, shape: Any) -> None:
+def lay_out(x: Array, shape: Any) -> None:
     """Set the shape of an array of NumPy's, or of the memory that a traced one had."""
     kind = type(x)
     if issubclass(kind, Tracer):

@@ -20,15 +20,16 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import Cast, cast
 from graphad.ops.select import select
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike, DTypeLike
 
 
 @creates(np.zeros)
-def zeros(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = None) -> Any:
+def zeros(shape: Any, dtype: DTypeLike = float, order: str = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), 0, np.dtype(dtype or float)), order)
 
 
 @creates(np.ones)
-def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
+def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), 1, np.dtype(dtype or float)), order)
 
 
@@ -38,7 +39,7 @@ def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = Non
 
 
 @creates(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Any:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), operand(fill_value), dtype), order)
 
 
@@ -50,7 +51,7 @@ def _ordered(found: Any, order: Any, like: Any = None) -> Any:
     return found
 
 
-def _filled_like(a: Any, fill: Any, dtype: Any, shape: Any, order: Any) -> Any:
+def _filled_like(a: Any, fill: ArrayLike, dtype: Any, shape: Any, order: str) -> Array:
     a = operand(a)
     found = shapes.full(a.shape if shape is None else ints(shape), fill, np.dtype(dtype or a.dtype))
     return _ordered(found, order, a)
@@ -58,15 +59,21 @@ def _filled_like(a: Any, fill: Any, dtype: Any, shape: Any, order: Any) -> Any:
 
 @implements(np.zeros_like, laid=True)
 def zeros_like(
-    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
-) -> Any:
+    a: ArrayLike, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+) -> Array:
     return _filled_like(a, 0, dtype, shape, order)
 
 
 @implements(np.ones_like, laid=True)
 def ones_like(
-    a: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
-) -> Any:
+    a: ArrayLike,
+    dtype: DTypeLike | None = None,
+    order: str = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
+) -> Array:
     return _filled_like(a, 1, dtype, shape, order)
 
 
@@ -79,20 +86,22 @@ def empty_like(
 
 @implements(np.full_like, laid=True)
 def full_like(
-    a: Any,
-    fill_value: Any,
-    dtype: Any = None,
-    order: Any = "K",
+    a: ArrayLike,
+    fill_value: ArrayLike,
+    dtype: DTypeLike | None = None,
+    order: str = "K",
     subok: bool = True,
     shape: Any = None,
     *,
     device: Any = None,
-) -> Any:
+) -> Array:
     return _filled_like(a, operand(fill_value), dtype, shape, order)
 
 
 @creates(np.eye)
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None) -> Any:
+def eye(
+    N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = float, order: str = "C", *, device: Any = None
+) -> Array:
     return recorded(np.eye(N, M, k, dtype))
 
 
@@ -127,7 +136,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, de
     return cast(first + step * shapes.iota(size), dtype)
 
 
-def _along(x: Any, axis: int) -> Any:
+def _along(x: Array, axis: int) -> Array:
     """An array with its first axis moved, which goes on being the slowest one."""
     return laid(shapes.moveaxis(x, 0, axis), (axis, *[i for i in range(x.ndim) if i != axis]) if axis else None)
 
@@ -172,20 +181,22 @@ def linspace(*args: Any, **kwargs: Any) -> Any:
 
 @implements(np.logspace, laid=True)
 def logspace(
-    start: Any,
+    start: ArrayLike,
     stop: Any,
     num: int = 50,
     endpoint: bool = True,
     base: Any = 10.0,
     dtype: Any = None,
     axis: int = 0,
-) -> Any:
+) -> Array:
     out = np.power(base, _linspace(start, stop, num, endpoint, axis=axis))
     return out if dtype is None else cast(out, dtype)
 
 
 @implements(np.geomspace, laid=True)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+def geomspace(
+    start: ArrayLike, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Array:
     """Numbers in geometric progression from `start` to `stop`, which are of one sign or complex."""
     wide = np.result_type(dtype_of(operand(start), operand(stop), 0.0), np.float64 if dtype is None else dtype)
     start, stop = (cast(operand(x), wide) for x in (start, stop))
@@ -321,12 +332,12 @@ def require(a: Any, dtype: Any = None, requirements: Any = None, *, like: Any = 
 
 
 @creates(np.fromiter)
-def fromiter(iter: Any, dtype: Any, count: int = -1) -> Any:
+def fromiter(iter: Any, dtype: DTypeLike, count: int = -1) -> Array:
     return _array(list(iter if count < 0 else islice(iter, count)), dtype)
 
 
 @implements(np.copy, laid=True)
-def copy(a: Any, order: Any = "K", subok: bool = False) -> Any:
+def copy(a: Any, order: str = "K", subok: bool = False) -> Array:
     return copied(operand(a), order)
 
 

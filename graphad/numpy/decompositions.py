@@ -15,7 +15,7 @@ from graphad.ops.decompositions import Pinv, Qr, Svd, Svdvals
 from graphad.ops.eigen import Eig, Eigh, Eigvals, Eigvalsh
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import broadcast_to
-from graphad.types import real_dtype
+from graphad.types import Array, ArrayLike, real_dtype
 
 
 def _lower(name: str, UPLO: str) -> bool:
@@ -42,20 +42,20 @@ def eig(a: Any) -> Any:
 
 
 @implements(np.linalg.eigvals)
-def eigvals(a: Any) -> Any:
+def eigvals(a: ArrayLike) -> Array:
     """NumPy's `eigvals`, but for traced values always complex."""
     return Eigvals()(matrices("eigvals", a, square=True))
 
 
 @implements(np.linalg.svd)
-def svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def svd(a: ArrayLike, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
     """NumPy's `svd`; `hermitian` changes nothing about the result and is not needed for its derivative."""
     a = matrices("svd", a, square=hermitian)
     return results_of(np.linalg.svd)(*Svd(full_matrices)(a)) if compute_uv else Svdvals()(a)
 
 
 @implements(np.linalg.svdvals)
-def svdvals(x: Any, /) -> Any:
+def svdvals(x: Any, /) -> Array:
     return Svdvals()(matrices("svdvals", x))
 
 

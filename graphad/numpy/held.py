@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad.errors import TracerError
 from graphad.location import place
+from graphad.types import Array
 
 base_of: Callable[[Any], Any] = np.ndarray.base.__get__  # type: ignore[attr-defined]
 """NumPy's array that another one is a view of, None if it has memory of its own."""
@@ -48,7 +49,7 @@ def _others(root: Any, views: list[Any]) -> int:
     return most
 
 
-def _through(x: Any, base: Any) -> bool:
+def _through(x: Any, base: Array) -> bool:
     """Whether what a view is made of holds an array of NumPy's, itself or by what that is made of in turn."""
     while x is not None:
         held = getattr(x, "base", None)

@@ -18,10 +18,10 @@ from graphad.ops.checks import Check, name_of
 from graphad.ops.elementwise import cast
 from graphad.ops.index import ScatterAdd
 from graphad.trace import Tracer, apply
-from graphad.types import INT64
+from graphad.types import INT64, Array, ArrayLike, DType
 
 
-def _added(index: Any, values: Any, size: int, dtype: Any) -> Any:
+def _added(index: Array, values: ArrayLike, size: int, dtype: DType) -> Array:
     """The sum of the values at each index below `size`; at `size` stands what is dropped."""
     if not index.shape[0]:
         return shapes.zeros((size,), dtype)
@@ -39,7 +39,7 @@ def _within(index: Any, size: int) -> None:
 
 
 @implements(np.bincount, beyond=("length",))
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: Any = None) -> Any:
+def bincount(x: ArrayLike, /, weights: ArrayLike | None = None, minlength: int = 0, *, length: Any = None) -> Array:
     """NumPy's `bincount`; of traced `x` the first `length` counts, which `graphad.numpy.bincount` takes."""
     index = shapes.reshape(operand(x), (-1,))
     if length is None:
@@ -63,7 +63,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: Any 
 # -- edges --------------------------------------------------------------------------------------------------------
 
 
-def _real(x: Any, name: str) -> Any:
+def _real(x: Array, name: str) -> Array:
     """Data that lie in bins. Raises `TypeMismatchError` for complex numbers."""
     if x.dtype.kind == "c":
         raise TypeMismatchError(f"{name}: complex numbers lie in no bins; take numpy.real or numpy.abs of them")
@@ -100,7 +100,7 @@ def _edges(a: Any, bins: Any, span: Any, weights: Any, name: str) -> Any:
     return shapes.concatenate([inner, last[None]])
 
 
-def _bin(x: Any, edges: Any) -> Any:
+def _bin(x: Array, edges: Array) -> Array:
     """The bin of each element, the last bin closed on both sides; the number of bins for those outside."""
     n = edges.shape[0] - 1
     place = searchsorted(edges, x, "right") - 1
@@ -108,7 +108,7 @@ def _bin(x: Any, edges: Any) -> Any:
     return where(np.logical_and(place >= 0, x <= edges[-1]), place, n)
 
 
-def _equal_bin(x: Any, edges: Any) -> Any:
+def _equal_bin(x: Array, edges: Array) -> Array:
     """`_bin` of floating numbers in bins of equal width, computed and then set right by the two edges around, as in
     NumPy."""
     n = edges.shape[0] - 1
@@ -125,13 +125,15 @@ def _equal_bin(x: Any, edges: Any) -> Any:
 
 
 @implements(np.histogram_bin_edges)
-def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any = None) -> Any:
+def histogram_bin_edges(a: ArrayLike, bins: Any = 10, range: Any = None, weights: Any = None) -> Array:
     x = _real(shapes.reshape(operand(a), (-1,)), "histogram_bin_edges")
     return _edges(x, bins, range, weights, "histogram_bin_edges")
 
 
 @implements(np.histogram, laid=True)
-def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None) -> tuple[Any, Any]:
+def histogram(
+    a: ArrayLike, bins: ArrayLike = 10, range: Any = None, density: bool | None = None, weights: ArrayLike | None = None
+) -> tuple[Any, Any]:
     """NumPy's `histogram`; its derivative is that of the weights and edges. NaN counts in no bin."""
     x = _real(shapes.reshape(operand(a), (-1,)), "histogram")
     x = cast(x, np.uint8) if x.dtype.kind == "b" else x
@@ -153,7 +155,7 @@ def histogram(a: Any, bins: Any = 10, range: Any = None, density: Any = None, we
 
 @implements(np.histogramdd, laid=None)
 def histogramdd(
-    sample: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+    sample: ArrayLike, bins: Any = 10, range: Any = None, density: bool | None = None, weights: ArrayLike | None = None
 ) -> tuple[Any, tuple[Any, ...]]:
     """NumPy's `histogramdd`; its derivative is that of the weights and edges."""
     columns = _columns(sample)
@@ -197,7 +199,12 @@ def _columns(sample: Any) -> list[Any]:
 
 @implements(np.histogram2d, laid=None)
 def histogram2d(
-    x: Any, y: Any, bins: Any = 10, range: Any = None, density: Any = None, weights: Any = None
+    x: ArrayLike,
+    y: ArrayLike,
+    bins: Any = 10,
+    range: Any = None,
+    density: bool | None = None,
+    weights: ArrayLike | None = None,
 ) -> tuple[Any, Any, Any]:
     """NumPy's `histogram2d`; its derivative is that of the weights and edges."""
     if isinstance(bins, (list, tuple)) or np.ndim(bins):

@@ -14,11 +14,11 @@ from graphad.numpy.sets import nonzero
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
-from graphad.types import INT64
+from graphad.types import INT64, Array, ArrayLike, DTypeLike
 
 
 @creates(np.indices)
-def indices(dimensions: Any, dtype: Any = int, sparse: bool = False) -> Any:
+def indices(dimensions: Any, dtype: DTypeLike = int, sparse: bool = False) -> Any:
     found: Any = np.indices(ints(dimensions), dtype, sparse)  # type: ignore[call-overload]
     return tuple(recorded(x) for x in found) if sparse else recorded(found)
 
@@ -37,7 +37,7 @@ def ix_(*args: Any) -> tuple[Any, ...]:
 
 
 @implements(np.diag_indices_from)
-def diag_indices_from(arr: Any) -> tuple[Any, ...]:
+def diag_indices_from(arr: ArrayLike) -> tuple[Any, ...]:
     shape = operand(arr).shape
     if len(shape) < 2 or len(set(shape)) != 1:
         raise ShapeError(f"diag_indices_from: needs two axes or more of one extent, not {list(shape)}")
@@ -45,13 +45,13 @@ def diag_indices_from(arr: Any) -> tuple[Any, ...]:
 
 
 @implements(np.tril_indices_from)
-def tril_indices_from(arr: Any, k: int = 0) -> tuple[Any, ...]:
+def tril_indices_from(arr: ArrayLike, k: int = 0) -> tuple[Any, ...]:
     rows, columns = _matrix(arr, "tril_indices_from")
     return np.tril_indices(rows, k, columns)
 
 
 @implements(np.triu_indices_from)
-def triu_indices_from(arr: Any, k: int = 0) -> tuple[Any, ...]:
+def triu_indices_from(arr: ArrayLike, k: int = 0) -> tuple[Any, ...]:
     rows, columns = _matrix(arr, "triu_indices_from")
     return np.triu_indices(rows, k, columns)
 
@@ -63,7 +63,7 @@ def _matrix(arr: Any, name: str) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def _whole(x: Any, name: str) -> Any:
+def _whole(x: Array, name: str) -> Array:
     """Indices in 64 bits. Raises `TypeMismatchError` for what is no integer."""
     if x.dtype.kind not in "iub":
         raise TypeMismatchError(f"{name}: indices must be integers, not {x.dtype}")
@@ -71,7 +71,7 @@ def _whole(x: Any, name: str) -> Any:
 
 
 @implements(np.unravel_index, laid=None)
-def unravel_index(indices: Any, shape: Any, order: str = "C") -> tuple[Any, ...]:
+def unravel_index(indices: ArrayLike, shape: Any, order: str = "C") -> tuple[Any, ...]:
     """NumPy's `unravel_index`; traced indices are not checked."""
     require("unravel_index", "order", order, "C", "F")
     flat = _whole(operand(indices), "unravel_index")
@@ -88,7 +88,7 @@ def _steps(extents: tuple[int, ...], order: str) -> list[int]:
 
 
 @implements(np.ravel_multi_index)
-def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Any:
+def ravel_multi_index(multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Array:
     """NumPy's `ravel_multi_index`; traced indices are not checked, except in the modes wrap and clip."""
     require("ravel_multi_index", "order", order, "C", "F")
     extents = ints(dims)
@@ -133,7 +133,7 @@ class Concatenator:
         self.original = original
         self.settings = (axis, ndmin, first)
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Array:
         items = key if isinstance(key, tuple) else (key,)
         axis, ndmin, first = self.settings
         parts = []
@@ -153,7 +153,7 @@ class Concatenator:
         return NAMESPACE[np.concatenate]([_raised(cast(operand(x), dtype), ndmin, first) for x in parts], axis)
 
 
-def _raised(x: Any, ndmin: int, first: int) -> Any:
+def _raised(x: Array, ndmin: int, first: int) -> Array:
     """The array with axes of extent 1 added up to `ndmin`, its own standing from `first` on."""
     missing = ndmin - x.ndim
     if missing <= 0:

@@ -16,7 +16,7 @@ from graphad.ops.index import Gather
 from graphad.ops.select import select
 from graphad.ops.shape import Reshape, Reverse, Slice, broadcast_to, transpose
 from graphad.trace import Tracer
-from graphad.types import INT64, Shape, TensorType
+from graphad.types import INT64, Array, Shape, TensorType
 
 
 class IndexPlan(NamedTuple):
@@ -100,7 +100,7 @@ def _slicing_ops(shape: Shape, plan: IndexPlan) -> tuple[Op, ...]:
     return tuple(ops)
 
 
-def _gathered(x: Any, plan: IndexPlan) -> Any:
+def _gathered(x: Any, plan: IndexPlan) -> Array:
     axes = tuple(plan.arrays)
     indices = broadcast_indices(list(plan.arrays.values()))
     out = Gather(axes)(x, *indices)
@@ -179,7 +179,7 @@ class _Flag(np.ndarray[Any, Any]):
     """A single True or False as an index: an array index of one entry or none into a new axis."""
 
     @property
-    def index(self) -> Any:
+    def index(self) -> Array:
         return np.asarray(self)
 
 
@@ -263,7 +263,7 @@ def _known_mask(x: Any, mask: Any) -> Any:
     return array
 
 
-def _places(x: Any, mask: Any, axis: int) -> list[Any]:
+def _places(x: Array, mask: Array, axis: int) -> list[Any]:
     if mask.ndim == 0:
         return [np.zeros(1 if mask else 0, INT64).view(_Flag)]
     expected = x.shape[axis : axis + mask.ndim]
@@ -283,7 +283,7 @@ def bounded(i: int, x: Any, axis: int) -> int:
     return i + n if i < 0 else i
 
 
-def wrapped(index: Any, x: Any, axis: int) -> Any:
+def wrapped(index: Array, x: Any, axis: int) -> Array:
     """An index array counted from the start of its axis. Known ones out of bounds raise `IndexOutOfBoundsError`."""
     n = x.shape[axis]
     if index.dtype.kind not in "iub":

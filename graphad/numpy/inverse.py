@@ -9,6 +9,7 @@ import numpy as np
 
 from graphad.numpy.updates import At
 from graphad.ops.shape import reshape, transpose
+from graphad.types import Array
 
 Forth = Callable[[Any], Any]
 """What a view is of its origin: for tracers and for NumPy's arrays alike."""
@@ -22,7 +23,7 @@ class Inverse:
     def __init__(self, forth: Forth) -> None:
         self.forth = forth
 
-    def __call__(self, base: Any, new: Any) -> Any:
+    def __call__(self, base: Array, new: Array) -> Array:
         places = self.forth(np.arange(base.size).reshape(base.shape))
         flat = places.reshape(-1)
         if flat.size == base.size and (flat == np.arange(base.size)).all():

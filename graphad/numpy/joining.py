@@ -14,10 +14,11 @@ from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, slice_axis
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
+from graphad.types import Array, ArrayLike
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Any:
+def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Array:
     reject("concatenate", out=out)
     xs = operands(arrays)
     if axis is None:
@@ -28,30 +29,30 @@ def concatenate(arrays: Any, /, axis: Any = 0, out: Any = None, *, dtype: Any = 
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Any:
+def stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None, casting: Any = None) -> Array:
     reject("stack", out=out)
     xs = operands(arrays)
     return shapes.stack(xs if dtype is None else [cast(x, dtype) for x in xs], axis)
 
 
 @implements(np.vstack, *([np.row_stack] if hasattr(np, "row_stack") else []))
-def vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Any:
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
     return concatenate([atleast_2d(x) for x in operands(tup)], 0, dtype=dtype)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Any:
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = None) -> Array:
     xs = [atleast_1d(x) for x in operands(tup)]
     return concatenate(xs, 0 if xs[0].ndim == 1 else 1, dtype=dtype)
 
 
 @implements(np.dstack)
-def dstack(tup: Any) -> Any:
+def dstack(tup: Any) -> Array:
     return concatenate([atleast_3d(x) for x in operands(tup)], 2)
 
 
 @implements(np.column_stack)
-def column_stack(tup: Any) -> Any:
+def column_stack(tup: Any) -> Array:
     xs = operands(tup)
     return concatenate([shapes.reshape(x, (-1, 1)) if x.ndim < 2 else x for x in xs], 1)
 
@@ -62,19 +63,19 @@ def bmat(obj: Any, ldict: Any = None, gdict: Any = None) -> Any:
 
 
 @implements(np.block)
-def block(arrays: Any) -> Any:
+def block(arrays: Any) -> Array:
     """An array from nested lists of blocks; the innermost lists join along the last axis."""
 
     def depth(item: Any) -> int:
         return 1 + depth(item[0]) if isinstance(item, list) else 0
 
-    def blocks(item: Any) -> list[Any]:
+    def blocks(item: ArrayLike) -> list[Any]:
         return [x for part in item for x in blocks(part)] if isinstance(item, list) else [operand(item)]
 
     levels = depth(arrays)
     rank = max(levels, *[x.ndim for x in blocks(arrays)])
 
-    def join(item: Any, level: int) -> Any:
+    def join(item: ArrayLike, level: int) -> Array:
         if not isinstance(item, list):
             x = operand(item)
             return shapes.reshape(x, (1,) * (rank - x.ndim) + x.shape)
@@ -85,7 +86,7 @@ def block(arrays: Any) -> Any:
 
 
 @implements(np.append)
-def append(arr: Any, values: Any, axis: int | None = None) -> Any:
+def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Array:
     return concatenate([operand(arr), operand(values)], axis)
 
 
@@ -150,20 +151,20 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 @implements(np.hsplit)
-def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def hsplit(ary: Array, indices_or_sections: Any) -> list[Any]:
     return split(ary, indices_or_sections, 0 if ary.ndim == 1 else 1)  # type: ignore[no-any-return]
 
 
 @implements(np.vsplit)
-def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def vsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Any]:
     return split(ary, indices_or_sections, 0)  # type: ignore[no-any-return]
 
 
 @implements(np.dsplit)
-def dsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
+def dsplit(ary: ArrayLike, indices_or_sections: Any) -> list[Any]:
     return split(ary, indices_or_sections, 2)  # type: ignore[no-any-return]
 
 
 @implements(np.unstack)
-def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
+def unstack(x: ArrayLike, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple(np.moveaxis(operand(x), axis, 0))

@@ -17,13 +17,14 @@ from graphad.location import place
 from graphad.op import Op
 from graphad.ops.elementwise import Elementwise
 from graphad.trace import UFUNC_METHODS, Tracer
+from graphad.types import Array, DTypeLike
 
 UNKNOWN = "unknown"
 Layout = Any
 """A tuple of axes from the slowest to the fastest one, None for row by row, or UNKNOWN."""
 
 
-def order_of(array: Any) -> Layout:
+def order_of(array: Array) -> Layout:
     """The order in which the axes of an array of NumPy's lie in memory, whether or not there are gaps."""
     if array.flags.c_contiguous or array.ndim < 2:
         return None
@@ -64,7 +65,7 @@ def _sparse(x: Any) -> bool:
     return view and x.ndim == 1 and not outline_of(x).flags.c_contiguous
 
 
-def outline(shape: Sequence[int], layout: Layout, dtype: Any) -> Any:
+def outline(shape: Sequence[int], layout: Layout, dtype: DTypeLike) -> Array:
     """An array of NumPy's with a layout, whose elements stay untouched."""
     if layout is None or layout is UNKNOWN:
         return np.empty(shape, dtype)
@@ -76,7 +77,7 @@ _MOST = 120
 """Layouts of one array that are tried out: all of those of five axes."""
 
 
-def outlines(shape: Sequence[int], dtype: Any) -> Iterator[Any]:
+def outlines(shape: Sequence[int], dtype: DTypeLike) -> Iterator[Any]:
     """An array in each layout that it can have, and one with gaps."""
     yield from (outline(shape, order, dtype) for order in islice(permutations(range(len(shape))), _MOST))
     yield np.empty([2 * n for n in shape], dtype)[(slice(None, None, 2),) * len(shape)]
@@ -124,7 +125,7 @@ def _lay(op: Op, operands: Sequence[Any], found: Sequence[Tracer]) -> None:
             x.layout = layout
 
 
-def outline_of(x: Any) -> Any:
+def outline_of(x: Any) -> Array:
     """An array of NumPy's laid out as a traced one."""
     if isinstance(x, np.ndarray):
         return np.ndarray.view(x, np.ndarray)

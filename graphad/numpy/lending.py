@@ -11,6 +11,7 @@ import numpy as np
 
 from graphad.location import place
 from graphad.numpy.buffers import Buffer, plain, root_of
+from graphad.types import Array
 
 
 def lending(f: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -39,7 +40,7 @@ def lending(f: Callable[..., Any], name: str) -> Callable[..., Any]:
     return called
 
 
-def _references(memory: Any) -> int:
+def _references(memory: Array) -> int:
     return sys.getrefcount(memory)
 
 

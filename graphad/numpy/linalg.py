@@ -17,6 +17,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.determinant import Det, Slogdet
 from graphad.ops.elementwise import cast
 from graphad.ops.reduce import Norm
+from graphad.types import Array, ArrayLike
 
 
 @cache
@@ -34,23 +35,23 @@ def matrices(name: str, a: Any, square: bool = False) -> Any:
 
 
 @implements(np.linalg.inv)
-def inv(a: Any) -> Any:
+def inv(a: ArrayLike) -> Array:
     return ops.Inv()(matrices("inv", a, square=True))
 
 
 @implements(np.linalg.det)
-def det(a: Any) -> Any:
+def det(a: ArrayLike) -> Array:
     return Det()(matrices("det", a, square=True))
 
 
 @implements(np.linalg.slogdet)
-def slogdet(a: Any) -> Any:
+def slogdet(a: ArrayLike) -> Any:
     """NumPy's `slogdet`: a pair `(sign, logabsdet)`."""
     return results_of(np.linalg.slogdet)(*Slogdet()(matrices("slogdet", a, square=True)))
 
 
 @implements(np.linalg.cholesky)
-def cholesky(a: Any, /, *, upper: bool = False) -> Any:
+def cholesky(a: ArrayLike, /, *, upper: bool = False) -> Array:
     a = matrices("cholesky", a, square=True)
     # The op reads the lower triangle; that of the transpose holds what is above the diagonal, whose factor is L^T.
     return np.matrix_transpose(ops.Cholesky()(np.matrix_transpose(a))) if upper else ops.Cholesky()(a)
@@ -75,13 +76,13 @@ def solve(a: Any, b: Any) -> Any:
 # -- norms --------------------------------------------------------------------------------------------------------
 
 
-def _root_of_squares(x: Any, axes: Any, keepdims: bool) -> Any:
+def _root_of_squares(x: Any, axes: Any, keepdims: bool) -> Array:
     over = axes_of(x, axes, "norm")
     out = Norm(over)(x)
     return shapes.expand_dims(out, over) if keepdims else out
 
 
-def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
+def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Array:
     if order is None or order == 2:
         return _root_of_squares(x, axis, keepdims)
     if order == math.inf:
@@ -106,7 +107,7 @@ def _vector_norm(x: Any, order: Any, axis: Any, keepdims: bool) -> Any:
     return np.where(nothing, total, np.where(nothing, 1.0, total) ** (1.0 / order))
 
 
-def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Any:
+def _matrix_norm(x: Any, order: Any, axes: tuple[int, int], keepdims: bool) -> Array:
     row, column = axes
     if order is None or order == "fro":
         return _root_of_squares(x, axes, keepdims)
@@ -154,7 +155,7 @@ def vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any
 
 
 @implements(np.linalg.matrix_norm)
-def matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+def matrix_norm(x: ArrayLike, /, *, keepdims: bool = False, ord: str = "fro") -> Array:
     x = operand(x)
     return norm(x, ord, (-2, -1), keepdims)
 
@@ -182,7 +183,7 @@ def matrix_power(a: Any, n: int) -> Any:
 
 
 @implements(np.linalg.multi_dot)
-def multi_dot(arrays: Any, *, out: Any = None) -> Any:
+def multi_dot(arrays: Any, *, out: Any = None) -> Array:
     """A chain of matrix products in the order of fewest operations, as `einsum` finds it."""
     require("multi_dot", "out", out, None)
     xs = [operand(x) for x in arrays]

@@ -14,9 +14,10 @@ from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, layout_of, outline_of, unclear
 from graphad.ops import shape as shapes
 from graphad.ops.shape import Reverse, Slice
+from graphad.types import Array, ArrayLike
 
 
-def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
+def slice_axis(x: Any, axis: int, start: int, stop: int) -> Array:
     """`x[start:stop]` along one axis, for bounds within it; `x` itself where that is all of it."""
     if start == 0 and stop == x.shape[axis]:
         return x
@@ -25,7 +26,7 @@ def slice_axis(x: Any, axis: int, start: int, stop: int) -> Any:
     return Slice(tuple(starts), tuple(stops), (1,) * x.ndim)(x)
 
 
-def reverse(x: Any, axes: tuple[int, ...]) -> Any:
+def reverse(x: Any, axes: tuple[int, ...]) -> Array:
     """The elements in reverse order along the axes that have more than one."""
     axes = tuple(i for i in axes if x.shape[i] > 1)
     return Reverse(axes)(x) if axes else x
@@ -46,7 +47,7 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: Any = None) -> Any
 
 
 @implements(np.ravel, method="ravel")
-def ravel(a: Any, order: str = "C") -> Any:
+def ravel(a: Any, order: str = "C") -> Array:
     require("ravel", "order", order, "C", "F", "A", "K")
     return reshape(a, -1, order) if order != "K" else shapes.reshape(in_memory(operand(a), "ravel"), (-1,))
 
@@ -60,7 +61,7 @@ def in_memory(a: Any, what: str, base: Any = None) -> Any:
     return x if order is None else np.transpose(x, order)
 
 
-def read_in(a: Any, order: str, what: str) -> str:
+def read_in(a: ArrayLike, order: str, what: str) -> str:
     """The order, C or F, that is meant by one of NumPy's for `reshape`."""
     if order != "A":
         return order
@@ -98,7 +99,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 @implements(np.moveaxis)
-def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+def moveaxis(a: Any, source: Any, destination: Any) -> Array:
     return shapes.moveaxis(operand(a), source, destination)
 
 
@@ -113,12 +114,12 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 
 
 @implements(np.expand_dims)
-def expand_dims(a: Any, axis: Any) -> Any:
+def expand_dims(a: Any, axis: Any) -> Array:
     return shapes.expand_dims(operand(a), axis)
 
 
 @implements(np.squeeze, method="squeeze")
-def squeeze(a: Any, axis: Any = None) -> Any:
+def squeeze(a: ArrayLike, axis: Any = None) -> Array:
     return shapes.squeeze(operand(a), axis)
 
 
@@ -144,7 +145,7 @@ def _at_least(arys: Sequence[Any], shape_of: Any) -> Any:
 
 
 @implements(np.atleast_1d)
-def atleast_1d(*arys: Any) -> Any:
+def atleast_1d(*arys: Any) -> Array:
     return _at_least(arys, lambda s: s or (1,))
 
 
@@ -154,7 +155,7 @@ def atleast_2d(*arys: Any) -> Any:
 
 
 @implements(np.atleast_3d)
-def atleast_3d(*arys: Any) -> Any:
+def atleast_3d(*arys: Any) -> Array:
     return _at_least(arys, lambda s: (1, *s, 1) if len(s) == 1 else s + (1,) * (3 - len(s)))
 
 
@@ -199,23 +200,23 @@ def repeat(a: Any, repeats: Any, axis: int | None = None, *, total_repeat_length
 
 
 @implements(np.flip)
-def flip(m: Any, axis: Any = None) -> Any:
+def flip(m: ArrayLike, axis: Any = None) -> Array:
     m = operand(m)
     return reverse(m, axes_of(m, axis, "flip"))
 
 
 @implements(np.flipud)
-def flipud(m: Any) -> Any:
+def flipud(m: ArrayLike) -> Array:
     return flip(m, 0)
 
 
 @implements(np.fliplr)
-def fliplr(m: Any) -> Any:
+def fliplr(m: ArrayLike) -> Array:
     return flip(m, 1)
 
 
 @implements(np.rot90)
-def rot90(m: Any, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
+def rot90(m: ArrayLike, k: int = 1, axes: Sequence[int] = (0, 1)) -> Any:
     m = operand(m)
     i, j = (axis_of(m, axis, "rot90") for axis in axes)
     if i == j:
@@ -251,7 +252,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 
 
 @implements(np.resize)
-def resize(a: Any, new_shape: Any) -> Any:
+def resize(a: ArrayLike, new_shape: Any) -> Array:
     flat = shapes.reshape(operand(a), (-1,))
     shape = ints(new_shape)
     size = math.prod(shape)

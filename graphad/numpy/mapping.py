@@ -14,6 +14,7 @@ from graphad.numpy.arguments import axis_of, holds_tracer, operand, recorded
 from graphad.numpy.dispatch import NAMESPACE, implements, located_errors
 from graphad.ops import shape as shapes
 from graphad.registry import LATER
+from graphad.types import Array, ArrayLike
 
 
 def _mapped(function: Callable[..., Any], arrays: list[Any], ranks: list[int]) -> Any:
@@ -48,7 +49,7 @@ def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any
 
 
 @implements(np.apply_over_axes)
-def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
+def apply_over_axes(func: Callable[..., Any], a: ArrayLike, axes: Any) -> Array:
     x = operand(a)
     for axis in np.atleast_1d(axes):
         found = func(x, int(axis))

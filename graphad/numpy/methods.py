@@ -14,6 +14,7 @@ from graphad.numpy.layouts import asked, laid
 from graphad.numpy.manipulation import ravel
 from graphad.numpy.misc import round_
 from graphad.trace import Tracer
+from graphad.types import Array
 
 
 @tracer_method("flatten")
@@ -38,7 +39,7 @@ def _astype(
 
 
 @tracer_method("copy")
-def _copy(x: Any, order: str = "C") -> Any:
+def _copy(x: Array, order: str = "C") -> Array:
     return copied(x, order)
 
 
@@ -58,7 +59,7 @@ def _clip(x: Any, min: Any = None, max: Any = None, out: Any = None) -> Any:
 
 
 @tracer_method("conj")
-def _conj(x: Any) -> Any:
+def _conj(x: Array) -> Array:
     return np.conjugate(x) if x.dtype.kind == "c" else x
 
 

@@ -18,6 +18,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.trace import UFUNC_METHODS, Tracer, kind_of
+from graphad.types import Array, ArrayLike, DType
 
 
 @implements(np.real, laid=True)
@@ -26,17 +27,17 @@ def real(val: Any) -> Any:
 
 
 @implements(np.imag, laid=True)
-def imag(val: Any) -> Any:
+def imag(val: ArrayLike) -> Array:
     return parts.imag(operand(val))
 
 
 @implements(np.angle)
-def angle(z: Any, deg: bool = False) -> Any:
+def angle(z: ArrayLike, deg: bool = False) -> Array:
     return parts.angle(operand(z), deg)
 
 
 @implements(np.round, np.around, method="round", laid=True)
-def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
+def round_(a: ArrayLike, decimals: int = 0, out: Any = None) -> Array:
     """NumPy's `round`: to the nearest even at ties; its derivative is 0."""
     reject("round", out=out)
     x = operand(a)
@@ -52,7 +53,7 @@ def round_(a: Any, decimals: int = 0, out: Any = None) -> Any:
 
 
 @implements(np.fix)
-def fix(x: Any, out: Any = None) -> Any:
+def fix(x: ArrayLike, out: Any = None) -> Array:
     reject("fix", out=out)
     return np.trunc(operand(x))
 
@@ -136,12 +137,12 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 
 
 @implements(np.allclose)
-def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
+def allclose(a: ArrayLike, b: ArrayLike, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     return np.all(isclose(a, b, rtol, atol, equal_nan))
 
 
 @implements(np.array_equal)
-def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
+def array_equal(a1: ArrayLike, a2: ArrayLike, equal_nan: bool = False) -> Any:
     x, y = operand(a1), operand(a2)
     if x.shape != y.shape:
         return False
@@ -167,7 +168,7 @@ def _ordered(name: str, x: Any) -> Any:
 
 
 @implements(np.isposinf)
-def isposinf(x: Any, out: Any = None) -> Any:
+def isposinf(x: ArrayLike, out: Any = None) -> Array:
     return UFUNC_METHODS["into"](out, _ordered("isposinf", x) == math.inf, "isposinf")
 
 
@@ -177,7 +178,7 @@ def isneginf(x: Any, out: Any = None) -> Any:
 
 
 @implements(np.isreal)
-def isreal(x: Any) -> Any:
+def isreal(x: ArrayLike) -> Array:
     return imag(x) == 0
 
 
@@ -190,7 +191,7 @@ def iscomplex(x: Any) -> Any:
 
 
 @implements(np.iscomplexobj)
-def iscomplexobj(x: Any) -> bool:
+def iscomplexobj(x: ArrayLike) -> bool:
     return bool(operand(x).dtype.kind == "c")
 
 
@@ -218,7 +219,7 @@ def size(a: Any, axis: Any = None) -> int:
 
 
 @implements(np.result_type)
-def result_type(*arrays_and_dtypes: Any) -> Any:
+def result_type(*arrays_and_dtypes: Any) -> DType:
     kinds = [kind_of(x) if isinstance(x, Tracer) else x for x in arrays_and_dtypes]
     weak = [isinstance(x, Tracer) and isinstance(k, type) for x, k in zip(arrays_and_dtypes, kinds, strict=True)]
     return np.result_type(*[k(0) if w else k for k, w in zip(kinds, weak, strict=True)])

@@ -35,6 +35,7 @@ from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import iota
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike
 
 ALONG = frozenset({np.add, np.subtract, np.negative, np.positive, np.conjugate, np.real, np.imag, np.copy})
 """Functions of whose derivatives operands are no factors, so that what is not used may be anything."""
@@ -283,7 +284,7 @@ def _weak(n: Any) -> Any:
     return Tracer(n.builder, n.value, True) if isinstance(n, Tracer) else n
 
 
-def mask_of(ends: dict[int, Ends], bounds: Sequence[int]) -> Any:
+def mask_of(ends: dict[int, Ends], bounds: Sequence[int]) -> Array:
     """Which elements lie between ends, to be broadcast to an array with these bounds."""
     total: Any = None
     for axis, (low, high, _) in ends.items():
@@ -295,7 +296,7 @@ def mask_of(ends: dict[int, Ends], bounds: Sequence[int]) -> Any:
     return np.ones((), bool) if total is None else total
 
 
-def made(whole: Any, ends: dict[int, Ends]) -> Any:
+def made(whole: ArrayLike, ends: dict[int, Ends]) -> Any:
     """A part that shares nothing; the array itself if all of it belongs to it."""
     if not ends:
         return whole

@@ -16,6 +16,7 @@ from graphad.numpy.masked import ELEMENTWISE, REDUCED, REDUCTIONS, extreme, opti
 from graphad.numpy.moving import ALONG, Moving, aligned, made, mask_of, moved, unsliced
 from graphad.numpy.slices import Ends, check, ends
 from graphad.ops.shape import iota
+from graphad.types import Array
 
 
 def ufunc(function: Any, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
@@ -64,7 +65,7 @@ def _harmless(x: Any, found: dict[int, Ends]) -> Any:
 # -- reductions ---------------------------------------------------------------------------------------------------
 
 
-def _axes(x: Moving, axis: Any) -> list[int]:
+def _axes(x: Moving, axis: int | None) -> list[int]:
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for i in given:
         if not -x.ndim <= i < x.ndim:
@@ -304,7 +305,7 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def function(f: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def function(f: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Array:
     name = reduction(f)
     if name in REDUCTIONS and isinstance(args[0], Moving):
         return _reduce(args[0], name, *args[1:], **kwargs)

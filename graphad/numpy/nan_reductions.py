@@ -16,6 +16,7 @@ from graphad.numpy.scans import cumprod, cumsum
 from graphad.ops.arithmetic import undefined
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
+from graphad.types import Array, ArrayLike
 
 
 def _filled(x: Any, fill: float) -> Any:
@@ -39,7 +40,7 @@ def _named(name: str, reduce: Callable[..., Any], told: str) -> Callable[[Callab
 
 def _without_nan(name: str, reduce: Callable[..., Any], fill: float) -> Callable[..., Any]:
     @_named(name, reduce, ".")
-    def reduction(a: Any, *args: Any, **kwargs: Any) -> Any:
+    def reduction(a: Array, *args: Any, **kwargs: Any) -> Array:
         return reduce(_filled(operand(a), fill)[0], *args, **kwargs)
 
     return reduction
@@ -49,7 +50,7 @@ nansum, nancumsum = _without_nan("nansum", reductions.sum_, 0), _without_nan("na
 nanprod, nancumprod = _without_nan("nanprod", reductions.prod, 1), _without_nan("nancumprod", cumprod, 1)
 
 
-def _nothing(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
+def _nothing(x: Array, axis: Any, keepdims: bool, where: ArrayLike) -> Array:
     """NaN, whose derivative in the elements is NaN: what a reduction gives that has nothing left to reduce."""
     return undefined(reductions.sum_(x, axis, keepdims=keepdims, where=where))
 
@@ -57,13 +58,13 @@ def _nothing(x: Any, axis: Any, keepdims: Any, where: Any) -> Any:
 def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
     @_named(name, reduce, ": NaN where every element is and no `initial` is given.")
     def extremum(
-        a: Any,
-        axis: Any = None,
+        a: Array,
+        axis: int | None = None,
         out: Any = None,
-        keepdims: Any = False,
+        keepdims: bool = False,
         initial: Any = np._NoValue,
-        where: Any = True,
-    ) -> Any:
+        where: ArrayLike = True,
+    ) -> Array:
         x = operand(a)
         filled, missing = _filled(x, fill)
         found = reduce(filled, axis, keepdims=keepdims, initial=initial, where=where)
@@ -87,8 +88,14 @@ def _present(a: Any, where: Any) -> Any:
 
 @implements(np.nanmean)
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
-) -> Any:
+    a: ArrayLike,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: bool = False,
+    *,
+    where: ArrayLike = True,
+) -> Array:
     a = operand(a)
     present = _present(a, where)
     value = reductions.mean(_filled(a, 0)[0], axis, dtype, out, keepdims, where=present)
@@ -107,17 +114,17 @@ def _where_any(value: Any, a: Any, axis: Any, keepdims: Any, where: Any, present
 def _nan_spread(name: str, spread: Callable[..., Any]) -> Callable[..., Any]:
     @_named(name, spread, ": NaN where no more than `ddof` elements are left.")
     def statistic(
-        a: Any,
+        a: Array,
         axis: Any = None,
         dtype: Any = None,
         out: Any = None,
-        ddof: Any = 0,
-        keepdims: Any = False,
+        ddof: int = 0,
+        keepdims: bool = False,
         *,
-        where: Any = True,
+        where: ArrayLike = True,
         mean: Any = np._NoValue,
         correction: Any = np._NoValue,
-    ) -> Any:
+    ) -> Array:
         a = operand(a)
         ddof = ddof if correction is np._NoValue else correction
         present = _present(a, where)
@@ -132,7 +139,7 @@ nanvar, nanstd = _nan_spread("nanvar", reductions.var), _nan_spread("nanstd", re
 
 def _nan_place(name: str, place: Callable[..., Any], fill: float) -> Callable[..., Any]:
     @_named(name, place, "; 0 where every element is NaN, which cannot raise while tracing.")
-    def position(a: Any, axis: int | None = None, out: Any = None, *, keepdims: Any = False) -> Any:
+    def position(a: Array, axis: int | None = None, out: Any = None, *, keepdims: bool = False) -> Array:
         return place(_filled(operand(a), fill)[0], axis, out, keepdims=bool(keepdims))
 
     return position

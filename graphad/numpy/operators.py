@@ -48,7 +48,7 @@ from graphad.ops.machinery import multiply
 from graphad.ops.rounding import maximum
 from graphad.refusals import handles, refuse_handled
 from graphad.trace import UFUNC_METHODS, Tracer
-from graphad.types import FLOAT64, INT64
+from graphad.types import FLOAT64, INT64, Array, ArrayLike
 
 
 def _is_weak(x: Any) -> bool:
@@ -73,7 +73,7 @@ def _is_whole(x: Any) -> bool:
     return type(x) in (int, bool) or (type(x) is Tracer and x.value.type.dtype.kind in "ib")
 
 
-def _range(x: Any) -> Interval:
+def _range(x: ArrayLike) -> Interval:
     """The range of an integer of Python's."""
     low, high = span(x)
     return (max(low, -LARGEST), min(high, LARGEST)) if isinstance(x, Tracer) else (low, high)
@@ -126,7 +126,7 @@ def _idle(sign: str, ranges: list[Interval]) -> bool:
 def _divided(op: Any, message: str) -> Any:
     """A rule for integers of Python: a division by zero raises."""
 
-    def rule(x: Any, y: Any) -> Any:
+    def rule(x: Array, y: int) -> Array:
         low, high = _range(y)
         if low <= 0 <= high:
             held = not_equal(y, 0) if isinstance(y, Tracer) else np.array(False)
@@ -253,7 +253,7 @@ def _division(op: Any, reflected: bool = False) -> Any:
     """A division, of which Python's numbers raise `ZeroDivisionError` where a try statement handles that."""
     inner = _binary(op, reflected)
 
-    def operator(self: Tracer, other: Any, modulus: Any = None) -> Any:
+    def operator(self: Tracer, other: ArrayLike, modulus: Any = None) -> Array:
         if modulus is not None:
             raise TypeMismatchError(f"pow() of a traced {self.type} with a modulus{place()}; write x**y % modulus")
         if self.weak and _is_weak(other) and handles(ZeroDivisionError) and not (_is_whole(self) and _is_whole(other)):
@@ -274,7 +274,7 @@ def _not_by_zero(op: Any, x: Any, y: Any) -> None:
 
 
 def _unary(op: Any) -> Any:
-    def operator(self: Tracer) -> Any:
+    def operator(self: Tracer) -> Array:
         if self.weak and _is_whole(self) and span(self)[0] < -LARGEST:
             _note_integers()
         out = op(_number(self) if self.weak and _is_bool(self) else self)

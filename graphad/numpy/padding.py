@@ -17,6 +17,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import Pad
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike
 
 BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
 """The modes whose new elements are copies of old ones."""
@@ -25,13 +26,13 @@ MODES = ("constant", "empty", "linear_ramp", *BY_INDEX, *STATISTICS)
 
 
 @implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
+def pad(array: ArrayLike, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Array:
     """NumPy's `pad` in all its modes; the mode empty pads with zeros, and a function as mode gets each row."""
     x = operand(array)
     return laid(_padded(x, pad_width, mode, kwargs), layout_of(x) and UNKNOWN)
 
 
-def _padded(x: Any, pad_width: Any, mode: Any, kwargs: dict[str, Any]) -> Any:
+def _padded(x: Array, pad_width: Any, mode: Any, kwargs: dict[str, Any]) -> Array:
     widths = _widths(pad_width, x.ndim)
     if callable(mode):
         return _by_function(x, widths, mode, kwargs)
@@ -63,11 +64,11 @@ def _padded(x: Any, pad_width: Any, mode: Any, kwargs: dict[str, Any]) -> Any:
     return x
 
 
-def _between(x: Any, axis: int, before: Any, after: Any) -> Any:
+def _between(x: Array, axis: int, before: Array, after: Array) -> Array:
     return shapes.concatenate([before, x, after], axis)
 
 
-def _ramp(x: Any, axis: int, side: int, n: int, end: Any) -> Any:
+def _ramp(x: Array, axis: int, side: int, n: int, end: Array) -> Array:
     """From the end value up to but without the edge, or the other way after it."""
     edge = slice_axis(x, axis, 0, 1) if side == 0 else slice_axis(x, axis, x.shape[axis] - 1, x.shape[axis])
     edge = shapes.squeeze(edge, axis)
@@ -75,7 +76,7 @@ def _ramp(x: Any, axis: int, side: int, n: int, end: Any) -> Any:
     return ramp if side == 0 else reverse(ramp, (axis,))
 
 
-def _summary(x: Any, axis: int, side: int, n: int, length: Any, mode: str) -> Any:
+def _summary(x: Array, axis: int, side: int, n: int, length: int | None, mode: str) -> Array:
     """A statistic of the first or last elements, repeated."""
     size = x.shape[axis]
     count = size if length is None else min(int(length), size)
@@ -86,7 +87,7 @@ def _summary(x: Any, axis: int, side: int, n: int, length: Any, mode: str) -> An
     return shapes.broadcast_to(cast(value, x.dtype), (*x.shape[:axis], n, *x.shape[axis + 1 :]))
 
 
-def _odd(x: Any, axis: int, width: tuple[int, int], mode: str) -> Any:
+def _odd(x: Array, axis: int, width: tuple[int, int], mode: str) -> Array:
     """Reflected about the edges' values, again and again until there is enough."""
     before, after = width
     gap = 1 if mode == "reflect" else 0
@@ -110,7 +111,9 @@ def _odd(x: Any, axis: int, width: tuple[int, int], mode: str) -> Any:
     return x
 
 
-def _by_function(x: Any, widths: list[tuple[int, int]], function: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+def _by_function(
+    x: Array, widths: list[tuple[int, int]], function: Callable[..., Any], kwargs: dict[str, Any]
+) -> Array:
     """Each row padded with zeros and given to `function(row, width, axis, kwargs)`, which changes it in place."""
     low, high = zip(*widths, strict=True)
     padded = Pad(low, high, (0,) * x.ndim)(x)
@@ -125,7 +128,7 @@ def _by_function(x: Any, widths: list[tuple[int, int]], function: Callable[..., 
     return padded
 
 
-def _pad_with(x: Any, widths: list[tuple[int, int]], value: Any) -> Any:
+def _pad_with(x: Array, widths: list[tuple[int, int]], value: ArrayLike) -> Array:
     values = shapes.broadcast_to(operand(value), (x.ndim, 2))
     for axis, width in enumerate(widths):
         ends = []

@@ -15,6 +15,7 @@ from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.scans import convolve
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
+from graphad.types import Array, ArrayLike
 
 
 def _row(p: Any, name: str) -> Any:
@@ -35,7 +36,7 @@ def polyval(p: Any, x: Any) -> Any:
     return out
 
 
-def _aligned(a1: Any, a2: Any, name: str) -> tuple[Any, Any]:
+def _aligned(a1: ArrayLike, a2: Any, name: str) -> tuple[Any, Any]:
     a, b = _row(a1, name), _row(a2, name)
     size = max(a.size, b.size)
     first, second = (
@@ -45,17 +46,17 @@ def _aligned(a1: Any, a2: Any, name: str) -> tuple[Any, Any]:
 
 
 @implements(np.polyadd)
-def polyadd(a1: Any, a2: Any) -> Any:
+def polyadd(a1: ArrayLike, a2: ArrayLike) -> Array:
     return np.add(*_aligned(a1, a2, "polyadd"))
 
 
 @implements(np.polysub)
-def polysub(a1: Any, a2: Any) -> Any:
+def polysub(a1: ArrayLike, a2: ArrayLike) -> Array:
     return np.subtract(*_aligned(a1, a2, "polysub"))
 
 
 @implements(np.polymul)
-def polymul(a1: Any, a2: Any) -> Any:
+def polymul(a1: ArrayLike, a2: ArrayLike) -> Array:
     """The product's coefficients; leading zeros are kept, unlike NumPy, since they could not be told while tracing."""
     return convolve(_row(a1, "polymul"), _row(a2, "polymul"))
 
@@ -104,13 +105,13 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-def _check_order(name: str, m: Any) -> None:
+def _check_order(name: str, m: int) -> None:
     if m < 0:
         raise ShapeError(f"{name}: the order must be non-negative, not {m}")
 
 
 @implements(np.poly)
-def poly(seq_of_zeros: Any) -> Any:
+def poly(seq_of_zeros: ArrayLike) -> Array:
     """Coefficients of the monic polynomial with the given zeros, or of a square matrix's characteristic polynomial.
 
     Zeros of complex dtype give complex coefficients, unlike NumPy where they come in conjugate pairs. The polynomial

@@ -17,15 +17,16 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.registry import LATER
 from graphad.trace import UFUNCS, Tracer
+from graphad.types import Array, ArrayLike
 
 
 @implements(np.dot, method="dot")
-def dot(a: Any, b: Any, out: Any = None) -> Any:
+def dot(a: ArrayLike, b: ArrayLike, out: Any = None) -> Array:
     reject("dot", out=out)
     return ops.dot(operand(a), operand(b))
 
 
-def matmul(a: Any, b: Any) -> Any:
+def matmul(a: Any, b: Any) -> Array:
     """NumPy's `matmul`, which is what `a @ b` means; of sparse matrices too."""
     for x in (a, b):
         if type(x) is not Tracer and hasattr(type(x), "tocsr"):
@@ -40,7 +41,7 @@ def generalized(handler: Any, *ranks: int) -> Any:
     """
 
     @wraps(handler)
-    def function(*xs: Any, axes: Any = None, axis: int | None = None, keepdims: bool = False) -> Any:
+    def function(*xs: Any, axes: Any = None, axis: int | None = None, keepdims: bool = False) -> Array:
         if axes is None and axis is None and not keepdims:
             return handler(*xs)
         if axes is None:
@@ -56,7 +57,7 @@ def generalized(handler: Any, *ranks: int) -> Any:
     return function
 
 
-def _matmul_operator(a: Any, b: Any) -> Any:
+def _matmul_operator(a: Array, b: Any) -> Array:
     return NotImplemented if isinstance(b, Unsized) else matmul(a, b)
 
 
@@ -66,7 +67,7 @@ setattr(Tracer, "__rmatmul__", lambda self, other: matmul(other, self))  # noqa:
 
 
 @implements(np.linalg.matmul)
-def linalg_matmul(x1: Any, x2: Any, /) -> Any:
+def linalg_matmul(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return matmul(x1, x2)
 
 
@@ -79,7 +80,7 @@ def vecdot(x1: Any, x2: Any) -> Any:
     return np.sum(products, axis=-1, dtype=products.dtype)
 
 
-def matvec(x1: Any, x2: Any) -> Any:
+def matvec(x1: ArrayLike, x2: ArrayLike) -> Array:
     """NumPy's `matvec`: matrices times vectors."""
     return matmul(x1, operand(x2)[..., None])[..., 0]
 
@@ -96,22 +97,22 @@ for _handler, _ranks in ((vecdot, (1, 1, 0)), (matvec, (2, 1, 1)), (vecmat, (1, 
 
 
 @implements(np.linalg.vecdot)
-def linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def linalg_vecdot(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
     return vecdot(np.moveaxis(operand(x1), axis, -1), np.moveaxis(operand(x2), axis, -1))
 
 
 @implements(np.tensordot)
-def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+def tensordot(a: ArrayLike, b: ArrayLike, axes: Any = 2) -> Array:
     return ops.tensordot(operand(a), operand(b), axes)
 
 
 @implements(np.linalg.tensordot)
-def linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
+def linalg_tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: Any = 2) -> Array:
     return tensordot(x1, x2, axes)
 
 
 @implements(np.einsum, laid=True)
-def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any) -> Any:
+def einsum(*operands: Any, out: Any = None, optimize: bool = True, **kwargs: Any) -> Array:
     """NumPy's `einsum` in any form, contracted pair by pair in an order of few operations."""
     dtype = kwargs.get("dtype")
     # In the form of operands and lists of axes, every second argument is an operand.
@@ -131,23 +132,23 @@ def einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = Fa
 
 
 @implements(np.inner)
-def inner(a: Any, b: Any, /) -> Any:
+def inner(a: ArrayLike, b: ArrayLike, /) -> Array:
     return ops.inner(operand(a), operand(b))
 
 
 @implements(np.outer)
-def outer(a: Any, b: Any, out: Any = None) -> Any:
+def outer(a: ArrayLike, b: ArrayLike, out: Any = None) -> Array:
     reject("outer", out=out)
     return ops.outer(operand(a), operand(b))
 
 
 @implements(np.linalg.outer)
-def linalg_outer(x1: Any, x2: Any, /) -> Any:
+def linalg_outer(x1: ArrayLike, x2: ArrayLike, /) -> Array:
     return outer(x1, x2)
 
 
 @implements(np.vdot)
-def vdot(a: Any, b: Any, /) -> Any:
+def vdot(a: ArrayLike, b: ArrayLike, /) -> Array:
     return ops.vdot(operand(a), operand(b))
 
 
@@ -162,7 +163,9 @@ def kron(a: Any, b: Any) -> Any:
 
 
 @implements(np.cross, laid=None)
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+def cross(
+    a: ArrayLike, b: ArrayLike, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Array:
     """NumPy's `cross`: products of vectors of 3 components. Raises `ShapeError` for others."""
     a, b = operand(a), operand(b)
     if axis is not None:
@@ -178,5 +181,5 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
 
 
 @implements(np.linalg.cross)
-def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+def linalg_cross(x1: ArrayLike, x2: ArrayLike, /, *, axis: int = -1) -> Array:
     return cross(x1, x2, axis=axis)

@@ -19,6 +19,7 @@ from graphad.ops.index import take_along_axis
 from graphad.ops.select import select
 from graphad.ops.sort import Argsort, Sort
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike, DType
 
 PLOTTING = {
     "interpolated_inverted_cdf": (0, 1),
@@ -34,7 +35,7 @@ STEPS = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
 METHODS = (*STEPS, *PLOTTING, "averaged_inverted_cdf", "midpoint")
 
 
-def _place(method: str, n: Any, q: Any) -> tuple[Any, Any, Any]:
+def _place(method: str, n: Any, q: Array) -> tuple[Any, Any, Any]:
     """The two neighbours of a quantile among `n` sorted elements, and the second's weight; None for one neighbour."""
     if method in STEPS:
         return _step(method, n, q), None, None
@@ -54,7 +55,7 @@ def _place(method: str, n: Any, q: Any) -> tuple[Any, Any, Any]:
     return _within(below, n), _within(below + 1, n), weight
 
 
-def _step(method: str, n: Any, q: Any) -> Any:
+def _step(method: str, n: Any, q: Array) -> Array:
     if method in ("lower", "higher", "nearest"):
         rounded = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}[method]
         return _within(rounded((n - 1) * q), n)
@@ -66,19 +67,19 @@ def _step(method: str, n: Any, q: Any) -> Any:
     return _within(np.where(stays, below, below + 1), n)
 
 
-def _within(place: Any, n: Any) -> Any:
+def _within(place: Array, n: Any) -> Array:
     """A place among `n` elements, at least 0 also where there are none."""
     return cast(operand(np.maximum(np.minimum(place, n - 1), 0)), np.int64)
 
 
-def _flat_last(a: Any, axes: tuple[int, ...]) -> Any:
+def _flat_last(a: Any, axes: tuple[int, ...]) -> Array:
     """The reduced axes flattened into a last one."""
     rest = tuple(i for i in range(a.ndim) if i not in axes)
     moved = shapes.transpose(a, rest + axes)
     return shapes.reshape(moved, (*(a.shape[i] for i in rest), math.prod(a.shape[i] for i in axes)))
 
 
-def _between(low: Any, high: Any, weight: Any, dtype: Any) -> Any:
+def _between(low: Array, high: Array, weight: Array, dtype: DType) -> Array:
     """`low` where the weight is 0, `high` where it is 1, exact at both ends; NaN beside an infinity, as in NumPy."""
     if low.dtype.kind != "f":
         low, high = cast(low, dtype), cast(high, dtype)
@@ -90,8 +91,8 @@ def _between(low: Any, high: Any, weight: Any, dtype: Any) -> Any:
 
 
 def _quantile(
-    a: Any, q: Any, axis: Any, method: str, keepdims: Any, weights: Any, name: str, skip: bool = False
-) -> Any:
+    a: Any, q: ArrayLike, axis: Any, method: str, keepdims: Any, weights: Any, name: str, skip: bool = False
+) -> Array:
     require(name, "method", method, *METHODS)
     a = operand(a)
     if a.dtype.kind not in "fiub":
@@ -114,7 +115,7 @@ def _quantile(
     return shapes.reshape(value, (*q.shape, *rest))
 
 
-def _unweighted(flat: Any, q: Any, weak: bool, method: str, skip: bool) -> Any:
+def _unweighted(flat: Array, q: Array, weak: bool, method: str, skip: bool) -> Array:
     ordered = Sort(flat.ndim - 1)(flat)
     n = flat.shape[-1]
     rest = flat.shape[:-1]
@@ -141,7 +142,7 @@ def _unweighted(flat: Any, q: Any, weak: bool, method: str, skip: bool) -> Any:
     return select(count == 0, cast(undefined(ordered[..., 0]), value.dtype), value)
 
 
-def _pick(ordered: Any, place: Any) -> Any:
+def _pick(ordered: Array, place: Array) -> Array:
     """The elements at places along the last axis; the places' axes stand first."""
     place = place if isinstance(place, Tracer) else np.asarray(place)
     found = getitem(ordered, (..., place if place.ndim else place[()]))
@@ -149,13 +150,13 @@ def _pick(ordered: Any, place: Any) -> Any:
     return shapes.moveaxis(found, tuple(range(rank, found.ndim)), tuple(range(place.ndim)))
 
 
-def _along(ordered: Any, place: Any) -> Any:
+def _along(ordered: Array, place: Array) -> Array:
     """For places of shape [k, *rest] the elements of each of the `rest`."""
     chosen = take_along_axis(ordered, shapes.moveaxis(place, 0, -1), ordered.ndim - 1)
     return shapes.moveaxis(chosen, -1, 0)
 
 
-def _weighted(a: Any, flat: Any, axes: tuple[int, ...], q: Any, weights: Any, skip: bool, name: str) -> Any:
+def _weighted(a: Array, flat: Array, axes: tuple[int, ...], q: Array, weights: Array, skip: bool, name: str) -> Array:
     """The first element at which the sum of the weights reaches the quantile."""
     if weights.shape != a.shape:
         if weights.shape != tuple(a.shape[i] for i in axes):
@@ -182,16 +183,16 @@ def _weighted(a: Any, flat: Any, axes: tuple[int, ...], q: Any, weights: Any, sk
 
 @implements(np.quantile)
 def quantile(
-    a: Any,
-    q: Any,
+    a: ArrayLike,
+    q: ArrayLike,
     axis: Any = None,
     out: Any = None,
     overwrite_input: bool = False,
     method: str = "linear",
     keepdims: bool = False,
     *,
-    weights: Any = None,
-) -> Any:
+    weights: ArrayLike | None = None,
+) -> Array:
     """NumPy's `quantile` by any of its methods; `q` may be traced. Its derivative is that of the chosen elements."""
     return _quantile(a, q, axis, method, keepdims, weights, "quantile")
 
@@ -199,15 +200,15 @@ def quantile(
 @implements(np.percentile)
 def percentile(
     a: Any,
-    q: Any,
+    q: ArrayLike,
     axis: Any = None,
     out: Any = None,
     overwrite_input: bool = False,
     method: str = "linear",
     keepdims: bool = False,
     *,
-    weights: Any = None,
-) -> Any:
+    weights: ArrayLike | None = None,
+) -> Array:
     return _quantile(a, _hundredth(q), axis, method, keepdims, weights, "percentile")
 
 

@@ -16,7 +16,7 @@ from graphad.ops import reduce as ops
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.shape import full, reshape
-from graphad.types import FLOAT64, DType
+from graphad.types import FLOAT64, Array, ArrayLike, DType, DTypeLike
 
 
 def accumulator(dtype: DType) -> DType:
@@ -37,11 +37,11 @@ def _masked(x: Any, where: Any, fill: Any) -> Any:
     return x if where is True or where is np._NoValue else select(_truth(where), x, np.asarray(fill, x.dtype))
 
 
-def _truth(x: Any) -> Any:
+def _truth(x: ArrayLike) -> Array:
     return cast(operand(x), bool)
 
 
-def start_of(initial: Any, dtype: DType) -> Any:
+def start_of(initial: Any, dtype: DType) -> Array:
     """What a reduction starts from, in its dtype. A Python number beyond its bounds raises `OverflowError`."""
     if type(initial) in PYTHON_SCALARS and dtype.kind in "iu":
         return np.asarray(int(initial), dtype)
@@ -126,7 +126,7 @@ min_ = implements(np.min, np.amin, method="min")(_extremum("min", ops.Min, np.mi
 
 
 @implements(np.any, method="any")
-def any_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
+def any_(a: ArrayLike, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: ArrayLike = True) -> Array:
     reject("any", out=out)
     x = _masked(_truth(a), where, False)
     axes = axes_of(x, axis, "any")
@@ -134,7 +134,7 @@ def any_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, wh
 
 
 @implements(np.all, method="all")
-def all_(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Any:
+def all_(a: ArrayLike, axis: Any = None, out: Any = None, keepdims: bool = False, *, where: ArrayLike = True) -> Array:
     reject("all", out=out)
     x = _masked(_truth(a), where, True)
     axes = axes_of(x, axis, "all")
@@ -161,14 +161,14 @@ argmin = implements(np.argmin, method="argmin")(_place("argmin", ops.Argmin))
 
 
 @implements(np.count_nonzero)
-def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Any:
+def count_nonzero(a: ArrayLike, axis: Any = None, *, keepdims: bool = False) -> Array:
     return sum_(_truth(a), axis, np.int64, keepdims=keepdims)
 
 
 # -- moments ------------------------------------------------------------------------------------------------------
 
 
-def _working(x: Any, dtype: Any) -> tuple[DType, DType]:
+def _working(x: Array, dtype: Any) -> tuple[DType, DType]:
     """The dtypes in which NumPy computes a mean of `x` and gives it."""
     if dtype is not None:
         return np.dtype(dtype), np.dtype(dtype)
@@ -199,17 +199,17 @@ def mean(
 
 @implements(np.var, method="var")
 def var(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
     out: Any = None,
     ddof: Any = 0,
-    keepdims: Any = False,
+    keepdims: bool = False,
     *,
-    where: Any = True,
+    where: ArrayLike = True,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Any:
+) -> Array:
     """NumPy's `var`: the mean squared distance from the mean, with `n - ddof` in the denominator."""
     reject("var", out=out)
     deviation, axes, divisor, result = _deviations("var", a, axis, dtype, ddof, keepdims, where, mean, correction)
@@ -237,17 +237,17 @@ def _deviations(
 
 @implements(np.std, method="std")
 def std(
-    a: Any,
+    a: ArrayLike,
     axis: Any = None,
     dtype: Any = None,
     out: Any = None,
     ddof: Any = 0,
-    keepdims: Any = False,
+    keepdims: bool = False,
     *,
-    where: Any = True,
+    where: ArrayLike = True,
     mean: Any = np._NoValue,
     correction: Any = np._NoValue,
-) -> Any:
+) -> Array:
     """NumPy's `std`. Its derivative is 0 where all elements are equal; that of one element is 0 for every element."""
     reject("std", out=out)
     deviation, axes, divisor, result = _deviations("std", a, axis, dtype, ddof, keepdims, where, mean, correction)
@@ -279,5 +279,5 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
 
 
 @implements(np.ptp)
-def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+def ptp(a: ArrayLike, axis: Any = None, out: Any = None, keepdims: bool = False) -> Array:
     return max_(a, axis, out, keepdims) - min_(a, axis, out, keepdims)

@@ -18,6 +18,7 @@ from graphad.numpy.layouts import UNKNOWN
 from graphad.numpy.views import Joined, View, may_be_others, own, write
 from graphad.ops.shape import concatenate, reshape
 from graphad.trace import Tracer, type_of
+from graphad.types import Array
 
 _NDARRAY: Any = np.ndarray
 
@@ -38,7 +39,7 @@ def set_shape(x: Any, shape: Any) -> None:
     _become(x, reshape(own(x), shape))
 
 
-def _shape_view(x: View, shape: Any) -> None:
+def _shape_view(x: View, shape: tuple[int, ...]) -> None:
     """Give a view, and nothing else, another shape. Raises NumPy's `AttributeError` where that needs a copy."""
     seen = x.shadow.reshape(shape)
     if seen.size and not np.may_share_memory(seen, x.shadow):
@@ -98,7 +99,7 @@ def _become(x: Any, new: Tracer) -> None:
         _remember(x, np.full(new.shape, np.nan if x.dtype.kind in "fc" else 1, x.dtype), new.shape)
 
 
-def _remember(x: Any, elements: Any, shape: tuple[int, ...]) -> None:
+def _remember(x: Array, elements: Array, shape: tuple[int, ...]) -> None:
     """Give a buffer other memory, in its place."""
     _NDARRAY.__setstate__(x, (1, shape, elements.dtype, False, elements.tobytes()))
 

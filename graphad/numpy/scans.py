@@ -17,6 +17,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.cumulative import Cumprod, Cumsum
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike, DTypeLike
 
 
 def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) -> Any:
@@ -28,16 +29,16 @@ def scanned(name: str, op: Any, a: Any, axis: int | None, dtype: Any, out: Any) 
 
 
 @implements(np.cumsum, method="cumsum")
-def cumsum(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def cumsum(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: Any = None) -> Array:
     return scanned("cumsum", Cumsum, a, axis, dtype, out)
 
 
 @implements(np.cumprod, method="cumprod")
-def cumprod(a: Any, axis: int | None = None, dtype: Any = None, out: Any = None) -> Any:
+def cumprod(a: ArrayLike, axis: int | None = None, dtype: DTypeLike | None = None, out: Any = None) -> Array:
     return scanned("cumprod", Cumprod, a, axis, dtype, out)
 
 
-def _standard(name: str, op: Any, x: Any, axis: int | None, dtype: Any, out: Any, initial: bool, start: int) -> Any:
+def _standard(name: str, op: Any, x: Any, axis: int | None, dtype: Any, out: Any, initial: bool, start: int) -> Array:
     x = operand(x)
     x = shapes.reshape(x, (1,)) if x.ndim == 0 else x
     if axis is None and x.ndim != 1:
@@ -54,15 +55,15 @@ def _standard(name: str, op: Any, x: Any, axis: int | None, dtype: Any, out: Any
 
 @implements(np.cumulative_sum)
 def cumulative_sum(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
-) -> Any:
+    x: ArrayLike, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Array:
     return _standard("cumulative_sum", Cumsum, x, axis, dtype, out, include_initial, 0)
 
 
 @implements(np.cumulative_prod)
 def cumulative_prod(
-    x: Any, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
-) -> Any:
+    x: ArrayLike, /, *, axis: int | None = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+) -> Array:
     return _standard("cumulative_prod", Cumprod, x, axis, dtype, out, include_initial, 1)
 
 
@@ -70,7 +71,7 @@ def cumulative_prod(
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Any:
+def diff(a: ArrayLike, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Array:
     x = operand(a)
     if n < 0:
         raise ShapeError(f"diff: the order must be non-negative, not {n}")
@@ -95,7 +96,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append:
 
 
 @implements(np.ediff1d)
-def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+def ediff1d(ary: ArrayLike, to_end: Any = None, to_begin: Any = None) -> Array:
     middle = diff(shapes.reshape(operand(ary), (-1,)))
     parts = [to_begin, middle, to_end]
     for name, x in (("to_begin", to_begin), ("to_end", to_end)):
@@ -124,7 +125,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     return results[0] if len(results) == 1 else results
 
 
-def _gradient(f: Any, h: Any, axis: int, edge_order: int) -> Any:
+def _gradient(f: Array, h: Array, axis: int, edge_order: int) -> Any:
     """NumPy's formulas: a parabola through three neighbours, whose middle one drops out where they are equally far."""
     f = shapes.moveaxis(f, axis, 0)
     n = f.shape[0]
@@ -198,7 +199,7 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
     return np.dot(windows, reverse(cast(v, dtype), (0,)))
 
 
-def shifted_sum(rows: Any, taps: Any) -> Any:
+def shifted_sum(rows: Array, taps: Array) -> Array:
     """`sum_j taps[j] rows[..., i - j]` for all `i` where a product exists, and of those products alone.
 
     The products are padded to rows of one more than the length of the result; read in rows of that length, the products

@@ -17,6 +17,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.index import Gather
 from graphad.ops.select import select as choose_between
+from graphad.types import Array, ArrayLike
 
 
 def scalar_or_operand(x: Any) -> Any:
@@ -33,7 +34,7 @@ def where(condition: Any, x: Any = None, y: Any = None, /, *, size: Any = None, 
 
 
 @implements(np.select)
-def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Array:
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ShapeError("select: give as many conditions as choices, at least one")
     choices = [scalar_or_operand(x) for x in choicelist]
@@ -66,7 +67,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 
 @implements(np.clip)
 def clip(
-    a: Any,
+    a: ArrayLike,
     a_min: Any = np._NoValue,
     a_max: Any = np._NoValue,
     out: Any = None,
@@ -74,7 +75,7 @@ def clip(
     min: Any = np._NoValue,
     max: Any = np._NoValue,
     **kwargs: Any,
-) -> Any:
+) -> Array:
     dtype = kwargs.pop("dtype", None)
     if kwargs.get("where") is True:
         kwargs.pop("where")
@@ -94,7 +95,7 @@ def clip(
 
 
 @implements(np.choose, method="choose")
-def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
+def choose(a: ArrayLike, choices: Any, out: Any = None, mode: str = "raise") -> Array:
     """NumPy's `choose`; an index out of range means the first or last choice (mode clip) or wraps (mode wrap)."""
     reject("choose", out=out)
     options = np.broadcast_arrays(operand(a), *operands(choices))
@@ -128,7 +129,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: s
 
 
 @implements(np.take_along_axis)
-def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+def take_along_axis(arr: Any, indices: ArrayLike, axis: int | None = -1) -> Array:
     arr = operand(arr)
     if axis is None:
         arr, axis = shapes.reshape(arr, (-1,)), 0
@@ -157,13 +158,13 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Any:
 
 
 @implements(np.diagonal, method="diagonal")
-def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     a = operand(a)
     return ops.diagonal(a, axis_of(a, axis1, "diagonal"), axis_of(a, axis2, "diagonal"), offset)
 
 
 @implements(np.linalg.diagonal)
-def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
+def linalg_diagonal(x: ArrayLike, /, *, offset: int = 0) -> Array:
     return diagonal(x, offset, -2, -1)
 
 
@@ -189,26 +190,26 @@ def diagflat(v: Any, k: int = 0) -> Any:
 
 
 @implements(np.trace, method="trace")
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Any:
+def trace(a: ArrayLike, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None) -> Array:
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
 
 
 @implements(np.linalg.trace)
-def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
+def linalg_trace(x: ArrayLike, /, *, offset: int = 0, dtype: Any = None) -> Array:
     return trace(x, offset, -2, -1, dtype)
 
 
-def _triangle(m: Any, mask: Any) -> Any:
+def _triangle(m: Any, mask: Any) -> Array:
     m = operand(m)
     return where(mask(*(m.shape * 2)[-2:]), m, np.zeros((), m.dtype))
 
 
 @implements(np.tril)
-def tril(m: Any, k: int = 0) -> Any:
+def tril(m: ArrayLike, k: int = 0) -> Array:
     return _triangle(m, lambda rows, columns: np.tri(rows, columns, k, bool))
 
 
 @implements(np.triu)
-def triu(m: Any, k: int = 0) -> Any:
+def triu(m: ArrayLike, k: int = 0) -> Array:
     return _triangle(m, lambda rows, columns: ~np.tri(rows, columns, k - 1, bool))
 

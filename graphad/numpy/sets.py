@@ -21,7 +21,7 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.index import ScatterAdd, ScatterSet
 from graphad.trace import Tracer
-from graphad.types import INT64
+from graphad.types import INT64, Array, ArrayLike
 
 BEYOND = ("size", "fill_value")
 
@@ -33,7 +33,7 @@ def _refusal(name: str, mask: Any, remedy: str = "") -> TracerError:
     )
 
 
-def places(mask: Any, size: Any, name: str, remedy: str = "") -> tuple[Any, Any]:
+def places(mask: Array, size: Any, name: str, remedy: str = "") -> tuple[Any, Any]:
     """Where a vector of booleans holds, and which of these places are real: None for all.
 
     Without `size` the mask must be known. Raises `TracerError`.
@@ -53,7 +53,7 @@ def places(mask: Any, size: Any, name: str, remedy: str = "") -> tuple[Any, Any]
     return found[:size], np.arange(size) < np.sum(mask)
 
 
-def _filled(values: Any, real: Any, fill: Any) -> Any:
+def _filled(values: Any, real: Array | None, fill: Any) -> Array:
     """The values, with `fill` where a place is not real; by default the first value."""
     if real is None:
         return values
@@ -63,21 +63,21 @@ def _filled(values: Any, real: Any, fill: Any) -> Any:
     return where(shapes.reshape(real, (-1, *(1,) * (values.ndim - 1))), values, fill)
 
 
-def _chosen(rows: Any, found: Any, real: Any, fill: Any) -> Any:
+def _chosen(rows: Any, found: Any, real: Array | None, fill: Any) -> Array:
     """The rows at the places, with `fill` for those that are not real; zeros where there is no row at all."""
     if rows.shape[0] == 0:
         return shapes.full((found.shape[0], *rows.shape[1:]), 0 if fill is None else fill, rows.dtype)
     return _filled(take(rows, found, 0), real, fill)
 
 
-def _truth(a: Any) -> Any:
+def _truth(a: ArrayLike) -> Array:
     return cast(operand(a), bool)
 
 
 _KEEP = "use numpy.where(condition, x, y) to keep the shape, or graphad.numpy's function with size="
 
 
-def _unknown(mask: Any, size: Any) -> bool:
+def _unknown(mask: Any, size: int | None) -> bool:
     """Whether it is known at run time only where a mask holds, and no number of places is given."""
     return size is None and isinstance(mask, Tracer) and known(mask) is None
 
@@ -93,7 +93,7 @@ def flatnonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
 
 
 @implements(np.nonzero, method="nonzero", beyond=BEYOND)
-def nonzero(a: Any, *, size: Any = None, fill_value: Any = None) -> tuple[Any, ...]:
+def nonzero(a: ArrayLike, *, size: Any = None, fill_value: Any = None) -> tuple[Any, ...]:
     """NumPy's `nonzero`; the first `size` places if that is given, filled up with `fill_value` (a number, or one for
     each axis) or 0. Without it places that are not known can be indices of reads and writes, as their mask can."""
     a = _truth(a)
@@ -119,7 +119,7 @@ def argwhere(a: Any, *, size: Any = None, fill_value: Any = None) -> Any:
 
 
 @implements(np.extract, beyond=BEYOND)
-def extract(condition: Any, arr: Any, *, size: Any = None, fill_value: Any = 0) -> Any:
+def extract(condition: ArrayLike, arr: ArrayLike, *, size: Any = None, fill_value: Any = 0) -> Array:
     """NumPy's `extract`; the first `size` elements if that is given, filled up with `fill_value`."""
     found, real = places(shapes.reshape(_truth(condition), (-1,)), size, "extract", _KEEP)
     return _chosen(shapes.reshape(operand(arr), (-1,)), found, real, fill_value)
@@ -127,8 +127,14 @@ def extract(condition: Any, arr: Any, *, size: Any = None, fill_value: Any = 0) 
 
 @implements(np.compress, beyond=BEYOND)
 def compress(
-    condition: Any, a: Any, axis: int | None = None, out: Any = None, *, size: Any = None, fill_value: Any = 0
-) -> Any:
+    condition: ArrayLike,
+    a: ArrayLike,
+    axis: int | None = None,
+    out: Any = None,
+    *,
+    size: Any = None,
+    fill_value: Any = 0,
+) -> Array:
     """NumPy's `compress`; `size` entries if that is given, filled up with `fill_value`."""
     a = operand(a)
     a, axis = (shapes.reshape(a, (-1,)), 0) if axis is None else (a, axis_of(a, axis, "compress"))
@@ -182,7 +188,7 @@ def _ordered(x: Any, equal_nan: bool = True) -> Ordered:
 
 @implements(np.unique, beyond=BEYOND)
 def unique(
-    ar: Any,
+    ar: ArrayLike,
     return_index: bool = False,
     return_inverse: bool = False,
     return_counts: bool = False,
@@ -225,36 +231,36 @@ def _bundle(name: str) -> Any:
 
 
 @implements(np.unique_values, beyond=BEYOND)
-def unique_values(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+def unique_values(x: ArrayLike, /, *, size: Any = None, fill_value: Any = None) -> Array:
     return unique(x, equal_nan=False, size=size, fill_value=fill_value)
 
 
 @implements(np.unique_counts, beyond=BEYOND)
-def unique_counts(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+def unique_counts(x: ArrayLike, /, *, size: Any = None, fill_value: Any = None) -> Any:
     return _bundle("unique_counts")(*unique(x, return_counts=True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 @implements(np.unique_inverse, beyond=BEYOND)
-def unique_inverse(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+def unique_inverse(x: ArrayLike, /, *, size: Any = None, fill_value: Any = None) -> Any:
     return _bundle("unique_inverse")(*unique(x, return_inverse=True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 @implements(np.unique_all, beyond=BEYOND)
-def unique_all(x: Any, /, *, size: Any = None, fill_value: Any = None) -> Any:
+def unique_all(x: ArrayLike, /, *, size: Any = None, fill_value: Any = None) -> Any:
     return _bundle("unique_all")(*unique(x, True, True, True, equal_nan=False, size=size, fill_value=fill_value))
 
 
 # -- sets ---------------------------------------------------------------------------------------------------------
 
 
-def _vector(x: Any) -> Any:
+def _vector(x: ArrayLike) -> Array:
     return shapes.reshape(operand(x), (-1,))
 
 
 @implements(np.isin)
 def isin(
-    element: Any, test_elements: Any, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
-) -> Any:
+    element: ArrayLike, test_elements: ArrayLike, assume_unique: bool = False, invert: bool = False, *, kind: Any = None
+) -> Array:
     """NumPy's `isin`, by bisection among the sorted test elements."""
     x, test = operand(element), _vector(test_elements)
     n = test.size
@@ -273,8 +279,8 @@ def _both(a: Any, b: Any) -> tuple[Any, Any]:
 
 @implements(np.intersect1d, beyond=BEYOND)
 def intersect1d(
-    ar1: Any,
-    ar2: Any,
+    ar1: ArrayLike,
+    ar2: ArrayLike,
     assume_unique: bool = False,
     return_indices: bool = False,
     *,
@@ -295,13 +301,15 @@ def intersect1d(
 
 
 @implements(np.union1d, beyond=BEYOND)
-def union1d(ar1: Any, ar2: Any, *, size: Any = None, fill_value: Any = None) -> Any:
+def union1d(ar1: ArrayLike, ar2: ArrayLike, *, size: Any = None, fill_value: Any = None) -> Array:
     """NumPy's `union1d`; its first `size` values if that is given."""
     return unique(shapes.concatenate(_both(ar1, ar2)), size=size, fill_value=fill_value)
 
 
 @implements(np.setdiff1d, beyond=BEYOND)
-def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None) -> Any:
+def setdiff1d(
+    ar1: ArrayLike, ar2: ArrayLike, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
+) -> Array:
     """NumPy's `setdiff1d`; its first `size` values if that is given."""
     a, dtype = _vector(ar1), operand(ar1).dtype
     if assume_unique:
@@ -314,7 +322,9 @@ def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = No
 
 
 @implements(np.setxor1d, beyond=BEYOND)
-def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None) -> Any:
+def setxor1d(
+    ar1: ArrayLike, ar2: ArrayLike, assume_unique: bool = False, *, size: Any = None, fill_value: Any = None
+) -> Array:
     """NumPy's `setxor1d`; its first `size` values if that is given."""
     a, b = _both(ar1, ar2)
     rows, _, first = _ordered(shapes.concatenate([a, b]))

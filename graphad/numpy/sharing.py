@@ -21,6 +21,7 @@ from graphad.numpy.views import View, assign, own, read_only, repeated, view
 from graphad.ops.complex import from_parts
 from graphad.ops.shape import reshape
 from graphad.trace import FUNCTIONS, Tracer
+from graphad.types import Array
 
 VIEWS: tuple[Any, ...] = (
     np.transpose, np.swapaxes, np.moveaxis, np.rollaxis, np.squeeze, np.expand_dims,
@@ -32,7 +33,7 @@ VIEWS: tuple[Any, ...] = (
 
 def _views(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
-    def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def viewed(x: Array, *args: Any, **kwargs: Any) -> Any:
         found = handler(x, *args, **kwargs)
         if isinstance(found, tuple):  # of several arrays
             return tuple([viewed(y, **kwargs) for y in (x, *args)])
@@ -52,7 +53,7 @@ def _by_order(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
     """One of NumPy's functions that read the elements in an order, which may depend on the layout."""
 
     @wraps(handler)
-    def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def viewed(x: Array, *args: Any, **kwargs: Any) -> Array:
         found = handler(x, *args, **kwargs)
         if not isinstance(x, Tracer) or not isinstance(found, Tracer):
             return found
@@ -87,7 +88,7 @@ def _real(handler: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _imag(handler: Callable[..., Any]) -> Callable[..., Any]:
-    def imag(val: Any) -> Any:
+    def imag(val: Array) -> Array:
         found = handler(val)
         if not isinstance(val, Tracer):
             return found
@@ -119,7 +120,7 @@ for _function, _wrap in ((np.real, _real), (np.imag, _imag), (np.einsum, _einsum
     NAMESPACE[_function] = _wrap(NAMESPACE[_function])
 
 
-def _read_only(x: Any, found: Any, function: Callable[[Any], Any]) -> Any:
+def _read_only(x: Array, found: Any, function: Callable[[Any], Any]) -> Array:
     """A view that cannot be written to."""
     if not isinstance(x, Tracer) or not isinstance(found, Tracer) or not found.shape:
         return found
@@ -130,7 +131,7 @@ def _read_only(x: Any, found: Any, function: Callable[[Any], Any]) -> Any:
 
 def _seen_only(function: Any, handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
-    def viewed(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def viewed(x: Array, *args: Any, **kwargs: Any) -> Array:
         return _read_only(x, handler(x, *args, **kwargs), lambda base: function(base, *args, **kwargs))
 
     return viewed
@@ -176,7 +177,7 @@ def sliding_window_view(
 
 def _copying(handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
-    def copying(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def copying(x: Array, *args: Any, **kwargs: Any) -> Array:
         found = handler(x, *args, **kwargs)
         return laid(own(x), x.layout and UNKNOWN) if found is x and isinstance(x, Tracer) else found
 
@@ -216,7 +217,7 @@ def _set_part(name: str, combine: Back) -> property:
 
 
 @tracer_method("reshape")
-def _reshape(x: Any, *shape: Any, order: str = "C", copy: Any = None) -> Any:
+def _reshape(x: Array, *shape: Any, order: str = "C", copy: Any = None) -> Array:
     return NAMESPACE[np.reshape](x, shape[0] if len(shape) == 1 else shape, order, copy=copy)
 
 
@@ -231,7 +232,7 @@ def _view(x: Any, dtype: Any = None, type: Any = None) -> Any:
 
 
 @tracer_method("transpose")
-def _transpose(x: Any, *axes: Any) -> Any:
+def _transpose(x: Array, *axes: Any) -> Array:
     given = axes[0] if len(axes) == 1 and (axes[0] is None or np.iterable(axes[0])) else axes or None
     return NAMESPACE[np.transpose](x, given)
 

@@ -20,7 +20,7 @@ from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.elementwise import cast
 from graphad.refusals import refuse_handled
 from graphad.trace import Tracer, apply
-from graphad.types import INT64
+from graphad.types import INT64, Array, ArrayLike
 
 
 class Ends(NamedTuple):
@@ -31,7 +31,7 @@ class Ends(NamedTuple):
     size: Any
 
 
-def ends(low: Any, high: Any) -> Ends:
+def ends(low: Any, high: Array) -> Ends:
     return Ends(low, high, high if type(low) is int and low == 0 else high - low)
 
 
@@ -49,7 +49,7 @@ class MovingSelection:
     """What an index with slices that move chooses of an array `x`: all along these axes, and of it blocks of known
     extent, `blocks` giving their axis, start and extent; then `ends` for the other axes."""
 
-    def __init__(self, x: Any, index: Any) -> None:
+    def __init__(self, x: Array, index: Any) -> None:
         self.static, moving = _split(x, index)
         self.blocks: list[tuple[int, Any, int]] = []
         self.ends: dict[int, Ends] = {}
@@ -198,7 +198,7 @@ def _ordered(low: Any, high: Any) -> Ends:
     return ends(low, high if least >= 0 else np.maximum(high, low))
 
 
-def _clipped(b: Any, n: Any, default: Any, least: int, most: Any) -> Any:
+def _clipped(b: ArrayLike, n: int, default: int, least: int, most: int) -> Any:
     """A bound as Python reads it for an axis of `n` elements: counted from the end if negative, then clipped."""
     if b is None:
         return default

@@ -16,10 +16,10 @@ from graphad.ops import shape as shapes
 from graphad.ops.elementwise import cast
 from graphad.ops.select import select
 from graphad.ops.sort import Argsort, Sort
-from graphad.types import INT64
+from graphad.types import INT64, Array, ArrayLike
 
 
-def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Any:
+def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Array:
     reject(name, order=order)
     a = operand(a)
     if axis is None or (a.ndim == 0 and op is Argsort and axis in (0, -1)):
@@ -29,8 +29,14 @@ def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Any:
 
 @implements(np.sort, beyond=("descending",))
 def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: Any = None, descending: bool = False
-) -> Any:
+    a: ArrayLike,
+    axis: int | None = -1,
+    kind: str | None = None,
+    order: Any = None,
+    *,
+    stable: Any = None,
+    descending: bool = False,
+) -> Array:
     """NumPy's `sort`, with the array API standard's `descending`."""
     found = _along("sort", Sort, a, axis, order)
     return np.flip(found, axis_of(found, -1 if axis is None else axis, "sort")) if descending else found
@@ -58,14 +64,14 @@ def _check_kth(name: str, a: Any, kth: Any, axis: int | None) -> None:
 
 
 @implements(np.partition)
-def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
+def partition(a: ArrayLike, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Array:
     """All elements in order, which is a partition at every `kth`."""
     _check_kth("partition", operand(a), kth, axis)
     return _along("partition", Sort, a, axis, order)
 
 
 @implements(np.argpartition, method="argpartition")
-def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Any:
+def argpartition(a: ArrayLike, kth: Any, axis: int | None = -1, kind: Any = None, order: Any = None) -> Array:
     """The places of all elements in order, which is a partition at every `kth`."""
     _check_kth("argpartition", operand(a), kth, axis)
     return _along("argpartition", Argsort, a, axis, order)
@@ -171,7 +177,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     return np.where(x > xp[n - 1], fp[n - 1] if right is None else right, out)
 
 
-def _on_lines(x: Any, x0: Any, x1: Any, f0: Any, f1: Any, beyond: Any, finite: bool) -> Any:
+def _on_lines(x: Any, x0: Array, x1: Array, f0: Array, f1: Array, beyond: Array, finite: bool) -> Array:
     """The lines through two points each, from the second where `x` is `beyond` it; the same number at both points.
 
     Where the points are not known to be `finite`, what is not touches nothing at the other point, and as in NumPy the

@@ -12,6 +12,7 @@ from graphad.location import place
 from graphad.numpy.arguments import check_device
 from graphad.numpy.dispatch import tracer_method
 from graphad.trace import Tracer
+from graphad.types import Array
 
 
 class NamespaceInfo(np.__array_namespace_info__):  # type: ignore[misc]
@@ -23,7 +24,7 @@ class NamespaceInfo(np.__array_namespace_info__):  # type: ignore[misc]
 
 
 @tracer_method("__array_namespace__")
-def _namespace(x: Any, *, api_version: str | None = None) -> Any:
+def _namespace(x: Array, *, api_version: str | None = None) -> Any:
     """`graphad.numpy`. Raises `ValueError` for a version of the standard that NumPy does not have."""
     if api_version is not None:
         np.zeros(()).__array_namespace__(api_version=api_version)  # type: ignore[arg-type]

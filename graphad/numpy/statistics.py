@@ -14,9 +14,10 @@ from graphad.ops import shape as shapes
 from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike, DType, DTypeLike
 
 
-def _rows(m: Any, rowvar: bool, dtype: Any, name: str) -> Any:
+def _rows(m: Any, rowvar: bool, dtype: DType, name: str) -> Array:
     """Variables as rows of observations."""
     if m.ndim > 2:
         raise ShapeError(f"{name}: {m.ndim} axes; variables and observations stand in two at most")
@@ -26,16 +27,16 @@ def _rows(m: Any, rowvar: bool, dtype: Any, name: str) -> Any:
 
 @implements(np.cov)
 def cov(
-    m: Any,
-    y: Any = None,
+    m: ArrayLike,
+    y: ArrayLike | None = None,
     rowvar: bool = True,
     bias: bool = False,
     ddof: int | None = None,
-    fweights: Any = None,
-    aweights: Any = None,
+    fweights: ArrayLike | None = None,
+    aweights: ArrayLike | None = None,
     *,
-    dtype: Any = None,
-) -> Any:
+    dtype: DTypeLike | None = None,
+) -> Array:
     """NumPy's `cov`, for weights of any sign, which are not checked."""
     m = operand(m)
     other = None if y is None else operand(y)
@@ -71,7 +72,7 @@ def cov(
 
 
 @implements(np.corrcoef)
-def corrcoef(x: Any, y: Any = None, rowvar: bool = True, *, dtype: Any = None) -> Any:
+def corrcoef(x: ArrayLike, y: ArrayLike | None = None, rowvar: bool = True, *, dtype: Any = None) -> Array:
     c = cov(x, y, rowvar, dtype=dtype)
     if c.ndim == 0:
         return c / c

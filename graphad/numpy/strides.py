@@ -15,6 +15,7 @@ from graphad.numpy.views import read_only, repeated
 from graphad.ops.complex import from_parts
 from graphad.ops.shape import reshape, transpose
 from graphad.trace import Tracer
+from graphad.types import Array
 
 Plain = np.ndarray[Any, Any]
 
@@ -125,7 +126,7 @@ def _sliced(shape: Sequence[int], strides: Sequence[int], offset: int, root: Pla
             return a[index].transpose(order).reshape(shape)
         return reshape(transpose(a[index], order), shape)
 
-    def back(a: Any, new: Any) -> Any:
+    def back(a: Array, new: Array) -> Array:
         return At(a)[index].set(transpose(reshape(new, inner), back_order))
 
     return forth, back

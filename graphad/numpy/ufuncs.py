@@ -24,7 +24,7 @@ from graphad.ops.reduce import logsumexp
 from graphad.ops.select import select
 from graphad.refusals import unsupported
 from graphad.trace import UFUNC_METHODS, UFUNCS, Tracer, kind_of
-from graphad.types import DType, dtype_spelling
+from graphad.types import Array, DType, DTypeLike, dtype_spelling
 
 REDUCE: dict[Any, Callable[..., Any]] = {
     np.add: reductions.sum_,
@@ -53,7 +53,7 @@ def _check(ufunc: Any, method: str, *operands: Any) -> None:
         raise ShapeError(f"{ufunc.__name__}.{method}: only functions of two operands and one result have it")
 
 
-def loop(ufunc: Any, method: str, x: Any, dtype: Any) -> tuple[DType, DType]:
+def loop(ufunc: Any, method: str, x: Any, dtype: DTypeLike | None) -> tuple[DType, DType]:
     """The dtypes in which NumPy accumulates, and takes the elements. Raises `TypeMismatchError` where it does not."""
     options = {} if dtype is None else {"signature": (np.dtype(dtype), None, None)}
     try:
@@ -107,8 +107,14 @@ def reduce(
 
 
 def _associative(
-    ufunc: Any, x: Any, axes: tuple[int, ...], total: DType, start: Any, identity: Any, mask: Any
-) -> Any:
+    ufunc: Any,
+    x: Array,
+    axes: tuple[int, ...],
+    total: DType,
+    start: Array | None,
+    identity: Array | None,
+    mask: Array | None,
+) -> Array:
     """Pair by pair along each axis. What has no identity is idempotent, and may begin with `start` many times."""
     neutral = start if identity is None else identity
     if mask is not None:
@@ -123,7 +129,7 @@ def _associative(
     return x if start is None else ufunc(start, x)
 
 
-def _halved(ufunc: Any, x: Any) -> Any:
+def _halved(ufunc: Any, x: Array) -> Array:
     """Neighbours combined until one row is left."""
     while x.shape[0] > 1:
         n = x.shape[0]
@@ -134,8 +140,8 @@ def _halved(ufunc: Any, x: Any) -> Any:
 
 
 def _one_by_one(
-    ufunc: Any, x: Any, axes: tuple[int, ...], total: DType, start: Any, identity: Any, mask: Any
-) -> Any:
+    ufunc: Any, x: Array, axes: tuple[int, ...], total: DType, start: Array | None, identity: Any, mask: Any
+) -> Array:
     """From the first row to the last; a row that the mask leaves out changes nothing."""
     if not axes:
         return cast(x, total) if start is None else ufunc(start, x)
@@ -168,7 +174,7 @@ def accumulate(ufunc: Any, x: Any, axis: int = 0, dtype: Any = None, out: Any = 
     return shapes.moveaxis(_running(ufunc, shapes.moveaxis(x, i, 0), total), 0, i)
 
 
-def _running(ufunc: Any, x: Any, total: DType) -> Any:
+def _running(ufunc: Any, x: Array, total: DType) -> Array:
     """The rows combined from the first to each: by doubling where the ufunc is associative, else one by one."""
     n = x.shape[0]
     if n < 2:
@@ -248,7 +254,7 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
     assign(x, shapes.reshape(flat, x.shape), f"{ufunc.__name__}.at")
 
 
-def _at_once(ufunc: Any, dtype: DType, values: Any) -> bool:
+def _at_once(ufunc: Any, dtype: DType, values: Array) -> bool:
     """Whether values can be cast to the dtype of the array first: the low bits of sums need no others.
 
     With signed integers NumPy changes unsigned ones of 64 bits by way of floating-point numbers; counts stay the same.
@@ -277,7 +283,9 @@ def _rounds(places: Any) -> list[Any]:
 # -- keyword arguments --------------------------------------------------------------------------------------------
 
 
-def cast_operands(ufunc: Any, inputs: tuple[Any, ...], dtype: Any, signature: Any, casting: Any) -> tuple[Any, ...]:
+def cast_operands(
+    ufunc: Any, inputs: tuple[Any, ...], dtype: DTypeLike | None, signature: Any, casting: str | None
+) -> tuple[Any, ...]:
     """The operands in the dtypes of the loop that NumPy chooses. Raises `TypeMismatchError` where there is none."""
     kinds = [np.dtype(bool) if (kind := kind_of(x)) is bool else kind for x in inputs]
     asked: Any = (None,) * ufunc.nin + (dtype,) * ufunc.nout if signature is None else signature

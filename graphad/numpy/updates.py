@@ -16,7 +16,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
 from graphad.ops.shape import Pad, broadcast_to, iota, reshape, transpose
 from graphad.trace import Tracer
-from graphad.types import dtype_spelling
+from graphad.types import Array, ArrayLike, dtype_spelling
 
 
 class At:
@@ -40,7 +40,7 @@ class Update:
 
     __slots__ = ("index", "x")
 
-    def __init__(self, x: Any, index: Any) -> None:
+    def __init__(self, x: Array, index: Any) -> None:
         self.x = x
         self.index = index
 
@@ -56,7 +56,7 @@ class Update:
         """`x` with the values added at the index."""
         return _located_add(self.x, self.index, values)
 
-    def subtract(self, values: Any) -> Any:
+    def subtract(self, values: ArrayLike) -> Array:
         """`x` with the values subtracted at the index."""
         return self.add(-_cast_first(self.x, values))
 
@@ -81,7 +81,7 @@ class Update:
         return self.set(function(self.get()))
 
 
-def _cast_first(x: Any, values: Any) -> Any:
+def _cast_first(x: Array, values: Any) -> Array:
     """Values as an array: truth values in the dtype of `x`, and integers too where that is one, which wraps around."""
     values = operand(values)
     whole = x.dtype.kind in "iu" and values.dtype.kind in "iu"
@@ -96,7 +96,7 @@ def _bound(x: Any, sign: int) -> float:
     return sign * math.inf
 
 
-def _located_set(x: Any, index: Any, values: Any) -> Any:
+def _located_set(x: Array, index: Any, values: ArrayLike) -> Array:
     plan = read_index(x, index)
     if not plan.arrays and all(b - a == len(range(a, b, s)) for a, b, s in plan.slices):
         starts = tuple(a for a, _, _ in plan.slices)
@@ -107,7 +107,7 @@ def _located_set(x: Any, index: Any, values: Any) -> Any:
     return _scattered(ScatterSet, x, index, plan, values)
 
 
-def _located_add(x: Any, index: Any, values: Any) -> Any:
+def _located_add(x: Array, index: Any, values: Any) -> Array:
     plan = read_index(x, index)
     if not plan.arrays and all(s > 0 for _, _, s in plan.slices):
         counts = tuple(len(range(*bounds)) for bounds in plan.slices)
@@ -137,7 +137,7 @@ def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
     return broadcast_to(cast(values, x.dtype), shape)
 
 
-def _scattered(op: Any, x: Any, index: Any, plan: IndexPlan, values: Any) -> Any:
+def _scattered(op: Any, x: Array, index: Any, plan: IndexPlan, values: Any) -> Array:
     whole = [(a, b, s) == (0, n, 1) for n, (a, b, s) in zip(x.shape, plan.slices, strict=True)]
     indices = broadcast_indices(list(plan.arrays.values())) if plan.arrays else []
     rank = indices[0].ndim if indices else 0

@@ -29,6 +29,7 @@ from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to
 from graphad.refusals import refuse_unsure
 from graphad.trace import UFUNC_METHODS, Tracer, lift, type_of
+from graphad.types import Array
 
 
 class View(Tracer):
@@ -39,7 +40,7 @@ class View(Tracer):
 
     like: Callable[[Any], Any] | None = None
 
-    def __init__(self, found: Tracer, origin: Tracer, forth: Forth, back: Back, shadow: Any, key: Any = None) -> None:
+    def __init__(self, found: Tracer, origin: Tracer, forth: Forth, back: Back, shadow: Array, key: Any = None) -> None:
         self.origin = origin
         self.forth = forth
         self.back = back
@@ -221,12 +222,12 @@ class Joined(Tracer):
         self._at = self._value
 
 
-def follows(x: Any) -> bool:
+def follows(x: Array) -> bool:
     """Whether an array is one of others, of which something else knows."""
     return isinstance(x, Joined) and any([isinstance(s, Tracer) for _, _, s in x.sources()])
 
 
-def may_be_others(x: Any) -> bool:
+def may_be_others(x: Array) -> bool:
     """Whether an array may be one that something else knows."""
     return isinstance(x, Joined) or not x.__dict__.keys().isdisjoint(("alternatives", "rivals"))
 
@@ -300,13 +301,9 @@ def shadows_of(x: Any) -> Iterable[Any]:
 
 
 def view(
-    found: Any,
-    origin: Any,
-    forth: Forth,
-    back: Back | None = None,
-    key: Any = None,
+    found: Any, origin: Any, forth: Forth, back: Back | None = None, key: Any = None,
     like: Callable[[Any], Any] | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """`found`, which `forth` gives of `origin`: a view of it if NumPy's would be one, else an array of its own.
 
     `like` gives what NumPy gives of an array of its own, where that is not what `forth` does.

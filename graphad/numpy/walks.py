@@ -16,9 +16,10 @@ from graphad.numpy.buffers import Buffer
 from graphad.numpy.dispatch import implements
 from graphad.numpy.layouts import UNKNOWN, outline_of, unclear
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike
 
 
-def _elements(x: Any, places: Any) -> Iterator[Any]:
+def _elements(x: Array, places: Any) -> Iterator[Any]:
     """The elements at flat positions."""
     x = x if isinstance(x, Buffer) else recorded(operand(x))
     shape = x.shape
@@ -26,14 +27,14 @@ def _elements(x: Any, places: Any) -> Iterator[Any]:
 
 
 @implements(np.ndenumerate)
-def ndenumerate(arr: Any) -> Iterator[tuple[tuple[int, ...], Any]]:
+def ndenumerate(arr: ArrayLike) -> Iterator[tuple[tuple[int, ...], Any]]:
     """NumPy's `ndenumerate`: pairs of an index and the element there."""
     x = arr if isinstance(arr, Buffer) else operand(arr)
     return zip(np.ndindex(x.shape), _elements(x, range(x.size)), strict=True)
 
 
 @implements(np.nditer)
-def nditer(op: Any, *arguments: Any, **options: Any) -> Iterator[Any]:
+def nditer(op: ArrayLike, *arguments: Any, **options: Any) -> Iterator[Any]:
     """NumPy's `nditer` of one array, or of several that broadcast, to be read in the order of their memory."""
     if arguments or options:
         raise MissingRuleError("nditer: flags, order and dtypes cannot be traced; use numpy.ndindex and x[index]")

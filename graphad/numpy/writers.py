@@ -17,6 +17,7 @@ from graphad.numpy.updates import At
 from graphad.numpy.views import assign, own
 from graphad.ops.shape import reshape
 from graphad.trace import FUNCTIONS, Tracer, innermost
+from graphad.types import Array
 
 
 @tracer_method("fill")
@@ -70,7 +71,7 @@ def _writes(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def _nan_to_num(handler: Callable[..., Any]) -> Callable[..., Any]:
-    def nan_to_num(x: Any, copy: bool = True, *args: Any, **kwargs: Any) -> Any:
+    def nan_to_num(x: Array, copy: bool = True, *args: Any, **kwargs: Any) -> Array:
         found = handler(x, True, *args, **kwargs)
         if copy or not isinstance(x, Tracer) or not (x.shape or x.boxed):
             return found

@@ -11,7 +11,7 @@ from graphad.op import OPS, Sample, is_linear
 from graphad.ops.elementwise import Elementwise, Partial, Ufunc, cast, elementwise, scalar
 from graphad.ops.machinery import MultiplyNoNan, multiply, multiply_no_nan, select
 from graphad.trace import UFUNCS, Tracer, kind_of
-from graphad.types import FLOAT64, DType
+from graphad.types import FLOAT64, Array, ArrayLike, DType
 
 add = elementwise(np.add, code="{0} + {1}", partials=[1, 1], multilinear=[0, 1])
 subtract = elementwise(np.subtract, code="{0} - {1}", partials=[1, -1], multilinear=[0, 1])
@@ -48,21 +48,21 @@ class ScaleTangent(MultiplyNoNan):
         return multiply_no_nan.transpose_masked(ct, *xs)
 
 
-def undefined(x: Any) -> Any:
+def undefined(x: Array) -> Array:
     """NaN, with a derivative of NaN: what is given where there is no value. A cotangent of 0 stays 0."""
     nan = np.asarray(np.nan, x.dtype)
     return nan + multiply_no_nan(nan, x)
 scale_tangent = OPS["scale_tangent"] = ScaleTangent()
 
 
-def _power_by_base(out: Any, x: Any, y: Any) -> Any:
+def _power_by_base(out: Array, x: Array, y: Array) -> Array:
     # d(x**y)/dx = y x**(y-1) is right for a negative base with an integral exponent too. Only at x = y = 0, where
     # x**0 is 1 throughout, would it be 0 * inf. The guard stands on x, so that second derivatives flow through y.
     both_zero = logical_and(x == 0, y == 0)
     return y * float_power(select(both_zero, scalar(1, x.dtype), x), y - 1)
 
 
-def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
+def _power_by_exponent(out: Array, x: Array, y: Array) -> Array:
     # d(x**y)/dy = log(x) x**y, and its limit 0 where x is 0. NaN for a negative base, where no derivative exists.
     return np.log(select(x == 0, scalar(1, x.dtype), x)) * out
 
@@ -70,7 +70,7 @@ def _power_by_exponent(out: Any, x: Any, y: Any) -> Any:
 class _Power(Ufunc, abstract=True):
     """Integers have no negative powers, so the samples have none."""
 
-    def _draw(self, rng: np.random.Generator, i: int, dtype: DType, shape: tuple[int, ...]) -> Any:
+    def _draw(self, rng: np.random.Generator, i: int, dtype: DType, shape: tuple[int, ...]) -> Array:
         x = super()._draw(rng, i, dtype, shape)
         return np.abs(x) if i == 1 and dtype.kind in "iu" else x
 
@@ -109,7 +109,7 @@ class IntegerPow(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return (*dtypes, *dtypes)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xs[0] * xs[0] if self.n == 2 else xs[0] ** self.n
 
     def decompose(self, *xs: Any) -> Any:
@@ -140,12 +140,12 @@ class IntegerPow(Elementwise):
         yield Sample(cls(2), (np.zeros((0, 3)),))
 
 
-def integer_pow(x: Any, n: int) -> Any:
+def integer_pow(x: Any, n: int) -> Array:
     """`x ** n` for a Python integer `n`."""
     return x if n == 1 else IntegerPow(n)(x)
 
 
-def power(x: Any, y: Any) -> Any:
+def power(x: Any, y: Any) -> Array:
     """`x ** y`; a small integral exponent that is a Python number, on a floating `x`, needs no logarithm."""
     if isinstance(x, Tracer) and x.dtype.kind in "fc":
         if type(y) is int:
@@ -158,7 +158,7 @@ def power(x: Any, y: Any) -> Any:
 _LARGEST_POWER = 64
 
 
-def operator_power(x: Any, y: Any) -> Any:
+def operator_power(x: Any, y: ArrayLike) -> Array:
     """Python's `x ** y`, which NumPy computes by `sqrt` and `square` where it can."""
     if isinstance(x, Tracer) and type(y) in (int, float):
         if y == 0.5 and x.dtype.kind in "fc":
@@ -183,7 +183,7 @@ UFUNCS[np.float_power] = wide_power
 class _Comparison(Ufunc, abstract=True):
     """Python integers beyond the bounds of the other operand's dtype compare by value, as in NumPy."""
 
-    def __call__(self, *operands: Any) -> Any:
+    def __call__(self, *operands: Any) -> Array:
         for number, other in (operands, operands[::-1]) if len(operands) == 2 else ():
             dtype = getattr(other, "dtype", None)
             if type(number) is int and dtype is not None and dtype.kind in "iu":

@@ -17,7 +17,7 @@ from graphad.ops.arithmetic import logical_not, logical_or
 from graphad.ops.shape import batch_all
 from graphad.refusals import handles, leads_to_handler, refuse_handled
 from graphad.trace import Tracer, apply
-from graphad.types import BOOL, TensorType
+from graphad.types import BOOL, Array, TensorType
 
 ExceptionClass = type[BaseException]
 _local: WeakValueDictionary[str, ExceptionClass] = WeakValueDictionary()
@@ -98,7 +98,7 @@ class Check(Op):
             raise self.error(*map(np.asarray, xs))
         return ()
 
-    def error(self, predicate: Any, *xs: Any) -> BaseException:
+    def error(self, predicate: Array, *xs: Any) -> BaseException:
         """The exception for the first example whose predicate does not hold."""
         each = np.all(predicate, axis=tuple(range(self.lead, predicate.ndim)))
         at = tuple(np.argwhere(~each)[0]) if self.lead else ()
@@ -110,7 +110,7 @@ class Check(Op):
             return GraphadError(f"{self.exception}: {', '.join(map(str, made))}")
         return cls(*made[:n], **dict(zip(self.keywords, made[n:], strict=True)))
 
-    def guarded(self, live: Any, *xs: Any) -> Any:
+    def guarded(self, live: Array, *xs: Any) -> Any:
         return self(logical_or(xs[0], logical_not(live)), *xs[1:])
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
@@ -155,7 +155,7 @@ def ensure(held: Any, raised: Sequence[ExceptionClass], cls: ExceptionClass, *ar
     apply(Check(name_of(cls), arguments), [held])
 
 
-def _argument(x: Any, values: Sequence[Any]) -> Any:
+def _argument(x: str, values: Sequence[Any]) -> str:
     """An argument of an exception, given the operands behind the predicate."""
     if isinstance(x, str):
         return x.format(*values)

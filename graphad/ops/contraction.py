@@ -14,13 +14,14 @@ from graphad.ops.dot_general import DotGeneral
 from graphad.ops.einsum import contract_pair, einsum
 from graphad.ops.machinery import multiply
 from graphad.ops.shape import as_operand, normalized, reshape, transpose
+from graphad.types import Array
 
 
-def _traced(x: Any, y: Any) -> bool:
+def _traced(x: Array, y: Array) -> bool:
     return isinstance(x, Traced) or isinstance(y, Traced)
 
 
-def dot(x: Any, y: Any) -> Any:
+def dot(x: Array, y: Array) -> Array:
     """NumPy's `dot`: sums the last axis of `x` with the second to last of `y` (the only one of a vector)."""
     if not _traced(x, y):
         return np.dot(x, y)
@@ -30,7 +31,7 @@ def dot(x: Any, y: Any) -> Any:
     return _product("dot", x, y, (x.ndim - 1,), (max(y.ndim - 2, 0),))
 
 
-def matmul(x: Any, y: Any) -> Any:
+def matmul(x: Any, y: Array) -> Array:
     """NumPy's `matmul` (`@`): stacks of matrices broadcast; vectors are rows on the left and columns on the right."""
     if not _traced(x, y):
         return np.matmul(x, y)
@@ -52,7 +53,7 @@ def matmul(x: Any, y: Any) -> Any:
     return reshape(out, (*shape, *out.shape[out.ndim - len(ends) :]))
 
 
-def _stacked(x: Any, other: Any, stacks: int, ends: list[Any]) -> tuple[Any, list[Any]]:
+def _stacked(x: Array, other: Array, stacks: int, ends: list[Any]) -> tuple[Any, list[Any]]:
     """`x` without the stack axes of extent 1, and its labels: stack axes are numbered from the left."""
     lead = x.ndim - len(ends)
     labels: list[Any] = []
@@ -66,7 +67,7 @@ def _stacked(x: Any, other: Any, stacks: int, ends: list[Any]) -> tuple[Any, lis
     return reshape(x, (*(n for n in x.shape[:lead] if n != 1), *x.shape[lead:])), labels + ends
 
 
-def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
+def tensordot(x: Array, y: Array, axes: Any = 2) -> Array:
     """NumPy's `tensordot`: `axes` last axes of `x` with the first of `y`, or a pair of lists of axes."""
     if not _traced(x, y):
         return np.tensordot(x, y, axes)
@@ -80,7 +81,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     return _product("tensordot", x, y, lhs, tuple(normalized(i, y.ndim, "tensordot") for i in right))
 
 
-def inner(x: Any, y: Any) -> Any:
+def inner(x: Array, y: Array) -> Array:
     """NumPy's `inner`: sums the last axes of both."""
     if not _traced(x, y):
         return np.inner(x, y)
@@ -90,14 +91,14 @@ def inner(x: Any, y: Any) -> Any:
     return _product("inner", x, y, (x.ndim - 1,), (y.ndim - 1,))
 
 
-def outer(x: Any, y: Any) -> Any:
+def outer(x: Array, y: Array) -> Array:
     """NumPy's `outer`: products of all pairs of elements, both flattened."""
     if not _traced(x, y):
         return np.outer(x, y)
     return multiply(reshape(x, (as_operand(x).size, 1)), _flat(y))
 
 
-def vdot(x: Any, y: Any) -> Any:
+def vdot(x: Array, y: Array) -> Any:
     """NumPy's `vdot`: the sum of `conj(x) * y`, both flattened."""
     if not _traced(x, y):
         return np.vdot(x, y)
@@ -107,11 +108,11 @@ def vdot(x: Any, y: Any) -> Any:
     return _product("vdot", x, y, (0,), (0,))
 
 
-def _flat(x: Any) -> Any:
+def _flat(x: Array) -> Array:
     return reshape(x, (as_operand(x).size,))
 
 
-def _product(name: str, x: Any, y: Any, lhs: Sequence[int], rhs: Sequence[int]) -> Any:
+def _product(name: str, x: Array, y: Array, lhs: Sequence[int], rhs: Sequence[int]) -> Array:
     if len(lhs) != len(rhs) or any(x.shape[i] != y.shape[j] for i, j in zip(lhs, rhs, strict=False)):
         raise ShapeError(f"{name}: shapes {list(x.shape)} and {list(y.shape)} do not fit along axes {lhs} and {rhs}")
     return DotGeneral(tuple(lhs), tuple(rhs))(x, y)

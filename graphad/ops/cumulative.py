@@ -14,7 +14,7 @@ from graphad.ops.index import take_along_axis
 from graphad.ops.machinery import multiply, select
 from graphad.ops.shape import broadcast_to, concatenate, full, iota, reshape
 from graphad.ops.slicing import Pad, Slice
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Cumulative(Op, abstract=True):
@@ -34,16 +34,16 @@ class Cumulative(Op, abstract=True):
             raise TypeMismatchError(f"{self.name}: cast {x} to i64 first")
         return x
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x = xp.flip(xs[0], axis=self.axis) if self.reverse else xs[0]
         out = self.accumulate(xp, x)
         return xp.flip(out, axis=self.axis) if self.reverse else out
 
-    def accumulate(self, xp: Any, x: Any) -> Any:
+    def accumulate(self, xp: Any, x: Array) -> Array:
         """The running reduction from the axis' start."""
         return getattr(xp, self.ufunc.__name__).accumulate(x, axis=self.axis)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return type(self)(self.axis + 1, self.reverse)(xs[0])
 
     @classmethod
@@ -62,10 +62,10 @@ class Cumsum(Cumulative):
     linear = True
     combines = "sum"
 
-    def accumulate(self, xp: Any, x: Any) -> Any:
+    def accumulate(self, xp: Any, x: Array) -> Array:
         return xp.cumsum(x, axis=self.axis, dtype=x.dtype)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return Cumsum(self.axis, not self.reverse)(ct)
 
     @classmethod
@@ -83,10 +83,10 @@ class Cumprod(Cumulative):
 
     combines = "prod"
 
-    def accumulate(self, xp: Any, x: Any) -> Any:
+    def accumulate(self, xp: Any, x: Array) -> Array:
         return xp.cumprod(x, axis=self.axis, dtype=x.dtype)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         x, dx = primals[0], tangents[0]
         n = x.shape[self.axis]
         distance = 1
@@ -99,7 +99,7 @@ class Cumprod(Cumulative):
             distance *= 2
         return dx
 
-    def _shifted(self, x: Any, distance: int, ones: bool) -> Any:
+    def _shifted(self, x: Any, distance: int, ones: bool) -> Array:
         """`x` moved along the axis in the running direction, with ones or zeros for what moves in."""
         axis, n = self.axis, x.shape[self.axis]
         low = tuple((-distance if self.reverse else distance) * (i == axis) for i in range(x.ndim))
@@ -125,7 +125,7 @@ class Cumprod(Cumulative):
 class Extreme(Cumulative, abstract=True):
     """Base of the running extremes; the derivative is that of the first element that attains the extreme."""
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (x,), (dx,) = primals, tangents
         axis, n = self.axis, x.shape[self.axis]
         if n < 2:

@@ -20,7 +20,7 @@ from graphad.ops.regions.call import Applied
 from graphad.ops.shape import broadcast_to
 from graphad.ops.transcendental import cos, sin, sqrt
 from graphad.trace import Tracer, apply, inline, trace_flat
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 Flat = Callable[[Sequence[Any]], list[Any]]
 """A rule on flat lists: leaves of its arguments in, leaves of its results out."""
@@ -99,7 +99,7 @@ class CustomVjp(Applied):
     forward: Callable[[Sequence[Any]], tuple[list[Any], Flat]]
     args: int
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         n = self.args
         _check_captures(self, tangents[n:])
         residuals, backward = self.forward(primals[:n])
@@ -108,7 +108,7 @@ class CustomVjp(Applied):
         op = CustomVjpTangent(backward, self.function.output_types, positions)
         return op(*residuals, *given)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any, recur: Any = None) -> Array:
         # Arguments are all given the batch axis, so that a shared argument's cotangents are summed by broadcasting.
         n = self.args
         operands = [
@@ -216,7 +216,7 @@ class LinearSolve(Applied):
         n = len(xs) - self.count
         return xs[:n], xs[n:]
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (read, b), (moves, changes) = self._cut(primals), self._cut(tangents)
         given = [_tangent(x, t) for x, t in zip(b, changes, strict=True)]
         if any(t is not None for t in moves):

@@ -97,10 +97,10 @@ class Svdvals(Failing, _Decomposition):
         check_matrix(self, a)
         return TensorType(real_dtype(a.dtype), (*a.shape[:-2], min(a.shape[-2:])))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.svd(xs[0], compute_uv=False)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         u, s, vh = Svd(False)(primals[0])
         return _growth(s, matmul(conjugate_transposed(u), matmul(tangents[0], conjugate_transposed(vh))))
 
@@ -201,7 +201,7 @@ class Pinv(Failing):
             )
         return a.with_shape((*a.shape[:-2], a.shape[-1], a.shape[-2]))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.pinv(xs[0], xs[1], self.hermitian).astype(xs[0].dtype)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -226,14 +226,14 @@ class Pinv(Failing):
             yield Sample(cls(), (a, np.full(a.shape[:-2], 1e-6, real_dtype(a.dtype))))
 
 
-def _negligible(x: Any) -> Any:
+def _negligible(x: Array) -> Array:
     """Which elements of matrices are zero within rounding, beside the largest."""
     sizes = absolute(x)
     largest = expand_dims(Max((x.ndim - 2, x.ndim - 1))(sizes), (-2, -1))
     return less_equal(sizes, largest * sizes.dtype.type(ROUNDING * x.shape[-1] * np.finfo(x.dtype).eps))
 
 
-def _columns(x: Any, start: int, stop: int) -> Any:
+def _columns(x: Any, start: int, stop: int) -> Array:
     """Columns `start` to `stop` of matrices."""
     lead = x.shape[:-1]
     if (start, stop) == (0, x.shape[-1]):
@@ -241,17 +241,17 @@ def _columns(x: Any, start: int, stop: int) -> Any:
     return Slice((*[0] * len(lead), start), (*lead, stop), (1,) * x.ndim)(x)
 
 
-def _rows(x: Any, start: int, stop: int) -> Any:
+def _rows(x: Any, start: int, stop: int) -> Array:
     """Rows `start` to `stop` of matrices."""
     return matrix_transposed(_columns(matrix_transposed(x), start, stop)) if stop - start < x.shape[-2] else x
 
 
-def _growth(s: Any, inside: Any) -> Any:
+def _growth(s: Array, inside: Array) -> Array:
     """The tangent of singular values: the real diagonal of `u^H da v`, 0 at a singular value of 0, as for `abs`."""
     return select(equal(s, 0), s.dtype.type(0), real(diagonal(inside, -2, -1)))
 
 
-def _rotated(u: Any, rotation: Any, da: Any, v: Any, s: Any) -> Any:
+def _rotated(u: Array, rotation: Array, da: Array, v: Array, s: Array) -> Array:
     """The tangent of singular vectors `u`: their `rotation` among themselves, and what `da v / s` adds from outside."""
     m, columns, k = u.shape[-2], u.shape[-1], s.shape[-1]
     if m == k:
@@ -263,7 +263,7 @@ def _rotated(u: Any, rotation: Any, da: Any, v: Any, s: Any) -> Any:
     return matmul(u, _bordered(rotation, _rows(inside, k, columns)))
 
 
-def _bordered(rotation: Any, beyond: Any) -> Any:
+def _bordered(rotation: Array, beyond: Array) -> Array:
     """The skew matrix `[[rotation, -beyond^H], [beyond, 0]]`: further columns turn against the first."""
     rest = beyond.shape[-2]
     left = concatenate([rotation, beyond], -2)
@@ -271,7 +271,7 @@ def _bordered(rotation: Any, beyond: Any) -> Any:
     return concatenate([left, concatenate([negative(conjugate_transposed(beyond)), zero], -2)], -1)
 
 
-def _complex() -> Any:
+def _complex() -> Array:
     """A complex matrix of three rows and two columns."""
     x = np.cos(np.arange(12.0) ** 1.5).reshape(2, 3, 2)
     return x[0] + 1j * x[1]

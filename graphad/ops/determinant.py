@@ -19,16 +19,16 @@ from graphad.ops.reduce import Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import batch_all, broadcast_to, reshape
 from graphad.ops.stop_gradient import stop_gradient
-from graphad.types import TensorType, complex_dtype, real_dtype
+from graphad.types import Array, TensorType, complex_dtype, real_dtype
 
 
-def _pairing(x: Any, y: Any) -> Any:
+def _pairing(x: Array, y: Array) -> Array:
     """`sum(x * y)` over the last two axes."""
     product = multiply(x, y)
     return Sum((product.ndim - 2, product.ndim - 1))(product)
 
 
-def _scalar(x: Any) -> Any:
+def _scalar(x: Array) -> Array:
     """One number for each matrix, made to broadcast against matrices."""
     return reshape(x, (*x.shape, 1, 1))
 
@@ -42,10 +42,10 @@ class Det(MatrixOp):
         check_square(self, xs[0])
         return xs[0].with_shape(xs[0].shape[:-2])
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.det(xs[0])
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         return _pairing(Cofactor()(primals[0]), tangents[0])
 
     @classmethod
@@ -65,12 +65,12 @@ class Cofactor(Failing, MatrixOp):
         check_square(self, xs[0])
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         u, s, vh = xp.linalg.svd(xs[0])
         phase = _phase(xp, u, vh)
         return phase * ((xp.conj(u) * _all_but_one(xp, s)[..., None, :]) @ xp.conj(vh)).astype(xs[0].dtype)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         return CofactorDerivative()(primals[0], tangents[0])
 
     def flops(self, *xs: TensorType) -> int:
@@ -91,7 +91,7 @@ class CofactorDerivative(Failing):
             raise TypeMismatchError(f"{self.name}: {xs[0]} and {xs[1]} must be of one type")
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         a, da = xs
         u, s, vh = xp.linalg.svd(a)
         v = xp.conj(xp.swapaxes(vh, -1, -2))
@@ -126,7 +126,7 @@ class CofactorDerivative(Failing):
         yield Sample(cls(), (of_rank_one, np.cos(np.arange(16.0)).reshape(4, 4)))
 
 
-def _second_derivative(a: Any, e: Any, da: Any) -> Any:
+def _second_derivative(a: Array, e: Array, da: Array) -> Array:
     """How `CofactorDerivative(a, e)` changes along `da`, linear in `da`.
 
     It is the coefficient of `t` in `CofactorDerivative(a + t e, da)`, a polynomial in `t` of degree `n - 2`, which the
@@ -146,7 +146,7 @@ def _second_derivative(a: Any, e: Any, da: Any) -> Any:
     return divide(total if holomorphic else real(total), cast(scale, a.dtype))
 
 
-def _size(x: Any) -> Any:
+def _size(x: Array) -> Array:
     """The largest modulus of each matrix, 1 for a zero matrix."""
     largest = _scalar(Max((x.ndim - 2, x.ndim - 1))(absolute(x)))
     return select(equal(largest, 0), largest.dtype.type(1), largest)
@@ -181,11 +181,11 @@ class Slogdet(MatrixOp):
         return turn, growth
 
 
-def _phase(xp: Any, u: Any, vh: Any) -> Any:
+def _phase(xp: Any, u: Array, vh: Array) -> Array:
     return (xp.linalg.det(u) * xp.linalg.det(vh))[..., None, None]
 
 
-def _all_but_one(xp: Any, s: Any) -> Any:
+def _all_but_one(xp: Any, s: Array) -> Array:
     """Products of all entries of the last axis but each one."""
     ones = xp.ones_like(s[..., :1])
     below = xp.cumprod(xp.concatenate([ones, s[..., :-1]], axis=-1), axis=-1)
@@ -194,7 +194,7 @@ def _all_but_one(xp: Any, s: Any) -> Any:
     return below[..., :n] * above[..., :n]
 
 
-def _all_but_two(xp: Any, s: Any) -> Any:
+def _all_but_two(xp: Any, s: Array) -> Array:
     """Products of all entries of the last axis but the pairs `i != j`; zeros where `i == j`."""
     n = s.shape[-1]
     if n == 0:

@@ -19,7 +19,7 @@ from graphad.ops.rounding import isfinite
 from graphad.ops.select import Select
 from graphad.ops.shape import broadcast_to, common_dtype, moveaxis, reshape, transpose
 from graphad.trace import trace_flat
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 Axes = tuple[int, ...]
 
@@ -62,7 +62,7 @@ class DotGeneral(Op):
         lhs_free, rhs_free = self.free(x.ndim, y.ndim)
         return x.with_shape([x.shape[i] for i in (*self.lhs_batch, *lhs_free)] + [y.shape[i] for i in rhs_free])
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, y = xs
         if not self.lhs_batch and len(self.lhs_contract) == 1 and x.ndim <= 2 and y.ndim <= 2:
             # np.dot sums the last axis of the first operand with the first axis of a matrix or vector.
@@ -79,7 +79,7 @@ class DotGeneral(Op):
         out = xp.matmul(x, y) if self.lhs_contract else x * y
         return xp.reshape(out, (*batch, *lhs, *rhs))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (x, y), (dx, dy) = primals, tangents
         terms = [self(dx, y)] if dx is not None else []
         if dy is not None:
@@ -97,7 +97,7 @@ class DotGeneral(Op):
             return self._transposed(lambda *axes: _scaled(at), ct, *xs)
         return self._transposed(DotNoNan((), (), zeros=at).over, ct, *xs)
 
-    def _transposed(self, product: Callable[..., Any], ct: Any, *xs: Any) -> Any:
+    def _transposed(self, product: Callable[..., Any], ct: Array, *xs: Any) -> Any:
         """The rule of `transpose`, where `product(axes)` is the op that contracts the cotangent with an operand."""
         x, y = xs
         lhs_free, rhs_free = self.free(x.ndim, y.ndim)
@@ -114,7 +114,7 @@ class DotGeneral(Op):
         found = product(lhs_free, tuple(range(nb, nb + nl)), self.lhs_batch, batch)(x, ct)
         return None, transpose(found, np.argsort(axes).tolist())
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         x, y = xs
         lhs, rhs = batched
         shifted = self.over(
@@ -176,7 +176,7 @@ class DotNoNan(DotGeneral):
         """The product with all terms."""
         return DotGeneral(self.lhs_contract, self.rhs_contract, self.lhs_batch, self.rhs_batch)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         out = self.plain.eval(xp, *xs)
         if xp is np and not np.isnan(out).any():
             return out
@@ -186,7 +186,7 @@ class DotNoNan(DotGeneral):
         hits = self.plain.eval(xp, *self._placed(bad.astype(out.dtype), (chosen != 0).astype(out.dtype)))
         return xp.where(hits != 0, xp.asarray(np.nan, dtype=out.dtype), clean)
 
-    def _placed(self, factor: Any, chosen: Any) -> tuple[Any, Any]:
+    def _placed(self, factor: Array, chosen: Array) -> tuple[Any, Any]:
         return (factor, chosen) if self.zeros else (chosen, factor)
 
     def transpose(self, ct: Any, *xs: Any) -> Any:

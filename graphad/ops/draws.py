@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import MissingRuleError
 from graphad.op import Sample
 from graphad.ops.custom import PureCallback
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Draw(PureCallback):
@@ -53,7 +53,7 @@ def no_path(name: str) -> MissingRuleError:
     )
 
 
-def _sample() -> Any:
+def _sample() -> Array:
     """The same numbers at every call."""
     return np.random.default_rng(3).normal(size=2)
 

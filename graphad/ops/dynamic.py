@@ -14,7 +14,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.gather import Gather, ScatterSet
 from graphad.ops.machinery import select
 from graphad.ops.shape import batch_all, broadcast_to, expand_dims, iota, reshape, transpose, zeros
-from graphad.types import INT64, Shape, TensorType
+from graphad.types import INT64, Array, Shape, TensorType
 
 
 def _check(op: Op, x: TensorType, sizes: Shape, starts: Sequence[TensorType]) -> None:
@@ -43,7 +43,7 @@ class DynamicSlice(Op):
         _check(self, xs[0], self.sizes, xs[1:])
         return xs[0].with_shape(self.sizes)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, *starts = xs
         if xp is np:
             at = _clamped(x.shape, self.sizes, starts)
@@ -60,7 +60,7 @@ class DynamicSlice(Op):
         x, *starts = xs
         return (DynamicUpdateSlice()(zeros(x.shape, ct.dtype), ct, *starts), *(None for _ in starts))
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         x, *starts = xs
         if not any(batched[1:]):
             return DynamicSlice((size, *self.sizes))(x, np.int64(0), *starts)
@@ -91,7 +91,7 @@ class DynamicUpdateSlice(Op):
             raise TypeMismatchError(f"{self.name}: the update {update} must first be cast to {x.dtype}")
         return x
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, update, *starts = xs
         if xp is np:
             out = np.array(x)
@@ -122,7 +122,7 @@ class DynamicUpdateSlice(Op):
             *(None for _ in starts),
         )
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         starts = xs[2:]
         x, update = batch_all(batched[:2], size, xs[:2])
         if not any(batched[2:]):
@@ -165,7 +165,7 @@ def _places(
     return tuple(axes), indices, order
 
 
-def _clamp(x: Any, high: int) -> Any:
+def _clamp(x: Array, high: int) -> Array:
     zero, top = np.int64(0), np.int64(high)
     x = select(less(x, zero), zero, x)
     return select(less(top, x), top, x)

@@ -9,10 +9,10 @@ import numpy as np
 
 from graphad.attributes import Record
 from graphad.op import Op, Sample, Types
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
-def handed(x: Any) -> Any:
+def handed(x: Array) -> Array:
     """An operand as a user's function gets it: a read-only copy, which may be kept."""
     array = np.array(x)
     array.flags.writeable = False

@@ -27,19 +27,19 @@ from graphad.ops.matrices import Failing, MatrixOp, check_square, conjugate_tran
 from graphad.ops.reduce import Argmax, Max, Sum
 from graphad.ops.select import select
 from graphad.ops.shape import expand_dims, iota
-from graphad.types import TensorType, complex_dtype, real_dtype
+from graphad.types import Array, TensorType, complex_dtype, real_dtype
 
 ROUNDING = 4
 """Eigenvalues that differ by less than this times `n * eps * max(abs(w))` are equal to what LAPACK can tell."""
 
 
-def reciprocal(x: Any, zero: Any) -> Any:
+def reciprocal(x: Array, zero: Array) -> Array:
     """`1 / x`, and 0 where the mask `zero` holds."""
     one = x.dtype.type(1)
     return select(zero, x.dtype.type(0), one / select(zero, one, x))
 
 
-def inverse_gaps(w: Any) -> Any:
+def inverse_gaps(w: Array) -> Array:
     """`1 / (w[..., j] - w[..., i])` at `[..., i, j]`, and 0 where the two are equal within rounding."""
     gaps = expand_dims(w, -2) - expand_dims(w, -1)
     n = w.shape[-1]
@@ -51,7 +51,7 @@ def inverse_gaps(w: Any) -> Any:
     return reciprocal(gaps, absolute(gaps) <= limit)
 
 
-def mirrored(a: Any, lower: bool) -> Any:
+def mirrored(a: Array, lower: bool) -> Array:
     """The Hermitian matrix of which one triangle of `a` is read."""
     half = a * keep(a.shape[-1], a.dtype, 0.5, lower)
     return half + conjugate_transposed(half)
@@ -73,7 +73,7 @@ class _Hermitian(Failing, MatrixOp, abstract=True):
                 yield Sample(cls(lower), (a,))
 
 
-def _stored(xp: Any, a: Any, lower: bool) -> tuple[Any, ...]:
+def _stored(xp: Any, a: Array, lower: bool) -> tuple[Any, ...]:
     """The arguments for a function that is to read one triangle; outside of NumPy the other is made from it."""
     if xp is np:
         return a, "L" if lower else "U"
@@ -113,10 +113,10 @@ class Eigvalsh(_Hermitian):
         check_square(self, a)
         return TensorType(real_dtype(a.dtype), a.shape[:-1])
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.eigvalsh(*_stored(xp, xs[0], self.lower))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         _, v = Eigh(self.lower)(primals[0])
         # Each diagonal element by itself: one matrix product less than the whole of v^H da v.
         moved = matmul(mirrored(tangents[0], self.lower), v)
@@ -171,10 +171,10 @@ class Eigvals(Failing, MatrixOp):
         check_square(self, a)
         return TensorType(complex_dtype(a.dtype), a.shape[:-1])
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.eigvals(xs[0]).astype(complex_dtype(xs[0].dtype))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         _, v = Eig()(primals[0])
         return diagonal(_in_basis(v, tangents[0]), -2, -1)
 
@@ -182,13 +182,13 @@ class Eigvals(Failing, MatrixOp):
         return 10 * xs[0].size * xs[0].shape[-1]
 
 
-def _in_basis(v: Any, da: Any) -> Any:
+def _in_basis(v: Array, da: Array) -> Array:
     """`v^-1 da v`."""
     op: Op = Solve()
     return op(v, matmul(cast(da, v.dtype), v))
 
 
-def _scaling(v: Any, dv: Any) -> Any:
+def _scaling(v: Array, dv: Array) -> Array:
     """The multiple of each column of `v` in `dv` that would change its norm, and turn its largest component."""
     rows = v.ndim - 2
     growth = expand_dims(Sum((rows,))(real(conjugated(v) * dv)), rows)

@@ -16,11 +16,12 @@ from graphad.ops.machinery import multiply
 from graphad.ops.reduce import Any_, Sum
 from graphad.ops.shape import as_operand, common_dtype, reshape, transpose
 from graphad.trace import kind_of
+from graphad.types import Array
 
 Labels = Sequence[Hashable]
 
 
-def einsum(*operands: Any, optimize: Any = True) -> Any:
+def einsum(*operands: Any, optimize: bool = True) -> Array:
     """NumPy's `einsum(subscripts, *operands)` in all its forms: ellipsis, implicit result, repeated and interleaved.
 
     Operands are promoted to one dtype. Raises `ShapeError` where an index has two extents other than 1, and
@@ -87,14 +88,14 @@ def _aligned(x: Any, labels: list[Any], wanted: list[Any]) -> Any:
     return reshape(x, tuple(extents.get(a, 1) for a in wanted[first:]))
 
 
-def _summed(x: Any, labels: Labels, kept: set[Any]) -> tuple[Any, list[Any]]:
+def _summed(x: Array, labels: Labels, kept: set[Any]) -> tuple[Any, list[Any]]:
     axes = tuple(i for i, label in enumerate(labels) if label not in kept)
     if axes:
         x = (Any_ if x.dtype.kind == "b" else Sum)(axes)(x)
     return x, [label for label in labels if label in kept]
 
 
-def _unrepeated(x: Any, labels: Labels) -> tuple[Any, list[Any]]:
+def _unrepeated(x: Array, labels: Labels) -> tuple[Any, list[Any]]:
     """`x` with the diagonal taken for a label that stands twice."""
     labels = list(labels)
     if len(labels) != x.ndim:

@@ -21,7 +21,7 @@ from graphad.ops.machinery import (
     scalar,
     spelled,
 )
-from graphad.types import FLOAT64, DType, TensorType
+from graphad.types import FLOAT64, Array, ArrayLike, DType, TensorType
 
 
 class Cast(Elementwise):
@@ -42,7 +42,7 @@ class Cast(Elementwise):
     def infer(self, *xs: TensorType) -> TensorType:
         return xs[0].with_dtype(self.dtype)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x = np.asarray(xs[0]) if xp is np else xs[0]
         if x.dtype.kind == "c" and self.dtype.kind != "c":
             x = x != 0 if self.dtype.kind == "b" else x.real
@@ -51,7 +51,7 @@ class Cast(Elementwise):
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return self(tangents[0]) if self.dtype.kind in "fc" else None
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return Cast(xs[0].dtype)(ct)
 
     @classmethod
@@ -62,7 +62,7 @@ class Cast(Elementwise):
         yield Sample(cls(FLOAT64), (np.zeros((0, 2), "f4"),))
 
 
-def cast(x: Any, dtype: Any) -> Any:
+def cast(x: ArrayLike, dtype: Any) -> Any:
     """`x` in another dtype; `x` itself where it has that dtype already.
 
     Raises `TypeMismatchError` for complex numbers as real ones: `Cast` and `numpy.real` drop the imaginary parts.

@@ -17,7 +17,7 @@ from graphad.ops.machinery import select
 from graphad.ops.matrices import Failing, MatrixOp, check_matrix, check_precision, keep, matrix_transposed
 from graphad.ops.shape import batch_all, broadcast_to, concatenate, expand_dims, squeeze
 from graphad.ops.slicing import Pad, Slice
-from graphad.types import INT64, TensorType
+from graphad.types import INT64, Array, TensorType
 
 
 class Lu(MatrixOp):
@@ -56,7 +56,7 @@ class Lu(MatrixOp):
         square = _block(lu, 0, k, 0, k)
         left, right = TriangularSolve(True, False, True), TriangularSolve(False, True, False)
 
-        def over_u(x: Any) -> Any:
+        def over_u(x: Array) -> Array:
             return matrix_transposed(right(square, matrix_transposed(x)))
 
         f = over_u(left(square, _block(da, 0, k, 0, k)))
@@ -91,7 +91,7 @@ class Permutation(Op):
             raise TypeMismatchError(f"permutation: pivots {pivots} must be rows of integers")
         return TensorType(INT64, (*pivots.shape[:-1], self.rows))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         (pivots,) = xs
         if xp is not np:
             return _exchanged(xp, pivots, self.rows)
@@ -143,7 +143,7 @@ class SolveBanded(Failing):
             )
         return b
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         import scipy.linalg
 
         ab, b = xs
@@ -153,7 +153,7 @@ class SolveBanded(Failing):
                 out[i] = scipy.linalg.solve_banded((self.lower, self.upper), ab[i], b[i], check_finite=False)
         return out
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (ab, _), (dab, right) = primals, tangents
         if dab is not None:
             for row in range(self.lower + self.upper + 1):
@@ -168,7 +168,7 @@ class SolveBanded(Failing):
         ab = concatenate([expand_dims(row, -2) for row in rows], -2)
         return None, SolveBanded(self.upper, self.lower)(ab, ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return self(*batch_all(batched, size, xs))
 
     def flops(self, *xs: TensorType) -> int:
@@ -197,12 +197,12 @@ def _exchanged(xp: Any, pivots: Any, rows: int) -> Any:
     return out
 
 
-def permuted(a: Any, order: Any) -> Any:
+def permuted(a: Array, order: Array) -> Array:
     """The rows of matrices in an order, of one permutation for each."""
     return take_along_axis(a, broadcast_to(expand_dims(order, -1), (*order.shape, a.shape[-1])), a.ndim - 2)
 
 
-def _block(a: Any, top: int, bottom: int, left: int, right: int) -> Any:
+def _block(a: Array, top: int, bottom: int, left: int, right: int) -> Array:
     """Rows `top` to `bottom` and columns `left` to `right` of matrices."""
     lead = a.shape[:-2]
     if (top, left) == (0, 0) and (bottom, right) == a.shape[-2:]:
@@ -210,12 +210,12 @@ def _block(a: Any, top: int, bottom: int, left: int, right: int) -> Any:
     return Slice((*[0] * len(lead), top, left), (*lead, bottom, right), (1,) * a.ndim)(a)
 
 
-def _row(a: Any, i: int) -> Any:
+def _row(a: Array, i: int) -> Array:
     """Row `i` of matrices."""
     return squeeze(_block(a, i, i + 1, 0, a.shape[-1]), (a.ndim - 2,))
 
 
-def _shifted(x: Any, by: int, axis: int) -> Any:
+def _shifted(x: Any, by: int, axis: int) -> Array:
     """`y[i] == x[i + by]` along an axis, and 0 where there is no such element."""
     if by == 0:
         return x

@@ -57,7 +57,7 @@ class Fft(Op):
             shape[axes[-1]], dtype = self.size, real_dtype(dtype)
         return TensorType(dtype, tuple(shape))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         (x,) = xs
         if self.kind == "r2c":
             return xp.fft.rfftn(x, axes=self.axes, norm=self.norm)
@@ -66,7 +66,7 @@ class Fft(Op):
             return xp.fft.irfftn(x, s=sizes, axes=self.axes, norm=self.norm)
         return (xp.fft.ifftn if self.inverse else xp.fft.fftn)(x, axes=self.axes, norm=self.norm)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         if self.kind == "c2c":
             return self(ct)
         last, norm = self.axes[-1], OTHER_NORM[self.norm]
@@ -76,7 +76,7 @@ class Fft(Op):
         n = xs[0].shape[last]
         return Fft("c2r", self.axes, norm, size=n)(conjugate(ct / _weights(ct, last, n)))
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Fft(self.kind, tuple([i + 1 for i in self.axes]), self.norm, self.inverse, self.size)(xs[0])
 
     def flops(self, *xs: TensorType) -> int:

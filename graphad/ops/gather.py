@@ -14,7 +14,7 @@ from graphad.ops.arithmetic import equal
 from graphad.ops.machinery import select
 from graphad.ops.shape import batch_all, broadcast_to, iota, moveaxis, reshape, zeros
 from graphad.trace import Tracer
-from graphad.types import Shape, TensorType
+from graphad.types import Array, Shape, TensorType
 
 
 def gathered_shape(op: Op, axes: tuple[int, ...], x: TensorType, indices: Sequence[TensorType]) -> Shape:
@@ -37,7 +37,7 @@ class Indexed(Op, abstract=True):
     def attempt(self, operands: Sequence[Any], value: Callable[[Any], Any]) -> Any:
         self.check(operands[0].type.shape, [value(i) for i in operands[len(operands) - len(self.axes) :]])
 
-    def guarded(self, live: Any, *xs: Any) -> Any:
+    def guarded(self, live: Array, *xs: Any) -> Array:
         first = len(xs) - len(self.axes)
         return self(*xs[:first], *[select(live, i, np.zeros((), i.dtype)) for i in xs[first:]])
 
@@ -80,7 +80,7 @@ class Gather(Indexed):
     def infer(self, *xs: TensorType) -> TensorType:
         return xs[0].with_shape(gathered_shape(self, self.axes, xs[0], xs[1:]))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, *indices = xs
         if xp is np:
             self.check(x.shape, indices)
@@ -93,7 +93,7 @@ class Gather(Indexed):
         x, *indices = xs
         return (ScatterAdd(self.axes)(zeros(x.shape, ct.dtype), ct, *indices), *(None for _ in indices))
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         x, *indices = xs
         axes = tuple(i + 1 for i in self.axes)
         if not any(batched[1:]):
@@ -140,13 +140,13 @@ class Scatter(Indexed, abstract=True):
             dx = zeros(x.shape, x.dtype)
         return self._tangent(dx, du, primals[1], indices)
 
-    def _tangent(self, dx: Any, du: Any, updates: Any, indices: Sequence[Any]) -> Any:
+    def _tangent(self, dx: Array, du: Array, updates: Array, indices: Sequence[Any]) -> Array:
         return self(dx, zeros(updates.shape, dx.dtype) if du is None else du, *indices)
 
     def shifted(self, axes: tuple[int, ...]) -> Op:
         return type(self)(axes)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         x, updates = batch_all(batched[:2], size, xs[:2])
         indices: Sequence[Any] = xs[2:]
         axes = tuple(i + 1 for i in self.axes)
@@ -182,7 +182,7 @@ class ScatterAdd(Scatter):
         np.add.at(self.indexed_first(np, out), tuple(indices), updates)
         return out
 
-    def _tangent(self, dx: Any, du: Any, updates: Any, indices: Sequence[Any]) -> Any:
+    def _tangent(self, dx: Array, du: Array | None, updates: Array, indices: Sequence[Any]) -> Array:
         return dx if du is None else self(dx, du, *indices)
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
@@ -229,7 +229,7 @@ class ScatterSet(Scatter):
                 ct_updates = self._kept(ct_updates, ct.shape, indices)
         return (ct_x, ct_updates, *(None for _ in indices))
 
-    def _kept(self, ct: Any, shape: Shape, indices: Sequence[Any]) -> Any:
+    def _kept(self, ct: Array, shape: Shape, indices: Sequence[Any]) -> Array:
         # Each place remembers the number of the update that was written last; the others pass nothing back.
         among = tuple(range(len(self.axes)))
         number = reshape(iota(indices[0].size), indices[0].shape)
@@ -239,7 +239,7 @@ class ScatterSet(Scatter):
         return select(kept, ct, np.zeros((), ct.dtype))
 
 
-def _rows(size: int, shape: Shape) -> Any:
+def _rows(size: int, shape: Shape) -> Array:
     """Index of the batch axis for indices of a batched shape."""
     return broadcast_to(reshape(iota(size), (size, *(1,) * (len(shape) - 1))), shape)
 

@@ -10,9 +10,10 @@ from graphad.errors import ShapeError
 from graphad.ops.dynamic import DynamicSlice, DynamicUpdateSlice
 from graphad.ops.gather import Gather, ScatterAdd, ScatterSet
 from graphad.ops.shape import broadcast_to, iota, normalized, reshape, transpose
+from graphad.types import Array
 
 
-def take_along_axis(x: Any, index: Any, axis: int) -> Any:
+def take_along_axis(x: Any, index: Array, axis: int) -> Array:
     """NumPy's `take_along_axis` for an index without negative entries, of the rank of `x`."""
     axis = normalized(axis, x.ndim, "take_along_axis")
     shape = tuple(index.shape)
@@ -23,7 +24,7 @@ def take_along_axis(x: Any, index: Any, axis: int) -> Any:
     return Gather(tuple(range(x.ndim)))(x, *indices)
 
 
-def diagonal(x: Any, axis1: int = 0, axis2: int = 1, offset: int = 0) -> Any:
+def diagonal(x: Any, axis1: int = 0, axis2: int = 1, offset: int = 0) -> Array:
     """NumPy's `diagonal` of two axes, which stands as the last axis of the result. Raises `ShapeError`."""
     axis1, axis2 = normalized(axis1, x.ndim, "diagonal"), normalized(axis2, x.ndim, "diagonal")
     if axis1 == axis2:

@@ -25,7 +25,7 @@ from graphad.ops.matrices import (
     samples_of,
 )
 from graphad.ops.shape import batch_all, moveaxis, reshape
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Cholesky(Failing, MatrixOp):
@@ -40,10 +40,10 @@ class Cholesky(Failing, MatrixOp):
         check_square(self, xs[0])
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.cholesky(xs[0])
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         n, dtype = out.shape[-1], out.dtype
         # The tangent of what is read: the lower triangle mirrored.
         half = multiply(tangents[0], keep(n, dtype, diagonal=0.5))
@@ -71,7 +71,7 @@ class _Solver(Failing, abstract=True):
             raise ShapeError(f"{self.name}: the right-hand side {b} does not fit the matrix {a}")
         return b
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         a, b = xs
         if batched[0]:
             return self(*batch_all(batched, size, xs))
@@ -94,7 +94,7 @@ class TriangularSolve(_Solver):
     transpose_a: bool = False
     unit_diagonal: bool = False
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         a, b = xs
         if xp is not np:
             return _blocked(xp, a, b, self)
@@ -110,7 +110,7 @@ class TriangularSolve(_Solver):
             )  # fmt: skip
         return out
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (a, _), (da, db) = primals, tangents
         right = db
         if da is not None:
@@ -138,10 +138,10 @@ class Solve(_Solver):
     `a dx = db - da x`.
     """
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.solve(*xs)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (a, _), (da, db) = primals, tangents
         right = db
         if da is not None:
@@ -174,10 +174,10 @@ class Inv(Failing, MatrixOp):
         check_square(self, xs[0])
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.linalg.inv(xs[0])
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         return negative(matmul(out, matmul(tangents[0], out)))
 
     def flops(self, *xs: TensorType) -> int:

@@ -23,7 +23,7 @@ from graphad.ops.lowering import DECOMPOSED, EVALUATED, LazyUfunc, Plain, by_dec
 from graphad.ops.scalar import weigh
 from graphad.ops.shape import Reshape
 from graphad.trace import UFUNCS, Tracer
-from graphad.types import BOOL, DType, TensorType, dtype_spelling
+from graphad.types import BOOL, Array, DType, TensorType, dtype_spelling
 
 Partial = Callable[..., Any] | int | None
 Domain = tuple[float, float]
@@ -110,7 +110,7 @@ class Elementwise(Op, abstract=True):
             total = term if total is None else total + term
         return total
 
-    def _scale(self, partial: Partial, tangent: Any, out: Any, xs: Sequence[Any], guard: bool) -> Any:
+    def _scale(self, partial: Partial, tangent: Array, out: Array | None, xs: Sequence[Any], guard: bool) -> Array:
         if callable(partial):
             derivative = partial(out, *xs)
             if self.picks:
@@ -122,7 +122,7 @@ class Elementwise(Op, abstract=True):
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return self.transposed(ct, xs, self.singular)
 
-    def transposed(self, ct: Any, xs: Sequence[Any], guard: bool) -> Any:
+    def transposed(self, ct: Array, xs: Sequence[Any], guard: bool) -> Any:
         """The rule of `transpose` by the partials; with `guard` zeros of the cotangent stay zeros."""
         partials, multilinear = self.partials, self.multilinear
         cts: list[Any] = []
@@ -135,12 +135,12 @@ class Elementwise(Op, abstract=True):
                 raise MissingRuleError(f"{self.name} is not linear in operand {i}, or has no transpose rule")
         return tuple(cts) if len(xs) > 1 else cts[0]
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         rank = max(x.ndim - b for x, b in zip(xs, batched, strict=True))
         return self(*[align(x, rank) if b else x for x, b in zip(xs, batched, strict=True)])
 
 
-def known_finite(x: Any) -> bool:
+def known_finite(x: Array) -> bool:
     """Whether an operand is a number or a constant without NaN and infinity."""
     if isinstance(x, Tracer):
         if not isinstance(x.value, Constant):
@@ -150,14 +150,14 @@ def known_finite(x: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def scalar(value: complex, dtype: DType) -> Any:
+def scalar(value: complex, dtype: DType) -> Array:
     """A number as a read-only 0-d array of a dtype: an operand that is not weak."""
     array = np.asarray(value, dtype)
     array.flags.writeable = False
     return array
 
 
-def align(x: Any, rank: int) -> Any:
+def align(x: Array, rank: int) -> Array:
     """A batched operand with unit axes after its batch axis, so that its own axes line up on the right."""
     missing = rank - (x.ndim - 1)
     return x if missing == 0 else Reshape((x.shape[0], *(1,) * missing, *x.shape[1:]))(x)
@@ -217,7 +217,7 @@ class Ufunc(Elementwise, abstract=True):
         names = [kind.__name__ if isinstance(kind, type) else spelled(kind) for kind in kinds]
         return TypeMismatchError(f"{self.name} does not take {' and '.join(names)}; cast with astype first")
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is np:
             return self.ufunc(*xs)
         for space in (xp, scipy_of(xp, "special")) if not isinstance(self.ufunc, Plain) else ():
@@ -254,7 +254,7 @@ class Ufunc(Elementwise, abstract=True):
         except TypeMismatchError:
             return False
 
-    def _draw(self, rng: np.random.Generator, i: int, dtype: DType, shape: tuple[int, ...]) -> Any:
+    def _draw(self, rng: np.random.Generator, i: int, dtype: DType, shape: tuple[int, ...]) -> Array:
         low, high = self.domain[i % len(self.domain)]
         x = rng.uniform(low, high, shape)
         if dtype.kind == "c":
@@ -362,7 +362,7 @@ class Select(Elementwise):
             raise TypeMismatchError(f"where: a bool condition and two operands of one dtype, not {condition}, {x}, {y}")
         return (condition, x, y, x)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.where(*xs)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -411,7 +411,7 @@ class MultiplyNoNan(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return multiply.result_dtypes(*dtypes)  # type: ignore[no-any-return]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, y = xs
         zero = y == 0
         if xp is not np:
@@ -421,7 +421,7 @@ class MultiplyNoNan(Elementwise):
         with np.errstate(invalid="ignore"):
             return np.where(zero, y, np.multiply(x, y))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (x, y), (dx, dy) = primals, tangents
         terms = [self(dx, y)] if dx is not None else []
         if dy is not None:
@@ -436,7 +436,7 @@ class MultiplyNoNan(Elementwise):
         x, y = xs
         return (self(ct, select(ct == 0, ct, y)), None) if is_linear(x) else (None, self(x, ct))
 
-    def decompose(self, *xs: Any) -> Any:
+    def decompose(self, *xs: Any) -> Array:
         x, y = xs
         return select(y == 0, y, x * y)
 

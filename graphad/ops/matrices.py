@@ -12,7 +12,7 @@ from graphad.op import Op, Sample
 from graphad.ops.complex import conjugate
 from graphad.ops.machinery import select
 from graphad.ops.shape import transpose
-from graphad.types import Array, TensorType
+from graphad.types import Array, DType, TensorType
 
 
 def check_matrix(op: Op, a: TensorType) -> None:
@@ -76,23 +76,23 @@ def samples_of() -> Iterable[Array]:
     yield np.zeros((0, 2, 2))
 
 
-def matrix_transposed(a: Any) -> Any:
+def matrix_transposed(a: Array) -> Array:
     """The last two axes exchanged."""
     n = a.ndim
     return transpose(a, (*range(n - 2), n - 1, n - 2))
 
 
-def conjugate_transposed(a: Any) -> Any:
+def conjugate_transposed(a: Any) -> Array:
     """The last two axes exchanged, complex numbers conjugated."""
     return conjugated(matrix_transposed(a))
 
 
-def conjugated(a: Any) -> Any:
+def conjugated(a: Array) -> Array:
     """Complex numbers conjugated, real ones as they are."""
     return conjugate(a) if a.dtype.kind == "c" else a
 
 
-def keep(n: int, dtype: Any, diagonal: float = 1.0, lower: bool = True) -> Array:
+def keep(n: int, dtype: DType, diagonal: float = 1.0, lower: bool = True) -> Array:
     """A mask of ones in one triangle, with `diagonal` on the diagonal."""
     ones = np.ones((n, n))
     inside = np.tril(ones, -1) if lower else np.triu(ones, 1)

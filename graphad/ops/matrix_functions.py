@@ -57,12 +57,12 @@ class MatrixFunction(Failing, MatrixOp):
             raise ShapeError(f"matrix_function: {self.function!r} is none of {', '.join(FUNCTIONS)}")
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return scipy_of(xp, "linalg").expm(xs[0])
         return evaluate(self.function, np.asarray(xs[0]))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         return Frechet(self.function)(primals[0], tangents[0])
 
     def flops(self, *xs: TensorType) -> int:
@@ -96,7 +96,7 @@ class Frechet(Failing):
             raise TypeMismatchError(f"frechet: the direction {e} is not of the matrix's type {a}")
         return a
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         a, e = xs
         n = a.shape[-1]
         if xp is not np:
@@ -118,7 +118,7 @@ class Frechet(Failing):
     def transpose(self, ct: Any, *xs: Any) -> Any:
         return None, self(matrix_transposed(xs[0]), ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return self(*batch_all(batched, size, xs))
 
     def flops(self, *xs: TensorType) -> int:
@@ -155,7 +155,7 @@ def evaluate(function: str, a: Array) -> Array:
     return out
 
 
-def _blocks(a: Any, e: Any = None) -> Any:
+def _blocks(a: Array, e: Array | None = None) -> Array:
     """`[[a, e], [0, a]]`."""
     zero = np.zeros(a.shape, a.dtype)
     return concatenate([concatenate([a, zero if e is None else e], -1), concatenate([zero, a], -1)], -2)
@@ -184,7 +184,7 @@ class Sylvester(Failing):
             raise ShapeError(f"sylvester: the right-hand side {q} does not fit the matrices {a} and {b}")
         return q
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         a, b, q = xs
         if xp is not np:
             solve, stack = scipy_of(xp, "linalg").solve_sylvester, np.ndindex(q.shape[:-2])
@@ -197,7 +197,7 @@ class Sylvester(Failing):
                 out[i] = scipy.linalg.solve_sylvester(a[i], b[i], q[i])
         return out
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (a, b, _), (da, db, right) = primals, tangents
         for change in ([] if da is None else [matmul(da, out)]) + ([] if db is None else [matmul(out, db)]):
             right = -change if right is None else right - change

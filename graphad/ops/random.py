@@ -13,7 +13,7 @@ from graphad.op import Op, Sample, Types
 from graphad.ops.elementwise import Cast
 from graphad.ops.shape import batch_all, concatenate, expand_dims, iota
 from graphad.ops.slicing import Slice
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 U64 = np.dtype(np.uint64)
 _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
@@ -40,7 +40,7 @@ class RandomBits(Op):
             raise ShapeError(f"random_bits: key {key} must have two words, and start {start} one number for each key")
         return TensorType(U64, (*start.shape, self.size))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         key, start = xs
         blocks = xp.arange((self.size + 1) // 2, dtype=U64)
         with np.errstate(over="ignore"):
@@ -71,7 +71,7 @@ class RandomBits(Op):
         yield Sample(cls(0), (key[0], np.array(0, U64)))
 
 
-def _philox(key: Any, stream: Any, position: Any, domain: int) -> tuple[Any, Any]:
+def _philox(key: Array, stream: Array, position: Array, domain: int) -> tuple[Any, Any]:
     """The two words of a block for each position, of arrays or of traced values; words of 32 bits stand in 64."""
     low, half = U64.type(0xFFFFFFFF), U64.type(32)
     k = [key & low, key >> half]

@@ -30,7 +30,7 @@ from graphad.ops.shape import broadcast_to, concatenate, full, iota, reshape, tr
 from graphad.ops.slicing import Slice
 from graphad.ops.stop_gradient import stop_gradient
 from graphad.ops.transcendental import exp, log, sqrt, unit
-from graphad.types import BOOL, INT64, DType, Shape, TensorType
+from graphad.types import BOOL, INT64, Array, DType, Shape, TensorType
 
 
 def reduced_shape(op: Op, x: TensorType, axes: tuple[int, ...]) -> Shape:
@@ -40,7 +40,7 @@ def reduced_shape(op: Op, x: TensorType, axes: tuple[int, ...]) -> Shape:
     return tuple(n for i, n in enumerate(x.shape) if i not in axes)
 
 
-def expand(x: Any, shape: Shape, axes: tuple[int, ...]) -> Any:
+def expand(x: Array, shape: Shape, axes: tuple[int, ...]) -> Array:
     """A reduction's result repeated over the axes that were reduced, back to `shape`."""
     return broadcast_to(reshape(x, tuple(1 if i in axes else n for i, n in enumerate(shape))), shape)
 
@@ -62,7 +62,7 @@ class Reduction(Op, abstract=True):
     def result_dtype(self, dtype: DType) -> DType:
         return dtype
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return type(self)(tuple(i + 1 for i in self.axes))(xs[0])
 
     def flops(self, *xs: TensorType) -> int:
@@ -83,7 +83,7 @@ class Sum(Reduction):
     combines = "sum"
     loops_over = "biufc"
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         (x,) = xs
         return np.add.reduce(x, self.axes, x.dtype) if xp is np else xp.sum(x, axis=self.axes, dtype=x.dtype)
 
@@ -92,7 +92,7 @@ class Sum(Reduction):
             raise ShapeError(f"sum: cast {xs[0]} to {INT64} first")
         return super().infer(*xs)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return expand(ct, xs[0].shape, self.axes)
 
     @classmethod
@@ -114,11 +114,11 @@ class Norm(Reduction):
             raise TypeMismatchError(f"norm: cast {xs[0]} to a floating dtype first")
         return super().infer(*xs)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         (x,) = xs
         return xp.sqrt(xp.sum(xp.real(x * xp.conj(x)) if x.dtype.kind == "c" else x * x, axis=self.axes))
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (x,), (dx,) = primals, tangents
         phase = unit(x, cast(expand(out, x.shape, self.axes), x.dtype))
         if x.dtype.kind != "c":
@@ -128,13 +128,13 @@ class Norm(Reduction):
     def kinks(self, *xs: Any) -> Any:
         return np.all(xs[0] == 0, axis=self.axes)
 
-    def squared(self, out: Any, *xs: Any) -> Any:
+    def squared(self, out: Any, *xs: Any) -> Array:
         (x,) = xs
         if x.dtype.kind != "c":
             return Sum(self.axes)(square(x))
         return Sum(self.axes)(add(square(real_part(x)), square(imag_part(x))))
 
-    def decompose(self, *xs: Any) -> Any:
+    def decompose(self, *xs: Any) -> Array:
         return sqrt(self.squared(None, *xs))
 
     @classmethod
@@ -155,7 +155,7 @@ class Prod(Reduction):
             raise TypeMismatchError(f"prod: cast {xs[0]} to {INT64} first")
         return super().infer(*xs)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.prod(xs[0], axis=self.axes, dtype=xs[0].dtype)
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -182,7 +182,7 @@ class Prod(Reduction):
         yield Sample(cls((0,)), (np.arange(1, 5),))
 
 
-def _one_axis(x: Any, axes: tuple[int, ...]) -> tuple[Any, int]:
+def _one_axis(x: Array, axes: tuple[int, ...]) -> tuple[Any, int]:
     """`x` with `axes` as one axis, and which it is: several become the last."""
     if len(axes) == 1:
         return x, axes[0]
@@ -203,7 +203,7 @@ class Extremum(Reduction, abstract=True):
             raise ShapeError(f"{self.name}: {xs[0]} has no elements along axes {self.axes}")
         return super().infer(*xs)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         (x,), (dx,) = primals, tangents
         attains = logical_not(self.beyond(expand(out, x.shape, self.axes), x))
         count = Sum(self.axes)(cast(attains, x.dtype))
@@ -230,7 +230,7 @@ class Max(Extremum):
     combines = "max"
     loops_over = "biuf"
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.max(xs[0], axis=self.axes)
 
 
@@ -241,7 +241,7 @@ class Min(Extremum):
     combines = "min"
     loops_over = "biuf"
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.min(xs[0], axis=self.axes)
 
 
@@ -270,7 +270,7 @@ class Any_(Truth, name="any"):
     combines = "any"
     loops_over = "b"
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.any(xs[0], axis=self.axes)
 
 
@@ -280,7 +280,7 @@ class All(Truth):
     combines = "all"
     loops_over = "b"
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.all(xs[0], axis=self.axes)
 
 
@@ -304,10 +304,10 @@ class ArgExtremum(Op, abstract=True):
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return None
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return type(self)(self.axis + 1)(xs[0])
 
-    def decompose(self, *xs: Any) -> Any:
+    def decompose(self, *xs: Any) -> Array:
         """The least place of what equals the extreme, or is no number; NumPy is called for many elements."""
         (x,) = xs
         if x.dtype.kind not in "biuf" or x.size > FEW or not x.size:
@@ -338,7 +338,7 @@ class Argmax(ArgExtremum):
 
     extreme = Max
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.argmax(xs[0], axis=self.axis).astype(INT64)
 
 
@@ -347,11 +347,11 @@ class Argmin(ArgExtremum):
 
     extreme = Min
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.argmin(xs[0], axis=self.axis).astype(INT64)
 
 
-def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Any:
+def logsumexp(x: Any, axes: tuple[int, ...], keepdims: bool = False) -> Array:
     """`log(sum(exp(x)))` over axes without overflow, for real floating `x`; `axes` are sorted and non-negative.
 
     -inf where all elements are -inf or there are none, inf where one is inf. The derivative is the softmax of `x`,

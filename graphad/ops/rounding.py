@@ -20,7 +20,7 @@ from graphad.ops.elementwise import Elementwise, Partial, Ufunc, broadcast_shape
 from graphad.ops.select import select
 from graphad.ops.transcendental import sqrt
 from graphad.trace import UFUNCS
-from graphad.types import DType, TensorType
+from graphad.types import Array, DType, TensorType
 
 floor = elementwise(np.floor, code="floor({0})")
 ceil = elementwise(np.ceil, code="ceil({0})")
@@ -28,12 +28,12 @@ rint = elementwise(np.rint, code="rint({0})")
 trunc = elementwise(np.trunc, code="trunc({0})")
 
 
-def floored(k: Any) -> Any:
+def floored(k: Array) -> Array:
     """`floor(k)`, which of a number of Python's is one that gives way to other dtypes."""
     return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
 
 
-def truncated(k: Any) -> Any:
+def truncated(k: Any) -> int:
     """`trunc(k)`, which of a number of Python's is one that gives way to other dtypes."""
     return math.trunc(k) if isinstance(k, (int, float)) else np.trunc(k)
 
@@ -63,7 +63,7 @@ heaviside = elementwise(
 )
 
 
-def _indicator(condition: Any, dtype: DType) -> Any:
+def _indicator(condition: Array, dtype: DType) -> Array:
     return select(condition, scalar(1, dtype), scalar(0, dtype))
 
 
@@ -93,7 +93,7 @@ class Winner(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return maximum.result_dtypes(*dtypes)  # type: ignore[no-any-return]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, y = xs
         wins, loses = (x < y, x > y) if self.smallest else (x > y, x < y)
         if self.ignore_nan:
@@ -143,7 +143,7 @@ class Clip(Elementwise):
 
     @property
     def partials(self) -> Sequence[Partial]:
-        def taken(condition: Any, out: Any) -> Any:
+        def taken(condition: Array, out: Array) -> Array:
             return select(out == out, _indicator(condition, out.dtype), out)
 
         return (
@@ -158,7 +158,7 @@ class Clip(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return (_common_dtype(dtypes),) * 4
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, low, high = xs
         return xp.minimum(xp.maximum(x, low), high)
 
@@ -204,7 +204,7 @@ class Round(Elementwise):
         (dtype,) = dtypes
         return (dtype, np.dtype(np.float16) if dtype.kind == "b" else dtype)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.round(xs[0], self.decimals)
 
     @classmethod

@@ -18,7 +18,7 @@ from graphad.ops.slicing import Pad, Reverse, Slice
 from graphad.registry import LATER
 from graphad.trace import Tracer
 from graphad.trace import full as record_full
-from graphad.types import FLOAT64, INT64, DType, Shape, TensorType
+from graphad.types import FLOAT64, INT64, Array, DType, Shape, TensorType
 
 
 class BroadcastTo(Op):
@@ -37,13 +37,13 @@ class BroadcastTo(Op):
             raise ShapeError(f"broadcast_to: {x} does not broadcast to {list(self.shape)}")
         return x.with_shape(self.shape)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.broadcast_to(xs[0], self.shape)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return sum_to(ct, xs[0].shape)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         (x,) = xs
         missing = len(self.shape) - (x.ndim - 1)
         aligned = reshape(x, (size, *(1,) * missing, *x.shape[1:])) if missing else x
@@ -71,13 +71,13 @@ class Reshape(Op):
             raise ShapeError(f"reshape: {xs[0]} has {xs[0].size} elements, shape {list(self.shape)} has {out.size}")
         return out
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.reshape(xs[0], self.shape)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return Reshape(xs[0].shape)(ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Reshape((size, *self.shape))(xs[0])
 
     @classmethod
@@ -100,13 +100,13 @@ class Transpose(Op):
             raise ShapeError(f"transpose: axes {self.axes} are not a permutation of the axes of {x}")
         return x.with_shape(tuple(x.shape[i] for i in self.axes))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.permute_dims(xs[0], self.axes)
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return Transpose(tuple(int(i) for i in np.argsort(self.axes)))(ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Transpose((0, *(i + 1 for i in self.axes)))(xs[0])
 
     @classmethod
@@ -139,7 +139,7 @@ class Concatenate(Op):
         shape[self.axis] = sum(x.shape[self.axis] for x in xs)
         return xs[0].with_shape(shape)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.concatenate(xs, axis=self.axis)
 
     def transpose(self, ct: Any, *xs: Any) -> Any:
@@ -153,7 +153,7 @@ class Concatenate(Op):
             cts.append(Slice(tuple(start), tuple(stop), step)(ct) if isinstance(x, TensorType) else None)
         return tuple(cts) if len(xs) > 1 else cts[0]
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Concatenate(self.axis + 1)(*batch_all(batched, size, xs))
 
     def pieces(self, *xs: TensorType) -> Sequence[Piece]:
@@ -190,7 +190,7 @@ class Iota(Op):
     def infer(self, *xs: TensorType) -> TensorType:
         return TensorType(self.dtype, (self.size,))
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.arange(self.size, dtype=self.dtype)
 
     def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
@@ -249,13 +249,13 @@ def broadcast_to(x: Any, shape: Shape) -> Any:
     return x if getattr(x, "shape", None) == shape else BroadcastTo(tuple(shape))(x)
 
 
-def transpose(x: Any, axes: Sequence[int]) -> Any:
+def transpose(x: Any, axes: Sequence[int]) -> Array:
     """`x` with axis `axes[i]` as axis `i`; `x` itself where the order stays."""
     axes = tuple(int(i) for i in axes)
     return x if axes == tuple(range(len(axes))) else Transpose(axes)(x)
 
 
-def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
     """NumPy's `moveaxis`. Raises `ShapeError` for an axis out of range or named twice."""
     x = as_operand(x)
     pairs = []
@@ -271,7 +271,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
     return transpose(x, order)
 
 
-def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
+def expand_dims(x: Any, axis: int | Sequence[int]) -> Array:
     """NumPy's `expand_dims`: axes of extent 1 that stand at `axis` in the result."""
     x = as_operand(x)
     given = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
@@ -283,7 +283,7 @@ def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     return reshape(x, tuple(1 if i in at else next(extents) for i in range(ndim)))
 
 
-def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
+def squeeze(x: Array, axis: int | Sequence[int] | None = None) -> Array:
     """NumPy's `squeeze`: without the given axes of extent 1, or all of them. Raises `ShapeError`."""
     x = as_operand(x)
     if axis is None:
@@ -296,7 +296,7 @@ def squeeze(x: Any, axis: int | Sequence[int] | None = None) -> Any:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in drop))
 
 
-def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Array:
     """NumPy's `concatenate`, operands promoted to one dtype."""
     xs = [as_operand(x) for x in xs]
     if not any(isinstance(x, Traced) for x in xs):
@@ -304,7 +304,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     return Concatenate(normalized(axis, xs[0].ndim, "concatenate"))(*xs)
 
 
-def stack(xs: Sequence[Any], axis: int = 0) -> Any:
+def stack(xs: Sequence[Any], axis: int = 0) -> Array:
     """NumPy's `stack`: operands of one shape joined along a new axis. Raises `ShapeError`."""
     xs = [as_operand(x) for x in xs]
     if not xs or any(x.shape != xs[0].shape for x in xs):
@@ -345,12 +345,12 @@ def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:
     return record_full(builder, TensorType(array.dtype, shape), array)
 
 
-def zeros(shape: int | Sequence[int], dtype: Any = FLOAT64) -> Any:
+def zeros(shape: int | Sequence[int], dtype: Any = FLOAT64) -> Array:
     """An array of zeros, recorded in the innermost trace; outside of one, NumPy's `zeros`."""
     return full(shape, 0, dtype)
 
 
-def iota(size: int, dtype: Any = INT64) -> Any:
+def iota(size: int, dtype: DType = INT64) -> Any:
     """The numbers below `size` in order, recorded in the innermost trace; outside of one, as an array."""
     op = Iota(int(size), np.dtype(dtype))
     builder = current_builder()

@@ -11,7 +11,7 @@ from graphad.costs import LIGHT
 from graphad.errors import ShapeError
 from graphad.moves import Piece, shifted
 from graphad.op import Op, Sample
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Slice(Op):
@@ -35,16 +35,16 @@ class Slice(Op):
             -((a - b) // s) for a, b, s in zip(self.start, self.stop, self.step, strict=True)
         )
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xs[0][(..., *map(slice, self.start, self.stop, self.step))]
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         high = []
         for n, m, a, s in zip(xs[0].shape, ct.shape, self.start, self.step, strict=True):
             high.append(n - a - (m + (m - 1) * (s - 1) if m else 0))
         return Pad(self.start, tuple(high), tuple(s - 1 for s in self.step))(ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Slice((0, *self.start), (size, *self.stop), (1, *self.step))(xs[0])
 
     @classmethod
@@ -69,13 +69,13 @@ class Reverse(Op):
             raise ShapeError(f"reverse: axes {self.axes} are not axes of {xs[0]}")
         return xs[0]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.flip(xs[0], axis=self.axes) if self.axes else xs[0]
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         return self(ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Reverse(tuple(i + 1 for i in self.axes))(xs[0])
 
     @classmethod
@@ -109,7 +109,7 @@ class Pad(Op):
             raise ShapeError(f"{self!r}: cuts more elements off than {x} has")
         return x.with_shape(shape)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         (x,) = xs
         for axis, between in enumerate(self.interior):
             if between and x.shape[axis] > 1:
@@ -128,7 +128,7 @@ class Pad(Op):
         padded[tuple([slice(a, a + n) for n, (a, _) in zip(x.shape, widths, strict=True)])] = x
         return padded
 
-    def transpose(self, ct: Any, *xs: Any) -> Any:
+    def transpose(self, ct: Any, *xs: Any) -> Array:
         shape = xs[0].shape
         spread = _dilated(shape, self.interior)
         if min((*self.low, *self.high), default=0) < 0:
@@ -139,7 +139,7 @@ class Pad(Op):
         stop = tuple(a + n for a, n in zip(start, spread, strict=True))
         return Slice(start, stop, tuple(k + 1 for k in self.interior))(ct)
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return Pad((0, *self.low), (0, *self.high), (0, *self.interior))(xs[0])
 
     def pieces(self, *xs: TensorType) -> Sequence[Piece] | None:
@@ -166,7 +166,7 @@ def _dilated(shape: Sequence[int], interior: Sequence[int]) -> tuple[int, ...]:
     return tuple(n + (n - 1) * k if n else 0 for n, k in zip(shape, interior, strict=True))
 
 
-def _dilate(xp: Any, x: Any, axis: int, between: int) -> Any:
+def _dilate(xp: Any, x: Array, axis: int, between: int) -> Array:
     shape = x.shape
     gaps = xp.zeros((*shape[: axis + 1], between, *shape[axis + 1 :]), dtype=x.dtype)
     column = xp.reshape(x, (*shape[: axis + 1], 1, *shape[axis + 1 :]))

@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import ShapeError
 from graphad.op import Op, Sample
 from graphad.ops.index import take_along_axis
-from graphad.types import INT64, TensorType
+from graphad.types import INT64, Array, TensorType
 
 
 class Sorting(Op, abstract=True):
@@ -23,7 +23,7 @@ class Sorting(Op, abstract=True):
             raise ShapeError(f"{self!r}: {xs[0]} has no such axis")
         return xs[0]
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         return type(self)(self.axis + 1)(xs[0])
 
     def flops(self, *xs: TensorType) -> int:
@@ -43,10 +43,10 @@ class Sorting(Op, abstract=True):
 class Sort(Sorting):
     """NumPy's stable `sort` along `axis`; its derivative moves the tangents along."""
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xp.sort(xs[0], axis=self.axis, kind="stable") if xp is np else xp.sort(xs[0], axis=self.axis)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         return take_along_axis(tangents[0], Argsort(self.axis)(primals[0]), self.axis)
 
 
@@ -56,7 +56,7 @@ class Argsort(Sorting):
     def infer(self, *xs: TensorType) -> TensorType:
         return super().infer(*xs).with_dtype(INT64)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         order = xp.argsort(xs[0], axis=self.axis, kind="stable") if xp is np else xp.argsort(xs[0], axis=self.axis)
         return order.astype(INT64)
 

@@ -41,7 +41,7 @@ class _Sparse(Op, abstract=True):
             raise ShapeError(f"{self.name}: the operand is {x}, and must have {size} rows")
         return TensorType(x.dtype, (count, *x.shape[1:]))
 
-    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Any:
+    def batch(self, batched: Sequence[bool], size: int, *xs: Any) -> Array:
         """Vectors of a batch are columns; matrices of a batch stand along the diagonal of one."""
         *matrix, x = xs
         if any(batched[:3]):
@@ -74,7 +74,7 @@ class _Sparse(Op, abstract=True):
 class SparseMatmul(_Sparse):
     """`a @ x`, or `a.T @ x` if `transposed`, for a sparse `a` `[rows, columns]`."""
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return self._summed(xp, *xs)
         data, indices, indptr, x = (np.ascontiguousarray(v) for v in xs)
@@ -88,7 +88,7 @@ class SparseMatmul(_Sparse):
         product = (data if x.ndim == 1 else data[:, None]) * xp.take(x, right, axis=0)
         return ScatterAdd((0,)).eval(xp, xp.zeros((rows, *x.shape[1:]), x.dtype), product, left)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         data, indices, indptr, x = primals
         by_data, _, _, by_x = tangents
         terms = [] if by_data is None else [self(by_data, indices, indptr, x)]
@@ -134,14 +134,14 @@ class SparseSolve(_Sparse):
             raise TypeMismatchError(f"{self.name}: cast {xs[0]} to f32, f64, c64 or c128 first")
         return super().infer(*xs)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         *parts, b = (np.ascontiguousarray(v) for v in xs)
         factors = _factors(self, parts)
         if factors is None or not b.size:
             return np.full(b.shape, np.nan, b.dtype)
         return factors.solve(b)
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         data, indices, indptr, _ = primals
         by_data, _, _, right = tangents
         if by_data is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphad.op import OPS, Sample
 from graphad.ops.elementwise import Elementwise, Partial
-from graphad.types import DType
+from graphad.types import Array, DType
 
 
 class StopGradient(Elementwise):
@@ -25,7 +25,7 @@ class StopGradient(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return (*dtypes, *dtypes)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return xs[0]
 
     @classmethod

@@ -17,7 +17,7 @@ from graphad.op import OPS, Sample
 from graphad.ops.arithmetic import divide, reciprocal, scale_tangent, square
 from graphad.ops.elementwise import Elementwise, Ufunc, elementwise, scalar
 from graphad.ops.select import select
-from graphad.types import DType
+from graphad.types import Array, DType
 
 _LN2 = math.log(2)
 _LN10 = math.log(10)
@@ -43,7 +43,7 @@ class _Sqrt(Ufunc, abstract=True):
     def kinks(self, *xs: Any) -> Any:
         return xs[0] == 0
 
-    def squared(self, out: Any, *xs: Any) -> Any:
+    def squared(self, out: Array, *xs: Any) -> Array:
         (x,) = xs
         return x if x.dtype.kind == "c" else select(x >= 0, x, x * math.nan)
 
@@ -117,7 +117,7 @@ class Unit(Elementwise):
 
     code = "where({1} == 0, {1}, {0} / {1})"
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
         inverse = reciprocal(primals[1])
         factors = (inverse, -(out * inverse))
         terms = [scale_tangent(f, t) for f, t in zip(factors, tangents, strict=True) if t is not None]
@@ -129,7 +129,7 @@ class Unit(Elementwise):
     def result_dtypes(self, *dtypes: DType) -> tuple[DType, ...]:
         return divide.result_dtypes(*dtypes)  # type: ignore[no-any-return]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x, r = xs
         return xp.where(r == 0, r, x / r)
 
@@ -144,12 +144,12 @@ class Unit(Elementwise):
 unit = OPS["unit"] = Unit()
 
 
-def _angle_partial(x: Any, y: Any) -> Any:
+def _angle_partial(x: Array, y: Array) -> Array:
     radius = hypot(x, y)
     return unit(unit(x, radius), radius)
 
 
-def _share(total: Any, x: Any, y: Any, half: float) -> Any:
+def _share(total: Array, x: Array, y: Array, half: float) -> Array:
     # x - total, which is NaN between equal infinities: there x is all of the total, or half of it if y equals x.
     dtype = x.dtype
     equal = select(x == y, scalar(half, dtype), scalar(0, dtype))

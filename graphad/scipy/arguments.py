@@ -10,6 +10,7 @@ from graphad import tree
 from graphad.location import place
 from graphad.ops.checks import Check, name_of
 from graphad.trace import Tracer, apply
+from graphad.types import ArrayLike
 
 
 def holds_traced(args: Any) -> bool:
@@ -17,7 +18,7 @@ def holds_traced(args: Any) -> bool:
     return any(isinstance(x, Tracer) for x in tree.leaves(args))
 
 
-def require(holds: Any, message: str) -> None:
+def require(holds: ArrayLike, message: str) -> None:
     """Raise `ValueError` where a condition on values does not hold, at run time for traced ones."""
     if isinstance(holds, Tracer):
         apply(Check(name_of(ValueError), (message.replace("{", "{{").replace("}", "}}"),)), [np.all(holds)])

@@ -18,23 +18,23 @@ from graphad.ops.matrix_functions import Frechet
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import expm, square, stacks
 from graphad.trace import apply
-from graphad.types import real_dtype
+from graphad.types import Array, ArrayLike, real_dtype
 
 _traced, __getattr__ = namespace("scipy.linalg")
 
 
-def _adjoint(a: Any) -> Any:
+def _adjoint(a: Array) -> Array:
     return np.conj(np.matrix_transpose(a))
 
 
-def _matrix(name: str, a: Any) -> Any:
+def _matrix(name: str, a: Any) -> Array:
     a = matrices(name, square(a))
     if a.ndim != 2:
         raise ShapeError(f"{name}: a stack of shape {list(a.shape)}{place()}; give one matrix, and graphad.vmap it")
     return a
 
 
-def _rank(name: str, s: Any, shape: tuple[int, ...], rcond: Any) -> int:
+def _rank(name: str, s: Array, shape: tuple[int, ...], rcond: Any) -> int:
     """The number of singular values that count. Where they are not known it is that of a matrix of full rank, and
     `ShapeError` is raised at run time for another."""
     rcond = np.finfo(s.dtype).eps * max(shape) if rcond is None else rcond
@@ -48,7 +48,7 @@ def _rank(name: str, s: Any, shape: tuple[int, ...], rcond: Any) -> int:
 
 
 @_traced
-def orth(A: Any, rcond: Any = None) -> Any:
+def orth(A: ArrayLike, rcond: Any = None) -> Array:
     """SciPy's `orth`: an orthonormal basis of the columns. Under `jit` the matrix must have full rank."""
     a = _matrix("orth", A)
     u, s, _ = np.linalg.svd(a, full_matrices=False)
@@ -67,7 +67,7 @@ def null_space(
 
 
 @_traced
-def subspace_angles(A: Any, B: Any) -> Any:
+def subspace_angles(A: ArrayLike, B: ArrayLike) -> Array:
     """SciPy's `subspace_angles`: the angles between the spaces of columns, in descending order, by sines where they are
     small and by cosines where they are large (Knyazev and Argentati, "Principal angles between subspaces in an A-based
     scalar product", 2002)."""

@@ -13,6 +13,7 @@ from graphad.numpy.arguments import operand
 from graphad.numpy.dispatch import located_errors
 from graphad.scipy.arguments import holds_traced
 from graphad.trace import Tracer
+from graphad.types import ArrayLike
 
 TRACED: dict[str, dict[str, Callable[..., Any]]] = {}
 """The functions on traced values of each of SciPy's modules, by name."""
@@ -64,7 +65,7 @@ def _array(x: Any) -> Any:
     return operand(x) if type(x) is list and holds_traced(x) and _shape(x) is not None else x
 
 
-def _shape(x: Any) -> tuple[int, ...] | None:
+def _shape(x: ArrayLike) -> tuple[int, ...] | None:
     """The shape of nested lists of numbers, None where they are no array."""
     if not isinstance(x, (list, tuple)):
         return () if isinstance(x, (int, float, complex, np.generic, Tracer)) and not np.shape(x) else None

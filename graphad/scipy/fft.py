@@ -20,22 +20,23 @@ from graphad.numpy.arguments import axes_of, axis_of, float_dtype, operand, stat
 from graphad.ops.elementwise import cast
 from graphad.ops.fft import OTHER_NORM
 from graphad.scipy.dispatch import namespace
+from graphad.types import Array, ArrayLike
 
 _traced, __getattr__ = namespace("scipy.fft")
 
 
-def _floating(x: Any) -> Any:
+def _floating(x: Array) -> Array:
     """An array in the precision that SciPy transforms it in: half becomes single, integers double."""
     x = operand(x)
     return cast(x, np.float32 if x.dtype == np.float16 else float_dtype(x))
 
 
-def _indices(values: Any) -> Any:
+def _indices(values: Any) -> tuple[int, ...]:
     """An argument that SciPy takes as one integer or several."""
     return tuple(index(i) for i in values) if np.iterable(values) else (index(values),)
 
 
-def _shape_and_axes(x: Any, s: Any, axes: Any, name: str) -> tuple[Any, tuple[int, ...]]:
+def _shape_and_axes(x: Array, s: Any, axes: Any, name: str) -> tuple[Any, tuple[int, ...]]:
     """The arguments `s` and `axes` of a transform over several axes, spelled out."""
     s = None if s is None else _indices(s)
     if axes is not None:
@@ -55,9 +56,9 @@ def _single(name: str) -> Any:
     transform = getattr(np.fft, name)
 
     def function(
-        x: Any, n: int | None = None, axis: int = -1, norm: Any = None, overwrite_x: bool = False,
+        x: Array, n: int | None = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
         workers: int | None = None, *, plan: Any = None,
-    ) -> Any:  # fmt: skip
+    ) -> Array:  # fmt: skip
         return transform(_floating(x), n, axis, norm)
 
     function.__name__ = function.__qualname__ = name
@@ -78,7 +79,7 @@ def _half(x: Any, s: Any, axes: Any, norm: Any) -> Any:
     return np.conj(np.fft.rfftn(x, s, axes, _other(norm)))
 
 
-def _other(norm: Any) -> Any:
+def _other(norm: str | None) -> Any:
     return OTHER_NORM.get(norm or "backward", norm)
 
 
@@ -93,15 +94,15 @@ def _define(name: str, kind: Callable[..., Any]) -> tuple[Any, Any]:
         return kind(x, s, axes, norm)
 
     def two(
-        x: Any, s: Any = None, axes: Any = (-2, -1), norm: Any = None, overwrite_x: bool = False,
-        workers: int | None = None, *, plan: Any = None,
-    ) -> Any:  # fmt: skip
+        x: Array, s: tuple[int, ...] | None = None, axes: tuple[int, ...] = (-2, -1), norm: str | None = None,
+        overwrite_x: bool = False, workers: int | None = None, *, plan: Any = None,
+    ) -> Array:  # fmt: skip
         return over(x, s, axes, norm, f"{name}2")
 
     def many(
-        x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False,
+        x: Array, s: Any = None, axes: Any = None, norm: str | None = None, overwrite_x: bool = False,
         workers: int | None = None, *, plan: Any = None,
-    ) -> Any:  # fmt: skip
+    ) -> Array:  # fmt: skip
         return over(x, s, axes, norm, f"{name}n")
 
     for function, suffix in ((two, "2"), (many, "n")):
@@ -119,13 +120,13 @@ ihfft2, ihfftn = _define("ihfft", _half)
 
 
 @_traced
-def fftshift(x: Any, axes: Any = None) -> Any:
+def fftshift(x: ArrayLike, axes: Any = None) -> Array:
     """SciPy's `fftshift`: the frequency 0 moved to the middle."""
     return np.fft.fftshift(operand(x), axes)
 
 
 @_traced
-def ifftshift(x: Any, axes: Any = None) -> Any:
+def ifftshift(x: ArrayLike, axes: Any = None) -> Array:
     """SciPy's `ifftshift`, the inverse of `fftshift`."""
     return np.fft.ifftshift(operand(x), axes)
 
@@ -204,27 +205,27 @@ def _define_real(name: str, wave: str, inverse: bool) -> tuple[Any, Any]:
     """A cosine or sine transform along one axis and over several."""
 
     def one(
-        x: Any,
+        x: Array,
         type: int = 2,
         n: int | None = None,
         axis: int = -1,
-        norm: Any = None,
+        norm: str | None = None,
         overwrite_x: bool = False,
         workers: int | None = None,
         orthogonalize: bool | None = None,
-    ) -> Any:
+    ) -> Array:
         return _transform(x, wave, inverse, type, n, axis, norm, orthogonalize, name)
 
     def many(
-        x: Any,
+        x: Array,
         type: int = 2,
         s: Any = None,
         axes: Any = None,
-        norm: Any = None,
+        norm: str | None = None,
         overwrite_x: bool = False,
         workers: int | None = None,
         orthogonalize: bool | None = None,
-    ) -> Any:
+    ) -> Array:
         return _transform(x, wave, inverse, type, s, axes, norm, orthogonalize, f"{name}n")
 
     for function, suffix in ((one, ""), (many, "n")):
@@ -243,18 +244,18 @@ idst, idstn = _define_real("idst", "sin", True)
 
 
 @_traced
-def fht(a: Any, dln: float, mu: float, offset: float = 0.0, bias: float = 0.0) -> Any:
+def fht(a: ArrayLike, dln: float, mu: float, offset: float = 0.0, bias: float = 0.0) -> Array:
     """SciPy's `fht`, the fast Hankel transform, of a traced signal with known parameters."""
     return _hankel(a, dln, mu, offset, bias, False)
 
 
 @_traced
-def ifht(A: Any, dln: float, mu: float, offset: float = 0.0, bias: float = 0.0) -> Any:
+def ifht(A: ArrayLike, dln: float, mu: float, offset: float = 0.0, bias: float = 0.0) -> Array:
     """SciPy's `ifht`, the inverse fast Hankel transform, of a traced signal with known parameters."""
     return _hankel(A, dln, mu, offset, bias, True)
 
 
-def _hankel(a: Any, dln: Any, mu: Any, offset: Any, bias: Any, inverse: bool) -> Any:
+def _hankel(a: Any, dln: Any, mu: Any, offset: Any, bias: Any, inverse: bool) -> Array:
     """FFTLog (Hamilton, MNRAS 312, 257, 2000, appendix B): a periodic convolution, reversed, between two power laws.
 
     The factors of its Fourier transform are read off SciPy's own transform of an impulse.

@@ -16,6 +16,7 @@ from graphad.location import place
 from graphad.numpy.arguments import axis_of, operand
 from graphad.scipy import fft as _fft
 from graphad.scipy.dispatch import namespace
+from graphad.types import Array, ArrayLike
 
 _traced, __getattr__ = namespace("scipy.fftpack")
 _INVERSE = {1: 1, 2: 3, 3: 2, 4: 4}
@@ -47,13 +48,13 @@ def ifft2(x: Any, shape: Any = None, axes: Any = (-2, -1), overwrite_x: bool = F
 
 
 @_traced
-def fftn(x: Any, shape: Any = None, axes: Any = None, overwrite_x: bool = False) -> Any:
+def fftn(x: ArrayLike, shape: Any = None, axes: Any = None, overwrite_x: bool = False) -> Array:
     """SciPy's `fftpack.fftn`."""
     return _fft.fftn(x, shape, axes)
 
 
 @_traced
-def ifftn(x: Any, shape: Any = None, axes: Any = None, overwrite_x: bool = False) -> Any:
+def ifftn(x: ArrayLike, shape: Any = None, axes: Any = None, overwrite_x: bool = False) -> Array:
     """SciPy's `fftpack.ifftn`."""
     return _fft.ifftn(x, shape, axes)
 
@@ -96,13 +97,18 @@ def _define(kind: str, inverse: bool) -> tuple[Any, Any]:
     back: Callable[..., Any] = getattr(_fft, f"i{kind}n")
 
     def along(
-        x: Any, type: int = 2, n: int | None = None, axis: int = -1, norm: Any = None, overwrite_x: bool = False
-    ) -> Any:
+        x: Array,
+        type: int = 2,
+        n: int | None = None,
+        axis: int = -1,
+        norm: str | None = None,
+        overwrite_x: bool = False,
+    ) -> Array:
         return one(x, _INVERSE[type] if inverse else type, n, axis, norm)
 
     def over(
-        x: Any, type: int = 2, shape: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False
-    ) -> Any:
+        x: Array, type: int = 2, shape: Any = None, axes: Any = None, norm: str | None = None, overwrite_x: bool = False
+    ) -> Array:
         if norm == "ortho":
             return (back if inverse else several)(x, type, shape, axes, norm)
         return several(x, _INVERSE[type] if inverse else type, shape, axes, norm)

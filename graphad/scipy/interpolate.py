@@ -26,7 +26,7 @@ from graphad.ops.factors import SolveBanded
 from graphad.scipy.arguments import holds_traced
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.nodal import barycentric_interpolate, krogh_interpolate  # noqa: F401  (names of SciPy's module)
-from graphad.types import COMPLEX128, FLOAT64
+from graphad.types import COMPLEX128, FLOAT64, Array, ArrayLike
 
 _traced, __getattr__ = namespace("scipy.interpolate")
 
@@ -40,17 +40,17 @@ class _Traced(type):
         return super().__call__(*args, **kwargs)
 
 
-def _float(x: Any) -> Any:
+def _float(x: Array) -> Array:
     return cast(operand(x), FLOAT64)
 
 
-def _number(y: Any) -> Any:
+def _number(y: Any) -> Array:
     """Values in double precision, complex or real."""
     y = operand(y)
     return cast(y, COMPLEX128 if y.dtype.kind == "c" else FLOAT64)
 
 
-def _values(name: str, x: Any, y: Any, axis: int) -> tuple[Any, Any]:
+def _values(name: str, x: Array, y: Array, axis: int) -> tuple[Any, Any]:
     """Places, and values along the first axis."""
     x, y = _float(x), _number(y)
     y = np.moveaxis(y, axis_of(y, axis, name), 0)
@@ -59,7 +59,7 @@ def _values(name: str, x: Any, y: Any, axis: int) -> tuple[Any, Any]:
     return x, y
 
 
-def _tall(x: Any, like: Any) -> Any:
+def _tall(x: Array, like: Array) -> Array:
     """A vector along the first axis of an array of the rank of `like`."""
     return x.reshape(-1, *(1,) * (like.ndim - 1))
 
@@ -67,10 +67,10 @@ def _tall(x: Any, like: Any) -> Any:
 class PPoly(metaclass=_Traced):
     """SciPy's `PPoly`: coefficients `c[k, i, ...]` and breakpoints `x`."""
 
-    def __init__(self, c: Any, x: Any, extrapolate: Any = True, axis: int = 0) -> None:
+    def __init__(self, c: Array, x: Array, extrapolate: Any = True, axis: int = 0) -> None:
         self.c, self.x, self.extrapolate, self.axis = _number(c), _float(x), extrapolate, axis
 
-    def __call__(self, x: Any, nu: int = 0, extrapolate: Any = None) -> Any:
+    def __call__(self, x: Array, nu: int = 0, extrapolate: Any = None) -> Array:
         extrapolate = self.extrapolate if extrapolate is None else extrapolate
         at, first, last = _float(x), self.x[0], self.x[-1]
         if extrapolate == "periodic":
@@ -115,7 +115,7 @@ class PPoly(metaclass=_Traced):
             found = PPoly(np.concatenate([c, start[None]]), found.x, found.extrapolate, found.axis)
         return found
 
-    def integrate(self, a: Any, b: Any, extrapolate: Any = None) -> Any:
+    def integrate(self, a: ArrayLike, b: ArrayLike, extrapolate: Any = None) -> Array:
         """The integral between two limits."""
         if (self.extrapolate if extrapolate is None else extrapolate) == "periodic":
             raise MissingRuleError(f"integrate: a periodic integral cannot be traced{place()}; take it over a period")
@@ -123,7 +123,7 @@ class PPoly(metaclass=_Traced):
         return whole(b, 0, extrapolate) - whole(a, 0, extrapolate)
 
 
-def _derivative(c: Any) -> Any:
+def _derivative(c: Array) -> Array:
     degree = c.shape[0] - 1
     if degree == 0:
         return 0.0 * c
@@ -133,12 +133,12 @@ def _derivative(c: Any) -> Any:
 class CubicHermiteSpline(PPoly):
     """SciPy's `CubicHermiteSpline`: values and slopes at the places."""
 
-    def __init__(self, x: Any, y: Any, dydx: Any, axis: int = 0, extrapolate: Any = None) -> None:
+    def __init__(self, x: Array, y: Array, dydx: Array, axis: int = 0, extrapolate: Any = None) -> None:
         x, y = _values(type(self).__name__, x, y, axis)
         slopes = np.moveaxis(_number(dydx), axis, 0)
         self._hermite(x, y, slopes, axis, extrapolate)
 
-    def _hermite(self, x: Any, y: Any, slopes: Any, axis: int, extrapolate: Any) -> None:
+    def _hermite(self, x: Array, y: Array, slopes: Array, axis: int, extrapolate: Any) -> None:
         h = _tall(np.diff(x), y)
         secant = np.diff(y, axis=0) / h
         bend = (slopes[:-1] + slopes[1:] - 2 * secant) / h
@@ -149,7 +149,7 @@ class CubicHermiteSpline(PPoly):
 class PchipInterpolator(CubicHermiteSpline):
     """SciPy's `PchipInterpolator`: slopes that keep the values monotone (Fritsch and Butland, 1984)."""
 
-    def __init__(self, x: Any, y: Any, axis: int = 0, extrapolate: Any = None) -> None:
+    def __init__(self, x: Array, y: Array, axis: int = 0, extrapolate: Any = None) -> None:
         x, y = _values("PchipInterpolator", x, _real("PchipInterpolator", y), axis)
         h = _tall(np.diff(x), y)
         secant = np.diff(y, axis=0) / h
@@ -166,14 +166,14 @@ class PchipInterpolator(CubicHermiteSpline):
         self._hermite(x, y, slopes, axis, extrapolate)
 
 
-def _real(name: str, y: Any) -> Any:
+def _real(name: str, y: Array) -> Array:
     """Values that are real. Raises `TypeMismatchError` for complex ones, which have no order."""
     if operand(y).dtype.kind == "c":
         raise TypeMismatchError(f"{name}: complex values{place()} have no shape to keep; interpolate .real and .imag")
     return y
 
 
-def _pchip_end(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
+def _pchip_end(h0: Array, h1: Array, m0: Array, m1: Array) -> Array:
     """The slope at an end by three points, kept to the shape (Moler, Numerical Computing with MATLAB, 2004, 3.6)."""
     slope = ((2 * h0 + h1) * m0 - h0 * m1) / (h0 + h1)
     turned = np.sign(slope) != np.sign(m0)
@@ -184,7 +184,9 @@ def _pchip_end(h0: Any, h1: Any, m0: Any, m1: Any) -> Any:
 class Akima1DInterpolator(CubicHermiteSpline):
     """SciPy's `Akima1DInterpolator`, by the methods `"akima"` (Akima, 1970) and `"makima"`."""
 
-    def __init__(self, x: Any, y: Any, axis: int = 0, *, method: str = "akima", extrapolate: Any = None) -> None:
+    def __init__(
+        self, x: Array, y: Array, axis: int = 0, *, method: str = "akima", extrapolate: bool | None = None
+    ) -> None:
         x, y = _values("Akima1DInterpolator", x, _real("Akima1DInterpolator", y), axis)
         secant = np.diff(y, axis=0) / _tall(np.diff(x), y)
         if x.shape[0] == 2:
@@ -228,7 +230,7 @@ def _condition(bc: Any) -> tuple[Any, Any]:
     return bc[0], bc[1]
 
 
-def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
+def _spline_slopes(x: Array, y: Array, bc_type: Any) -> Array:
     """The slopes at the places, from continuous second derivatives (de Boor, A Practical Guide to Splines, IV)."""
     n = x.shape[0]
     h = np.diff(x)
@@ -250,7 +252,7 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
         return np.stack([secant[0] - a * bend, secant[0] + a * bend, secant[1] + b * bend])
     one, zero = np.ones(1), np.zeros(1)
 
-    def end(order: int, value: Any, a: Any, b: Any, near: Any, far: Any, sign: float) -> tuple[Any, Any, Any]:
+    def end(order: int, value: Array, a: Array, b: Array, near: Array, far: Array, sign: float) -> tuple[Any, Any, Any]:
         """Diagonal, neighbour and right-hand side of the equation at an end with intervals `a` and `b`."""
         if order == 1:
             return one, zero, value
@@ -268,12 +270,12 @@ def _spline_slopes(x: Any, y: Any, bc_type: Any) -> Any:
     return SolveBanded(1, 1)(cast(np.stack([upper, diagonal, lower]), b.dtype), b).reshape(y.shape)
 
 
-def _flat(v: Any) -> Any:
+def _flat(v: Array) -> Array:
     """All axes but the first as one."""
     return v.reshape(v.shape[0], math.prod(v.shape[1:]))
 
 
-def _periodic_slopes(y: Any, h: Any, tall: Any, secant: Any) -> Any:
+def _periodic_slopes(y: Array, h: Array, tall: Array, secant: Array) -> Array:
     """The slopes where the last place is the first again: a cyclic system."""
     n = y.shape[0] - 1
     before = np.concatenate([tall[-1:], tall[:-1]])
@@ -291,8 +293,8 @@ class interp1d(metaclass=_Traced):
     """SciPy's `interp1d` of the kinds linear, nearest, nearest-up, previous, next, zero and cubic."""
 
     def __init__(
-        self, x: Any, y: Any, kind: Any = "linear", axis: int = -1, copy: bool = True, bounds_error: Any = None,
-        fill_value: Any = np.nan, assume_sorted: bool = False,
+        self, x: Array, y: Array, kind: str = "linear", axis: int = -1, copy: bool = True,
+        bounds_error: bool | None = None, fill_value: Any = np.nan, assume_sorted: bool = False,
     ) -> None:  # fmt: skip
         self.x, self.y = _values("interp1d", x, y, axis)
         self.axis = axis_of(operand(y), axis, "interp1d")
@@ -306,7 +308,7 @@ class interp1d(metaclass=_Traced):
             order = np.argsort(self.x)
             self.x, self.y = take(self.x, order), take(self.y, order, axis=0)
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Array) -> Array:
         at = _float(x)
         flat = at.reshape(-1)
         n = self.x.shape[0]
@@ -333,7 +335,7 @@ class interp1d(metaclass=_Traced):
         out = out.reshape((*at.shape, *out.shape[1:]))
         return np.moveaxis(out, range(at.ndim), range(self.axis, self.axis + at.ndim)) if self.axis else out
 
-    def _place(self, flat: Any, n: int) -> Any:
+    def _place(self, flat: Array, n: int) -> Array:
         if self.kind in ("previous", "zero"):
             i = np.searchsorted(self.x, flat, side="right") - 1
         elif self.kind == "next":
@@ -348,7 +350,7 @@ class RegularGridInterpolator(metaclass=_Traced):
     """SciPy's `RegularGridInterpolator` by the methods linear and nearest."""
 
     def __init__(
-        self, points: Any, values: Any, method: str = "linear", bounds_error: bool = True, fill_value: Any = np.nan,
+        self, points: Any, values: Array, method: str = "linear", bounds_error: bool = True, fill_value: Any = np.nan,
         *, solver: Any = None, solver_args: Any = None,
     ) -> None:  # fmt: skip
         self.grid = [_float(p) for p in points]

@@ -13,6 +13,7 @@ from graphad.numpy.linalg import matrices
 from graphad.ops.elementwise import cast
 from graphad.ops.matrix_functions import Frechet, MatrixFunction
 from graphad.scipy.dispatch import namespace
+from graphad.types import Array, ArrayLike
 
 _traced, __getattr__ = namespace("scipy.linalg")
 
@@ -38,7 +39,7 @@ def square(x: Any) -> Any:
 
 
 @_traced
-def expm(A: Any) -> Any:
+def expm(A: ArrayLike) -> Array:
     """SciPy's `expm`, the exponential of square matrices."""
     return MatrixFunction("expm")(matrices("expm", square(A), square=True))
 

@@ -13,7 +13,7 @@ from graphad.numpy.arguments import axis_of, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
-from graphad.types import COMPLEX128, FLOAT64
+from graphad.types import COMPLEX128, FLOAT64, Array
 
 _traced, __getattr__ = namespace("scipy.interpolate")
 
@@ -69,7 +69,7 @@ def _newton(name: str, points: _Points) -> list[Any]:
     return coefficients
 
 
-def _derivatives(coefficients: list[Any], xi: Any, x: Any, count: int) -> list[Any]:
+def _derivatives(coefficients: list[Any], xi: Array, x: Array, count: int) -> list[Any]:
     """The polynomial of Newton's form and its first derivatives, by Horner's rule."""
     found: list[Any] = [np.zeros((x.shape[0], coefficients[0].shape[0]), coefficients[0].dtype)] * count
     for k in range(len(coefficients) - 1, -1, -1):
@@ -80,7 +80,7 @@ def _derivatives(coefficients: list[Any], xi: Any, x: Any, count: int) -> list[A
     return found
 
 
-def _of_order(name: str, points: _Points, der: Any) -> Any:
+def _of_order(name: str, points: _Points, der: Any) -> Array:
     orders = np.asarray(der)
     if orders.dtype.kind not in "iu" or np.any(orders < 0):
         raise ValueError(f"{name}: der={der!r}{place()} must be orders of derivatives, 0 or more")

@@ -15,7 +15,7 @@ from graphad.graph import Graph, Node, Value
 from graphad.op import Op, Regional, Types, zeros_like
 from graphad.ops.programs import program
 from graphad.trace import trace_flat
-from graphad.types import TensorType, type_of
+from graphad.types import Array, TensorType, type_of
 
 
 def check_operands(op: Op, region: Graph, xs: tuple[TensorType, ...]) -> None:
@@ -156,7 +156,7 @@ def merged(flags: Flags, yes: Iterable[Any], no: Iterable[Any]) -> list[Any]:
     return [next(first) if flag else next(second) for flag in flags]
 
 
-def instantiated(tangent: Any, primal: Any) -> Any:
+def instantiated(tangent: Array | None, primal: Array) -> Array:
     """A tangent, zeros for `None`."""
     return zeros_like(primal) if tangent is None else tangent
 

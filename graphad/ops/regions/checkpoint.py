@@ -27,7 +27,7 @@ from graphad.ops.regions.base import (
     used_inputs,
 )
 from graphad.trace import apply
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Checkpoint(Structured):
@@ -76,7 +76,7 @@ class Checkpoint(Structured):
     def masked(self, recur: Any, flags: Flags, linear: Flags) -> tuple[list[bool], list[bool]]:
         return list(flags), recur(self.function, linear, flags)
 
-    def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Any:
+    def batch(self, batched: Flags, size: int, *xs: Any, recur: Any = None) -> Array:
         graph, _ = recur(self.function, batched, [True] * len(self.function.outputs))
         return Checkpoint(graph)(*xs)
 

@@ -34,7 +34,7 @@ from graphad.ops.regions.base import (
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape
 from graphad.trace import inline, innermost
-from graphad.types import TensorType
+from graphad.types import Array, TensorType
 
 
 class Cond(Structured):
@@ -149,14 +149,14 @@ class Cond(Structured):
             ]
         return one_or_all(result)
 
-    def _takes(self, index: Any, i: int) -> Any:
+    def _takes(self, index: Array, i: int) -> Array:
         """Where a selector takes branch `i`."""
         if index.dtype.kind == "b":
             return index if i else logical_not(index)
         last = len(self.branches) - 1
         return index == i if 0 < i < last else index <= 0 if not i else index >= last
 
-    def guarded(self, live: Any, *xs: Any) -> Any:
+    def guarded(self, live: Array, *xs: Any) -> Any:
         return Cond(tuple([guarded(branch) for branch in self.branches]))(*xs, live)
 
     def prune(self, live: Flags) -> tuple[Op, list[int], list[int]] | None:

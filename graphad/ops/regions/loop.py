@@ -29,7 +29,7 @@ from graphad.ops.regions.base import (
     used_inputs,
 )
 from graphad.ops.shape import broadcast_to, moveaxis
-from graphad.types import INT64, TensorType
+from graphad.types import INT64, Array, TensorType
 
 Groups = tuple[list[Any], list[Any], list[Any]]
 """What belongs to the consts, the carries and the entries of a loop."""
@@ -165,7 +165,7 @@ class Loop(Structured, abstract=True):
         last = [r if f else repeated(r, size) for r, f in zip(found[:n], moving, strict=True)]
         return one_or_all([*last, *[moved_axis(r, 1, 0) for r in found[n:]]])
 
-    def guarded(self, live: Any, *xs: Any) -> Any:
+    def guarded(self, live: Array, *xs: Any) -> Any:
         lead, at = self.lead, self.lead + self.consts
         op = self.over(self.among_consts(guarded(self.body)), self.consts + 1, self.carried, self.tested_when_live)
         count = [select(live, x, np.int64(0)) for x in xs[:lead]]
@@ -279,7 +279,7 @@ def _interleaved(groups: Sequence[Sequence[Any]], extras: Sequence[Sequence[Any]
     return list(itertools.chain(*[[*group, *_present(extra)] for group, extra in zip(groups, extras, strict=True)]))
 
 
-def repeated(x: Any, size: int) -> Any:
+def repeated(x: Array, size: int) -> Array:
     """An array with a new leading axis along which it is repeated."""
     return broadcast_to(x, (size, *x.shape))
 

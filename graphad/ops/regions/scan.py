@@ -19,7 +19,7 @@ from graphad.ops.regions.loop import COUNT, Groups, Loop, repeated
 from graphad.ops.select import Select, select
 from graphad.ops.shape import broadcast_to, zeros
 from graphad.trace import Tracer, apply, inline, innermost, trace_flat
-from graphad.types import DYNAMIC, INT64, TensorType
+from graphad.types import DYNAMIC, INT64, Array, TensorType
 
 
 class Scan(Loop):
@@ -196,7 +196,7 @@ class Scan(Loop):
         a, start = np.array([0.5, -1.0]), np.array([0.1, 0.2])
         x = np.array([[1.0, -2.0], [0.3, 0.7], [2.0, 0.1]])
 
-        def step(a: Any, total: Any, x: Any) -> list[Any]:
+        def step(a: Array, total: Array, x: Array) -> list[Any]:
             new = sin(total) * a + x
             return [new, cos(new) * x]
 
@@ -207,7 +207,7 @@ class Scan(Loop):
         yield Sample(cls(region(step, a[:0], start[:0], x[0, :0]), 1, 3, 1), (a[:0], start[:0], x[:, :0]))
 
         # Carries of several types, one that nothing reads and one that stays; results that are inputs or constants.
-        def mixed(a: Any, i: Any, flag: Any, z: Any, idle: Any, x: Any, n: Any) -> list[Any]:
+        def mixed(a: Array, i: Array, flag: Array, z: Array, idle: Array, x: Array, n: Array) -> list[Any]:
             z_new = z * a + x
             return [i + n, ~flag, z_new, idle, x, i, flag, np.array(0.5), z_new * z]
 
@@ -249,13 +249,13 @@ class Extent(Op):
             raise ShapeError(f"extent: {x} has no first axis")
         return COUNT
 
-    def eval(self, xp: Any, x: Any) -> Any:
+    def eval(self, xp: Any, x: Array) -> Array:
         return np.array(x.shape[0])
 
     def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         return None
 
-    def batch(self, batched: Flags, size: int, *xs: Any) -> Any:
+    def batch(self, batched: Flags, size: int, *xs: Any) -> Array:
         (x,) = xs
         return repeated(self(x) if x.type.dynamic else np.array(x.shape[1]), size)
 

@@ -18,7 +18,7 @@ from graphad.ops.regions.scan import Scan
 from graphad.ops.select import select
 from graphad.ops.shape import broadcast_to, reshape, zeros
 from graphad.trace import inline, innermost, trace_flat
-from graphad.types import BOOL, DYNAMIC, INT64, TensorType
+from graphad.types import BOOL, DYNAMIC, INT64, Array, TensorType
 
 
 class While(Loop):
@@ -160,7 +160,7 @@ class While(Loop):
         yield Sample(cls(halve, 1, large), single)
 
         # A count and a flag decide; other carries are read by the body alone, by the test alone, or by nothing.
-        def step(a: Any, n: Any, i: Any, going: Any, x: Any, z: Any, idle: Any) -> list[Any]:
+        def step(a: Array, n: Array, i: Array, going: Array, x: Array, z: Array, idle: Array) -> list[Any]:
             new = sin(x) * a + cos(x * i)
             return [i + 1, going & (i < 7), new, z * new, idle]
 

@@ -13,9 +13,10 @@ from graphad.ops.special.base import Result, Slopes, with_results
 from graphad.ops.special.bessel import i0, j0, k0, y0
 from graphad.ops.special.integrals import Component, with_components
 from graphad.ops.transcendental import sqrt
+from graphad.types import Array
 
 
-def _airy(i: int, x: Any) -> Any:
+def _airy(i: int, x: Array) -> Array:
     return Component("airy", i)(x)
 
 

@@ -15,7 +15,7 @@ from graphad.ops.lowering import by_decomposition
 from graphad.ops.select import select
 from graphad.ops.special.parameters import parameter, power, size, within
 from graphad.trace import UFUNCS
-from graphad.types import DType
+from graphad.types import Array, DType
 
 
 class RealSamples(Ufunc, abstract=True):
@@ -50,12 +50,12 @@ def fixed(name: str, operand: str) -> Partial:
     return missing
 
 
-def safe(x: Any) -> Any:
+def safe(x: Array) -> Array:
     """`x`, and 1 where it is 0: for quotients whose other branch is taken there."""
     return select(x == 0, scalar(1, x.dtype), x)
 
 
-def near_zero(x: Any, reach: float, coefficients: Sequence[float], far: Callable[[Any], Any]) -> Any:
+def near_zero(x: Array, reach: float, coefficients: Sequence[float], far: Callable[[Any], Any]) -> Array:
     """A power series for `x` smaller than `reach`, and elsewhere `far(x)`, whose terms cancel there."""
     near = abs(x) < reach
     total: Any = scalar(coefficients[-1], x.dtype)
@@ -129,7 +129,7 @@ class Result(RealFunction):
     def partials(self) -> Slopes:
         return _RESULTS[self.function][0][self.index]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         from scipy import special
 
         # At infinity `pbdv` asks for infinitely much memory, and says NaN.
@@ -170,12 +170,12 @@ class Parametric(Elementwise, abstract=True):
         """The values for vectors of float64, as arrays or traced."""
         raise NotImplementedError
 
-    def composed(self, *xs: Any) -> Any:
+    def composed(self, *xs: Any) -> Array:
         broadcast = np.broadcast_arrays(*xs)
         flat = [np.ravel(x).astype("f8") for x in broadcast]
         return self.of_vectors(*flat).reshape(broadcast[0].shape).astype(xs[0].dtype)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
 
 

@@ -23,6 +23,7 @@ from graphad.ops.special.base import POSITIVE, Ordered, of_order
 from graphad.ops.special.error import FloatFunction
 from graphad.ops.special.parameters import above, least, parameter, power, size, within
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 # -- Bessel functions of real order -------------------------------------------------------------------------------
 
@@ -32,7 +33,7 @@ _ORDER = ((0.3, 3.0), (0.5, 4.0))
 def _neighbours(name: str, below: float, above: float, own: Callable[[Any], Any] | None = None) -> list[Partial]:
     """The derivative by the neighbouring orders, and `own(x)` times the function itself."""
 
-    def slope(out: Any, v: Any, x: Any) -> Any:
+    def slope(out: Array, v: Array, x: Array) -> Array:
         op: Any = OPS[name]
         found = below * op(v - 1, x) + above * op(v + 1, x)
         return found if own is None else found + own(x) * out
@@ -49,7 +50,7 @@ jv, yv, iv, kv = (
 )  # fmt: skip
 
 
-def _real_sign(name: str, x: Any) -> Any:
+def _real_sign(name: str, x: Array) -> Array:
     if x.dtype.kind == "c":
         raise MissingRuleError(f"{name} of complex numbers has no complex derivative; write it by {name[:-1]} and exp")
     return sign(x)
@@ -95,7 +96,7 @@ class _OfRealOrder(Ufunc, abstract=True):
 
 
 def _hankel(name: str, own: complex) -> Sequence[Partial]:
-    def slope(out: Any, v: Any, z: Any) -> Any:
+    def slope(out: Array, v: Array, z: Array) -> Array:
         op: Any = OPS[name]
         return 0.5 * (op(v - 1, z) - op(v + 1, z)) + (own * out if own else 0)
 
@@ -108,7 +109,7 @@ for _name, _own in (("hankel1", 0), ("hankel1e", -1j), ("hankel2", 0), ("hankel2
 
 
 def _scaled(name: str) -> Sequence[Partial]:
-    def slope(out: Any, v: Any, x: Any) -> Any:
+    def slope(out: Array, v: Array, x: Array) -> Array:
         if x.dtype.kind == "c":
             raise MissingRuleError(f"{name} of a complex number is not holomorphic; scale {name[0]}v by its factor")
         op: Any = OPS[name]
@@ -155,7 +156,7 @@ class SphericalBessel(Ordered):
     def partials(self) -> Sequence[Partial]:
         return None, lambda out, n, z: self.derivative(n, z)
 
-    def derivative(self, n: Any, z: Any) -> Any:
+    def derivative(self, n: Array, z: Array) -> Array:
         """DLMF 10.51.2 and 10.51.5, which have no quotient by `z`."""
         below, above = (-1.0 if self.kind == "kn" else 1.0), (1.0 if self.kind == "in" else -1.0)
         degree = cast(n, z.dtype)
@@ -164,7 +165,7 @@ class SphericalBessel(Ordered):
         lower = select(n == 0, scalar(0, z.dtype), degree * lower)
         return (below * lower + above * (degree + 1) * upper) / (2 * degree + 1)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         from scipy import special
 
         n, z = xs
@@ -214,7 +215,7 @@ class Bessel(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, x: _bessel_derivative(self.kind, self.n, out, x),)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return by_decomposition(self, xp, xs, "composed")
         from scipy import special
@@ -252,7 +253,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-def bessel(kind: str, n: int, x: Any) -> Any:
+def bessel(kind: str, n: int, x: Array) -> Array:
     """The Bessel function `jv`, `iv` or `ive` of integer order `n`, through SciPy's faster ones for orders 0 and 1."""
     if n < 0:
         return bessel(kind, -n, x) * (-1.0 if kind == "jv" and n % 2 else 1.0)
@@ -260,7 +261,7 @@ def bessel(kind: str, n: int, x: Any) -> Any:
     return OPS[name](x) if name else Bessel(kind, n)(x)  # type: ignore[operator]
 
 
-def _bessel_derivative(kind: str, n: int, out: Any, x: Any) -> Any:
+def _bessel_derivative(kind: str, n: int, out: Array, x: Array) -> Array:
     if n == 0:
         neighbours = -bessel(kind, 1, x) if kind == "jv" else bessel(kind, 1, x)
     else:

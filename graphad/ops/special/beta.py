@@ -15,6 +15,7 @@ from graphad.ops.special.entropies import xlog1py, xlogy
 from graphad.ops.special.gamma import polygamma, psi, psi_step
 from graphad.ops.special.incomplete import betainc_partial, combined
 from graphad.ops.transcendental import exp, log, log1p
+from graphad.types import Array
 
 betaln = elementwise(
     "betaln", shared=True,
@@ -32,12 +33,12 @@ beta = elementwise(
 )
 
 
-def beta_density(a: Any, b: Any, x: Any) -> Any:
+def beta_density(a: Array, b: Array, x: Array) -> Array:
     """The density of the beta distribution, the derivative of `betainc` in `x`."""
     return exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))
 
 
-def _in_beta(i: int, j: int, a: Any, b: Any, x: Any) -> Any:
+def _in_beta(i: int, j: int, a: Array, b: Array, x: Array) -> Array:
     return BetaincPartial(i, j)(a, b, x)
 _BETA = ((0.5, 4.0), (0.5, 4.0), (0.1, 0.9))
 betainc = elementwise(
@@ -85,7 +86,7 @@ betainccinv = elementwise(
 
 
 @derived
-def binom(n: Any, k: Any) -> Any:
+def binom(n: Array, k: Array) -> Array:
     """Of `n > k - 1`."""
     return np.exp(-np.log1p(n) - betaln(1.0 + n - k, 1.0 + k))
 
@@ -96,7 +97,7 @@ class BetaincPartial(Parametric):
     i: int
     j: int
 
-    def of_vectors(self, a: Any, b: Any, x: Any) -> Any:
+    def of_vectors(self, a: Array, b: Array, x: Array) -> Array:
         return betainc_partial(self.i, self.j, a, b, x)
 
     @property
@@ -104,14 +105,14 @@ class BetaincPartial(Parametric):
         return (self._raised(1, 0), self._raised(0, 1), self._in_argument)
 
     def _raised(self, i: int, j: int) -> Partial:
-        def partial(out: Any, a: Any, b: Any, x: Any) -> Any:
+        def partial(out: Array, a: Array, b: Array, x: Array) -> Array:
             if self.i + self.j > 1:
                 raise MissingRuleError("betainc has no third derivative in its parameters; use graphad.custom_jvp")
             return BetaincPartial(self.i + i, self.j + j)(a, b, x)
 
         return partial
 
-    def _in_argument(self, out: Any, a: Any, b: Any, x: Any) -> Any:
+    def _in_argument(self, out: Array, a: Array, b: Array, x: Array) -> Array:
         first, second = log(x) - psi(a) + psi(a + b), log1p(-x) - psi(b) + psi(a + b)
         change: Any = 0.0
         if self.i + self.j == 2:

@@ -26,13 +26,14 @@ from graphad.ops.special.parameters import Reach, least, parameter, size, within
 from graphad.ops.special.statistical import stdtr, student_density
 from graphad.ops.transcendental import exp, log, log1p, sqrt
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 
-def _central(df: Any, x: Any) -> Any:
+def _central(df: Array, x: Array) -> Array:
     return 0.5 * gamma_density(0.5 * df, 0.5 * x)
 
 
-def _chndtr_density(x: Any, df: Any, nc: Any) -> Any:
+def _chndtr_density(x: Array, df: Array, nc: Array) -> Array:
     """The density of the noncentral chi-squared distribution, by `0F1` or, where that is large, by `ive`."""
     product = nc * x
     large = product > 4
@@ -44,7 +45,7 @@ def _chndtr_density(x: Any, df: Any, nc: Any) -> Any:
     return select(large, 0.5 * power * ive(order, sqrt(x * nc)), few)
 
 
-def _chndtr_slope(out: Any, x: Any, df: Any, nc: Any) -> Any:
+def _chndtr_slope(out: Array, x: Array, df: Array, nc: Array) -> Array:
     """The derivative in the noncentrality: of a mixture by Poisson's probabilities, whose changes are differences."""
     return 0.5 * (chndtr(x, df + 2, nc) - out)
 
@@ -80,19 +81,19 @@ _noncentral(
 )  # fmt: skip
 
 
-def _in_gamma(a: Any, x: Any) -> Any:
+def _in_gamma(a: Array, x: Array) -> Array:
     return GammaincPartial(1)(a, x)
 
 
-def _in_beta(i: int, a: Any, b: Any, x: Any) -> Any:
+def _in_beta(i: int, a: Array, b: Array, x: Array) -> Array:
     return BetaincPartial(1 - i, i)(a, b, x)
 
 
-def _fdtr_beta(dfn: Any, dfd: Any, x: Any) -> tuple[Any, Any, Any]:
+def _fdtr_beta(dfn: Array, dfd: Array, x: Array) -> tuple[Any, Any, Any]:
     return 0.5 * dfn, 0.5 * dfd, dfn * x / (dfd + dfn * x)
 
 
-def _fdtr_slope(dfn: Any, dfd: Any, x: Any, within: Any) -> Any:
+def _fdtr_slope(dfn: Array, dfd: Array, x: Array, within: Array) -> Array:
     """The derivative by the argument of the beta function, times `within` over the square of its denominator."""
     return beta_density(*_fdtr_beta(dfn, dfd, x)) * within / (dfd + dfn * x) ** 2
 
@@ -144,7 +145,7 @@ def _inverse(
     slopes = _SLOPES[function]
 
     def partial(i: int) -> Partial:
-        def slope(out: Any, *xs: Any) -> Any:
+        def slope(out: Array, *xs: Any) -> Array:
             full = [out if j == at else x for j, x in enumerate(xs)]
             above = 1.0 if i == at else -slopes[i](*full)
             # The ends of the range in which SciPy searches are what it gives where there is no solution.
@@ -200,7 +201,7 @@ UFUNCS["nrdtrimn"] = lambda p, std, x: x - std * ndtri(p)
 UFUNCS["nrdtrisd"] = lambda mn, p, x: (x - mn) / ndtri(p)
 
 
-def _quantile_slope(F: Any, lmbda: Any) -> Any:
+def _quantile_slope(F: Array, lmbda: Array) -> Array:
     """The derivative in `lmbda` of the quantile `(p**lmbda - (1 - p)**lmbda) / lmbda`, by its series near 0."""
     up, down = log(F), log1p(-F)
     small = absolute(lmbda) < 1e-3
@@ -212,7 +213,7 @@ def _quantile_slope(F: Any, lmbda: Any) -> Any:
     return select(small, series, (p * up - q * down - (p - q) / away) / away)
 
 
-def _lambda_density(F: Any, lmbda: Any) -> Any:
+def _lambda_density(F: Array, lmbda: Array) -> Array:
     return 1 / (exp((lmbda - 1) * log(F)) + exp((lmbda - 1) * log1p(-F)))
 
 

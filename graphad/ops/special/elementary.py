@@ -17,6 +17,7 @@ from graphad.ops.special.error import FloatFunction
 from graphad.ops.special.integrals import exprel
 from graphad.ops.transcendental import log, log1p, sin
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 expit: Any = elementwise("expit", shared=True, code="1 / (1 + exp(-{0}))", partials=[lambda out, x: out * expit(-x)])
 logit = elementwise(
@@ -40,7 +41,7 @@ class Sinc(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, x: Sinc(self.n + 1)(x),)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         x = np.pi * xs[0].astype(np.float64)
         # With f = sin(t)/t, t f = sin t gives t f^(n) + n f^(n-1) = sin(t + n pi/2), which loses digits for small t.
         nonzero = xp.where(x == 0, 1.0, x)
@@ -87,7 +88,7 @@ powm1 = elementwise(
 )  # fmt: skip
 
 
-def _boxcox_slope(log_x: Any, lmbda: Any) -> Any:
+def _boxcox_slope(log_x: Array, lmbda: Array) -> Array:
     """The derivative of `(exp(lmbda log_x) - 1) / lmbda` in `lmbda`."""
     y = lmbda * log_x
     return log_x * log_x * exprel.partials[0](None, y)

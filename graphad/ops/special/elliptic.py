@@ -33,7 +33,7 @@ _NODES = 1000
 """Nodes of the rule for traced operands, of which more than 100 decades apart give NaN."""
 
 
-def carlson_integral(q: int, twice: Sequence[int], *xs: Array) -> Any:
+def carlson_integral(q: int, twice: Sequence[int], *xs: Array) -> Array:
     """The integral of `t**q * prod((t + x[i]) ** (-twice[i] / 2))` over positive `t`, of float64 vectors.
 
     Infinite where it diverges, NaN for a negative operand. The trapezoidal rule in `log(t)` has an error that decays
@@ -55,7 +55,7 @@ def carlson_integral(q: int, twice: Sequence[int], *xs: Array) -> Any:
     return out
 
 
-def _carlson_part(q: int, powers: Array, x: Array, below: Array) -> Any:
+def _carlson_part(q: int, powers: Array, x: Array, below: Array) -> Array:
     scale = np.max(x, axis=0)
     x = x / scale
     above = float(np.sum(powers)) - q - 1
@@ -87,10 +87,10 @@ class CarlsonIntegral(RealFunction):
     def partials(self) -> Sequence[Partial]:
         return [_raised(i, self.q, self.twice, 1.0) for i in range(len(self.twice))]
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
 
-    def composed(self, *xs: Any) -> Any:
+    def composed(self, *xs: Any) -> Array:
         operands = np.broadcast_arrays(*xs)
         with np.errstate(all="ignore"):
             found = carlson_integral(self.q, self.twice, *[np.ravel(x) for x in operands])
@@ -109,7 +109,7 @@ def _raised(i: int, q: int, twice: tuple[int, ...], factor: float) -> Partial:
     power = 0.5 * twice[i]
     op = CarlsonIntegral(q, tuple(n + 2 * (i == j) for j, n in enumerate(twice)))
 
-    def slope(out: Any, *xs: Any) -> Any:
+    def slope(out: Array, *xs: Any) -> Array:
         if xs[0].dtype.kind == "c":
             raise MissingRuleError("Carlson's integrals have derivatives in real operands only")
         return -factor * power * op(*xs)
@@ -136,7 +136,7 @@ elliprg = elementwise(
 )  # fmt: skip
 
 
-def _agm_slope(out: Any, a: Any, b: Any) -> Any:
+def _agm_slope(out: Array, a: Array, b: Array) -> Array:
     """In `a`: of `pi / (2 elliprf(0, a**2, b**2))` (DLMF 19.20.1, 19.22.8); a mean of 0 and a number is 0."""
     nothing = scalar(0, a.dtype)
     slope = 2 / (3 * math.pi) * absolute(a) * out * out * elliprd(nothing, b * b, a * a)
@@ -164,16 +164,16 @@ class IncompleteElliptic(RealFunction):
     def partials(self) -> Sequence[Partial]:
         k, p = self.k, self.p
 
-        def in_angle(out: Any, phi: Any, m: Any) -> Any:
+        def in_angle(out: Array, phi: Array, m: Array) -> Array:
             s = square(sin(phi))
             return s**k * (1 - m * s) ** (-p - 0.5)
 
         return in_angle, lambda out, phi, m: (p + 0.5) * IncompleteElliptic(k + 1, p + 1)(phi, m)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         return self.composed(*xs) if xp is np else by_decomposition(self, xp, xs, "composed")
 
-    def composed(self, *xs: Any) -> Any:
+    def composed(self, *xs: Any) -> Array:
         phi, m = np.broadcast_arrays(*[x.astype("f8") for x in xs])
         turns = np.round(phi / np.pi)
         s, c = np.sin(phi - turns * np.pi), np.cos(phi)
@@ -182,7 +182,7 @@ class IncompleteElliptic(RealFunction):
             whole = np.where(turns == 0, 0.0, 2 * turns * self._quarter(0 * m, 1 - m))
         return (0.5 * (part + whole)).astype(xs[0].dtype)
 
-    def _quarter(self, x: Array, y: Array) -> Any:
+    def _quarter(self, x: Array, y: Array) -> Array:
         powers = (1, 2 * self.p + 1, 2 * (self.k - self.p) + 1)
         found = carlson_integral(0, powers, np.ravel(x), np.ravel(y), np.ones(x.size))
         return found.reshape(x.shape)
@@ -202,7 +202,7 @@ _SLOPES_K = [math.pi / 2 * (n + 1) * _SQUARES[n + 1] for n in range(25)]
 _SLOPES_E = [-c / (2 * n + 1) for n, c in enumerate(_SLOPES_K)]
 
 
-def _ellipk_slope(m: Any) -> Any:
+def _ellipk_slope(m: Array) -> Array:
     return near_zero(m, 0.2, _SLOPES_K, lambda m: (ellipe(m) / (1 - m) - ellipk(m)) / (2 * m))
 
 
@@ -239,12 +239,12 @@ def _jacobi(i: int) -> Any:
     return Result("ellipj", i)
 
 
-def _amplitude_slope(u: Any, m: Any) -> Any:
+def _amplitude_slope(u: Array, m: Array) -> Array:
     """The derivative of the amplitude in `m`: that of its inverse function, `u == ellipkinc(phi, m)`."""
     return -0.5 * _jacobi(2)(u, m) * IncompleteElliptic(1, 1)(_jacobi(3)(u, m), m)
 
 
-def _delta_slope(out: Any, u: Any, m: Any) -> Any:
+def _delta_slope(out: Array, u: Array, m: Array) -> Array:
     sn, cn = _jacobi(0)(u, m), _jacobi(1)(u, m)
     return -(0.5 * sn * sn + m * sn * cn * _amplitude_slope(u, m)) / out
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphad.op import is_linear
 from graphad.ops.arithmetic import logical_and, square
 from graphad.ops.elementwise import elementwise, scalar
 from graphad.ops.select import select
 from graphad.ops.transcendental import hypot, log, log1p
+from graphad.types import Array
 
 
-def ratio(x: Any, y: Any) -> Any:
+def ratio(x: Array, y: Array) -> Array:
     """`x / y`, and 0 where both are 0."""
     return x / select(logical_and(x == 0, y == 0), scalar(1, y.dtype), y)
 
 
-def _unless_nothing(x: Any, y: Any, slope: Any) -> Any:
+def _unless_nothing(x: Array, y: Array, slope: Array) -> Array:
     """A slope in `x`, and 0 at `(0, 0)`, where it is infinite: an empty bin without expectation says nothing."""
     return slope if is_linear(x) else select(logical_and(x == 0, y == 0), scalar(0, slope.dtype), slope)
 
@@ -57,7 +56,7 @@ kl_div = elementwise(
 )
 
 
-def _pseudo_huber_slope(out: Any, delta: Any, r: Any) -> Any:
+def _pseudo_huber_slope(out: Array, delta: Array, r: Array) -> Array:
     """`(h - delta)**2 / h` for `h == hypot(delta, r)`."""
     h = hypot(delta, r)
     return ratio(square(r * ratio(r, h + delta)), h)

@@ -19,7 +19,7 @@ from graphad.ops.select import select
 from graphad.ops.special.base import RealFunction, floating
 from graphad.ops.transcendental import exp
 from graphad.trace import UFUNCS
-from graphad.types import DType
+from graphad.types import Array, DType
 
 _SQRT_PI = math.sqrt(math.pi)
 _INV_SQRT_2PI = 1 / math.sqrt(2 * math.pi)
@@ -29,7 +29,7 @@ _ODD = [float(math.prod(range(1, 2 * k + 2, 2))) for k in range(17)]
 """The double factorials of 1, 3, 5, ..."""
 
 
-def _tail_slope(x: Any, far: Any, factor: float, sign: float, near: Any) -> Any:
+def _tail_slope(x: Array, far: Array, factor: float, sign: float, near: Array) -> Array:
     """`near`, whose terms cancel where `far` holds; there by the derivative of an asymptotic series (DLMF 7.12.1)."""
     inverse = reciprocal(square(select(far, x, scalar(10, x.dtype))))
     total: Any = scalar(_ODD[-1], x.dtype)
@@ -38,12 +38,12 @@ def _tail_slope(x: Any, far: Any, factor: float, sign: float, near: Any) -> Any:
     return select(far, -factor * inverse * total, near)
 
 
-def _erfcx_slope(out: Any, x: Any) -> Any:
+def _erfcx_slope(out: Array, x: Array) -> Array:
     near = 2 * x * out - 2 / _SQRT_PI
     return near if x.dtype.kind == "c" else _tail_slope(x, x > 9, 1 / _SQRT_PI, -1.0, near)
 
 
-def _dawsn_slope(out: Any, x: Any) -> Any:
+def _dawsn_slope(out: Array, x: Array) -> Array:
     near = 1 - 2 * x * out
     return near if x.dtype.kind == "c" else _tail_slope(x, square(x) > 81, 0.5, 1.0, near)
 
@@ -108,7 +108,7 @@ class FloatFunction(Elementwise, abstract=True):
         return dtypes * 2
 
 
-def faddeeva(xp: Any, n: int, z: Any) -> Any:
+def faddeeva(xp: Any, n: int, z: Array) -> Array:
     """The `n`-th derivative of `scipy.special.wofz`: by DLMF 7.10.3, and far out by its asymptotic series."""
     lower = z.imag < 0
     up = xp.where(lower, -z, z)
@@ -131,7 +131,7 @@ def faddeeva(xp: Any, n: int, z: Any) -> Any:
     return xp.where(lower, 2 * gaussian(xp, n, z) - (-1) ** n * upper, upper)
 
 
-def gaussian(xp: Any, n: int, z: Any) -> Any:
+def gaussian(xp: Any, n: int, z: Array) -> Array:
     """The `n`-th derivative of `exp(-z**2)`."""
     before, now = xp.zeros_like(z), xp.exp(-z * z)
     for k in range(n):
@@ -155,7 +155,7 @@ class FaddeevaDerivative(Elementwise):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, z: FaddeevaDerivative(self.n + 1)(z),)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         with np.errstate(all="ignore"):
             return faddeeva(xp, self.n, xs[0].astype("c16")).astype(xs[0].dtype)
 
@@ -190,7 +190,7 @@ class Voigt(RealFunction):
             lambda out, x, sigma, gamma: (2.0 * part - 1) * Voigt(n + 1, 1 - part)(x, sigma, gamma),
         )
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if self.n == self.part == 0 and xp is np:
             from scipy.special import voigt_profile
 

@@ -21,6 +21,7 @@ from graphad.ops.special.incomplete import gammainc_partial
 from graphad.ops.special.zeta import zeta
 from graphad.ops.transcendental import cos, exp, log, log1p, sin
 from graphad.trace import UFUNCS, kind_of
+from graphad.types import Array
 
 gammaln = elementwise(
     "gammaln", shared=True, code="lgamma({0})", partials=[lambda out, x: psi(x)], singular=True, domain=(0.3, 5.0)
@@ -34,7 +35,7 @@ gamma = elementwise(
 )
 
 
-def _rgamma_slope(out: Any, x: Any) -> Any:
+def _rgamma_slope(out: Array, x: Array) -> Array:
     """Below 1/2 of `gamma(1 - x) sin(pi x) / pi`, which has no poles there (DLMF 5.5.3)."""
     if x.dtype.kind == "c":
         return -out * psi(x)
@@ -62,7 +63,7 @@ UFUNCS["digamma"] = psi
 _PSI = [1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12]
 
 
-def psi_step(a: Any, b: Any) -> Any:
+def psi_step(a: Array, b: Array) -> Array:
     """`psi(a + b) - psi(a)`; for large ones by the differences of the terms of DLMF 5.11.2, which do not cancel."""
     c = a + b
     far = logical_and(a > 10, c > 10)
@@ -88,12 +89,12 @@ poch = elementwise(
 )
 
 
-def gamma_density(a: Any, x: Any) -> Any:
+def gamma_density(a: Array, x: Array) -> Array:
     """The density of the gamma distribution, the derivative of `gammainc` in `x`."""
     return exp(xlogy(a - 1, x) - x - gammaln(a))
 
 
-def _in_gamma(n: int, a: Any, x: Any) -> Any:
+def _in_gamma(n: int, a: Array, x: Array) -> Array:
     return GammaincPartial(n)(a, x)
 
 
@@ -147,7 +148,7 @@ class Polygamma(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, x: Polygamma(self.n + 1)(x),)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return by_decomposition(self, xp, xs)
         from scipy.special import zeta
@@ -167,7 +168,7 @@ class Polygamma(FloatFunction):
         yield Sample(cls(1), (np.ones((0, 2)),))
 
 
-def polygamma(n: int, x: Any) -> Any:
+def polygamma(n: int, x: Array) -> Array:
     """`scipy.special.polygamma` for a Python integer `n >= 0`. Raises `MissingRuleError` for a complex `x`."""
     if n and np.result_type(kind_of(x)).kind == "c":
         raise MissingRuleError(f"polygamma({n}, x) has no complex implementation: take derivatives of gamma at real x")
@@ -189,19 +190,19 @@ class GammaincPartial(Parametric):
 
     n: int
 
-    def of_vectors(self, a: Any, x: Any) -> Any:
+    def of_vectors(self, a: Array, x: Array) -> Array:
         return gammainc_partial(self.n, a, x)
 
     @property
     def partials(self) -> Sequence[Partial]:
         return (self._in_parameter, self._in_argument)
 
-    def _in_parameter(self, out: Any, a: Any, x: Any) -> Any:
+    def _in_parameter(self, out: Array, a: Array, x: Array) -> Array:
         if self.n > 1:
             raise MissingRuleError("gammainc has no third derivative in its parameter a; use graphad.custom_jvp")
         return GammaincPartial(2)(a, x)
 
-    def _in_argument(self, out: Any, a: Any, x: Any) -> Any:
+    def _in_argument(self, out: Array, a: Array, x: Array) -> Array:
         score = log(x) - psi(a)
         return gamma_density(a, x) * (score if self.n == 1 else score * score - polygamma(1, a))
 

@@ -37,7 +37,7 @@ def _rule() -> tuple[Array, Array]:
     return s, _STEP * s * (1 + np.exp(-v))
 
 
-def _log1pmx(e: Array, ratio: Array) -> Any:
+def _log1pmx(e: Array, ratio: Array) -> Array:
     """`log(ratio) - e` for `ratio == 1 + e`, without the loss of digits at small `e` or small `ratio`."""
     r = e / (2 + e)
     square = r * r
@@ -49,7 +49,7 @@ def _log1pmx(e: Array, ratio: Array) -> Any:
         return np.where(np.abs(e) < 0.4, near, np.log(ratio) - e)
 
 
-def _stirling(z: Array) -> Any:
+def _stirling(z: Array) -> Array:
     """`gammaln(z)` less its leading terms `(z - 1/2) log z - z + log(2 pi) / 2` (DLMF 5.11.1)."""
     from scipy.special import gammaln
 
@@ -63,12 +63,12 @@ def _stirling(z: Array) -> Any:
 # -- gamma --------------------------------------------------------------------------------------------------------
 
 
-def _gamma_scale(a: Array, x: Array) -> Any:
+def _gamma_scale(a: Array, x: Array) -> Array:
     """`x**a exp(-x) / gamma(a)`."""
     return np.sqrt(a / (2 * np.pi)) * np.exp(a * _log1pmx((x - a) / a, x / a) - _stirling(a))
 
 
-def _gamma_series(n: int, a: Array, x: Array) -> Any:
+def _gamma_series(n: int, a: Array, x: Array) -> Array:
     from scipy.special import psi
 
     term = _gamma_scale(a, x) / a
@@ -78,7 +78,7 @@ def _gamma_series(n: int, a: Array, x: Array) -> Any:
     return np.sum(terms * (score if n == 1 else score**2 - zeta(2.0, a + k + 1)), axis=0)
 
 
-def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Any:
+def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Array:
     from scipy.special import psi
 
     nodes, weights = (v[:, None] for v in _rule())
@@ -93,7 +93,7 @@ def _gamma_integral(n: int, a: Array, x: Array, lower: bool) -> Any:
     return _gamma_scale(a, x) * (total if lower else -total)
 
 
-def gammainc_partial(n: int, a: Array, x: Array) -> Any:
+def gammainc_partial(n: int, a: Array, x: Array) -> Array:
     """The `n`-th derivative (1 or 2) of `scipy.special.gammainc` in `a`, of float64 vectors."""
     from scipy.special import psi
 
@@ -110,7 +110,7 @@ def gammainc_partial(n: int, a: Array, x: Array) -> Any:
 # -- beta ---------------------------------------------------------------------------------------------------------
 
 
-def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Any:
+def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Array:
     """`x**a y**b / beta(a, b)` for `y == 1 - x`."""
     c = a + b
     # x - a/c and its negative, from whichever of x and y is known better.
@@ -119,7 +119,7 @@ def _beta_scale(a: Array, b: Array, x: Array, y: Array) -> Any:
     return np.sqrt(a * b / (2 * np.pi * c)) * np.exp(exponent - _stirling(a) - _stirling(b) + _stirling(c))
 
 
-def combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
+def combined(i: int, j: int, first: Array, second: Array, change: Any) -> Array:
     """The density's derivative of order `i` in `a` and `j` in `b`, divided by it: from the scores and their change."""
     if i + j == 1:
         return first if i else second
@@ -127,7 +127,7 @@ def combined(i: int, j: int, first: Any, second: Any, change: Any) -> Any:
     return scores + change
 
 
-def _psi_step(a: Array, b: Array) -> Any:
+def _psi_step(a: Array, b: Array) -> Array:
     """`psi(a + b) - psi(a)`, for large ones by the differences of the terms of DLMF 5.11.2."""
     from scipy.special import psi
 
@@ -147,7 +147,7 @@ def _logs(x: Array, y: Array) -> tuple[Any, Any]:
     return np.where(x < y, small, other), np.where(x < y, other, small)
 
 
-def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
+def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Array:
     from scipy.special import psi
 
     k = np.arange(_TERMS)[:, None]
@@ -161,7 +161,7 @@ def _beta_series(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
     return np.sum(terms * combined(i, j, first, second, change), axis=0)
 
 
-def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Any:
+def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower: bool) -> Array:
     nodes, weights = (v[:, None] for v in _rule())
     c = a + b
     decay, near = (a, x) if lower else (b, y)
@@ -186,7 +186,7 @@ def _beta_integral(i: int, j: int, a: Array, b: Array, x: Array, y: Array, lower
     return _beta_scale(a, b, x, y) * (total if lower else -total)
 
 
-def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Any:
+def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Array:
     """The derivative of SciPy's `betainc` of order `i` in `a` and `j` in `b`, `i + j` 1 or 2, of float64 vectors."""
     inside = (a > 0) & (b > 0) & np.isfinite(a) & np.isfinite(b)
     out = np.where(inside & ((x == 0) | (x == 1)), 0.0, np.nan)
@@ -194,7 +194,7 @@ def betainc_partial(i: int, j: int, a: Array, b: Array, x: Array) -> Any:
     return _filled(out, proper, lambda a, b, x: _betainc_partial(i, j, a, b, x, 1 - x), a, b, x)
 
 
-def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Any:
+def _betainc_partial(i: int, j: int, a: Array, b: Array, x: Array, y: Array) -> Array:
     from scipy.special import psi
 
     out = np.zeros(a.shape)
@@ -253,7 +253,7 @@ def _student_terms(n: int, v: Array, angle: Array) -> tuple[Any, Any]:
     return log_cosh, score if n == 1 else score**2 + (slope + w * w / v - w * (2 - w) / v**2) / 2
 
 
-def student_partial(n: int, v: Array, t: Array) -> Any:
+def student_partial(n: int, v: Array, t: Array) -> Array:
     """The `n`-th derivative (1 or 2) of `scipy.special.stdtr` in its degrees of freedom `v`, of float64 vectors.
 
     The integral of the density's derivative from 0 to `t`, or from `t` on, whichever is the one in which the score
@@ -264,7 +264,7 @@ def student_partial(n: int, v: Array, t: Array) -> Any:
     return _filled(out, proper & np.isfinite(t), lambda v, t: _student_partial(n, v, t), v, t)
 
 
-def _student_partial(n: int, v: Array, t: Array) -> Any:
+def _student_partial(n: int, v: Array, t: Array) -> Array:
     # Of the logarithm, since t / sqrt(v) may overflow.
     with np.errstate(over="ignore"):
         ratio = np.abs(t) / np.sqrt(v)

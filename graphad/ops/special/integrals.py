@@ -18,9 +18,10 @@ from graphad.ops.special.base import HALF_PI, OfInteger, near_zero, safe
 from graphad.ops.special.error import FloatFunction
 from graphad.ops.transcendental import cos, cosh, exp, log, sin, sinh
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 
-def _next_expn(out: Any, n: Any, x: Any) -> Any:
+def _next_expn(out: Array, n: Array, x: Array) -> Array:
     below = expn(maximum(n - 1, 0), x)
     return -select(n >= 1, below, (exp(-x) - cast(n - 1, x.dtype) * out) / x)
 
@@ -50,7 +51,7 @@ spence = elementwise(
 )  # fmt: skip
 
 
-def _sinc_part(x: Any, hyperbolic: bool) -> Any:
+def _sinc_part(x: Array, hyperbolic: bool) -> Array:
     return select(x == 0, scalar(1, x.dtype), (sinh(x) if hyperbolic else sin(x)) / safe(x))
 
 
@@ -79,7 +80,7 @@ class Component(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (_COMPONENTS[self.function][self.index],)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is np:
             from scipy import special
         else:

@@ -13,6 +13,7 @@ from graphad.op import Sample
 from graphad.ops.elementwise import Partial, elementwise
 from graphad.ops.special.base import OfInteger
 from graphad.ops.special.error import FloatFunction, gaussian
+from graphad.types import Array
 
 
 class KolmogorovDerivative(FloatFunction):
@@ -24,21 +25,21 @@ class KolmogorovDerivative(FloatFunction):
     def partials(self) -> Sequence[Partial]:
         return (lambda out, y: KolmogorovDerivative(self.n + 1)(y),)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         y = xs[0].astype("f8")
         with np.errstate(all="ignore"):
             small = self._near(xp, xp.where((y > 0) & (y < 0.8), y, 0.8))
             found = xp.where(y < 0.8, xp.where(y > 0, small, 0.0), self._away(xp, xp.maximum(y, 0.8)))
         return xp.where(xp.isnan(y), y, found).astype(xs[0].dtype)
 
-    def _away(self, xp: Any, y: Any) -> Any:
+    def _away(self, xp: Any, y: Array) -> Array:
         """Of `2 sum (-1)**(j - 1) exp(-2 (j y)**2)`."""
         total = xp.zeros_like(y)
         for j in range(1, 9):
             total = total - 2 * (-1) ** j * (math.sqrt(2) * j) ** self.n * gaussian(xp, self.n, math.sqrt(2) * j * y)
         return total
 
-    def _near(self, xp: Any, y: Any) -> Any:
+    def _near(self, xp: Any, y: Array) -> Array:
         """Of `1 - sqrt(2 pi) / y sum exp(-b / y**2)`, whose terms keep the form of a polynomial in `1 / y` times it."""
         total = xp.zeros_like(y)
         for k in range(1, 6):

@@ -15,6 +15,7 @@ from graphad.ops.special.error import wofz
 from graphad.ops.special.parameters import least, parameter, size, within
 from graphad.ops.transcendental import exp
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 
 class LambertW(Ordered):
@@ -31,7 +32,7 @@ class LambertW(Ordered):
         # w / (z (1 + w)) without its quotient by z.
         return None, lambda out, k, z: exp(-out) / (1 + out)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return by_decomposition(self, xp, xs, "composed")
         from scipy.special import lambertw

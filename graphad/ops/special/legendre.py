@@ -35,7 +35,7 @@ class LegendreDerivative(Ordered):
     def partials(self) -> Sequence[Partial]:
         return None, lambda out, n, z: LegendreDerivative(self.k + 1)(n, z)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         from scipy import special
 
         n, z = xs
@@ -63,7 +63,7 @@ class SphLegendre(Ordered):
     def partials(self) -> Sequence[Partial]:
         return None, None, lambda out, n, m, theta: self.derivative(1, n, m, theta)
 
-    def derivative(self, k: int, n: Any, m: Any, theta: Any) -> Any:
+    def derivative(self, k: int, n: Array, m: Array, theta: Array) -> Array:
         """The `k`-th derivative in `theta`, by the ladder operators, which have no quotient by the sine.
 
         SciPy takes the sine's absolute value, which turns the sign where the sine is negative.
@@ -76,7 +76,7 @@ class SphLegendre(Ordered):
         slope = 0.5 * (roots[0] * upper - roots[1] * lower)
         return select(sin(theta) < 0, -slope, slope)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         from scipy import special
 
         n, m, theta = xs

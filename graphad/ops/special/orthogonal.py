@@ -13,6 +13,7 @@ import numpy as np
 from graphad.errors import MissingRuleError
 from graphad.ops.special.base import derived
 from graphad.trace import UFUNCS, Tracer, kind_of
+from graphad.types import Array
 
 
 def _of_argument(name: str, base: str, argument: Callable[[Any], Any], factor: float = 1.0) -> None:
@@ -33,7 +34,7 @@ def _eval_sh_jacobi(n: Any, p: Any, q: Any, x: Any) -> Any:
 UFUNCS["eval_sh_jacobi"] = _eval_sh_jacobi
 
 
-def _recurrence(first: Any, second: Any, n: int, step: Callable[[int, Any, Any], Any]) -> Any:
+def _recurrence(first: Any, second: Array, n: int, step: Callable[[int, Any, Any], Any]) -> Array:
     """The polynomial of degree `n` by `p[k + 1] = step(k, p[k], p[k - 1])`."""
     before, now = first, second
     if n == 0:
@@ -44,7 +45,7 @@ def _recurrence(first: Any, second: Any, n: int, step: Callable[[int, Any, Any],
 
 
 def _polynomial(name: str, build: Callable[..., Any], continued: Callable[..., Any] | None = None) -> None:
-    def evaluate(n: Any, *operands: Any) -> Any:
+    def evaluate(n: int, *operands: Any) -> Array:
         *_, x = operands
         if not isinstance(n, Tracer) and not np.ndim(n) and float(n) == int(n) >= 0:
             return build(int(n), *operands) + 0 * x

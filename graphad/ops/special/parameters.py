@@ -21,6 +21,7 @@ from graphad.ops.rounding import minimum, rint
 from graphad.ops.select import select
 from graphad.ops.stop_gradient import StopGradient
 from graphad.ops.transcendental import log, log1p
+from graphad.types import Array
 
 _COUNT = 12
 _ANGLES = [(k + 0.5) * math.pi / _COUNT for k in range(_COUNT // 2)]
@@ -34,7 +35,7 @@ _WEIGHTS = [
 Reach = Callable[..., Any]
 
 
-def slope(function: Callable[[Any], Any], v: Any, reach: Any) -> Any:
+def slope(function: Callable[[Any], Any], v: Array, reach: Array) -> Array:
     """The derivative of an analytic `function` at the real `v`, by its values within `reach` of it."""
     reach = StopGradient()(reach)
     total = None
@@ -48,7 +49,7 @@ def slope(function: Callable[[Any], Any], v: Any, reach: Any) -> Any:
 def parameter(name: str, i: int, reach: Reach) -> Partial:
     """The partial derivative of the op `name` in its operand `i`, by its values within `reach(*operands)`."""
 
-    def partial(out: Any, *xs: Any) -> Any:
+    def partial(out: Array | None, *xs: Any) -> Array:
         op: Any = OPS[name]
         return slope(lambda v: op(*xs[:i], v, *xs[i + 1 :]), xs[i], reach(*xs))
 
@@ -58,7 +59,7 @@ def parameter(name: str, i: int, reach: Reach) -> Partial:
 # -- how far a function may be asked ------------------------------------------------------------------------------
 
 
-def least(*reaches: Any) -> Any:
+def least(*reaches: Any) -> Array:
     found = reaches[0]
     for reach in reaches[1:]:
         found = minimum(found, reach)
@@ -70,13 +71,13 @@ def size(x: Any) -> Any:
     return log1p(absolute(x))
 
 
-def power(x: Any) -> Any:
+def power(x: Array) -> Array:
     """The magnitude of `log(abs(x))`, by which a power of `x` grows; that of 1 where `x` is 0."""
     length = absolute(x)
     return absolute(log(select(length == 0, scalar(1, length.dtype), length)))
 
 
-def within(*rates: Any) -> Any:
+def within(*rates: Any) -> Array:
     """The reach of what grows at most with the sum of the `rates`, and 2 besides."""
     total = rates[0]
     for rate in rates[1:]:
@@ -84,12 +85,12 @@ def within(*rates: Any) -> Any:
     return 1 / (2 + total)
 
 
-def above(edge: Any, v: Any) -> Any:
+def above(edge: Any, v: Array) -> Array:
     """The reach of what has a singularity at `edge` and is used on both sides of it."""
     return absolute(v - edge) / 8
 
 
-def from_poles(v: Any) -> Any:
+def from_poles(v: Array) -> Array:
     """The reach of what has poles at 0 and the negative integers, as the gamma function."""
     return absolute(v - minimum(rint(v), 0)) / 8
 

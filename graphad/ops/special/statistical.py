@@ -20,6 +20,7 @@ from graphad.ops.special.gamma import gammainc, gammaincc, gammainccinv, gammain
 from graphad.ops.special.incomplete import student_partial
 from graphad.ops.transcendental import exp, log1p, sqrt
 from graphad.trace import Tracer
+from graphad.types import Array
 
 owens_t = elementwise(
     "owens_t", shared=True, code="special_owens_t({0}, {1})",
@@ -30,13 +31,13 @@ owens_t = elementwise(
 )  # fmt: skip
 
 
-def student_density(df: Any, t: Any) -> Any:
+def student_density(df: Array, t: Array) -> Array:
     """The density of Student's distribution."""
     exponent = -betaln(df / 2, scalar(0.5, df.dtype)) - (df + 1) / 2 * log1p(square(t) / df)
     return exp(exponent) / sqrt(df)
 
 
-def _in_df(df: Any, t: Any) -> Any:
+def _in_df(df: Array, t: Array) -> Array:
     """The derivative of the distribution function in `df`."""
     return StudentPartial(1)(df, t)
 
@@ -61,17 +62,17 @@ def _alike(*operands: Any) -> list[Any]:
 
 
 @derived
-def chdtr(v: Any, x: Any) -> Any:
+def chdtr(v: Array, x: Array) -> Array:
     return gammainc(*_alike(v / 2, np.maximum(x, 0.0) / 2))
 
 
 @derived
-def chdtrc(v: Any, x: Any) -> Any:
+def chdtrc(v: Any, x: Array) -> Array:
     return gammaincc(*_alike(v / 2, np.maximum(x, 0.0) / 2))
 
 
 @derived
-def chdtri(v: Any, p: Any) -> Any:
+def chdtri(v: Array, p: Array) -> Array:
     return 2 * gammainccinv(*_alike(v / 2, p))
 
 
@@ -90,7 +91,7 @@ def gdtrix(a: Any, b: Any, p: Any) -> Any:
     return gammaincinv(*_alike(b, p)) / a
 
 
-def _of_ratio(dfn: Any, dfd: Any, x: Any, upper: bool) -> Any:
+def _of_ratio(dfn: Array, dfd: Array, x: Array, upper: bool) -> Array:
     """Snedecor's distribution by the beta function of the smaller of the two arguments whose sum is 1."""
     dfn, dfd, x = _alike(dfn, dfd, x)
     part = dfn * x
@@ -102,17 +103,17 @@ def _of_ratio(dfn: Any, dfd: Any, x: Any, upper: bool) -> Any:
 
 
 @derived
-def fdtr(dfn: Any, dfd: Any, x: Any) -> Any:
+def fdtr(dfn: Array, dfd: Array, x: Array) -> Array:
     return _of_ratio(dfn, dfd, x, False)
 
 
 @derived
-def fdtrc(dfn: Any, dfd: Any, x: Any) -> Any:
+def fdtrc(dfn: Array, dfd: Array, x: Array) -> Array:
     return _of_ratio(dfn, dfd, x, True)
 
 
 @derived
-def fdtri(dfn: Any, dfd: Any, p: Any) -> Any:
+def fdtri(dfn: Array, dfd: Array, p: Array) -> Array:
     """By what is inverted and its complement, so that neither loses its digits near 1."""
     return dfd * betaincinv(dfn / 2, dfd / 2, p) / (dfn * betainccinv(dfd / 2, dfn / 2, p))
 
@@ -123,12 +124,12 @@ def btdtr(a: Any, b: Any, x: Any) -> Any:
 
 
 @derived
-def pdtr(k: Any, m: Any) -> Any:
+def pdtr(k: Array, m: Array) -> Array:
     return gammaincc(*_alike(floored(k) + 1.0, m))
 
 
 @derived
-def pdtrc(k: Any, m: Any) -> Any:
+def pdtrc(k: Array, m: Array) -> Array:
     return gammainc(*_alike(floored(k) + 1.0, m))
 
 
@@ -142,12 +143,12 @@ def binomial(k: Any, n: Any, p: Any, upper: bool) -> Any:
 
 
 @derived
-def bdtr(k: Any, n: Any, p: Any) -> Any:
+def bdtr(k: Array, n: Any, p: Array) -> Array:
     return binomial(k, truncated(n), p, False)
 
 
 @derived
-def bdtrc(k: Any, n: Any, p: Any) -> Any:
+def bdtrc(k: Array, n: Any, p: Array) -> Array:
     return binomial(k, truncated(n), p, True)
 
 
@@ -166,19 +167,19 @@ class StudentPartial(Parametric):
 
     n: int
 
-    def of_vectors(self, v: Any, t: Any) -> Any:
+    def of_vectors(self, v: Array, t: Array) -> Array:
         return student_partial(self.n, v, t)
 
     @property
     def partials(self) -> Sequence[Partial]:
         return (self._in_parameter, self._in_argument)
 
-    def _in_parameter(self, out: Any, v: Any, t: Any) -> Any:
+    def _in_parameter(self, out: Array, v: Array, t: Array) -> Array:
         if self.n > 1:
             raise MissingRuleError("stdtr has no third derivative in its parameter df; use graphad.custom_jvp")
         return StudentPartial(2)(v, t)
 
-    def _in_argument(self, out: Any, v: Any, t: Any) -> Any:
+    def _in_argument(self, out: Array, v: Array, t: Array) -> Array:
         u = t * t / v
         w = u / (1 + u)
         score = (psi((v + 1) / 2) - psi(v / 2) - 1 / v - log1p(u) + (1 + 1 / v) * w) / 2

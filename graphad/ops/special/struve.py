@@ -19,6 +19,7 @@ from graphad.ops.special.base import POSITIVE, of_order
 from graphad.ops.special.error import FloatFunction
 from graphad.ops.special.gamma import gamma
 from graphad.trace import UFUNCS
+from graphad.types import Array
 
 
 class KelvinDerivative(FloatFunction):
@@ -37,7 +38,7 @@ class KelvinDerivative(FloatFunction):
 
         return cast(derivative(self.function, self.n, cast(x, np.dtype("f8"))), x.dtype)
 
-    def eval(self, xp: Any, *xs: Any) -> Any:
+    def eval(self, xp: Any, *xs: Any) -> Array:
         if xp is not np:
             return by_decomposition(self, xp, xs, "composed")
         from scipy import special
@@ -76,7 +77,7 @@ UFUNCS["kelvin"] = _kelvin
 
 
 def _struve(name: str, above: float) -> Sequence[Partial]:
-    def slope(out: Any, v: Any, x: Any) -> Any:
+    def slope(out: Array, v: Array, x: Array) -> Array:
         op: Any = OPS[name]
         first = float_power(0.5 * x, v) / (math.sqrt(math.pi) * gamma(v + 1.5))
         return 0.5 * (op(v - 1, x) + above * op(v + 1, x) + first)
@@ -91,7 +92,7 @@ for _name, _above in (("struve", -1.0), ("modstruve", 1.0)):
     )  # fmt: skip
 
 
-def _struve0(name: str, x: Any) -> Any:
+def _struve0(name: str, x: Array) -> Array:
     return OPS[name](scalar(0, x.dtype), x)  # type: ignore[operator]
 
 

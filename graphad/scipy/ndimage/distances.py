@@ -14,6 +14,7 @@ from graphad.api.custom import pure_callback
 from graphad.numpy.arguments import operand
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import unsupported
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.ndimage")[0]
 
@@ -23,7 +24,7 @@ def _distances(name: str, image: Any, outputs: tuple[Any, Any], *args: Any) -> A
     if any(x is not None for x in outputs):
         raise unsupported(name, "distances= and indices= for results", "leave them out")
 
-    def scipys(inside: Any) -> Any:
+    def scipys(inside: Array) -> Any:
         return getattr(import_module("scipy.ndimage"), name)(inside, *args)
 
     inside = operand(image) != 0
@@ -33,25 +34,25 @@ def _distances(name: str, image: Any, outputs: tuple[Any, Any], *args: Any) -> A
 
 @_traced
 def distance_transform_bf(
-    input: Any, metric: str = "euclidean", sampling: Any = None, return_distances: bool = True,
+    input: ArrayLike, metric: str = "euclidean", sampling: Any = None, return_distances: bool = True,
     return_indices: bool = False, distances: Any = None, indices: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     outputs, flags = (distances, indices), (return_distances, return_indices)
     return _distances("distance_transform_bf", input, outputs, metric, sampling, *flags)
 
 
 @_traced
 def distance_transform_cdt(
-    input: Any, metric: Any = "chessboard", return_distances: bool = True, return_indices: bool = False,
+    input: ArrayLike, metric: str = "chessboard", return_distances: bool = True, return_indices: bool = False,
     distances: Any = None, indices: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     outputs, flags = (distances, indices), (return_distances, return_indices)
     return _distances("distance_transform_cdt", input, outputs, metric, *flags)
 
 
 @_traced
 def distance_transform_edt(
-    input: Any, sampling: Any = None, return_distances: bool = True, return_indices: bool = False,
+    input: ArrayLike, sampling: Any = None, return_distances: bool = True, return_indices: bool = False,
     distances: Any = None, indices: Any = None,
 ) -> Any:  # fmt: skip
     outputs, flags = (distances, indices), (return_distances, return_indices)

@@ -26,7 +26,7 @@ from graphad.scipy.ndimage.support import (
     wide,
     windows,
 )
-from graphad.types import DType
+from graphad.types import Array, ArrayLike, DType
 
 _traced = namespace("scipy.ndimage")[0]
 
@@ -36,7 +36,9 @@ _EPSILON = float(np.finfo(float).eps)
 # -- correlations -------------------------------------------------------------------------------------------------
 
 
-def _line(name: str, x: Any, weights: Any, axis: Any, dtype: DType, mode: Any, cval: Any, origin: Any) -> Any:
+def _line(
+    name: str, x: Array, weights: Array, axis: int, dtype: DType, mode: str, cval: ArrayLike, origin: int
+) -> Array:
     """The correlation along an axis, in the order of SciPy's loops: the same integers come from its truncation."""
     axis = axis_of(x, axis, name)
     weights = concrete(weights)
@@ -59,7 +61,7 @@ def _line(name: str, x: Any, weights: Any, axis: Any, dtype: DType, mode: Any, c
     return stored(total, dtype)
 
 
-def _symmetry(weights: Any) -> int:
+def _symmetry(weights: Array) -> int:
     """1 for known weights that are even about their middle, -1 for odd ones, 0 for others."""
     if not isinstance(weights, np.ndarray) or not len(weights) % 2 or weights.dtype.kind == "c":
         return 0
@@ -72,9 +74,9 @@ def _symmetry(weights: Any) -> int:
 
 @_traced
 def correlate1d(
-    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
-    origin: int = 0,
-) -> Any:  # fmt: skip
+    input: ArrayLike, weights: ArrayLike, axis: int = -1, output: DType | None = None, mode: str = "reflect",
+    cval: ArrayLike = 0.0, origin: int = 0,
+) -> Array:  # fmt: skip
     """SciPy's `correlate1d`, differentiable in the image, the weights and `cval`."""
     x, weights = operand(input), wide(operand(weights))
     dtype = result_dtype("correlate1d", output, x, weights)
@@ -83,9 +85,9 @@ def correlate1d(
 
 @_traced
 def convolve1d(
-    input: Any, weights: Any, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
+    input: ArrayLike, weights: ArrayLike, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
     origin: int = 0,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `convolve1d`, differentiable in the image, the weights and `cval`."""
     x, weights = operand(input), wide(operand(weights))
     dtype = result_dtype("convolve1d", output, x, weights)
@@ -94,8 +96,16 @@ def convolve1d(
 
 
 def _over(
-    name: str, input: Any, weights: Any, output: Any, mode: Any, cval: Any, origin: Any, turned: bool, axes: Any
-) -> Any:
+    name: str,
+    input: Any,
+    weights: Any,
+    output: str | None,
+    mode: str,
+    cval: Any,
+    origin: Any,
+    turned: bool,
+    axes: tuple[int, ...] | None,
+) -> Array:
     """The correlation with weights over several axes, `turned` for a convolution."""
     x, weights = operand(input), concrete(wide(operand(weights)))
     dtype = result_dtype(name, output, x, weights)
@@ -117,18 +127,18 @@ def _over(
 
 @_traced
 def correlate(
-    input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *,
-    axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, weights: Any, output: str | None = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0,
+    *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `correlate`, differentiable in the image, the weights and `cval`."""
     return _over("correlate", input, weights, output, mode, cval, origin, False, axes)
 
 
 @_traced
 def convolve(
-    input: Any, weights: Any, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *,
-    axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, weights: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0,
+    *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `convolve`, differentiable in the image, the weights and `cval`."""
     return _over("convolve", input, weights, output, mode, cval, origin, True, axes)
 
@@ -136,7 +146,7 @@ def convolve(
 # -- Gaussians ----------------------------------------------------------------------------------------------------
 
 
-def _kernel(name: str, sigma: Any, order: Any, truncate: float, radius: Any) -> Any:
+def _kernel(name: str, sigma: Any, order: int, truncate: float, radius: int | None) -> Array:
     """The Gaussian of a standard deviation, or its derivative, at the integers up to a radius."""
     if radius is None:
         width = known(sigma)
@@ -161,9 +171,9 @@ def _kernel(name: str, sigma: Any, order: Any, truncate: float, radius: Any) -> 
 
 @_traced
 def gaussian_filter1d(
-    input: Any, sigma: Any, axis: int = -1, order: int = 0, output: Any = None, mode: str = "reflect",
+    input: ArrayLike, sigma: ArrayLike, axis: int = -1, order: int = 0, output: Any = None, mode: str = "reflect",
     cval: Any = 0.0, truncate: float = 4.0, *, radius: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `gaussian_filter1d`, differentiable in `sigma` too; a traced one needs the `radius`."""
     x = operand(input)
     kernel = _kernel("gaussian_filter1d", sigma, order, truncate, radius)
@@ -173,9 +183,9 @@ def gaussian_filter1d(
 
 @_traced
 def gaussian_filter(
-    input: Any, sigma: Any, order: Any = 0, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
+    input: ArrayLike, sigma: ArrayLike, order: Any = 0, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
     truncate: float = 4.0, *, radius: Any = None, axes: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `gaussian_filter`, differentiable in `sigma` too; a traced one needs the `radius`."""
     name = "gaussian_filter"
     x = operand(input)
@@ -192,9 +202,9 @@ def gaussian_filter(
 
 @_traced
 def gaussian_laplace(
-    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
+    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None,
     **kwargs: Any,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `gaussian_laplace`, differentiable in `sigma` too; a traced one needs the `radius`."""
     x = operand(input)
     filtered = axes_in("gaussian_laplace", x, axes)
@@ -202,7 +212,7 @@ def gaussian_laplace(
     for axis, width in zip(filtered, sequence("gaussian_laplace", sigma, len(filtered)), strict=True):
         sigmas[axis] = width
 
-    def second(x: Any, axis: int, output: Any, mode: Any, cval: Any) -> Any:
+    def second(x: Array, axis: int, output: DType, mode: str, cval: Any) -> Array:
         order = [0] * x.ndim
         order[axis] = 2
         return gaussian_filter(x, sigmas, order, output, mode, cval, **kwargs)
@@ -212,12 +222,12 @@ def gaussian_laplace(
 
 @_traced
 def gaussian_gradient_magnitude(
-    input: Any, sigma: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
+    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None,
     **kwargs: Any,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `gaussian_gradient_magnitude`, differentiable in `sigma` too; a traced one needs the `radius`."""
 
-    def first(x: Any, axis: int, output: Any, mode: Any, cval: Any) -> Any:
+    def first(x: Array, axis: int, output: DType, mode: str, cval: Any) -> Array:
         order = [0] * x.ndim
         order[axis] = 1
         return gaussian_filter(x, sigma, order, output, mode, cval, **kwargs)
@@ -228,7 +238,7 @@ def gaussian_gradient_magnitude(
 # -- differences --------------------------------------------------------------------------------------------------
 
 
-def _edges(name: str, input: Any, axis: int, output: Any, mode: Any, cval: Any, across: list[float]) -> Any:
+def _edges(name: str, input: Any, axis: int, output: Any, mode: Any, cval: Any, across: list[float]) -> Array:
     """Differences along one axis, sums with the weights `across` the others."""
     x = operand(input)
     axis = axis_of(x, axis, name)
@@ -242,28 +252,30 @@ def _edges(name: str, input: Any, axis: int, output: Any, mode: Any, cval: Any, 
 
 
 @_traced
-def prewitt(input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
+def prewitt(
+    input: ArrayLike, axis: int = -1, output: DType | None = None, mode: Any = "reflect", cval: Any = 0.0
+) -> Array:
     """SciPy's `prewitt`, linear in the image."""
     return _edges("prewitt", input, axis, output, mode, cval, [1.0, 1.0, 1.0])
 
 
 @_traced
-def sobel(input: Any, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Any:
+def sobel(input: ArrayLike, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0) -> Array:
     """SciPy's `sobel`, linear in the image."""
     return _edges("sobel", input, axis, output, mode, cval, [1.0, 2.0, 1.0])
 
 
 def _laplace(
     name: str,
-    x: Any,
+    x: Array,
     second: Callable[..., Any],
     output: Any,
-    mode: Any,
+    mode: str,
     cval: Any,
     axes: Any,
     *more: Any,
     **named: Any,
-) -> Any:
+) -> Array:
     dtype = result_dtype(name, output, x)
     axes = axes_in(name, x, axes)
     total: Any = None
@@ -274,8 +286,16 @@ def _laplace(
 
 
 def _magnitude(
-    name: str, x: Any, first: Callable[..., Any], output: Any, mode: Any, cval: Any, axes: Any, *more: Any, **named: Any
-) -> Any:
+    name: str,
+    x: Array,
+    first: Callable[..., Any],
+    output: Any,
+    mode: str,
+    cval: Any,
+    axes: Any,
+    *more: Any,
+    **named: Any,
+) -> Array:
     dtype = result_dtype(name, output, x)
     axes = axes_in(name, x, axes)
     total: Any = None
@@ -291,9 +311,9 @@ def _magnitude(
 
 @_traced
 def generic_laplace(
-    input: Any, derivative2: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
+    input: ArrayLike, derivative2: Callable[..., Any], output: Any = None, mode: str = "reflect", cval: Any = 0.0,
     extra_arguments: Any = (), extra_keywords: Any = None, *, axes: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `generic_laplace`; `derivative2` gets a dtype as `output` and returns the second derivative."""
     return _laplace(
         "generic_laplace", operand(input), converted(derivative2), output, mode, cval, axes, *extra_arguments,
@@ -302,10 +322,10 @@ def generic_laplace(
 
 
 @_traced
-def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Any:
+def laplace(input: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Array:
     """SciPy's `laplace`, linear in the image."""
 
-    def second(x: Any, axis: int, dtype: DType, mode: Any, cval: Any) -> Any:
+    def second(x: Array, axis: int, dtype: DType, mode: str, cval: Any) -> Array:
         return _line("laplace", x, np.array([1.0, -2.0, 1.0]), axis, dtype, mode, cval, 0)
 
     return _laplace("laplace", operand(input), second, output, mode, cval, axes)
@@ -313,9 +333,9 @@ def laplace(input: Any, output: Any = None, mode: Any = "reflect", cval: Any = 0
 
 @_traced
 def generic_gradient_magnitude(
-    input: Any, derivative: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
+    input: ArrayLike, derivative: Callable[..., Any], output: Any = None, mode: str = "reflect", cval: Any = 0.0,
     extra_arguments: Any = (), extra_keywords: Any = None, *, axes: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `generic_gradient_magnitude`; `derivative` gets a dtype as `output` and returns the derivative."""
     return _magnitude(
         "generic_gradient_magnitude", operand(input), converted(derivative), output, mode, cval, axes, *extra_arguments,
@@ -326,7 +346,7 @@ def generic_gradient_magnitude(
 # -- means --------------------------------------------------------------------------------------------------------
 
 
-def _mean_line(name: str, x: Any, size: int, axis: int, dtype: DType, mode: Any, cval: Any, origin: Any) -> Any:
+def _mean_line(name: str, x: Array, size: int, axis: int, dtype: DType, mode: str, cval: Any, origin: int) -> Array:
     if size < 1:
         raise ValueError(f"{name}: size={size}{place()} must be 1 or more")
     check_origin(name, size, origin)
@@ -338,9 +358,9 @@ def _mean_line(name: str, x: Any, size: int, axis: int, dtype: DType, mode: Any,
 
 @_traced
 def uniform_filter1d(
-    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
+    input: ArrayLike, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
     origin: int = 0,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `uniform_filter1d`, linear in the image."""
     x = operand(input)
     axis = axis_of(x, axis, "uniform_filter1d")
@@ -350,9 +370,9 @@ def uniform_filter1d(
 
 @_traced
 def uniform_filter(
-    input: Any, size: Any = 3, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *,
+    input: ArrayLike, size: Any = 3, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *,
     axes: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `uniform_filter`, linear in the image."""
     name = "uniform_filter"
     x = operand(input)

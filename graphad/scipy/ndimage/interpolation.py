@@ -34,7 +34,7 @@ from graphad.scipy.ndimage.support import (
     wide,
 )
 from graphad.trace import Tracer
-from graphad.types import DType
+from graphad.types import Array, ArrayLike, DType
 
 _traced = namespace("scipy.ndimage")[0]
 
@@ -65,7 +65,7 @@ def _weights(t: Any, order: int) -> list[Any]:
 
 
 @cache
-def _matrix(n: int, order: int, mode: str) -> Any:
+def _matrix(n: int, order: int, mode: str) -> Array:
     """What the spline filter does along an axis of `n` elements."""
     return import_module("scipy.ndimage").spline_filter1d(np.eye(n), order, 0, mode=mode)
 
@@ -84,7 +84,7 @@ def _bands(n: int, order: int, rule: str) -> Any:
     return half, ab
 
 
-def _filtered(x: Any, order: int, axis: int, mode: str) -> Any:
+def _filtered(x: Array, order: int, axis: int, mode: str) -> Array:
     """The spline coefficients of an image along an axis."""
     n = x.shape[axis]
     if order < 2 or n < 2:
@@ -100,7 +100,7 @@ def _filtered(x: Any, order: int, axis: int, mode: str) -> Any:
     return np.moveaxis(solved[reach : reach + n], 0, axis)
 
 
-def _check(name: str, order: Any, mode: Any, low: int = 0) -> None:
+def _check(name: str, order: int, mode: str, low: int = 0) -> None:
     if order not in range(low, 6):
         raise ValueError(f"{name}: order={order!r}{place()} is none of {low} to 5")
     if mode not in TAPS:
@@ -108,7 +108,9 @@ def _check(name: str, order: Any, mode: Any, low: int = 0) -> None:
 
 
 @_traced
-def spline_filter1d(input: Any, order: int = 3, axis: int = -1, output: Any = np.float64, mode: str = "mirror") -> Any:
+def spline_filter1d(
+    input: ArrayLike, order: int = 3, axis: int = -1, output: Any = np.float64, mode: str = "mirror"
+) -> Array:
     """SciPy's `spline_filter1d`, linear in the image."""
     _check("spline_filter1d", order, mode)
     x = operand(input)
@@ -118,7 +120,7 @@ def spline_filter1d(input: Any, order: int = 3, axis: int = -1, output: Any = np
 
 
 @_traced
-def spline_filter(input: Any, order: int = 3, output: Any = np.float64, mode: str = "mirror") -> Any:
+def spline_filter(input: ArrayLike, order: int = 3, output: Any = np.float64, mode: str = "mirror") -> Array:
     """SciPy's `spline_filter`, linear in the image."""
     _check("spline_filter", order, mode, 2)
     x = operand(input)
@@ -130,7 +132,7 @@ def spline_filter(input: Any, order: int = 3, output: Any = np.float64, mode: st
 # -- values at coordinates ----------------------------------------------------------------------------------------
 
 
-def _inside(c: Any, n: int, mode: str) -> Any:
+def _inside(c: Any, n: int, mode: str) -> Array:
     """Coordinates on an axis of `n` elements mapped into it as SciPy does, where the coefficients do not reach."""
     if mode in ("nearest", "grid-constant", "constant"):
         return c
@@ -157,7 +159,7 @@ def _inside(c: Any, n: int, mode: str) -> Any:
     return np.where(c < 0, below, np.where(c > n - 1, above, c))
 
 
-def _taps(c: Any, n: int, order: int, mode: str) -> tuple[list[Any], list[Any]]:
+def _taps(c: Array, n: int, order: int, mode: str) -> tuple[list[Any], list[Any]]:
     """Places of the coefficients along an axis that reach coordinates, and their weights."""
     c = _inside(c, n, mode)
     c = c if order % 2 else c + 0.5
@@ -170,7 +172,9 @@ def _taps(c: Any, n: int, order: int, mode: str) -> tuple[list[Any], list[Any]]:
     return [folded(i, n, TAPS[mode]) for i in places], weights
 
 
-def _sample(x: Any, coordinates: Sequence[Any], grid: bool, order: int, mode: str, cval: Any, prefilter: bool) -> Any:
+def _sample(
+    x: Array, coordinates: Sequence[Any], grid: bool, order: int, mode: str, cval: Any, prefilter: bool
+) -> Array:
     """An image at coordinates along its first axes; they span a `grid`, or each has the shape of the result."""
     rank = len(coordinates)
     lengths = x.shape[:rank]
@@ -198,12 +202,12 @@ def _sample(x: Any, coordinates: Sequence[Any], grid: bool, order: int, mode: st
     return out
 
 
-def _aligned(v: Any, axis: int, rank: int) -> Any:
+def _aligned(v: Array, axis: int, rank: int) -> Array:
     """A vector along one of `rank` axes."""
     return v.reshape(*(1,) * axis, -1, *(1,) * (rank - axis - 1))
 
 
-def _on_grid(x: Any, taps: Sequence[tuple[list[Any], list[Any]]]) -> Any:
+def _on_grid(x: Array, taps: Sequence[tuple[list[Any], list[Any]]]) -> Array:
     for axis, (places, weights) in enumerate(taps):
         total: Any = None
         for i, w in zip(places, weights, strict=True):
@@ -214,7 +218,7 @@ def _on_grid(x: Any, taps: Sequence[tuple[list[Any], list[Any]]]) -> Any:
     return x
 
 
-def _at_points(x: Any, taps: Sequence[tuple[list[Any], list[Any]]]) -> Any:
+def _at_points(x: Array, taps: Sequence[tuple[list[Any], list[Any]]]) -> Array:
     """All coefficients that reach each point in one gather."""
     rank = len(taps)
     order = len(taps[0][0]) - 1
@@ -236,7 +240,7 @@ def _at_points(x: Any, taps: Sequence[tuple[list[Any], list[Any]]]) -> Any:
     return np.sum(found * weight.reshape(count, *shape, *(1,) * len(rest)), axis=0)
 
 
-def _rounded(x: Any, dtype: DType) -> Any:
+def _rounded(x: Array, dtype: DType) -> Array:
     """Numbers in the dtype of the result: rounded and clipped for integers."""
     if dtype.kind == "b":
         return cast(cast(x, np.int64), dtype)
@@ -250,9 +254,9 @@ def _rounded(x: Any, dtype: DType) -> Any:
 
 @_traced
 def map_coordinates(
-    input: Any, coordinates: Any, output: Any = None, order: int = 3, mode: str = "constant", cval: Any = 0.0,
-    prefilter: bool = True,
-) -> Any:  # fmt: skip
+    input: ArrayLike, coordinates: ArrayLike, output: Any = None, order: int = 3, mode: str = "constant",
+    cval: ArrayLike = 0.0, prefilter: bool = True,
+) -> Array:  # fmt: skip
     """SciPy's `map_coordinates`, differentiable in the image, the coordinates and `cval`."""
     name = "map_coordinates"
     _check(name, order, mode)
@@ -268,9 +272,9 @@ def map_coordinates(
 
 @_traced
 def shift(
-    input: Any, shift: Any, output: Any = None, order: int = 3, mode: str = "constant", cval: Any = 0.0,
+    input: ArrayLike, shift: ArrayLike, output: Any = None, order: int = 3, mode: str = "constant", cval: Any = 0.0,
     prefilter: bool = True,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `shift`, differentiable in the image, the shift and `cval`."""
     _check("shift", order, mode)
     x = _image("shift", input)
@@ -280,7 +284,7 @@ def shift(
     return _rounded(out, result_dtype("shift", output, x))
 
 
-def _image(name: str, input: Any) -> Any:
+def _image(name: str, input: Any) -> Array:
     x = operand(input)
     if x.ndim < 1:
         raise ShapeError(f"{name}: a number has no axes to interpolate along")
@@ -311,8 +315,8 @@ def zoom(
 
 
 def _transformed(
-    x: Any, matrix: Any, offset: Any, shape: Sequence[int], order: int, mode: str, cval: Any, prefilter: bool
-) -> Any:
+    x: Array, matrix: Array, offset: Any, shape: Sequence[int], order: int, mode: str, cval: Any, prefilter: bool
+) -> Array:
     """The image at `matrix @ o + offset` for the places `o` of an array of `shape`."""
     coordinates = []
     for i, start in enumerate(offset):
@@ -325,9 +329,9 @@ def _transformed(
 
 @_traced
 def affine_transform(
-    input: Any, matrix: Any, offset: Any = 0.0, output_shape: Any = None, output: Any = None, order: int = 3,
-    mode: str = "constant", cval: Any = 0.0, prefilter: bool = True,
-) -> Any:  # fmt: skip
+    input: ArrayLike, matrix: ArrayLike, offset: ArrayLike = 0.0, output_shape: Any = None, output: Any = None,
+    order: int = 3, mode: str = "constant", cval: Any = 0.0, prefilter: bool = True,
+) -> Array:  # fmt: skip
     """SciPy's `affine_transform`, differentiable in the image, the matrix, the offset and `cval`."""
     name = "affine_transform"
     _check(name, order, mode)
@@ -357,9 +361,9 @@ def affine_transform(
 
 @_traced
 def rotate(
-    input: Any, angle: Any, axes: Any = (1, 0), reshape: bool = True, output: Any = None, order: int = 3,
+    input: ArrayLike, angle: ArrayLike, axes: Any = (1, 0), reshape: bool = True, output: Any = None, order: int = 3,
     mode: str = "constant", cval: Any = 0.0, prefilter: bool = True,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `rotate`, differentiable in the image and `cval`, with `reshape=False` in the angle too."""
     _check("rotate", order, mode)
     x = _image("rotate", input)
@@ -389,10 +393,10 @@ def rotate(
 
 @_traced
 def geometric_transform(
-    input: Any, mapping: Callable[..., Any], output_shape: Any = None, output: Any = None, order: int = 3,
+    input: ArrayLike, mapping: Callable[..., Any], output_shape: Any = None, output: Any = None, order: int = 3,
     mode: str = "constant", cval: Any = 0.0, prefilter: bool = True, extra_arguments: Any = (),
     extra_keywords: Any = None,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `geometric_transform`, differentiable in the image, what the mapping computes with, and `cval`."""
     name = "geometric_transform"
     _check(name, order, mode)

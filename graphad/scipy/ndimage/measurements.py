@@ -21,7 +21,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.gather import ScatterAdd
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.ndimage.support import given, result_dtype, sequence, unsupported, wide
-from graphad.types import DType
+from graphad.types import Array, ArrayLike, DType
 
 _traced = namespace("scipy.ndimage")[0]
 
@@ -40,21 +40,21 @@ class Regions(NamedTuple):
     shape: tuple[int, ...] | None
     places: Any
 
-    def sums(self, values: Any) -> Any:
+    def sums(self, values: ArrayLike) -> Array:
         """The sum of the values in each region, in double precision."""
         values = wide(values)
         return ScatterAdd((0,))(np.zeros(self.counts.shape, values.dtype), values, self.numbers())
 
-    def numbers(self) -> Any:
+    def numbers(self) -> Array:
         """For each element the number of its region."""
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
-    def centred(self) -> Any:
+    def centred(self) -> Array:
         """The values less the mean of their region, in double precision."""
         values = wide(self.values)
         return values - np.take(self.sums(values) / np.maximum(self.counts, 1), self.numbers())
 
-    def extremes(self, reduce: Any) -> Any:
+    def extremes(self, reduce: Any) -> Array:
         """The least or the greatest value of each region, 0 where there is none."""
         filled = self.counts > 0
         none = np.zeros((), self.values.dtype)
@@ -63,7 +63,7 @@ class Regions(NamedTuple):
         found = reduce.reduceat(self.values, (np.cumsum(self.counts) - self.counts)[filled])
         return np.where(filled, np.take(found, np.maximum(np.cumsum(filled) - 1, 0)), none)
 
-    def shaped(self, found: Any) -> Any:
+    def shaped(self, found: Any) -> Array:
         return found[0] if self.shape is None else found.reshape(self.shape)
 
 
@@ -86,39 +86,39 @@ def _regions(name: str, input: Any, labels: Any, index: Any) -> Regions:
     return Regions(np.take(flat, places), counts, None if index is None or index.ndim == 0 else index.shape, places)
 
 
-def _summed(regions: Regions, values: Any) -> Any:
+def _summed(regions: Regions, values: Array) -> Array:
     """The sums over regions: of one region in NumPy's dtype, of an index of them in double precision."""
     if regions.shape is None:
         return np.sum(values)
     return regions.shaped(regions.sums(values))
 
 
-def _counted(regions: Regions) -> Any:
+def _counted(regions: Regions) -> Array:
     return regions.shaped(regions.counts.astype(float))
 
 
 @_traced
-def sum_labels(input: Any, labels: Any = None, index: Any = None) -> Any:
+def sum_labels(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `sum_labels`, linear in the image."""
     regions = _regions("sum_labels", input, labels, index)
     return _summed(regions, regions.values)
 
 
 @_traced
-def sum(input: Any, labels: Any = None, index: Any = None) -> Any:
+def sum(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `sum`, the same as `sum_labels`."""
     return sum_labels(input, labels, index)
 
 
 @_traced
-def mean(input: Any, labels: Any = None, index: Any = None) -> Any:
+def mean(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `mean`, linear in the image."""
     regions = _regions("mean", input, labels, index)
     return _summed(regions, regions.values) / _counted(regions)
 
 
 @_traced
-def variance(input: Any, labels: Any = None, index: Any = None) -> Any:
+def variance(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `variance`, differentiable in the image."""
     regions = _regions("variance", input, labels, index)
     centred = regions.centred()
@@ -126,7 +126,7 @@ def variance(input: Any, labels: Any = None, index: Any = None) -> Any:
 
 
 @_traced
-def standard_deviation(input: Any, labels: Any = None, index: Any = None) -> Any:
+def standard_deviation(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `standard_deviation`, differentiable in the image; the derivative of equal elements is 0."""
     regions = _regions("standard_deviation", input, labels, index)
     counts = regions.counts
@@ -140,21 +140,21 @@ def standard_deviation(input: Any, labels: Any = None, index: Any = None) -> Any
 
 
 @_traced
-def minimum(input: Any, labels: Any = None, index: Any = None) -> Any:
+def minimum(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `minimum`, differentiable in the image where one element is least."""
     regions = _regions("minimum", input, labels, index)
     return regions.shaped(regions.extremes(np.minimum))
 
 
 @_traced
-def maximum(input: Any, labels: Any = None, index: Any = None) -> Any:
+def maximum(input: ArrayLike, labels: ArrayLike | None = None, index: ArrayLike | None = None) -> Array:
     """SciPy's `maximum`, differentiable in the image where one element is greatest."""
     regions = _regions("maximum", input, labels, index)
     return regions.shaped(regions.extremes(np.maximum))
 
 
 @_traced
-def median(input: Any, labels: Any = None, index: Any = None) -> Any:
+def median(input: ArrayLike, labels: ArrayLike | None = None, index: Any = None) -> Array:
     """SciPy's `median`, differentiable in the image: the middle element of each region, or the mean of the two."""
     regions = _regions("median", input, labels, index)
     starts = np.concatenate([[0], np.cumsum(regions.counts)])
@@ -165,7 +165,7 @@ def median(input: Any, labels: Any = None, index: Any = None) -> Any:
     return regions.shaped(np.stack(found))
 
 
-def _positions(regions: Regions, reduce: Any) -> Any:
+def _positions(regions: Regions, reduce: Any) -> Array:
     """The place in the image of the first element of each region that is the least or the greatest."""
     starts = np.concatenate([[0], np.cumsum(regions.counts)])
     found = []
@@ -186,19 +186,19 @@ def _corners(regions: Regions, reduce: Any, shape: tuple[int, ...]) -> Any:
 
 
 @_traced
-def minimum_position(input: Any, labels: Any = None, index: Any = None) -> Any:
+def minimum_position(input: ArrayLike, labels: ArrayLike | None = None, index: Any = None) -> Any:
     """SciPy's `minimum_position`: the indices of the first element of each region that is least."""
     return _corners(_regions("minimum_position", input, labels, index), np.argmin, operand(input).shape)
 
 
 @_traced
-def maximum_position(input: Any, labels: Any = None, index: Any = None) -> Any:
+def maximum_position(input: ArrayLike, labels: ArrayLike | None = None, index: Any = None) -> Any:
     """SciPy's `maximum_position`: the indices of the first element of each region that is greatest."""
     return _corners(_regions("maximum_position", input, labels, index), np.argmax, operand(input).shape)
 
 
 @_traced
-def extrema(input: Any, labels: Any = None, index: Any = None) -> Any:
+def extrema(input: ArrayLike, labels: ArrayLike | None = None, index: Any = None) -> Any:
     """SciPy's `extrema`: least and greatest element of each region and their places, the first of each."""
     regions, shape = _regions("extrema", input, labels, index), operand(input).shape
     ends = [regions.shaped(regions.extremes(reduce)) for reduce in (np.minimum, np.maximum)]
@@ -206,7 +206,7 @@ def extrema(input: Any, labels: Any = None, index: Any = None) -> Any:
 
 
 @_traced
-def center_of_mass(input: Any, labels: Any = None, index: Any = None) -> Any:
+def center_of_mass(input: ArrayLike, labels: ArrayLike | None = None, index: Any = None) -> Any:
     """SciPy's `center_of_mass`, differentiable in the image."""
     x = operand(input)
     whole = sum_labels(x, labels, index)
@@ -222,7 +222,7 @@ def center_of_mass(input: Any, labels: Any = None, index: Any = None) -> Any:
 # -- Fourier space ------------------------------------------------------------------------------------------------
 
 
-def _frequencies(x: Any, n: int, axis: int) -> list[tuple[Any, int]]:
+def _frequencies(x: Array, n: int, axis: int) -> list[tuple[Any, int]]:
     """For each axis the whole frequencies, along it, and the extent of what was transformed.
 
     Along `axis` they are those of a real transform of an extent `n`, unless that is negative.
@@ -236,8 +236,8 @@ def _frequencies(x: Any, n: int, axis: int) -> list[tuple[Any, int]]:
 
 
 def _fourier(
-    name: str, input: Any, amounts: Any, n: int, axis: int, dtype: DType, factor: Callable[[Any, Any, int], Any]
-) -> Any:
+    name: str, input: Any, amounts: ArrayLike, n: int, axis: int, dtype: DType, factor: Callable[[Any, Any, int], Any]
+) -> Array:
     """The transform times a factor for each axis: a function of the amount, the frequencies and the extent."""
     x = wide(operand(input))
     axis = axis_of(x, axis, name)
@@ -259,10 +259,10 @@ def _fourier_dtype(name: str, input: Any, output: Any, whole: bool) -> DType:
 
 
 @_traced
-def fourier_gaussian(input: Any, sigma: Any, n: int = -1, axis: int = -1, output: Any = None) -> Any:
+def fourier_gaussian(input: ArrayLike, sigma: Any, n: int = -1, axis: int = -1, output: Any = None) -> Array:
     """SciPy's `fourier_gaussian`, differentiable in the transform and in `sigma`."""
 
-    def factor(sigma: Any, k: Any, extent: int) -> Any:
+    def factor(sigma: Array, k: Array, extent: int) -> Array:
         exponent = -2.0 * (sigma * (math.pi / extent)) ** 2 * k**2
         return np.where(np.abs(exponent) > 50.0, 0.0, np.exp(exponent))
 
@@ -271,10 +271,10 @@ def fourier_gaussian(input: Any, sigma: Any, n: int = -1, axis: int = -1, output
 
 
 @_traced
-def fourier_uniform(input: Any, size: Any, n: int = -1, axis: int = -1, output: Any = None) -> Any:
+def fourier_uniform(input: ArrayLike, size: Any, n: int = -1, axis: int = -1, output: Any = None) -> Array:
     """SciPy's `fourier_uniform`, differentiable in the transform and in `size`."""
 
-    def factor(size: Any, k: Any, extent: int) -> Any:
+    def factor(size: Array, k: Array, extent: int) -> Array:
         return np.sinc(size * k / extent)
 
     dtype = _fourier_dtype("fourier_uniform", input, output, False)
@@ -282,7 +282,7 @@ def fourier_uniform(input: Any, size: Any, n: int = -1, axis: int = -1, output: 
 
 
 @_traced
-def fourier_shift(input: Any, shift: Any, n: int = -1, axis: int = -1, output: Any = None) -> Any:
+def fourier_shift(input: ArrayLike, shift: ArrayLike, n: int = -1, axis: int = -1, output: Any = None) -> Array:
     """SciPy's `fourier_shift`, differentiable in the transform and in the shift."""
     x = wide(operand(input))
     frequencies = _frequencies(x, n, axis_of(x, axis, "fourier_shift"))
@@ -294,7 +294,7 @@ def fourier_shift(input: Any, shift: Any, n: int = -1, axis: int = -1, output: A
 
 
 @_traced
-def fourier_ellipsoid(input: Any, size: Any, n: int = -1, axis: int = -1, output: Any = None) -> Any:
+def fourier_ellipsoid(input: ArrayLike, size: ArrayLike, n: int = -1, axis: int = -1, output: Any = None) -> Array:
     """SciPy's `fourier_ellipsoid` of 1 to 3 axes, differentiable in the transform and in `size`."""
     from graphad.scipy.special import j1
 

@@ -29,19 +29,21 @@ from graphad.scipy.ndimage.support import (
     wide,
     windows,
 )
-from graphad.types import DType
+from graphad.types import Array, ArrayLike, DType
 
 _traced = namespace("scipy.ndimage")[0]
 
 
-def _least(parts: list[Any], low: bool) -> Any:
+def _least(parts: list[Any], low: bool) -> Array:
     total, *rest = parts
     for part in rest:
         total = np.minimum(total, part) if low else np.maximum(total, part)
     return total
 
 
-def _line(name: str, x: Any, size: Any, axis: int, dtype: DType, mode: Any, cval: Any, origin: Any, low: bool) -> Any:
+def _line(
+    name: str, x: Array, size: int, axis: int, dtype: DType, mode: str, cval: Any, origin: int, low: bool
+) -> Array:
     if size < 1:
         raise ValueError(f"{name}: size={size}{place()} must be 1 or more")
     check_origin(name, size, origin)
@@ -50,23 +52,35 @@ def _line(name: str, x: Any, size: Any, axis: int, dtype: DType, mode: Any, cval
 
 @_traced
 def minimum_filter1d(
-    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: int = 0
-) -> Any:
+    input: ArrayLike,
+    size: int,
+    axis: int = -1,
+    output: Any = None,
+    mode: str = "reflect",
+    cval: Any = 0.0,
+    origin: int = 0,
+) -> Array:
     """SciPy's `minimum_filter1d`, differentiable in the image and `cval`."""
     return _line1d("minimum_filter1d", input, size, axis, output, mode, cval, origin, True)
 
 
 @_traced
 def maximum_filter1d(
-    input: Any, size: int, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: int = 0
-) -> Any:
+    input: ArrayLike,
+    size: int,
+    axis: int = -1,
+    output: Any = None,
+    mode: str = "reflect",
+    cval: Any = 0.0,
+    origin: int = 0,
+) -> Array:
     """SciPy's `maximum_filter1d`, differentiable in the image and `cval`."""
     return _line1d("maximum_filter1d", input, size, axis, output, mode, cval, origin, False)
 
 
 def _line1d(
     name: str, input: Any, size: int, axis: int, output: Any, mode: str, cval: Any, origin: int, low: bool
-) -> Any:
+) -> Array:
     x = operand(input)
     reject_complex(name, x)
     return _line(name, x, size, axis_of(x, axis, name), result_dtype(name, output, x), mode, cval, origin, low)
@@ -75,7 +89,7 @@ def _line1d(
 def _extreme(
     name: str, input: Any, size: Any, footprint: Any, structure: Any, output: Any, mode: Any, cval: Any, origin: Any,
     low: bool, axes: Any, turned: bool = False,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """The least or greatest element of a window, less or plus the heights of its structure."""
     x = operand(input)
     reject_complex(name, x)
@@ -110,7 +124,7 @@ def _extreme(
     return stored(_least(parts, low), dtype)
 
 
-def _footprint(name: str, footprint: Any) -> Any:
+def _footprint(name: str, footprint: Array | None) -> Array | None:
     if footprint is None:
         return None
     chosen = np.asarray(given(name, footprint, "a footprint", "give one that is known"), bool)
@@ -121,9 +135,9 @@ def _footprint(name: str, footprint: Any) -> Any:
 
 @_traced
 def minimum_filter(
-    input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
-    origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: str = "reflect",
+    cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `minimum_filter`, differentiable in the image and `cval`."""
     return _extreme("minimum_filter", input, size, footprint, None, output, mode, cval, origin, True, axes)
 
@@ -141,9 +155,9 @@ def maximum_filter(
 
 
 def _ranked(
-    name: str, input: Any, rank: Any, size: Any, footprint: Any, output: Any, mode: Any, cval: Any, origin: Any,
-    axes: Any,
-) -> Any:  # fmt: skip
+    name: str, input: Any, rank: Any, size: Any, footprint: Any, output: Any, mode: str, cval: Any, origin: Any,
+    axes: tuple[int, ...] | None,
+) -> Array:  # fmt: skip
     """The element of a rank in each window; `rank` is an integer or gives it by the number of elements."""
     x = operand(input)
     reject_complex(name, x)
@@ -168,18 +182,18 @@ def _ranked(
 
 @_traced
 def rank_filter(
-    input: Any, rank: int, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
-    cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, rank: int, size: Any = None, footprint: ArrayLike | None = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `rank_filter`, differentiable in the image and `cval`."""
     return _ranked("rank_filter", input, rank, size, footprint, output, mode, cval, origin, axes)
 
 
 @_traced
 def median_filter(
-    input: Any, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
-    origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: str = "reflect",
+    cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `median_filter`, differentiable in the image and `cval`."""
     return _ranked("median_filter", input, lambda n: n // 2, size, footprint, output, mode, cval, origin, axes)
 
@@ -207,27 +221,27 @@ def percentile_filter(
 
 @_traced
 def grey_erosion(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: ArrayLike | None = None, structure: ArrayLike | None = None,
+    output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `grey_erosion`, differentiable in the image, the structure and `cval`."""
     return _extreme("grey_erosion", input, size, footprint, structure, output, mode, cval, origin, True, axes)
 
 
 @_traced
 def grey_dilation(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: ArrayLike | None = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `grey_dilation`, differentiable in the image, the structure and `cval`."""
     return _extreme("grey_dilation", input, size, footprint, structure, output, mode, cval, origin, False, axes, True)
 
 
 @_traced
 def grey_opening(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `grey_opening`: an erosion and a dilation."""
     eroded = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_dilation(eroded, size, footprint, structure, output, mode, cval, origin, axes=axes)
@@ -235,9 +249,9 @@ def grey_opening(
 
 @_traced
 def grey_closing(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `grey_closing`: a dilation and an erosion."""
     dilated = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
     return grey_erosion(dilated, size, footprint, structure, output, mode, cval, origin, axes=axes)
@@ -245,9 +259,9 @@ def grey_closing(
 
 @_traced
 def morphological_gradient(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `morphological_gradient`: the dilation less the erosion, in the dtype of the image."""
     result_dtype("morphological_gradient", output, operand(input))
     args = (size, footprint, structure, None, mode, cval, origin)
@@ -256,9 +270,9 @@ def morphological_gradient(
 
 @_traced
 def morphological_laplace(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `morphological_laplace`: dilation and erosion less twice the image, in its dtype."""
     x = operand(input)
     result_dtype("morphological_laplace", output, x)
@@ -268,9 +282,9 @@ def morphological_laplace(
 
 @_traced
 def white_tophat(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `white_tophat`: the image less its opening."""
     x = operand(input)
     opened = grey_opening(x, size, footprint, structure, output, mode, cval, origin, axes=axes)
@@ -279,16 +293,16 @@ def white_tophat(
 
 @_traced
 def black_tophat(
-    input: Any, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
-) -> Any:  # fmt: skip
+    input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
+    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `black_tophat`: the closing of an image less the image."""
     x = operand(input)
     closed = grey_closing(x, size, footprint, structure, output, mode, cval, origin, axes=axes)
     return -_difference(x, closed) if closed.dtype.kind != "b" else _difference(x, closed)
 
 
-def _difference(x: Any, other: Any) -> Any:
+def _difference(x: Array, other: Array) -> Array:
     """`x - other`, for truth values where they differ, in the dtype of `other`."""
     both = x.dtype.kind == other.dtype.kind == "b"
     return np.logical_xor(x, other) if both else stored(x - other, other.dtype)

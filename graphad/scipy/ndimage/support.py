@@ -12,7 +12,7 @@ from graphad.location import place
 from graphad.numpy.arguments import axis_of, is_active, known
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
-from graphad.types import DType
+from graphad.types import Array, ArrayLike, DType
 
 RULES = {
     "reflect": "reflect", "grid-mirror": "reflect", "mirror": "mirror", "nearest": "nearest",
@@ -48,19 +48,19 @@ def result_dtype(name: str, output: Any, *xs: Any) -> DType:
     return np.promote_types(dtype, np.complex64) if whole else dtype
 
 
-def wide(x: Any) -> Any:
+def wide(x: Any) -> Array:
     """An operand in double precision, in which SciPy's loops compute."""
     return cast(x, np.complex128 if x.dtype.kind == "c" else np.float64)
 
 
-def stored(x: Any, dtype: DType) -> Any:
+def stored(x: ArrayLike, dtype: DType) -> Array:
     """Numbers in double precision in the dtype of the result, as C's casts store them."""
     if dtype.kind in "ub":
         x = cast(x, np.int64)
     return cast(x, dtype)
 
 
-def reject_complex(name: str, x: Any) -> None:
+def reject_complex(name: str, x: Array) -> None:
     if x.dtype.kind == "c":
         raise TypeMismatchError(f"{name}: a complex image cannot be filtered by order; filter its parts")
 
@@ -77,7 +77,7 @@ def sequence(name: str, value: Any, rank: int) -> list[Any]:
     return [value[i] for i in range(rank)]
 
 
-def axes_in(name: str, x: Any, axes: Any) -> list[int]:
+def axes_in(name: str, x: Array, axes: Any) -> list[int]:
     """The axes that are filtered, in the order in which they are given; all for None."""
     if axes is None:
         return list(range(x.ndim))
@@ -87,7 +87,7 @@ def axes_in(name: str, x: Any, axes: Any) -> list[int]:
     return found
 
 
-def rule_of(name: str, mode: Any) -> str:
+def rule_of(name: str, mode: str) -> str:
     """What a filter does beyond the edges in a mode."""
     if not isinstance(mode, str):
         raise ValueError(f"{name}: modes {mode!r}{place()}, one for each axis, need a window that is a full box")
@@ -102,7 +102,7 @@ def check_origin(name: str, size: int, origin: Any) -> None:
 
 
 def by_axis(
-    name: str, x: Any, axes: Sequence[int], window: Sequence[int], origin: Any, turned: bool = False
+    name: str, x: Array, axes: Sequence[int], window: Sequence[int], origin: Any, turned: bool = False
 ) -> list[tuple[int, int, int]]:
     """Axis, extent and origin for each axis of a window, whose axes are those of the image in order.
 
@@ -120,7 +120,7 @@ def by_axis(
     return list(zip(sorted(axes), window, origins, strict=True))
 
 
-def turned_origin(origin: Any, size: int) -> Any:
+def turned_origin(origin: Any, size: int) -> int:
     """The origin in a window that has been reversed."""
     return -origin - (size % 2 == 0)
 
@@ -139,7 +139,7 @@ def folded(index: Any, n: int, rule: str) -> Any:
     return np.minimum(index, last - index)
 
 
-def extended(x: Any, axis: int, before: int, after: int, rule: str, cval: Any) -> Any:
+def extended(x: Array, axis: int, before: int, after: int, rule: str, cval: ArrayLike) -> Array:
     """The image with elements before and after an axis, by what stands for them in the mode."""
     if before == after == 0:
         return x
@@ -160,7 +160,7 @@ def extended(x: Any, axis: int, before: int, after: int, rule: str, cval: Any) -
     return np.concatenate([part for part in (left, x, right) if part.shape[axis]], axis)
 
 
-def windows(x: Any, axis: int, size: int, origin: int, rule: str, cval: Any) -> list[Any]:
+def windows(x: Array, axis: int, size: int, origin: int, rule: str, cval: ArrayLike) -> list[Any]:
     """For each place in a window along an axis, the image of the elements that stand there."""
     before = size // 2 + origin
     n = x.shape[axis]
@@ -168,11 +168,11 @@ def windows(x: Any, axis: int, size: int, origin: int, rule: str, cval: Any) -> 
     return [along(wider, axis, i, i + n) for i in range(size)]
 
 
-def along(x: Any, axis: int, start: int, stop: int) -> Any:
+def along(x: Array, axis: int, start: int, stop: int) -> Array:
     return x if (start, stop) == (0, x.shape[axis]) else x[(slice(None),) * axis + (slice(start, stop),)]
 
 
-def neighbours(x: Any, sides: Sequence[tuple[int, int, int]], rule: str, cval: Any, chosen: Any) -> list[Any]:
+def neighbours(x: Array, sides: Sequence[tuple[int, int, int]], rule: str, cval: Any, chosen: ArrayLike) -> list[Any]:
     """For each chosen place in a window over axes, in C order, the image of the elements that stand there."""
     wider = x
     for axis, size, origin in sides:

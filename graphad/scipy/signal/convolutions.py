@@ -14,6 +14,7 @@ from graphad.ops.elementwise import cast
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.direct import correlated, filtered
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
@@ -42,7 +43,7 @@ def _full(a: Any, b: Any, name: str, axes: Any = None) -> tuple[Any, Any, Any, A
     return found[tuple(slice(ends.get(i)) for i in range(a.ndim))], a, b, axes
 
 
-def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
+def _cut(found: Any, a: Array, b: Array, axes: Any, mode: str, name: str) -> Array:
     """The part of a full convolution that `mode` asks for."""
     if mode == "full":
         return found
@@ -58,7 +59,7 @@ def _cut(found: Any, a: Any, b: Any, axes: Any, mode: str, name: str) -> Any:
     return found[tuple(slice(min(m, n) - 1, max(m, n)) for m, n in ends)]
 
 
-def _direct(a: Any, b: Any, mode: str, name: str) -> Any:
+def _direct(a: Array, b: Array, mode: str, name: str) -> Array:
     """The convolution over all axes as the sum of all products, with zeros around `a`, as SciPy's loop has it."""
     if a.ndim == 1:
         found = np.convolve(a, b)
@@ -78,7 +79,7 @@ def _direct(a: Any, b: Any, mode: str, name: str) -> Any:
 
 
 @_traced
-def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def convolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto") -> Array:
     """SciPy's `convolve` of arrays of any number of axes, by the method that SciPy chooses for such arrays.
 
     NaN and infinities stay where they are if that is `"direct"`; by Fourier transforms they reach everything.
@@ -106,7 +107,7 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
 
 
 @_traced
-def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+def fftconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: Any = None) -> Array:
     """SciPy's `fftconvolve` over all axes or those given, broadcast beside them and where an extent is 1."""
     a, b = (cast(v, float_dtype(v)) for v in (operand(in1), operand(in2)))
     if a.ndim == b.ndim:
@@ -115,7 +116,7 @@ def fftconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any
 
 
 @_traced
-def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Any:
+def correlate(in1: ArrayLike, in2: ArrayLike, mode: str = "full", method: str = "auto") -> Array:
     """SciPy's `correlate`: the convolution with the second array reversed and conjugated."""
     kernel = np.flip(operand(in2))
     return convolve(in1, np.conj(kernel) if kernel.dtype.kind == "c" else kernel, mode, method)
@@ -149,7 +150,7 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     if coefficients == 1:
         return _without_feedback(rows, b, None if zi is None else state, axis)
 
-    def step(state: Any, row: Any) -> tuple[Any, Any]:
+    def step(state: Array, row: Array) -> tuple[Any, Any]:
         y = b[0] * row + state[0]
         shifted = np.concatenate([state[1:], np.zeros((1, *state.shape[1:]), dtype)])
         return shifted + ahead * row - back * y, y
@@ -159,7 +160,7 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     return found if zi is None else (found, np.moveaxis(last, 0, axis))
 
 
-def _without_feedback(rows: Any, b: Any, state: Any, axis: int) -> Any:
+def _without_feedback(rows: Any, b: Array, state: Array | None, axis: int) -> Any:
     """The sums of products of a filter with one coefficient `a`; with a first state the last one comes as well."""
     if state is None:
         return np.moveaxis(filtered(rows, b), 0, axis)
@@ -170,7 +171,7 @@ def _without_feedback(rows: Any, b: Any, state: Any, axis: int) -> Any:
 
 
 @_traced
-def detrend(data: Any, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False) -> Any:
+def detrend(data: ArrayLike, axis: int = -1, type: str = "linear", bp: Any = 0, overwrite_data: bool = False) -> Array:
     """SciPy's `detrend`: the values less their mean (`"constant"`) or their line of least squares (`"linear"`)."""
     x = np.moveaxis(operand(data) * 1.0, axis, -1)
     if type not in ("linear", "constant") or np.any(np.asarray(bp) != 0):

@@ -15,12 +15,12 @@ from graphad.scipy.arguments import holds_traced
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating, vector
 from graphad.scipy.signal.systems import normalize, polynomial, zpk2sos
-from graphad.types import COMPLEX128, FLOAT64
+from graphad.types import COMPLEX128, FLOAT64, Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
 
-def _number(x: Any) -> Any:
+def _number(x: Any) -> Array:
     """A parameter as a number, of an array the only element."""
     return cast(operand(x).reshape(()), FLOAT64)
 
@@ -52,7 +52,7 @@ def lp2hp(b: Any, a: Any, wo: Any = 1.0) -> Any:
     return normalize(b, a)
 
 
-def _substituted(taps: Any, wo: Any, bw: Any, order: int, stop: bool) -> Any:
+def _substituted(taps: Any, wo: Array, bw: Array, order: int, stop: bool) -> Array:
     """The polynomial in `(s^2 + wo^2) / (bw s)`, or for `stop` in its inverse, times the denominator's `order`-th
     power."""
     degree = taps.shape[0] - 1
@@ -94,7 +94,7 @@ def _roots(z: Any, p: Any, name: str) -> tuple[Any, Any, int]:
     return z, p, degree
 
 
-def _ratio(z: Any, p: Any) -> Any:
+def _ratio(z: Any, p: Any) -> Array:
     """The real part of the quotient of the products."""
     return np.real(np.prod(z) / np.prod(p))
 
@@ -109,7 +109,7 @@ def bilinear_zpk(z: Any, p: Any, k: Any, fs: Any) -> Any:
 
 
 @_traced
-def lp2lp_zpk(z: Any, p: Any, k: Any, wo: Any = 1.0) -> Any:
+def lp2lp_zpk(z: ArrayLike, p: ArrayLike, k: Any, wo: ArrayLike = 1.0) -> Any:
     """SciPy's `lp2lp_zpk`: another cutoff frequency of a lowpass filter."""
     z, p, degree = _roots(z, p, "lp2lp_zpk")
     wo = _number(wo)
@@ -124,7 +124,7 @@ def lp2hp_zpk(z: Any, p: Any, k: Any, wo: Any = 1.0) -> Any:
     return np.concatenate([wo / z, np.zeros(degree)]), wo / p, k * _ratio(-z, -p)
 
 
-def _split(roots: Any, wo: Any) -> Any:
+def _split(roots: Any, wo: Array) -> Array:
     """Both solutions of `s^2 - 2 root s + wo^2 == 0` for each root."""
     roots = cast(roots, COMPLEX128)
     half = np.sqrt(roots**2 - wo**2)
@@ -153,7 +153,7 @@ def lp2bs_zpk(z: Any, p: Any, k: Any, wo: Any = 1.0, bw: Any = 1.0) -> Any:
 
 
 @_traced
-def cheb1ap(N: int, rp: Any, *, xp: Any = None, device: Any = None) -> Any:
+def cheb1ap(N: int, rp: ArrayLike, *, xp: Any = None, device: Any = None) -> Any:
     """SciPy's `cheb1ap`, differentiable in the ripple."""
     if N < 1:
         raise MissingRuleError(f"cheb1ap: N={N} cannot be traced{place()}; give an order of 1 or more")
@@ -165,7 +165,7 @@ def cheb1ap(N: int, rp: Any, *, xp: Any = None, device: Any = None) -> Any:
 
 
 @_traced
-def cheb2ap(N: int, rs: Any, *, xp: Any = None, device: Any = None) -> Any:
+def cheb2ap(N: int, rs: ArrayLike, *, xp: Any = None, device: Any = None) -> Any:
     """SciPy's `cheb2ap`, differentiable in the attenuation."""
     if N < 1:
         raise MissingRuleError(f"cheb2ap: N={N} cannot be traced{place()}; give an order of 1 or more")
@@ -176,7 +176,7 @@ def cheb2ap(N: int, rs: Any, *, xp: Any = None, device: Any = None) -> Any:
     return z, p, _ratio(-p, -z)
 
 
-def _prototype(name: str, N: int, rp: Any, rs: Any) -> Any:
+def _prototype(name: str, N: int, rp: ArrayLike | None, rs: ArrayLike | None) -> Any:
     """Zeros, poles and gain of the analogue lowpass filter with cutoff 1."""
     from scipy import signal
 
@@ -244,14 +244,16 @@ def iirfilter(
 
 
 @_traced
-def butter(N: int, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None) -> Any:
+def butter(
+    N: int, Wn: ArrayLike, btype: str = "low", analog: bool = False, output: str = "ba", fs: ArrayLike | None = None
+) -> Any:
     """SciPy's `butter`, differentiable in the frequencies."""
     return iirfilter(N, Wn, None, None, btype, analog, "butter", output, fs)
 
 
 @_traced
 def cheby1(
-    N: int, rp: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None
+    N: int, rp: ArrayLike, Wn: ArrayLike, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None
 ) -> Any:
     """SciPy's `cheby1`, differentiable in the frequencies and the ripple."""
     return iirfilter(N, Wn, rp, None, btype, analog, "cheby1", output, fs)
@@ -259,7 +261,7 @@ def cheby1(
 
 @_traced
 def cheby2(
-    N: int, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None
+    N: int, rs: ArrayLike, Wn: ArrayLike, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None
 ) -> Any:
     """SciPy's `cheby2`, differentiable in the frequencies and the attenuation."""
     return iirfilter(N, Wn, None, rs, btype, analog, "cheby2", output, fs)
@@ -267,7 +269,14 @@ def cheby2(
 
 @_traced
 def ellip(
-    N: int, rp: Any, rs: Any, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", fs: Any = None
+    N: int,
+    rp: Any,
+    rs: Any,
+    Wn: ArrayLike,
+    btype: str = "low",
+    analog: bool = False,
+    output: str = "ba",
+    fs: Any = None,
 ) -> Any:
     """SciPy's `ellip`, differentiable in the frequencies."""
     return iirfilter(N, Wn, rp, rs, btype, analog, "elliptic", output, fs)
@@ -275,7 +284,13 @@ def ellip(
 
 @_traced
 def bessel(
-    N: int, Wn: Any, btype: str = "low", analog: bool = False, output: str = "ba", norm: str = "phase", fs: Any = None
+    N: int,
+    Wn: ArrayLike,
+    btype: str = "low",
+    analog: bool = False,
+    output: str = "ba",
+    norm: str = "phase",
+    fs: Any = None,
 ) -> Any:
     """SciPy's `bessel`, differentiable in the frequencies."""
     return iirfilter(N, Wn, None, None, btype, analog, f"bessel_{norm}", output, fs)
@@ -290,12 +305,12 @@ def _resonance(w0: Any, Q: Any, fs: Any, peak: bool) -> Any:
 
 
 @_traced
-def iirnotch(w0: Any, Q: Any, fs: Any = 2.0, *, xp: Any = None, device: Any = None) -> Any:
+def iirnotch(w0: ArrayLike, Q: ArrayLike, fs: ArrayLike = 2.0, *, xp: Any = None, device: Any = None) -> Any:
     """SciPy's `iirnotch`, differentiable in all its numbers."""
     return _resonance(w0, Q, fs, False)
 
 
 @_traced
-def iirpeak(w0: Any, Q: Any, fs: Any = 2.0, *, xp: Any = None, device: Any = None) -> Any:
+def iirpeak(w0: ArrayLike, Q: ArrayLike, fs: ArrayLike = 2.0, *, xp: Any = None, device: Any = None) -> Any:
     """SciPy's `iirpeak`, differentiable in all its numbers."""
     return _resonance(w0, Q, fs, True)

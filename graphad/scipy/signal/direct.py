@@ -10,13 +10,14 @@ from graphad.api.loops import scan
 from graphad.numpy.scans import shifted_sum
 from graphad.ops import shape as shapes
 from graphad.ops.dynamic import DynamicSlice
+from graphad.types import Array
 
 UNROLLED = 64
 """Up to so many products each is written out, so that a compiler makes one loop of them; more are a loop of the graph,
 which takes no more memory than one product."""
 
 
-def correlated(x: Any, taps: Any) -> Any:
+def correlated(x: Array, taps: Array) -> Array:
     """`sum_j x[i + j] taps[j]` over all axes, for each `i` at which the taps lie inside of `x`; of one dtype."""
     shape = tuple(n - k + 1 for n, k in zip(x.shape, taps.shape, strict=True))
     places = np.indices(taps.shape).reshape(taps.ndim, -1).T
@@ -34,7 +35,7 @@ def correlated(x: Any, taps: Any) -> Any:
     return scan(step, shapes.zeros(shape, x.dtype), (shapes.reshape(taps, (-1,)), places))[0]
 
 
-def filtered(rows: Any, taps: Any) -> Any:
+def filtered(rows: Array, taps: Array) -> Array:
     """`sum_j taps[j] rows[i - j]` along the first axis, without the products of what stands before the first row."""
     n, m = rows.shape[0], min(taps.shape[0], rows.shape[0])
     if m <= UNROLLED:

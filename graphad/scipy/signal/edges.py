@@ -12,9 +12,10 @@ from graphad.errors import ShapeError
 from graphad.location import place
 from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
+from graphad.types import Array
 
 
-def floating(x: Any) -> Any:
+def floating(x: Any) -> Array:
     """An operand as an array of floating point numbers, of its own precision if it has one."""
     x = operand(x)
     return cast(x, float_dtype(x))
@@ -51,7 +52,7 @@ EXTENSIONS = (
 )  # fmt: skip
 
 
-def extended(x: Any, left: int, right: int, mode: str, cval: Any = 0) -> Any:
+def extended(x: Array, left: int, right: int, mode: str, cval: Any = 0) -> Array:
     """`x` with so many rows more before and after it, by the names that SciPy's `upfirdn` gives to extensions."""
     n = x.shape[0]
     i = np.arange(-left, n + right)
@@ -83,13 +84,13 @@ def extended(x: Any, left: int, right: int, mode: str, cval: Any = 0) -> Any:
     return np.where(back, 2 * x[-1:] - found, found) + rise
 
 
-def framed(x: Any, length: int, step: int = 1) -> Any:
+def framed(x: Any, length: int, step: int = 1) -> Array:
     """The windows of the last axis, `step` apart: an axis for the windows, and one for the points of each."""
     starts = np.arange(0, x.shape[-1] - length + 1, step)
     return np.take(x, starts[:, None] + np.arange(length), axis=-1)
 
 
-def neighbourhoods(x: Any, sizes: Sequence[int]) -> Any:
+def neighbourhoods(x: Array, sizes: Sequence[int]) -> Array:
     """The values around each element, in boxes of odd extents filled up with zeros, as a last axis."""
     padded = np.pad(x, [(k // 2, k // 2) for k in sizes])
     shape, strides = padded.shape, []

@@ -21,13 +21,14 @@ from graphad.scipy.signal.convolutions import convolve, correlate, fftconvolve, 
 from graphad.scipy.signal.direct import correlated
 from graphad.scipy.signal.edges import chosen, extended, floating, framed, neighbourhoods, sections, vector
 from graphad.scipy.signal.resampling import resample_poly, upfirdn
+from graphad.types import Array, ArrayLike, DType
 
 _traced = namespace("scipy.signal")[0]
 
 _PADS = {"even": "reflect", "odd": "antireflect", "constant": "edge"}
 
 
-def _padded(x: Any, padtype: Any, padlen: Any, taps: Any, name: str) -> tuple[Any, int]:
+def _padded(x: Array, padtype: str | None, padlen: int | None, taps: Any, name: str) -> tuple[Any, int]:
     """The rows continued at both ends, and by how many."""
     chosen(padtype, (*_PADS, None), name, "padtype")
     if padtype is None:
@@ -38,7 +39,7 @@ def _padded(x: Any, padtype: Any, padlen: Any, taps: Any, name: str) -> tuple[An
     return (extended(x, edge, edge, _PADS[padtype]) if edge else x), edge
 
 
-def _both_ways(x: Any, edge: int, run: Any) -> Any:
+def _both_ways(x: Array, edge: int, run: Any) -> Array:
     """The rows filtered forward and then backward by `run`, from the steady state of the row at each start."""
     y = np.flip(run(np.flip(run(x, x[:1]), 0), None), 0)
     return y[edge : y.shape[0] - edge]
@@ -62,7 +63,7 @@ def lfilter_zi(b: Any, a: Any) -> Any:
     return np.flip(np.cumsum(np.flip(b[1:] - a[1:] * y)))
 
 
-def _settling(a: Any) -> Any:
+def _settling(a: Any) -> Array:
     """The coefficients of a filter that a step makes settle; an error for others."""
     require(a[:1] != 0, "First coefficient of parameter `a` must be non-zero")
     require(np.sum(a) != 0, "Filter not stable due to sum(a) == 0, i.e., having a pole at z = 1")
@@ -109,7 +110,7 @@ def filtfilt(
     rows, edge = _padded(np.moveaxis(x, axis, 0), padtype, padlen, lambda: max(a.shape[0], b.shape[0]), "filtfilt")
     zi = lfilter_zi(b, a).reshape(-1, *(1,) * (rows.ndim - 1))
 
-    def run(rows: Any, start: Any) -> Any:
+    def run(rows: Array, start: Array | None) -> Array:
         return lfilter(b, a, rows, axis=0, zi=zi * (rows[:1] if start is None else start))[0]
 
     return np.moveaxis(_both_ways(rows, edge, run), 0, axis)
@@ -160,14 +161,16 @@ def sosfilt_zi(sos: Any) -> Any:
     return np.stack(states)
 
 
-def _steady(b: Any, a: Any) -> Any:
+def _steady(b: Any, a: Array) -> Array:
     """`lfilter_zi` of a section."""
     rest = (b / a[0])[1:] - (a / a[0])[1:] * (np.sum(b) / np.sum(a))
     return np.stack([rest[0] + rest[1], rest[1]])
 
 
 @_traced
-def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", padlen: int | None = None) -> Any:
+def sosfiltfilt(
+    sos: Any, x: ArrayLike, axis: int = -1, padtype: str | None = "odd", padlen: int | None = None
+) -> Array:
     """SciPy's `sosfiltfilt`: `sosfilt` forward and backward over the signal, continued at its ends by `padtype`."""
     sos, x = sections(sos, "sosfiltfilt"), floating(x)
     axis = axis_of(x, axis, "sosfiltfilt")
@@ -183,7 +186,7 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
     rows, edge = _padded(np.moveaxis(x, axis, 0), padtype, padlen, taps, "sosfiltfilt")
     zi = sosfilt_zi(sos).reshape(sos.shape[0], 2, *(1,) * (rows.ndim - 1))
 
-    def run(rows: Any, start: Any) -> Any:
+    def run(rows: Array, start: Array | None) -> Array:
         return sosfilt(sos, rows, axis=0, zi=zi * (rows[:1] if start is None else start))[0]
 
     return np.moveaxis(_both_ways(rows, edge, run), 0, axis)
@@ -191,7 +194,7 @@ def sosfiltfilt(sos: Any, x: Any, axis: int = -1, padtype: str | None = "odd", p
 
 @_traced
 def savgol_filter(
-    x: Any,
+    x: ArrayLike,
     window_length: int,
     polyorder: int,
     deriv: int = 0,
@@ -199,7 +202,7 @@ def savgol_filter(
     axis: int = -1,
     mode: str = "interp",
     cval: float = 0.0,
-) -> Any:
+) -> Array:
     """SciPy's `savgol_filter`: polynomials of least squares in a moving window."""
     from scipy.signal import savgol_coeffs
 
@@ -222,7 +225,7 @@ def savgol_filter(
     return np.moveaxis(found, -1, axis)
 
 
-def _edge_fits(length: int, order: int, deriv: int, delta: float, dtype: Any) -> tuple[Any, Any]:
+def _edge_fits(length: int, order: int, deriv: int, delta: float, dtype: DType) -> tuple[Any, Any]:
     """What gives from the points of a window at either end the fitted polynomial at the half next to the end."""
     t = np.arange(length) - (length - 1) / 2
     fit = np.linalg.pinv(np.vander(t, order + 1))
@@ -232,7 +235,7 @@ def _edge_fits(length: int, order: int, deriv: int, delta: float, dtype: Any) ->
 
 
 @_traced
-def wiener(im: Any, mysize: Any = None, noise: Any = None) -> Any:
+def wiener(im: ArrayLike, mysize: Any = None, noise: Any = None) -> Array:
     """SciPy's `wiener`: each value drawn to its neighbourhood's mean as far as the variance there is noise."""
     im = floating(im)
     sizes = [3] * im.ndim if mysize is None else [int(k) for k in np.broadcast_to(mysize, im.ndim)]
@@ -246,20 +249,20 @@ def wiener(im: Any, mysize: Any = None, noise: Any = None) -> Any:
 
 
 @_traced
-def medfilt(volume: Any, kernel_size: Any = None) -> Any:
+def medfilt(volume: ArrayLike, kernel_size: Any = None) -> Array:
     """SciPy's `medfilt`: the medians of boxes of odd extents, with zeros outside of the array."""
     return _medians(volume, kernel_size, "medfilt")
 
 
 @_traced
-def medfilt2d(input: Any, kernel_size: Any = 3) -> Any:
+def medfilt2d(input: ArrayLike, kernel_size: Any = 3) -> Array:
     """SciPy's `medfilt2d`: `medfilt` of an image."""
     if operand(input).ndim != 2:
         raise ShapeError(f"medfilt2d: an array of {operand(input).ndim} axes{place()} is no image; use medfilt")
     return _medians(input, kernel_size, "medfilt2d")
 
 
-def _medians(x: Any, kernel_size: Any, name: str) -> Any:
+def _medians(x: Any, kernel_size: Any, name: str) -> Array:
     x = operand(x)
     x = x.reshape(1) if x.ndim == 0 else x
     if x.dtype.kind == "c":
@@ -270,7 +273,7 @@ def _medians(x: Any, kernel_size: Any, name: str) -> Any:
     return np.sort(neighbourhoods(x, sizes), axis=-1)[..., int(np.prod(sizes)) // 2]
 
 
-def _image(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, turned: bool, name: str) -> Any:
+def _image(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, turned: bool, name: str) -> Array:
     """The convolution of images, or for `turned` the correlation."""
     a, b = operand(in1), operand(in2)
     if a.ndim != 2 or b.ndim != 2:
@@ -299,25 +302,27 @@ def _image(in1: Any, in2: Any, mode: str, boundary: str, fillvalue: Any, turned:
 
 
 @_traced
-def convolve2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
+def convolve2d(in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Array:
     """SciPy's `convolve2d`: the convolution of two images, the first continued at its edges by `boundary`."""
     return _image(in1, in2, mode, boundary, fillvalue, False, "convolve2d")
 
 
 @_traced
-def correlate2d(in1: Any, in2: Any, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0) -> Any:
+def correlate2d(
+    in1: ArrayLike, in2: ArrayLike, mode: str = "full", boundary: str = "fill", fillvalue: Any = 0
+) -> Array:
     """SciPy's `correlate2d`: the correlation of two images, the first continued at its edges by `boundary`."""
     return _image(in1, in2, mode, boundary, fillvalue, True, "correlate2d")
 
 
 @_traced
-def oaconvolve(in1: Any, in2: Any, mode: str = "full", axes: Any = None) -> Any:
+def oaconvolve(in1: ArrayLike, in2: ArrayLike, mode: str = "full", axes: Any = None) -> Array:
     """SciPy's `oaconvolve`, whose numbers are those of `fftconvolve`."""
     return fftconvolve(in1, in2, mode, axes)
 
 
 @_traced
-def deconvolve(signal: Any, divisor: Any) -> Any:
+def deconvolve(signal: ArrayLike, divisor: ArrayLike) -> Any:
     """SciPy's `deconvolve`: the quotient and the remainder of two polynomials, by a recursive filter."""
     num, den = vector(signal, "deconvolve", "signal"), vector(divisor, "deconvolve", "divisor")
     n, d = num.shape[0], den.shape[0]
@@ -350,7 +355,9 @@ def hilbert2(x: Any, N: Any = None, axes: Any = (-2, -1)) -> Any:
 
 
 @_traced
-def decimate(x: Any, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True) -> Any:
+def decimate(
+    x: ArrayLike, q: int, n: int | None = None, ftype: str = "iir", axis: int = -1, zero_phase: bool = True
+) -> Array:
     """SciPy's `decimate`: every `q`-th value after a filter against aliases, which SciPy designs."""
     from scipy.signal import cheby1, firwin
 

@@ -14,12 +14,12 @@ from graphad.numpy.arguments import axis_of, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating, vector
-from graphad.types import FLOAT64
+from graphad.types import FLOAT64, Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
 
-def _chirped(x: Any, m: int, axis: int, start: Any, chirp: Any) -> Any:
+def _chirped(x: Array, m: int, axis: int, start: Any, chirp: Any) -> Array:
     """`sum_n x_n start(n) w^(n k)` along an axis for `m` numbers `k`, where `chirp(k)` is `w^(k^2 / 2)` (Bluestein)."""
     rows = np.moveaxis(x, axis, -1)
     n = rows.shape[-1]
@@ -31,7 +31,7 @@ def _chirped(x: Any, m: int, axis: int, start: Any, chirp: Any) -> Any:
     return np.moveaxis(y[..., n - 1 : n + m - 1] * wave[:m], -1, axis)
 
 
-def _points(m: Any, n: int, name: str) -> int:
+def _points(m: int | None, n: int, name: str) -> int:
     count = n if m is None else operator.index(m)
     if count < 1 or n < 1:
         raise ShapeError(f"{name}: {count} points of {n} data{place()}; give 1 or more")
@@ -39,13 +39,13 @@ def _points(m: Any, n: int, name: str) -> int:
 
 
 @_traced
-def czt(x: Any, m: Any = None, w: Any = None, a: Any = 1 + 0j, *, axis: int = -1) -> Any:
+def czt(x: ArrayLike, m: Any = None, w: ArrayLike | None = None, a: ArrayLike = 1 + 0j, *, axis: int = -1) -> Array:
     """SciPy's `czt`: the z-transform along a spiral, differentiable in its ratio and start too."""
     x = floating(np.atleast_1d(operand(x)))
     axis = axis_of(x, axis, "czt")
     count = _points(m, x.shape[axis], "czt")
 
-    def chirp(k: Any) -> Any:
+    def chirp(k: Array) -> Array:
         if w is None:
             return np.exp(-1j * math.pi * (k**2 % (2 * count)) / count)
         return (1.0 * operand(w)) ** (k**2 / 2.0)
@@ -127,9 +127,9 @@ def lombscargle(
 
 @_traced
 def envelope(
-    z: Any, bp_in: Any = (1, None), *, n_out: Any = None, squared: bool = False, residual: Any = "lowpass",
+    z: ArrayLike, bp_in: Any = (1, None), *, n_out: Any = None, squared: bool = False, residual: str | None = "lowpass",
     axis: int = -1,
-) -> Any:  # fmt: skip
+) -> Array:  # fmt: skip
     """SciPy's `envelope` of a real signal at its own points: that of a band of frequencies, and the rest."""
     z = floating(z)
     axis = axis_of(z, axis, "envelope")

@@ -14,7 +14,7 @@ from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import EXTENSIONS, chosen, extended, floating, vector
 from graphad.trace import Tracer
-from graphad.types import complex_dtype
+from graphad.types import Array, complex_dtype
 
 _traced = namespace("scipy.signal")[0]
 
@@ -88,7 +88,7 @@ def resample(x: Any, num: int, t: Any = None, axis: int = 0, window: Any = None,
     return found, t[0] + (t[1] - t[0]) / factor * np.arange(num)
 
 
-def _weights(window: Any, n: int) -> Any:
+def _weights(window: Any, n: int) -> Array | None:
     """The weights of the frequencies by a window's name, its values, or a function of the frequencies."""
     from scipy.signal import get_window
 

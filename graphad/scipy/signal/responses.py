@@ -17,7 +17,7 @@ from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import floating, sections, vector
-from graphad.types import real_dtype
+from graphad.types import Array, ArrayLike, real_dtype
 
 _traced = namespace("scipy.signal")[0]
 
@@ -92,13 +92,13 @@ def sosfreqz(*args: Any, **kwargs: Any) -> Any:
     return freqz_sos(*args, **kwargs)
 
 
-def _chosen(num: Any, den: Any, worN: Any, kind: str, name: str) -> Any:
+def _chosen(num: Any, den: Any, worN: ArrayLike, kind: str, name: str) -> Array:
     """The frequencies that are given, or those that SciPy chooses: by powers of 10 that do not move with the roots."""
     count = _count(worN, 200)
     if count is None:
         return vector(worN, name, "worN")
 
-    def found(num: Any, den: Any) -> Any:
+    def found(num: Any, den: Any) -> Array:
         from scipy.signal import findfreqs
 
         return findfreqs(num, den, count, kind)
@@ -108,13 +108,13 @@ def _chosen(num: Any, den: Any, worN: Any, kind: str, name: str) -> Any:
     return pure_callback(found, ShapeDtype((count,), float), stop_gradient(num), stop_gradient(den))
 
 
-def _from_roots(x: Any, roots: Any) -> Any:
+def _from_roots(x: Array, roots: Array) -> Array:
     """The product of the distances from the roots."""
     return np.prod(x[:, None] - roots, axis=1)
 
 
 @_traced
-def freqs_zpk(z: Any, p: Any, k: Any, worN: Any = 200) -> Any:
+def freqs_zpk(z: ArrayLike, p: ArrayLike, k: Array, worN: ArrayLike = 200) -> Any:
     """SciPy's `freqs_zpk`: the frequencies, and the response of an analogue filter of zeros, poles and gain."""
     z, p = (np.atleast_1d(operand(x)) for x in (z, p))
     w = _chosen(z, p, worN, "zp", "freqs_zpk")
@@ -123,7 +123,9 @@ def freqs_zpk(z: Any, p: Any, k: Any, worN: Any = 200) -> Any:
 
 
 @_traced
-def freqz_zpk(z: Any, p: Any, k: Any, worN: Any = 512, whole: bool = False, fs: Any = 2 * math.pi) -> Any:
+def freqz_zpk(
+    z: ArrayLike, p: ArrayLike, k: Array, worN: ArrayLike = 512, whole: bool = False, fs: Any = 2 * math.pi
+) -> Any:
     """SciPy's `freqz_zpk`: the frequencies, and the response of a digital filter of zeros, poles and gain."""
     z, p = (np.atleast_1d(operand(x)) for x in (z, p))
     count = _count(worN, 512)
@@ -146,7 +148,7 @@ def freqs(b: Any, a: Any, worN: Any = 200, plot: Any = None) -> Any:
 
 
 @_traced
-def bilinear(b: Any, a: Any, fs: Any = 1.0) -> Any:
+def bilinear(b: ArrayLike, a: ArrayLike, fs: Any = 1.0) -> Any:
     """SciPy's `bilinear`: a digital filter from an analogue one, by `s = 2 fs (z - 1) / (z + 1)`.
 
     Leading coefficients that are 0 are dropped where they are known.
@@ -161,6 +163,6 @@ def bilinear(b: Any, a: Any, fs: Any = 1.0) -> Any:
     return num / den[0], den / den[0]
 
 
-def _led(taps: Any) -> Any:
+def _led(taps: Array) -> Array:
     values = known(taps)
     return taps if values is None else taps[len(values) - len(np.trim_zeros(values, "f")) :]

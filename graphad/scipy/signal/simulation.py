@@ -20,7 +20,7 @@ from graphad.scipy.dispatch import namespace
 from graphad.scipy.matrix_functions import expm
 from graphad.scipy.signal.responses import freqs, freqs_zpk, freqz, freqz_zpk
 from graphad.scipy.signal.systems import abcd_normalize, normalize, ss2tf, tf2ss, zpk2ss
-from graphad.types import FLOAT64
+from graphad.types import FLOAT64, Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
@@ -46,13 +46,13 @@ def _states(parts: tuple[Any, ...]) -> list[Any]:
     return [cast(operand(x), FLOAT64) if operand(x).dtype.kind != "c" else operand(x) for x in made]
 
 
-def _times(a: Any, n: Any) -> Any:
+def _times(a: Array, n: int) -> Array:
     """Times over which the slowest part of a system dies away."""
     slowest = np.min(np.abs(np.real(np.linalg.eigvals(a))))
     return np.linspace(0.0, 1.0, 100 if n is None else n) * (7.0 / np.where(slowest == 0, 1.0, slowest))
 
 
-def _simulated(states: list[Any], u: Any, t: Any, x0: Any, interp: bool) -> Any:
+def _simulated(states: list[Any], u: Any, t: ArrayLike, x0: ArrayLike | None, interp: bool) -> Any:
     """Outputs and states at equally spaced times, with the inputs held or joined by lines between them."""
     a, b, c, d = states
     t = np.atleast_1d(cast(operand(t), FLOAT64))
@@ -89,7 +89,7 @@ def _simulated(states: list[Any], u: Any, t: Any, x0: Any, interp: bool) -> Any:
         else:
             pushes = u[:-1] @ by_step
 
-        def step(x: Any, push: Any) -> tuple[Any, Any]:
+        def step(x: Array, push: Array) -> tuple[Any, Any]:
             after = x @ by_state + push
             return after, after
 
@@ -98,13 +98,13 @@ def _simulated(states: list[Any], u: Any, t: Any, x0: Any, interp: bool) -> Any:
 
 
 @_traced
-def lsim(system: Any, U: Any, T: Any, X0: Any = None, interp: bool = True) -> Any:
+def lsim(system: Any, U: ArrayLike | None, T: ArrayLike, X0: Any = None, interp: bool = True) -> Any:
     """SciPy's `lsim`: times, outputs and states of an analogue system."""
     return _simulated(_states(_numbers(system, "lsim", False)[0]), U, T, X0, interp)
 
 
 @_traced
-def impulse(system: Any, X0: Any = None, T: Any = None, N: Any = None) -> Any:
+def impulse(system: Any, X0: Any = None, T: ArrayLike | None = None, N: Any = None) -> Any:
     """SciPy's `impulse`: times, and the response to an impulse."""
     states = _states(_numbers(system, "impulse", False)[0])
     start = np.squeeze(states[1] if X0 is None else states[1] + X0)
@@ -113,7 +113,7 @@ def impulse(system: Any, X0: Any = None, T: Any = None, N: Any = None) -> Any:
 
 
 @_traced
-def step(system: Any, X0: Any = None, T: Any = None, N: Any = None) -> Any:
+def step(system: Any, X0: Any = None, T: ArrayLike | None = None, N: Any = None) -> Any:
     """SciPy's `step`: times, and the response to an input of 1."""
     states = _states(_numbers(system, "step", False)[0])
     t = operand(_times(states[0], N) if T is None else T)
@@ -122,7 +122,7 @@ def step(system: Any, X0: Any = None, T: Any = None, N: Any = None) -> Any:
 
 
 @_traced
-def freqresp(system: Any, w: Any = None, n: int = 10000) -> Any:
+def freqresp(system: Any, w: ArrayLike | None = None, n: int = 10000) -> Any:
     """SciPy's `freqresp`: frequencies, and the response of an analogue system with one input and one output."""
     parts, _ = _numbers(system, "freqresp", False)
     worN = n if w is None else w
@@ -132,14 +132,14 @@ def freqresp(system: Any, w: Any = None, n: int = 10000) -> Any:
     return freqs(_single(num, "freqresp"), den, worN)
 
 
-def _single(num: Any, name: str) -> Any:
+def _single(num: Array, name: str) -> Array:
     if num.ndim == 2 and num.shape[0] != 1:
         raise ShapeError(f"{name}: a system of {num.shape[0]} outputs{place()}; give one of one")
     return num.reshape(-1)
 
 
 @_traced
-def bode(system: Any, w: Any = None, n: int = 100) -> Any:
+def bode(system: Any, w: ArrayLike | None = None, n: int = 100) -> Any:
     """SciPy's `bode`: frequencies, magnitudes in decibels and phases in degrees of an analogue system."""
     w, y = freqresp(system, w, n)
     return w, 20.0 * np.log10(np.abs(y)), np.unwrap(np.arctan2(np.imag(y), np.real(y))) * (180.0 / math.pi)
@@ -157,13 +157,13 @@ def _run(states: list[Any], u: Any, x0: Any) -> Any:
         raise ShapeError(f"dlsim: inputs of shape {list(u.shape)}{place()} for {b.shape[1]} inputs")
     start = cast(np.zeros(a.shape[0]) if x0 is None else np.broadcast_to(operand(x0), (a.shape[0],)), a.dtype)
 
-    def step(x: Any, u: Any) -> tuple[Any, Any]:
+    def step(x: Array, u: Array) -> tuple[Any, Any]:
         return a @ x + b @ u, (c @ x + d @ u, x)
 
     return scan(step, start, u)[1]
 
 
-def _sampled(u: Any, t: Any, dt: Any) -> tuple[Any, Any]:
+def _sampled(u: Array, t: Any, dt: Any) -> tuple[Any, Any]:
     """The times of a digital system until the last of `t`, and the inputs there, on lines between those at `t`."""
     times, width = known(operand(t)), known(operand(dt))
     if times is None or width is None:
@@ -175,7 +175,7 @@ def _sampled(u: Any, t: Any, dt: Any) -> tuple[Any, Any]:
 
 
 @_traced
-def dlsim(system: Any, u: Any, t: Any = None, x0: Any = None) -> Any:
+def dlsim(system: Any, u: ArrayLike, t: ArrayLike | None = None, x0: Any = None) -> Any:
     """SciPy's `dlsim`: times and outputs, and of matrices of states the states, of a digital system."""
     parts, dt = _numbers(system, "dlsim", True)
     u = np.atleast_1d(operand(u))
@@ -188,7 +188,7 @@ def dlsim(system: Any, u: Any, t: Any = None, x0: Any = None) -> Any:
     return (out, y, x) if len(parts) == 4 else (out, y)
 
 
-def _responses(name: str, system: Any, x0: Any, t: Any, n: Any, inputs: Any) -> Any:
+def _responses(name: str, system: Any, x0: Any, t: Any, n: int | None, inputs: Any) -> Any:
     """Times, and for each input the outputs of a digital system where `inputs` of that many times go into it."""
     parts, dt = _numbers(system, name, True)
     states = _states(parts)
@@ -218,13 +218,13 @@ def dimpulse(system: Any, x0: Any = None, t: Any = None, n: Any = None) -> Any:
 
 
 @_traced
-def dstep(system: Any, x0: Any = None, t: Any = None, n: Any = None) -> Any:
+def dstep(system: Any, x0: Any = None, t: ArrayLike | None = None, n: Any = None) -> Any:
     """SciPy's `dstep`: times, and for each input the outputs for an input of 1."""
     return _responses("dstep", system, x0, t, n, np.ones)
 
 
 @_traced
-def dfreqresp(system: Any, w: Any = None, n: int = 10000, whole: bool = False) -> Any:
+def dfreqresp(system: Any, w: ArrayLike | None = None, n: int = 10000, whole: bool = False) -> Any:
     """SciPy's `dfreqresp`: frequencies, and the response of a digital system with one input and one output."""
     parts, _ = _numbers(system, "dfreqresp", True)
     worN = n if w is None else w

@@ -16,12 +16,12 @@ from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import floating, vector
-from graphad.types import real_dtype
+from graphad.types import Array, ArrayLike, real_dtype
 
 _traced = namespace("scipy.signal")[0]
 
 
-def polynomial(roots: Any) -> Any:
+def polynomial(roots: Array) -> Array:
     """The coefficients of the polynomial with these roots, the first of which is 1."""
     found: Any = np.ones(1, roots.dtype)
     for i in range(roots.shape[0]):
@@ -30,7 +30,7 @@ def polynomial(roots: Any) -> Any:
     return found
 
 
-def real_polynomial(roots: Any, name: str) -> Any:
+def real_polynomial(roots: Array, name: str) -> Array:
     """The polynomial, real if the roots are pairs of conjugates, as NumPy's `poly` gives it."""
     found = polynomial(roots)
     if roots.dtype.kind != "c":
@@ -60,7 +60,7 @@ def roots_of(taps: Any) -> Any:
 
 
 @_traced
-def normalize(b: Any, a: Any) -> Any:
+def normalize(b: ArrayLike, a: ArrayLike) -> Any:
     """SciPy's `normalize`: both polynomials divided by the first coefficient of the second."""
     num, den = np.atleast_2d(operand(b)), vector(a, "normalize", "a")
     values = known(den)
@@ -90,7 +90,7 @@ def tf2zpk(b: Any, a: Any) -> Any:
 
 
 @_traced
-def zpk2tf(z: Any, p: Any, k: Any) -> Any:
+def zpk2tf(z: ArrayLike, p: ArrayLike, k: ArrayLike) -> Any:
     """SciPy's `zpk2tf`: the coefficients of both polynomials."""
     z, p = (floating(np.atleast_1d(operand(x))) for x in (z, p))
     if z.ndim == 1:
@@ -132,7 +132,7 @@ def abcd_normalize(A: Any = None, B: Any = None, C: Any = None, D: Any = None) -
     return tuple(found)
 
 
-def characteristic(a: Any) -> Any:
+def characteristic(a: Array) -> Array:
     """The characteristic polynomial of a matrix, by the traces of its powers (Faddeev and LeVerrier)."""
     n = a.shape[0]
     eye, found, m = np.eye(n, dtype=a.dtype), [np.ones((), a.dtype)], np.zeros((n, n), a.dtype)
@@ -143,7 +143,7 @@ def characteristic(a: Any) -> Any:
 
 
 @_traced
-def ss2tf(A: Any, B: Any, C: Any, D: Any, input: int = 0) -> Any:
+def ss2tf(A: ArrayLike, B: ArrayLike, C: ArrayLike, D: ArrayLike, input: int = 0) -> Any:
     """SciPy's `ss2tf`: for an input a numerator for each output, and the denominator."""
     a, b, c, d = abcd_normalize(A, B, C, D)
     if input >= d.shape[1]:
@@ -157,13 +157,13 @@ def ss2tf(A: Any, B: Any, C: Any, D: Any, input: int = 0) -> Any:
 
 
 @_traced
-def zpk2ss(z: Any, p: Any, k: Any) -> Any:
+def zpk2ss(z: ArrayLike, p: ArrayLike, k: ArrayLike) -> Any:
     """SciPy's `zpk2ss`, by the polynomials."""
     return tf2ss(*zpk2tf(z, p, k))
 
 
 @_traced
-def ss2zpk(A: Any, B: Any, C: Any, D: Any, input: int = 0) -> Any:
+def ss2zpk(A: ArrayLike, B: ArrayLike, C: ArrayLike, D: ArrayLike, input: int = 0) -> Any:
     """SciPy's `ss2zpk`, by the polynomials."""
     return tf2zpk(*ss2tf(A, B, C, D, input))
 
@@ -172,7 +172,7 @@ def ss2zpk(A: Any, B: Any, C: Any, D: Any, input: int = 0) -> Any:
 
 
 @_traced
-def zpk2sos(z: Any, p: Any, k: Any, pairing: Any = None, *, analog: bool = False) -> Any:
+def zpk2sos(z: ArrayLike, p: ArrayLike, k: ArrayLike, pairing: Any = None, *, analog: bool = False) -> Array:
     """SciPy's `zpk2sos`. Which zeros and poles make a section depends on their values, which must be known: they are
     outside of `jit`."""
     z, p = (np.atleast_1d(operand(x)) for x in (z, p))
@@ -208,6 +208,6 @@ def _half(roots: Any, rest: list[int], taps: Any) -> Any:
 
 
 @_traced
-def tf2sos(b: Any, a: Any, pairing: Any = None, *, analog: bool = False) -> Any:
+def tf2sos(b: ArrayLike, a: ArrayLike, pairing: Any = None, *, analog: bool = False) -> Array:
     """SciPy's `tf2sos`, by zeros and poles."""
     return zpk2sos(*tf2zpk(b, a), pairing=pairing, analog=analog)

@@ -11,6 +11,7 @@ from graphad.location import place
 from graphad.numpy.arguments import known, operand
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
@@ -34,7 +35,7 @@ def square(t: Any, duty: Any = 0.5) -> Any:
     return np.where(_inside(duty), np.where(high, 1.0, -1.0), np.nan)
 
 
-def _inside(part: Any) -> Any:
+def _inside(part: Any) -> Array:
     return np.logical_and(part >= 0, part <= 1)
 
 
@@ -48,16 +49,16 @@ def _required(name: str, what: str, *holds: Any) -> None:
 
 @_traced
 def chirp(
-    t: Any,
-    f0: Any,
+    t: ArrayLike,
+    f0: ArrayLike,
     t1: Any,
-    f1: Any,
+    f1: ArrayLike,
     method: str = "linear",
     phi: Any = 0,
     vertex_zero: bool = True,
     *,
     complex: bool = False,
-) -> Any:
+) -> Array:
     """SciPy's `chirp`: a cosine whose frequency goes from `f0` at time 0 to `f1` at `t1`."""
     short = {"lin": "linear", "li": "linear", "quad": "quadratic", "q": "quadratic", "log": "logarithmic"}
     method = {**short, "lo": "logarithmic", "hyp": "hyperbolic"}.get(method, method)
@@ -102,7 +103,7 @@ def gausspulse(
 
 
 @_traced
-def gauss_spline(x: Any, n: int) -> Any:
+def gauss_spline(x: ArrayLike, n: int) -> Array:
     """SciPy's `gauss_spline`: the Gaussian that a B-spline of order `n` tends to."""
     variance = (n + 1) / 12.0
     return np.exp(-(floating(x) ** 2) / 2 / variance) / math.sqrt(2 * math.pi * variance)

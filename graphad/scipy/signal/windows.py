@@ -16,7 +16,7 @@ from graphad.ops.elementwise import cast
 from graphad.scipy.arguments import holds_traced
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.signal.edges import chosen, floating, vector
-from graphad.types import FLOAT64
+from graphad.types import FLOAT64, Array, ArrayLike
 
 _traced = namespace("scipy.signal")[0]
 
@@ -44,7 +44,7 @@ _WINDOWS: dict[str, Callable[..., Any]] = {
 
 
 @_traced
-def get_window(window: Any, Nx: Any, fftbins: bool = True, *, xp: Any = None, device: Any = None) -> Any:
+def get_window(window: Any, Nx: Any, fftbins: bool = True, *, xp: Any = None, device: Any = None) -> Array:
     """SciPy's `get_window` of Kaiser's, Gauss's, exponential and general cosine windows with traced parameters."""
     name, parameters = (window[0], window[1:]) if isinstance(window, tuple) else ("kaiser", (window,))
     size, symmetric = operator.index(Nx), not fftbins
@@ -71,9 +71,9 @@ def kaiser_beta(a: Any) -> Any:
 
 @_traced
 def firwin(
-    numtaps: Any, cutoff: Any, *, width: Any = None, window: Any = "hamming", pass_zero: Any = True, scale: bool = True,
-    fs: Any = None,
-) -> Any:  # fmt: skip
+    numtaps: Any, cutoff: ArrayLike, *, width: Array | None = None, window: Any = "hamming", pass_zero: Any = True,
+    scale: bool = True, fs: Any = None,
+) -> Array:  # fmt: skip
     """SciPy's `firwin`, differentiable in the frequencies and in the window's parameters."""
     from scipy import signal
 

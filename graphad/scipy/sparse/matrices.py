@@ -13,7 +13,7 @@ from graphad.numpy.arguments import operand
 from graphad.ops.elementwise import cast
 from graphad.ops.shape import concatenate
 from graphad.ops.sparse import SparseMatmul
-from graphad.types import Array
+from graphad.types import Array, DType
 
 
 class Matrix:
@@ -25,11 +25,11 @@ class Matrix:
     ndim = 2
     __array_ufunc__ = None
 
-    def __init__(self, data: Any, indices: Array, indptr: Array, shape: tuple[int, int], times: bool = False) -> None:
+    def __init__(self, data: Array, indices: Array, indptr: Array, shape: tuple[int, int], times: bool = False) -> None:
         self.data, self.indices, self.indptr, self.shape, self.times = data, indices, indptr, shape, times
 
     @property
-    def dtype(self) -> Any:
+    def dtype(self) -> DType:
         return self.data.dtype
 
     @property
@@ -53,13 +53,13 @@ class Matrix:
 
     tocsc = tocoo = tocsr
 
-    def toarray(self) -> Any:
+    def toarray(self) -> Array:
         """The dense matrix; entries that stand more than once are summed."""
         return self @ np.eye(self.shape[1], dtype=self.dtype)
 
     todense = toarray
 
-    def diagonal(self, k: int = 0) -> Any:
+    def diagonal(self, k: int = 0) -> Array:
         """The elements `k` places above the main diagonal, or below it where `k` is negative."""
         on = self.indices - self.lines == k
         found = from_entries(self.data[on], self.lines[on], self.indices[on], self.shape)
@@ -72,10 +72,10 @@ class Matrix:
         ones = np.ones(self.shape[axis], self.dtype)
         return self.T @ ones if axis % 2 == 0 else self @ ones
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Array) -> Array:
         return self @ other
 
-    def __matmul__(self, other: Any) -> Any:
+    def __matmul__(self, other: Array) -> Array:
         return product(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
@@ -95,7 +95,7 @@ class Matrix:
             return self * other
         return other @ self if self.times else self * other
 
-    def __truediv__(self, other: Any) -> Any:
+    def __truediv__(self, other: int) -> Any:
         return self * (1 / other)
 
     def __neg__(self) -> Matrix:
@@ -162,7 +162,7 @@ def as_matrix(a: Any) -> Matrix:
     return Matrix(a.data, a.indices, a.indptr, a.shape)
 
 
-def product(a: Any, b: Any) -> Any:
+def product(a: Any, b: Any) -> Array:
     """`a @ b` of which one is sparse, and the other dense with one axis or more, as in `numpy.matmul`."""
     sparse = [hasattr(x, "tocsr") for x in (a, b)]
     if all(sparse):

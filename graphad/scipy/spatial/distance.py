@@ -19,7 +19,7 @@ from graphad.numpy.arguments import float_dtype, known, operand
 from graphad.ops.elementwise import cast
 from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
-from graphad.types import FLOAT64
+from graphad.types import FLOAT64, Array, ArrayLike
 
 _traced, __getattr__ = namespace("scipy.spatial.distance")
 
@@ -27,14 +27,14 @@ _traced, __getattr__ = namespace("scipy.spatial.distance")
 # -- arguments ----------------------------------------------------------------------------------------------------
 
 
-def _vector(x: Any, name: str, what: str) -> Any:
+def _vector(x: Array, name: str, what: str) -> Array:
     x = operand(x)
     if x.ndim != 1:
         raise ShapeError(f"{name}: {what} of shape {list(x.shape)}{place()} must be a vector")
     return cast(x, float_dtype(x))
 
 
-def _weights(w: Any, name: str) -> Any:
+def _weights(w: Any, name: str) -> Array | None:
     if w is None:
         return None
     w = cast(_vector(w, name, "w"), FLOAT64)
@@ -51,7 +51,7 @@ def _two(name: str, u: Any, v: Any) -> tuple[Any, Any]:
     return u, v
 
 
-def _weighed(x: Any, w: Any) -> Any:
+def _weighed(x: Array, w: Array | None) -> Array:
     return x if w is None else w * x
 
 
@@ -129,7 +129,7 @@ def _share(part: Any, whole: Any) -> Any:
     return np.where(none, 0.0, part / np.where(none, 1.0, whole))
 
 
-def _counts(u: Any, v: Any, w: Any) -> tuple[Any, Any, Any, Any]:
+def _counts(u: Array, v: Array, w: Array | None) -> tuple[Any, Any, Any, Any]:
     """How often neither, only the second, only the first, and both are true."""
     pairs = ((1.0 - u, 1.0 - v), (1.0 - u, v), (u, 1.0 - v), (u, v))
     neither, second, first, both = (np.sum(_weighed(x * y, w), -1) for x, y in pairs)
@@ -151,7 +151,7 @@ def _russellrao(u: Any, v: Any, w: Any = None) -> Any:
     return (n - _counts(u, v, w)[3]) / n
 
 
-def _sokalsneath(u: Any, v: Any, w: Any = None) -> Any:
+def _sokalsneath(u: Array, v: Array, w: Array | None = None) -> Array:
     _, second, first, both = _counts(u, v, w)
     return 2.0 * (first + second) / (both + 2.0 * (first + second))
 
@@ -162,7 +162,7 @@ def _yule(u: Any, v: Any, w: Any = None) -> Any:
     return np.where(half == 0, 0.0, 2.0 * half / np.where(half == 0, 1.0, both * neither + half))
 
 
-def _jensenshannon(p: Any, q: Any, base: Any = None, axis: Any = -1, keepdims: bool = False) -> Any:
+def _jensenshannon(p: Any, q: Any, base: Any = None, axis: Any = -1, keepdims: bool = False) -> Array:
     from graphad.scipy.special import rel_entr
 
     p, q = (x / np.sum(x, axis=axis, keepdims=True) for x in (p, q))
@@ -273,7 +273,7 @@ def russellrao(u: Any, v: Any, w: Any = None) -> Any:
 
 
 @_traced
-def sokalsneath(u: Any, v: Any, w: Any = None) -> Any:
+def sokalsneath(u: ArrayLike, v: ArrayLike, w: ArrayLike | None = None) -> Array:
     """SciPy's `sokalsneath`, of numbers by products as there."""
     return _sokalsneath(*_two("sokalsneath", u, v), _weights(w, "sokalsneath"))
 

@@ -13,6 +13,7 @@ from graphad.ops import special as ops
 from graphad.ops.elementwise import cast
 from graphad.ops.special.beta import binom
 from graphad.scipy.dispatch import namespace
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.special")[0]
 
@@ -38,7 +39,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     return (np.reshape(out, shape), np.reshape(sign, shape)) if return_sign else np.reshape(out, shape)
 
 
-def _held(x: Any) -> Any:
+def _held(x: Array) -> Array:
     """`x` as a constant for derivatives: the shift of a logsumexp does not influence its value."""
     from graphad.ops.stop_gradient import StopGradient
 
@@ -46,25 +47,25 @@ def _held(x: Any) -> Any:
 
 
 @_traced
-def softmax(x: Any, axis: Any = None) -> Any:
+def softmax(x: ArrayLike, axis: Any = None) -> Array:
     """SciPy's `softmax`: `exp(x) / sum(exp(x))`."""
     return np.exp(log_softmax(x, axis))
 
 
 @_traced
-def log_softmax(x: Any, axis: Any = None) -> Any:
+def log_softmax(x: Array, axis: Any = None) -> Array:
     """SciPy's `log_softmax`: the logarithm of `softmax`, without overflow."""
     return x - logsumexp(x, axis, keepdims=True)
 
 
 @_traced
-def polygamma(n: Any, x: Any) -> Any:
+def polygamma(n: Any, x: ArrayLike) -> Array:
     """SciPy's `polygamma`: the `n`-th derivative of `digamma` at `x`, for a known integer `n`."""
     return ops.polygamma(int(n), operand(x))
 
 
 @_traced
-def multigammaln(a: Any, d: int) -> Any:
+def multigammaln(a: ArrayLike, d: int) -> Array:
     """SciPy's `multigammaln`: the logarithm of the multivariate gamma function of dimension `d`.
 
     `log(pi) d (d - 1) / 4 + sum_j gammaln(a + (1 - j) / 2)` for j = 1 ... d (Muirhead, Aspects of Multivariate
@@ -78,7 +79,7 @@ def multigammaln(a: Any, d: int) -> Any:
 
 
 @_traced
-def sinc(x: Any) -> Any:
+def sinc(x: ArrayLike) -> Array:
     """SciPy's `sinc`, which is NumPy's."""
     return np.sinc(operand(x))
 

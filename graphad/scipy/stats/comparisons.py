@@ -27,6 +27,7 @@ from graphad.scipy.stats.samples import (
     student_pvalue,
     variance,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -34,14 +35,14 @@ _traced = namespace("scipy.stats")[0]
 # -- Student's ----------------------------------------------------------------------------------------------------
 
 
-def _ttest(name: str, away: Any, error: Any, df: Any, estimate: Any, alternative: str) -> TtestResult:
+def _ttest(name: str, away: Array, error: Array, df: Any, estimate: Array, alternative: str) -> TtestResult:
     t = away / error
     df = np.broadcast_to(operand(df), np.shape(t))
     return TtestResult(t, student_pvalue(name, t, df * 1.0, alternative), df, error, estimate, alternative)
 
 
 @statistic(2)
-def ttest_1samp(a: Any, popmean: Any, *, alternative: str = "two-sided") -> TtestResult:
+def ttest_1samp(a: Array, popmean: ArrayLike, *, alternative: str = "two-sided") -> TtestResult:
     """SciPy's `ttest_1samp`, differentiable in the sample and the mean."""
     n, mean = a.shape[-1], np.mean(a, axis=-1)
     away = mean - np.squeeze(popmean, -1)
@@ -49,20 +50,20 @@ def ttest_1samp(a: Any, popmean: Any, *, alternative: str = "two-sided") -> Ttes
 
 
 @statistic(2, paired=True)
-def ttest_rel(a: Any, b: Any, *, alternative: str = "two-sided") -> TtestResult:
+def ttest_rel(a: Array, b: Array, *, alternative: str = "two-sided") -> TtestResult:
     """SciPy's `ttest_rel`, differentiable in the samples."""
     n, mean = a.shape[-1], np.mean(a - b, axis=-1)
     return _ttest("ttest_rel", mean, np.sqrt(variance(a - b, 1) / n), n - 1, mean, alternative)
 
 
-def _pooled(v: Any, n: Any, w: Any, m: Any) -> tuple[Any, Any]:
+def _pooled(v: Array, n: Any, w: Array, m: Any) -> tuple[Any, Any]:
     """The degrees of freedom, and the standard error of a difference of means of one variance."""
     df = n + m - 2.0
     v, w = np.where(n == 1, 0.0, v), np.where(m == 1, 0.0, w)
     return df, np.sqrt(((n - 1) * v + (m - 1) * w) / df * (1.0 / n + 1.0 / m))
 
 
-def _welch(v: Any, n: Any, w: Any, m: Any) -> tuple[Any, Any]:
+def _welch(v: Array, n: Any, w: Array, m: Any) -> tuple[Any, Any]:
     """The same for two variances."""
     v, w = v / n, w / m
     flat = (v == 0) & (w == 0)
@@ -82,7 +83,9 @@ def _trimmed(x: Any, trim: float) -> tuple[Any, Any, int]:
 
 
 @statistic(2)
-def ttest_ind(a: Any, b: Any, *, equal_var: bool = True, alternative: str = "two-sided", trim: Any = 0) -> TtestResult:
+def ttest_ind(
+    a: ArrayLike, b: ArrayLike, *, equal_var: bool = True, alternative: str = "two-sided", trim: Any = 0
+) -> TtestResult:
     """SciPy's `ttest_ind`, differentiable in the samples: Student's, Welch's or, for `trim`, Yuen's."""
     trim = number("ttest_ind", trim, "a proportion")
     if not 0 <= trim < 0.5:
@@ -94,8 +97,8 @@ def ttest_ind(a: Any, b: Any, *, equal_var: bool = True, alternative: str = "two
 
 @_traced
 def ttest_ind_from_stats(
-    mean1: Any, std1: Any, nobs1: Any, mean2: Any, std2: Any, nobs2: Any, equal_var: bool = True,
-    alternative: str = "two-sided",
+    mean1: ArrayLike, std1: ArrayLike, nobs1: ArrayLike, mean2: ArrayLike, std2: ArrayLike, nobs2: ArrayLike,
+    equal_var: bool = True, alternative: str = "two-sided",
 ) -> SignificanceResult:  # fmt: skip
     """SciPy's `ttest_ind_from_stats`, differentiable in all numbers."""
     first, v, n, second, w, m = real("ttest_ind_from_stats", mean1, std1, nobs1, mean2, std2, nobs2)

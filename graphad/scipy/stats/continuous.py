@@ -15,6 +15,7 @@ from graphad.ops.special.error import erf, erfc, erfcinv, erfinv, log_ndtr, ndtr
 from graphad.ops.special.gamma import gammainc, gammaincc, gammainccinv, gammaincinv, gammaln, psi
 from graphad.ops.special.statistical import chdtr, chdtrc, chdtri, fdtr, fdtrc, fdtri, stdtr, stdtrit
 from graphad.scipy.stats.distribution import Continuous
+from graphad.types import Array
 
 _LOG_ROOT_2PI = 0.5 * math.log(2 * math.pi)
 _ROOT_2 = math.sqrt(2)
@@ -23,22 +24,22 @@ _UNIT = (0.0, 1.0)
 _GAMMA_E = float(np.euler_gamma)
 
 
-def _log_normal(y: Any) -> Any:
+def _log_normal(y: Array) -> Array:
     return -0.5 * y**2 - _LOG_ROOT_2PI
 
 
-def _cotangent(p: Any, q: Any) -> Any:
+def _cotangent(p: Array, q: Array) -> Array:
     """`1 / tan(pi p)` for two probabilities whose sum is 1, by the smaller one."""
     return np.where(p <= 0.5, 1 / np.tan(math.pi * p), -1 / np.tan(math.pi * q))
 
 
-def _power(c: Any, log_x: Any) -> Any:
+def _power(c: Array, log_x: Array) -> Array:
     """`(exp(c log_x) - 1) / c`, and its limit at `c == 0`."""
     safe = np.where(c == 0, 1.0, c)
     return np.where(c == 0, log_x, np.expm1(safe * log_x) / safe)
 
 
-def _log1p_over(c: Any, y: Any) -> Any:
+def _log1p_over(c: Array, y: Array) -> Array:
     """`log1p(c y) / c`, and its limit at `c == 0`."""
     safe = np.where(c == 0, 1.0, c)
     return np.where(c == 0, y, np.log1p(safe * y) / safe)
@@ -97,7 +98,7 @@ skewnorm = Continuous(
 )  # fmt: skip
 
 
-def _general_tail(y: Any, b: Any) -> Any:
+def _general_tail(y: Array, b: Array) -> Array:
     """The probability beyond `y` of `gennorm`, in which the power has no derivative at 0."""
     middle = y == 0
     size = np.where(middle, 1.0, np.abs(y)) ** b
@@ -118,15 +119,15 @@ exponnorm = Continuous(
 )  # fmt: skip
 
 
-def _ball(y: Any, b: Any, m: Any, core: Any, tail: Any) -> Any:
+def _ball(y: Array, b: Array, m: Array, core: Any, tail: Any) -> Array:
     return np.where(y > -b, core(np.where(y > -b, y, 0.0)), tail(np.where(y > -b, -b, y)))
 
 
-def _ball_tail(b: Any, m: Any) -> Any:
+def _ball_tail(b: Array, m: Array) -> Array:
     return m / b / (m - 1) * np.exp(-0.5 * b**2)
 
 
-def _ball_total(b: Any, m: Any) -> Any:
+def _ball_total(b: Array, m: Array) -> Array:
     return _ball_tail(b, m) + math.sqrt(2 * math.pi) * ndtr(b)
 
 
@@ -224,7 +225,7 @@ rice = Continuous(
 )  # fmt: skip
 
 
-def _inverse_gaussian(y: Any, mu: Any) -> tuple[Any, Any]:
+def _inverse_gaussian(y: Array, mu: Any) -> tuple[Any, Any]:
     root = 1 / np.sqrt(y)
     return root * (y / mu - 1), 2 / mu + log_ndtr(-root * (y + mu) / mu)
 
@@ -301,7 +302,7 @@ genextreme = Continuous(
 )  # fmt: skip
 
 
-def _log_mass(a: Any, b: Any) -> Any:
+def _log_mass(a: Array, b: Array) -> Array:
     """The logarithm of the normal probability between `a` and `b`, from the side of the smaller tails."""
     flip = a > 0
     low, high = np.where(flip, -b, a), np.where(flip, -a, b)

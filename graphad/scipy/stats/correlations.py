@@ -35,6 +35,7 @@ from graphad.scipy.stats.samples import (
     unsupported,
     without_nan,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -42,7 +43,7 @@ _traced = namespace("scipy.stats")[0]
 # -- Pearson's ----------------------------------------------------------------------------------------------------
 
 
-def _correlation(x: Any, y: Any) -> Any:
+def _correlation(x: Array, y: Array) -> Array:
     """The correlation of samples along the last axis, NaN for one that is constant."""
     flat = np.all(x == x[..., :1], axis=-1) | np.all(y == y[..., :1], axis=-1)
     u, v = central(x), central(y)
@@ -52,7 +53,7 @@ def _correlation(x: Any, y: Any) -> Any:
     return np.where(flat, np.nan, np.clip(np.sum(u * v, axis=-1) / below, -1.0, 1.0))
 
 
-def _pearson_pvalue(name: str, r: Any, n: int, alternative: str) -> Any:
+def _pearson_pvalue(name: str, r: Array, n: int, alternative: str) -> Array:
     half = n / 2 - 1
     if n == 2:
         choose(name, "alternative", alternative, "two-sided", "less", "greater")
@@ -90,7 +91,7 @@ def pointbiserialr(x: Any, y: Any) -> CorrelationResult:
 
 
 @statistic(2, paired=True, small=1)
-def linregress(x: Any, y: Any, *, alternative: str = "two-sided") -> LinregressResult:
+def linregress(x: Array, y: Array, *, alternative: str = "two-sided") -> LinregressResult:
     """SciPy's `linregress`, differentiable in the samples."""
     n = x.shape[-1]
     if not since("1.18.0"):
@@ -115,7 +116,7 @@ def linregress(x: Any, y: Any, *, alternative: str = "two-sided") -> LinregressR
 
 @_traced
 def spearmanr(
-    a: Any, b: Any = None, axis: int | None = 0, nan_policy: str = "propagate", alternative: str = "two-sided"
+    a: ArrayLike, b: Any = None, axis: int | None = 0, nan_policy: str = "propagate", alternative: str = "two-sided"
 ) -> CorrelationResult:
     """SciPy's `spearmanr`, of ranks: it changes by jumps only. Of several variables it is a matrix."""
     parts = real("spearmanr", *([a] if b is None else [a, b]))
@@ -221,7 +222,7 @@ def chatterjeexi(x: Any, y: Any, *, y_continuous: bool = False, method: str = "a
 # -- robust lines -------------------------------------------------------------------------------------------------
 
 
-def _slopes(x: Any, y: Any) -> tuple[Any, Any]:
+def _slopes(x: Any, y: Array) -> tuple[Any, Any]:
     """The slopes of all pairs of points, and which have a distance in `x` above 0."""
     dx, dy = x[..., :, None] - x[..., None, :], y[..., :, None] - y[..., None, :]
     return dy / np.where(dx == 0, 1.0, dx), dx
@@ -266,7 +267,7 @@ def siegelslopes(y: Any, *, x: Any = None, method: str = "hierarchical") -> Slop
     x = np.broadcast_to(np.arange(float(n)), y.shape) if x is None else x
     others = np.array([[j for j in range(n) if j != i] for i in range(n)])
 
-    def medians(slopes: Any) -> Any:
+    def medians(slopes: Array) -> Array:
         return np.median(slopes[..., np.arange(n)[:, None], others], axis=-1)
 
     slopes, dx = _slopes(x, y)

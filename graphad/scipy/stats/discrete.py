@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from graphad.ops.rounding import floored
@@ -12,13 +10,14 @@ from graphad.ops.special.entropies import xlog1py, xlogy
 from graphad.ops.special.gamma import gammaln
 from graphad.ops.special.statistical import bdtr, bdtrc, binomial, pdtr, pdtrc
 from graphad.scipy.stats.distribution import Discrete
+from graphad.types import Array
 
 
-def _probability(p: Any) -> Any:
+def _probability(p: Array) -> Array:
     return np.logical_and(p >= 0, p <= 1)
 
 
-def _log_choose(n: Any, k: Any) -> Any:
+def _log_choose(n: Array, k: Array) -> Array:
     return -np.log1p(n) - betaln(n - k + 1, k + 1)
 
 

@@ -15,6 +15,7 @@ from graphad.numpy.arguments import float_dtype, operand
 from graphad.numpy.dispatch import located_errors
 from graphad.ops.elementwise import cast
 from graphad.scipy.arguments import holds_traced
+from graphad.types import Array, ArrayLike
 
 DISTRIBUTIONS: dict[str, Any] = {}
 """The distributions on traced values, by SciPy's names."""
@@ -97,7 +98,7 @@ class _Univariate(Base):
         return [floats[name] for name in self.shapes], floats.get("loc", 0.0), floats.get("scale", 1.0)
 
     @staticmethod
-    def _float(x: Any) -> Any:
+    def _float(x: Any) -> Array:
         x = operand(x)
         return cast(x, float_dtype(x)) if x.dtype.kind != "f" else x
 
@@ -154,11 +155,13 @@ class Continuous(_Univariate):
             return self._of("isf", 1.0 - args[0], *args[1:])
         raise MissingRuleError(f"scipy.stats.{self.name}.{name} has no traced form")
 
-    def _valid(self, shapes: list[Any], scale: Any) -> Any:
+    def _valid(self, shapes: list[Any], scale: Array) -> Array:
         valid = np.asarray(True) if not shapes else self.proper(*shapes)
         return np.logical_and(valid, scale > 0)
 
-    def _within(self, x: Any, args: Any, kwargs: Any, function: str, below: float, above: float, closed: bool) -> Any:
+    def _within(
+        self, x: Array, args: Any, kwargs: Any, function: str, below: float, above: float, closed: bool
+    ) -> Array:
         """A function inside of the support, given numbers at its ends and beyond, NaN for invalid parameters."""
         shapes, loc, scale = self._parameters(args, kwargs)
         y = (self._float(x) - loc) / scale
@@ -173,25 +176,25 @@ class Continuous(_Univariate):
         out = np.where(inside, out, np.where(y <= low, below, above))
         return np.where(np.logical_and(valid, ~np.isnan(y)), out, np.nan)
 
-    def _logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logpdf(self, x: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(x, args, kwargs, "logpdf", -np.inf, -np.inf, not self.vanishes)
 
-    def _pdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _pdf(self, x: Array, *args: Any, **kwargs: Any) -> Array:
         return np.exp(self._logpdf(x, *args, **kwargs))
 
-    def _cdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _cdf(self, x: Any, *args: Any, **kwargs: Any) -> Array:
         return self._within(x, args, kwargs, "cdf", 0.0, 1.0, False)
 
-    def _sf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _sf(self, x: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(x, args, kwargs, "sf", 1.0, 0.0, False)
 
-    def _logcdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logcdf(self, x: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(x, args, kwargs, "logcdf", -np.inf, 0.0, False)
 
-    def _logsf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logsf(self, x: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(x, args, kwargs, "logsf", 0.0, -np.inf, False)
 
-    def _quantile(self, q: Any, args: Any, kwargs: Any, function: str) -> Any:
+    def _quantile(self, q: Any, args: Any, kwargs: Any, function: str) -> Array:
         shapes, loc, scale = self._parameters(args, kwargs)
         q = self._float(q)
         ends = self.ends(*shapes)
@@ -201,16 +204,16 @@ class Continuous(_Univariate):
         out = np.where(inside, out, np.where(q == 0, first, np.where(q == 1, last, np.nan)))
         return np.where(self._valid(shapes, scale), out * scale + loc, np.nan)
 
-    def _ppf(self, q: Any, *args: Any, **kwargs: Any) -> Any:
+    def _ppf(self, q: Any, *args: Any, **kwargs: Any) -> Array:
         return self._quantile(q, args, kwargs, "ppf")
 
-    def _isf(self, q: Any, *args: Any, **kwargs: Any) -> Any:
+    def _isf(self, q: Array, *args: Any, **kwargs: Any) -> Array:
         return self._quantile(q, args, kwargs, "isf")
 
-    def _median(self, *args: Any, **kwargs: Any) -> Any:
+    def _median(self, *args: Any, **kwargs: Any) -> Array:
         return self._ppf(0.5, *args, **kwargs)
 
-    def _interval(self, confidence: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+    def _interval(self, confidence: Array, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         tail = (1 - self._float(confidence)) / 2
         return self._ppf(tail, *args, **kwargs), self._ppf(1 - tail, *args, **kwargs)
 
@@ -219,18 +222,18 @@ class Continuous(_Univariate):
         low, high = self.ends(*shapes)
         return low * scale + loc, high * scale + loc
 
-    def _mean(self, *args: Any, **kwargs: Any) -> Any:
+    def _mean(self, *args: Any, **kwargs: Any) -> Array:
         shapes, loc, scale = self._parameters(args, kwargs)
         return np.where(self._valid(shapes, scale), self._of("mean", *shapes) * scale + loc, np.nan)
 
-    def _var(self, *args: Any, **kwargs: Any) -> Any:
+    def _var(self, *args: Any, **kwargs: Any) -> Array:
         shapes, _, scale = self._parameters(args, kwargs)
         return np.where(self._valid(shapes, scale), self._of("var", *shapes) * scale**2, np.nan)
 
-    def _std(self, *args: Any, **kwargs: Any) -> Any:
+    def _std(self, *args: Any, **kwargs: Any) -> Array:
         return np.sqrt(self._var(*args, **kwargs))
 
-    def _entropy(self, *args: Any, **kwargs: Any) -> Any:
+    def _entropy(self, *args: Any, **kwargs: Any) -> Array:
         shapes, _, scale = self._parameters(args, kwargs)
         return np.where(self._valid(shapes, scale), self._of("entropy", *shapes) + np.log(scale), np.nan)
 
@@ -251,7 +254,7 @@ class Discrete(_Univariate):
         self.ends = support if callable(support) else lambda *shapes: support
         self.proper = proper
 
-    def _within(self, k: Any, args: Any, kwargs: Any, function: str, below: float, above: float) -> Any:
+    def _within(self, k: Array, args: Any, kwargs: Any, function: str, below: float, above: float) -> Array:
         shapes, loc, _ = self._parameters(args, kwargs)
         own = self.functions[function]
         if own is None:
@@ -268,24 +271,24 @@ class Discrete(_Univariate):
         out = np.where(inside, own(np.where(inside, whole, low), *shapes), np.where(y < low, below, above))
         return np.where(np.logical_and(valid, ~np.isnan(y)), out, np.nan)
 
-    def _logpmf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logpmf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(k, args, kwargs, "logpmf", -np.inf, -np.inf)
 
-    def _pmf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _pmf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         return np.exp(self._logpmf(k, *args, **kwargs))
 
-    def _cdf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _cdf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         return self._within(k, args, kwargs, "cdf", 0.0, 1.0)
 
-    def _sf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _sf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         if self.functions["sf"] is None:
             return 1.0 - self._cdf(k, *args, **kwargs)
         return self._within(k, args, kwargs, "sf", 1.0, 0.0)
 
-    def _logcdf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logcdf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         return log_probability(self._cdf(k, *args, **kwargs), self._sf(k, *args, **kwargs))
 
-    def _logsf(self, k: Any, *args: Any, **kwargs: Any) -> Any:
+    def _logsf(self, k: Array, *args: Any, **kwargs: Any) -> Array:
         return log_probability(self._sf(k, *args, **kwargs), self._cdf(k, *args, **kwargs))
 
     def _support(self, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
@@ -293,18 +296,18 @@ class Discrete(_Univariate):
         low, high = self.ends(*shapes)
         return low + loc, high + loc
 
-    def _moment(self, name: str, args: Any, kwargs: Any, shift: bool) -> Any:
+    def _moment(self, name: str, args: Any, kwargs: Any, shift: bool) -> Array:
         shapes, loc, _ = self._parameters(args, kwargs)
         found = self.functions[name](*shapes)  # type: ignore[misc]
         return np.where(self.proper(*shapes), found + loc if shift else found, np.nan)
 
-    def _mean(self, *args: Any, **kwargs: Any) -> Any:
+    def _mean(self, *args: Any, **kwargs: Any) -> Array:
         return self._moment("mean", args, kwargs, True)
 
-    def _var(self, *args: Any, **kwargs: Any) -> Any:
+    def _var(self, *args: Any, **kwargs: Any) -> Array:
         return self._moment("var", args, kwargs, False)
 
-    def _std(self, *args: Any, **kwargs: Any) -> Any:
+    def _std(self, *args: Any, **kwargs: Any) -> Array:
         return np.sqrt(self._var(*args, **kwargs))
 
 
@@ -313,14 +316,14 @@ def log_probability(p: Any, q: Any) -> Any:
     return np.where(p > 0.5, np.log1p(-q), np.log(p))
 
 
-def _positive(*shapes: Any) -> Any:
+def _positive(*shapes: Any) -> Array:
     valid = shapes[0] > 0
     for x in shapes[1:]:
         valid = np.logical_and(valid, x > 0)
     return valid
 
 
-def _interior(low: Any, high: Any) -> Any:
+def _interior(low: ArrayLike, high: ArrayLike) -> Array:
     """A point inside of a support, away from its ends."""
     bounded = np.isfinite(low), np.isfinite(high)
     start, stop = np.where(bounded[0], low, 0.0), np.where(bounded[1], high, 0.0)

@@ -12,6 +12,7 @@ from graphad.ops.special.entropies import entr, rel_entr
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.samples import choose, real, statistic, unsupported
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -25,24 +26,24 @@ def entropy(pk: Any, *, qk: Any = None, base: Any = None) -> Any:
     return found if base is None else found / np.log(base)
 
 
-def _padded(x: Any, m: int) -> Any:
+def _padded(x: Array, m: int) -> Array:
     """The distances of ordered elements `2 m` apart, the ends repeated."""
     ends = [np.broadcast_to(end, (*x.shape[:-1], m)) for end in (x[..., :1], x[..., -1:])]
     wide = np.concatenate([ends[0], x, ends[1]], axis=-1)
     return wide[..., 2 * m :] - wide[..., : -2 * m]
 
 
-def _vasicek(x: Any, m: int) -> Any:
+def _vasicek(x: Array, m: int) -> Array:
     return np.mean(np.log(x.shape[-1] / (2 * m) * _padded(x, m)), axis=-1)
 
 
-def _van_es(x: Any, m: int) -> Any:
+def _van_es(x: Array, m: int) -> Array:
     n = x.shape[-1]
     term = np.sum(np.log((n + 1) / m * (x[..., m:] - x[..., :-m])), axis=-1) / (n - m)
     return term + np.sum(1 / np.arange(m, n + 1.0)) + math.log(m) - math.log(n + 1)
 
 
-def _ebrahimi(x: Any, m: int) -> Any:
+def _ebrahimi(x: Array, m: int) -> Array:
     n = x.shape[-1]
     i = np.arange(1, n + 1.0)
     weight = np.where(i <= m, 1 + (i - 1) / m, 2.0)
@@ -50,7 +51,7 @@ def _ebrahimi(x: Any, m: int) -> Any:
     return np.mean(np.log(n * _padded(x, m) / (weight * m)), axis=-1)
 
 
-def _correa(x: Any, m: int) -> Any:
+def _correa(x: Array, m: int) -> Array:
     n = x.shape[-1]
     steps = np.arange(-m, m + 1)[:, None]
     near = x[..., np.clip(np.arange(n) + steps, 0, n - 1)]
@@ -64,8 +65,8 @@ _METHODS = {"vasicek": _vasicek, "van es": _van_es, "correa": _correa, "ebrahimi
 
 @statistic()
 def differential_entropy(
-    values: Any, *, window_length: int | None = None, base: Any = None, method: str = "auto"
-) -> Any:
+    values: Array, *, window_length: int | None = None, base: Any = None, method: str = "auto"
+) -> Array:
     """SciPy's `differential_entropy`, differentiable in the sample: an estimate by the distances in order."""
     n = values.shape[-1]
     m = math.floor(math.sqrt(n) + 0.5) if window_length is None else window_length
@@ -82,7 +83,7 @@ def differential_entropy(
 # -- distances ----------------------------------------------------------------------------------------------------
 
 
-def _below(name: str, values: Any, weights: Any, at: Any) -> Any:
+def _below(name: str, values: Array, weights: Any, at: Array) -> Array:
     """The distribution function of a sample."""
     if weights is None:
         return np.searchsorted(np.sort(values), at, side="right") / values.shape[-1]
@@ -107,7 +108,9 @@ def _apart(name: str, u: Any, v: Any, u_weights: Any, v_weights: Any) -> tuple[A
 
 
 @_traced
-def wasserstein_distance(u_values: Any, v_values: Any, u_weights: Any = None, v_weights: Any = None) -> Any:
+def wasserstein_distance(
+    u_values: ArrayLike, v_values: ArrayLike, u_weights: Any = None, v_weights: Any = None
+) -> Array:
     """SciPy's `wasserstein_distance`, differentiable in values and weights."""
     gap, width = _apart("wasserstein_distance", u_values, v_values, u_weights, v_weights)
     return np.sum(gap * width)

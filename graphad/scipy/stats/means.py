@@ -11,16 +11,17 @@ from graphad.numpy.arguments import axis_of
 from graphad.scipy.arguments import require
 from graphad.scipy.dispatch import namespace
 from graphad.scipy.stats.samples import number, real, statistic, unsupported, without_nan
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
 
-def _mean(x: Any, weights: Any) -> Any:
+def _mean(x: Array, weights: Any) -> Array:
     return np.mean(x, axis=-1) if weights is None else np.sum(x * weights, axis=-1) / np.sum(weights, axis=-1)
 
 
 @statistic(optional=("weights",))
-def gmean(a: Any, *, weights: Any = None) -> Any:
+def gmean(a: ArrayLike, *, weights: ArrayLike | None = None) -> Array:
     """SciPy's `gmean`, differentiable in the sample and the weights: the geometric mean."""
     return np.exp(_mean(np.log(a), weights))
 
@@ -45,7 +46,7 @@ def pmean(a: Any, *, p: Any, weights: Any = None) -> Any:
 # -- within limits ------------------------------------------------------------------------------------------------
 
 
-def _outside(a: Any, limits: Any, inclusive: Any) -> Any:
+def _outside(a: Any, limits: Any, inclusive: Any) -> Array:
     """Which elements are beyond limits; `ValueError` where all of all samples are."""
     if limits is None:
         return np.zeros(a.shape, dtype=bool)
@@ -77,7 +78,7 @@ def _trimmed(a: Any, limits: Any, inclusive: Any, ddof: float) -> tuple[Any, Any
 
 
 @statistic()
-def tvar(a: Any, *, limits: Any = None, inclusive: Any = (True, True), ddof: float = 1) -> Any:
+def tvar(a: ArrayLike, *, limits: Any = None, inclusive: Any = (True, True), ddof: float = 1) -> Array:
     """SciPy's `tvar`, differentiable in the sample: the variance of what is within limits."""
     return _trimmed(a, limits, inclusive, ddof)[0]
 
@@ -96,7 +97,7 @@ def tsem(a: Any, *, limits: Any = None, inclusive: Any = (True, True), ddof: flo
 
 
 @statistic()
-def tmin(a: Any, *, lowerlimit: Any = None, inclusive: bool = True) -> Any:
+def tmin(a: ArrayLike, *, lowerlimit: Any = None, inclusive: bool = True) -> Array:
     """SciPy's `tmin`, differentiable in the sample: the least of what is not below a limit."""
     outside = _outside(a, (lowerlimit, None), (inclusive, None))
     return np.where(np.all(outside, axis=-1), np.nan, np.min(np.where(outside, np.inf, a), axis=-1))
@@ -109,12 +110,12 @@ def tmax(a: Any, *, upperlimit: Any = None, inclusive: bool = True) -> Any:
     return np.where(np.all(outside, axis=-1), np.nan, np.max(np.where(outside, -np.inf, a), axis=-1))
 
 
-def _cut(name: str, proportion: Any, n: int) -> int:
+def _cut(name: str, proportion: ArrayLike, n: int) -> int:
     return int(number(name, proportion, "a proportion") * n)
 
 
 @statistic()
-def trim_mean(a: Any, *, proportiontocut: Any) -> Any:
+def trim_mean(a: Array, *, proportiontocut: ArrayLike) -> Any:
     """SciPy's `trim_mean`, differentiable in the sample: the mean without a proportion at both ends."""
     n = a.shape[-1]
     cut = _cut("trim_mean", proportiontocut, n)
@@ -123,7 +124,7 @@ def trim_mean(a: Any, *, proportiontocut: Any) -> Any:
     return np.mean(np.sort(a, axis=-1)[..., cut : n - cut], axis=-1)
 
 
-def _sorted(name: str, a: Any, axis: int | None, low: int, high: int) -> Any:
+def _sorted(name: str, a: Any, axis: int | None, low: int, high: int) -> Array:
     (a,) = real(name, a)
     axis, a = (0, a.reshape(-1)) if axis is None else (axis_of(a, axis, name), a)
     found = np.sort(a, axis)
@@ -135,7 +136,7 @@ def _extent(a: Any, axis: int | None) -> int:
 
 
 @_traced
-def trimboth(a: Any, proportiontocut: Any, axis: int | None = 0) -> Any:
+def trimboth(a: ArrayLike, proportiontocut: Any, axis: int | None = 0) -> Array:
     """SciPy's `trimboth`, differentiable in the sample: what is left without a proportion at both ends, in order."""
     n = _extent(a, axis)
     cut = _cut("trimboth", proportiontocut, n)
@@ -145,7 +146,7 @@ def trimboth(a: Any, proportiontocut: Any, axis: int | None = 0) -> Any:
 
 
 @_traced
-def trim1(a: Any, proportiontocut: Any, tail: str = "right", axis: int | None = 0) -> Any:
+def trim1(a: ArrayLike, proportiontocut: Any, tail: str = "right", axis: int | None = 0) -> Array:
     """SciPy's `trim1`, differentiable in the sample: what is left without a proportion at one end, in order."""
     n = _extent(a, axis)
     cut = _cut("trim1", proportiontocut, n)
@@ -158,13 +159,13 @@ def trim1(a: Any, proportiontocut: Any, tail: str = "right", axis: int | None = 
 
 
 @statistic(small=1)
-def sem(a: Any, *, ddof: float = 1) -> Any:
+def sem(a: Array, *, ddof: float = 1) -> Array:
     """SciPy's `sem`, differentiable in the sample: the standard error of the mean."""
     return np.std(a, axis=-1, ddof=ddof) / a.shape[-1] ** 0.5
 
 
 @statistic()
-def variation(a: Any, *, ddof: float = 0) -> Any:
+def variation(a: Array, *, ddof: float = 0) -> Array:
     """SciPy's `variation`, differentiable in the sample: the ratio of standard deviation and mean."""
     n, mean, deviation = a.shape[-1], np.mean(a, axis=-1), np.std(a, axis=-1)
     if n == ddof:
@@ -172,7 +173,7 @@ def variation(a: Any, *, ddof: float = 0) -> Any:
     return deviation * (n / (n - ddof) if n > ddof else np.nan) ** 0.5 / mean
 
 
-def _means(name: str, x: Any, axis: Any, ddof: float, policy: str) -> tuple[Any, Any]:
+def _means(name: str, x: Array, axis: int | None, ddof: float, policy: str) -> tuple[Any, Any]:
     """The means and standard deviations along an axis."""
     if policy == "omit":
         return np.nanmean(x, axis=axis, keepdims=True), np.nanstd(x, axis=axis, ddof=ddof, keepdims=True)
@@ -181,7 +182,7 @@ def _means(name: str, x: Any, axis: Any, ddof: float, policy: str) -> tuple[Any,
 
 
 @_traced
-def zmap(scores: Any, compare: Any, axis: Any = 0, ddof: float = 0, nan_policy: str = "propagate") -> Any:
+def zmap(scores: ArrayLike, compare: ArrayLike, axis: Any = 0, ddof: float = 0, nan_policy: str = "propagate") -> Array:
     """SciPy's `zmap`, differentiable in both: scores by the mean and standard deviation of others."""
     x, other = real("zmap", scores, compare)
     mean, deviation = _means("zmap", other, axis, ddof, nan_policy)
@@ -189,12 +190,12 @@ def zmap(scores: Any, compare: Any, axis: Any = 0, ddof: float = 0, nan_policy: 
     return _nonzero(found, mean, deviation) if scores is compare else found
 
 
-def _nonzero(found: Any, mean: Any, deviation: Any) -> Any:
+def _nonzero(found: Any, mean: Array, deviation: Array) -> Array:
     return np.where(deviation <= np.abs(np.finfo(found.dtype).eps * mean), np.nan, found)
 
 
 @_traced
-def zscore(a: Any, axis: Any = 0, ddof: float = 0, nan_policy: str = "propagate") -> Any:
+def zscore(a: ArrayLike, axis: Any = 0, ddof: float = 0, nan_policy: str = "propagate") -> Array:
     """SciPy's `zscore`, differentiable in the sample: scores by their mean and standard deviation."""
     return zmap(a, a, axis, ddof, nan_policy)
 
@@ -206,7 +207,9 @@ def gzscore(a: Any, *, axis: Any = 0, ddof: float = 0, nan_policy: str = "propag
 
 
 @_traced
-def gstd(a: Any, axis: Any = 0, ddof: float = 1, *, keepdims: bool = False, nan_policy: str = "propagate") -> Any:
+def gstd(
+    a: ArrayLike, axis: Any = 0, ddof: float = 1, *, keepdims: bool = False, nan_policy: str = "propagate"
+) -> Array:
     """SciPy's `gstd`, differentiable in the sample: the geometric standard deviation."""
     mean, deviation = _means("gstd", np.log(*real("gstd", a)), axis, ddof, nan_policy)
     return np.exp(deviation if keepdims else deviation.reshape(np.mean(mean, axis=axis).shape))
@@ -215,13 +218,13 @@ def gstd(a: Any, axis: Any = 0, ddof: float = 1, *, keepdims: bool = False, nan_
 # -- angles -------------------------------------------------------------------------------------------------------
 
 
-def _direction(samples: Any, period: Any) -> tuple[Any, Any]:
+def _direction(samples: Array, period: Any) -> tuple[Any, Any]:
     """The means of sine and cosine."""
     angles = samples * (2.0 * math.pi / period)
     return np.mean(np.sin(angles), axis=-1), np.mean(np.cos(angles), axis=-1)
 
 
-def _length(samples: Any, period: Any) -> Any:
+def _length(samples: Any, period: Any) -> Array:
     sine, cosine = _direction(samples, period)
     return np.minimum(np.sqrt(sine**2 + cosine**2), 1.0)
 
@@ -234,7 +237,7 @@ def circmean(samples: Any, *, high: Any = 2 * math.pi, low: Any = 0) -> Any:
 
 
 @statistic()
-def circvar(samples: Any, *, high: Any = 2 * math.pi, low: Any = 0) -> Any:
+def circvar(samples: ArrayLike, *, high: Any = 2 * math.pi, low: Any = 0) -> Array:
     """SciPy's `circvar`, differentiable in the sample and the ends of the period."""
     return 1.0 - _length(samples, high - low)
 

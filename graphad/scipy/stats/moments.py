@@ -20,6 +20,7 @@ from graphad.scipy.stats.samples import (
     variance,
     without_nan,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -41,7 +42,7 @@ def moment(a: Any, *, order: Any = 1, center: Any = None) -> Any:
     return found if np.ndim(orders) else found[0]
 
 
-def _shape(x: Any, order: int) -> tuple[Any, Any, Any]:
+def _shape(x: Array, order: int) -> tuple[Any, Any, Any]:
     """The ratio of a moment to the power of the variance, the variance, and where that is zero."""
     mean = np.mean(x, axis=-1, keepdims=True)
     away = x - mean
@@ -51,7 +52,7 @@ def _shape(x: Any, order: int) -> tuple[Any, Any, Any]:
     return ratio, m2, flat
 
 
-def _skew(a: Any, bias: bool = True) -> Any:
+def _skew(a: Any, bias: bool = True) -> Array:
     n = a.shape[-1]
     ratio, _, flat = _shape(a, 3)
     if not bias and n > 2:
@@ -59,7 +60,7 @@ def _skew(a: Any, bias: bool = True) -> Any:
     return np.where(flat, np.nan, ratio)
 
 
-def _kurtosis(a: Any, fisher: bool = True, bias: bool = True) -> Any:
+def _kurtosis(a: Array, fisher: bool = True, bias: bool = True) -> Array:
     n = a.shape[-1]
     ratio, _, flat = _shape(a, 4)
     if not bias and n > 3:
@@ -68,7 +69,7 @@ def _kurtosis(a: Any, fisher: bool = True, bias: bool = True) -> Any:
 
 
 @statistic()
-def skew(a: Any, *, bias: bool = True) -> Any:
+def skew(a: ArrayLike, *, bias: bool = True) -> Array:
     """SciPy's `skew`, differentiable in the sample."""
     return _skew(a, bias)
 
@@ -99,7 +100,7 @@ def describe(
 # -- other moments ------------------------------------------------------------------------------------------------
 
 
-def _kstat(x: Any, n: int) -> Any:
+def _kstat(x: Any, n: int) -> Array:
     m = float(x.shape[-1])
     s = [np.sum(x**k, axis=-1) for k in range(1, n + 1)]
     if n == 1:
@@ -118,7 +119,7 @@ def _kstat(x: Any, n: int) -> Any:
 
 
 @statistic()
-def kstat(data: Any, *, n: Any = 2) -> Any:
+def kstat(data: ArrayLike, *, n: Any = 2) -> Array:
     """SciPy's `kstat`, differentiable in the sample: the unbiased estimate of a cumulant of order 1 to 4."""
     n = number("kstat", n, "an order")
     if not 1 <= n <= 4:
@@ -127,7 +128,7 @@ def kstat(data: Any, *, n: Any = 2) -> Any:
 
 
 @statistic()
-def kstatvar(data: Any, *, n: Any = 2) -> Any:
+def kstatvar(data: Array, *, n: Any = 2) -> Array:
     """SciPy's `kstatvar`, differentiable in the sample: the variance of the k-statistic of order 1 or 2."""
     n = number("kstatvar", n, "an order")
     m = float(data.shape[-1])
@@ -138,7 +139,7 @@ def kstatvar(data: Any, *, n: Any = 2) -> Any:
     return (2 * m * _kstat(data, 2) ** 2 + (m - 1) * _kstat(data, 4)) / (m * (m + 1))
 
 
-def _weights(n: int, moments: int) -> Any:
+def _weights(n: int, moments: int) -> Array:
     """The weights of ordered elements in the L-moments."""
     found = np.zeros((moments, n))
     for r in range(min(moments, n)):
@@ -149,7 +150,7 @@ def _weights(n: int, moments: int) -> Any:
 
 
 @statistic()
-def lmoment(sample: Any, *, order: Any = None, sorted: bool = False, standardize: bool = True) -> Any:
+def lmoment(sample: Array, *, order: Any = None, sorted: bool = False, standardize: bool = True) -> Any:
     """SciPy's `lmoment`, differentiable in the sample: for orders, 1 to 4 by default, along a first axis."""
     orders = np.arange(1, 5) if order is None else number("lmoment", order, "an order")
     if np.asarray(orders).dtype.kind not in "iu" or np.ndim(orders) > 1 or np.size(orders) == 0 or np.min(orders) < 1:
@@ -167,7 +168,7 @@ def lmoment(sample: Any, *, order: Any = None, sorted: bool = False, standardize
 # -- tests of normality -------------------------------------------------------------------------------------------
 
 
-def _skewness_score(a: Any) -> Any:
+def _skewness_score(a: Any) -> Array:
     n = float(a.shape[-1])
     y = _skew(a) * math.sqrt(((n + 1) * (n + 3)) / (6.0 * (n - 2)))
     beta = 3.0 * (n**2 + 27 * n - 70) * (n + 1) * (n + 3) / ((n - 2.0) * (n + 5) * (n + 7) * (n + 9))
@@ -177,7 +178,7 @@ def _skewness_score(a: Any) -> Any:
     return 1 / math.sqrt(0.5 * math.log(w2)) * np.log(y + np.sqrt(y**2 + 1))
 
 
-def _kurtosis_score(a: Any) -> Any:
+def _kurtosis_score(a: Any) -> Array:
     n = float(a.shape[-1])
     mean = 3.0 * (n - 1) / (n + 1)
     spread = 24.0 * n * (n - 2) * (n - 3) / ((n + 1) * (n + 1.0) * (n + 3) * (n + 5))
@@ -198,21 +199,21 @@ def skewtest(a: Any, *, alternative: str = "two-sided") -> SignificanceResult:
 
 
 @statistic(small=4)
-def kurtosistest(a: Any, *, alternative: str = "two-sided") -> SignificanceResult:
+def kurtosistest(a: ArrayLike, *, alternative: str = "two-sided") -> SignificanceResult:
     """SciPy's `kurtosistest`, differentiable in the sample."""
     z = _kurtosis_score(a)
     return SignificanceResult(z, normal_pvalue("kurtosistest", z, alternative))
 
 
 @statistic(small=7)
-def normaltest(a: Any) -> SignificanceResult:
+def normaltest(a: ArrayLike) -> SignificanceResult:
     """SciPy's `normaltest`, differentiable in the sample."""
     found = _skewness_score(a) ** 2 + _kurtosis_score(a) ** 2
     return SignificanceResult(found, chi2_above(found, 2))
 
 
 @statistic()
-def jarque_bera(x: Any) -> SignificanceResult:
+def jarque_bera(x: Array) -> SignificanceResult:
     """SciPy's `jarque_bera`, differentiable in the sample."""
     found = x.shape[-1] / 6 * (_skew(x) ** 2 + _kurtosis(x) ** 2 / 4)
     return SignificanceResult(found, chi2_above(found, 2))

@@ -18,16 +18,17 @@ from graphad.scipy.linalg import solve_triangular
 from graphad.scipy.special import betaln, multigammaln
 from graphad.scipy.stats.distribution import Base
 from graphad.trace import Tracer
+from graphad.types import Array
 
 
 class _Multivariate(Base):
     methods: tuple[str, ...] = ("logpdf", "pdf", "entropy")
 
-    def _pdf(self, *args: Any, **kwargs: Any) -> Any:
+    def _pdf(self, *args: Any, **kwargs: Any) -> Array:
         return np.exp(self._logpdf(*args, **kwargs))
 
 
-def _real(x: Any) -> Any:
+def _real(x: Any) -> Array:
     """An argument as an array of real numbers."""
     x = operand(x)
     if x.dtype.kind == "c":
@@ -58,7 +59,7 @@ def _log_det(cov: Any) -> Any:
     return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(cov))))
 
 
-def _whitened(x: Any, mean: Any, cov: Any) -> tuple[Any, Any, int]:
+def _whitened(x: Array, mean: Array, cov: Array) -> tuple[Any, Any, int]:
     """The squared Mahalanobis distance of vectors along the last axis, the log determinant, and the dimension."""
     cov = _square(mean, cov)
     d = cov.shape[-1]
@@ -131,7 +132,7 @@ class _Dirichlet(_Multivariate):
 
     methods = ("logpdf", "pdf", "entropy", "mean", "var")
 
-    def _logpdf(self, x: Any, alpha: Any) -> Any:
+    def _logpdf(self, x: Array, alpha: Array) -> Array:
         x, alpha = _real(x), _real(alpha)
         if x.shape[0] == alpha.shape[0] - 1:
             x = np.concatenate([x, 1.0 - np.sum(x, axis=0, keepdims=True)])
@@ -162,7 +163,7 @@ class _Wishart(_Multivariate):
         super().__init__(name)
         self.inverse = inverse
 
-    def _logpdf(self, x: Any, df: Any, scale: Any) -> Any:
+    def _logpdf(self, x: Array, df: Array, scale: Array) -> Array:
         x, scale, df = _real(x), _real(1.0 if scale is None else scale), _real(df) * 1.0
         scale = np.diag(scale) if scale.ndim == 1 else np.atleast_2d(scale)
         d = scale.shape[-1]
@@ -214,7 +215,7 @@ class _Multinomial(Base):
         outside = np.logical_or(n < 0, np.any(off | (p < 0) | (p > 1), axis=-1))
         return np.where(outside, np.nan, np.where(inside, found, -np.inf))
 
-    def _pmf(self, x: Any, n: Any, p: Any) -> Any:
+    def _pmf(self, x: Any, n: int, p: Array) -> Array:
         return np.exp(self._logpmf(x, n, p))
 
 

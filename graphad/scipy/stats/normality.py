@@ -20,6 +20,7 @@ from graphad.scipy.stats.distribution import DISTRIBUTIONS
 from graphad.scipy.stats.orders import iqr
 from graphad.scipy.stats.results import AndersonResult, CumfreqResult, RelfreqResult, SignificanceResult
 from graphad.scipy.stats.samples import choose, number, real, statistic, unsupported
+from graphad.types import Array
 
 _traced = namespace("scipy.stats")[0]
 _ENDS = (
@@ -30,7 +31,7 @@ _ENDS = (
 
 
 @statistic(small=2)
-def shapiro(x: Any) -> SignificanceResult:
+def shapiro(x: Array) -> SignificanceResult:
     """SciPy's `shapiro`, differentiable in the sample: the statistic of Shapiro and Wilk, and its p-value (Royston,
     "Remark AS R94", 1995)."""
     n = x.shape[-1]
@@ -48,7 +49,7 @@ def shapiro(x: Any) -> SignificanceResult:
     return SignificanceResult(w, p)
 
 
-def _weights(n: int) -> Any:
+def _weights(n: int) -> Array:
     """The weights of the order statistics, of norm 1, as SciPy computes them: they depend on their number alone."""
     half = np.zeros(n // 2)
     if since("1.18.0"):
@@ -74,7 +75,7 @@ def _upper_weights(n: int) -> Any:
     return np.concatenate([first, rest])
 
 
-def _shapiro_pvalue(rest: Any, n: int) -> Any:
+def _shapiro_pvalue(rest: Array, n: int) -> Array:
     """The p-value of the statistic `1 - rest`."""
     if n == 3:
         w = 1.0 - rest

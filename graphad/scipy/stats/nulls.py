@@ -10,6 +10,7 @@ import numpy as np
 
 from graphad.numpy.arguments import recorded
 from graphad.ops.elementwise import cast
+from graphad.types import Array
 
 
 def looked_up(table: Any, at: Any) -> Any:
@@ -44,7 +45,7 @@ def _over(counts: list[int], step: int) -> list[int]:
 
 
 @lru_cache(maxsize=64)
-def mann_whitney(n: int, m: int) -> Any:
+def mann_whitney(n: int, m: int) -> Array:
     """The probabilities that at least so many pairs of two samples are in order."""
     n, m = sorted((n, m))
     counts = [1]
@@ -63,7 +64,7 @@ def signed_ranks(n: int) -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=8)
-def signs(n: int) -> Any:
+def signs(n: int) -> Array:
     """All ways to choose the signs of so many numbers, 1 where it is positive: a column for each."""
     return (np.arange(2**n) >> np.arange(n)[:, None] & 1).astype(float)
 

@@ -25,6 +25,7 @@ from graphad.scipy.stats.samples import (
     unsupported,
     without_nan,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -121,7 +122,7 @@ def iqr(x: Any, *, rng: Any = (25, 75), scale: Any = 1.0, interpolation: str = "
 
 
 @statistic()
-def median_abs_deviation(x: Any, *, center: Any = None, scale: Any = 1.0) -> Any:
+def median_abs_deviation(x: Array, *, center: Any = None, scale: Any = 1.0) -> Array:
     """SciPy's `median_abs_deviation`, differentiable in the sample."""
     if isinstance(scale, str):
         choose("median_abs_deviation", "scale", scale.lower(), "normal")
@@ -149,7 +150,7 @@ def scoreatpercentile(
 
 
 @_traced
-def percentileofscore(a: Any, score: Any, kind: str = "rank", nan_policy: str = "propagate") -> Any:
+def percentileofscore(a: ArrayLike, score: ArrayLike, kind: str = "rank", nan_policy: str = "propagate") -> Array:
     """SciPy's `percentileofscore`, which changes by jumps only."""
     choose("percentileofscore", "kind", kind, "rank", "strict", "weak", "mean")
     x, at = real("percentileofscore", a, score)
@@ -170,7 +171,7 @@ def percentileofscore(a: Any, score: Any, kind: str = "rank", nan_policy: str = 
 
 
 @_traced
-def rankdata(a: Any, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate") -> Any:
+def rankdata(a: ArrayLike, method: str = "average", *, axis: int | None = None, nan_policy: str = "propagate") -> Array:
     """SciPy's `rankdata`, which changes by jumps only. Whole ranks need numbers that are not NaN."""
     choose("rankdata", "method", method, "average", "min", "max", "dense", "ordinal")
     (x,) = real("rankdata", a)
@@ -197,7 +198,7 @@ def tiecorrect(rankvals: Any) -> Any:
 
 
 @statistic()
-def mode(a: Any) -> ModeResult:
+def mode(a: ArrayLike) -> ModeResult:
     """SciPy's `mode`, differentiable in the sample: the commonest value, the least of several."""
     y = np.sort(a, axis=-1)
     start, stop, new = groups(y, (y[..., 1:] != y[..., :-1]) & ~np.isnan(y[..., :-1]))

@@ -26,6 +26,7 @@ from graphad.scipy.stats.samples import (
     student_pvalue,
     unsupported,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 _LARGEST_TABLE = 10**8
@@ -39,7 +40,7 @@ def _ranked(*samples: Any) -> tuple[list[Any], Any]:
 
 
 @statistic(2, ranked=True)
-def ranksums(x: Any, y: Any, *, alternative: str = "two-sided") -> SignificanceResult:
+def ranksums(x: Array, y: Array, *, alternative: str = "two-sided") -> SignificanceResult:
     """SciPy's `ranksums`."""
     n, m = x.shape[-1], y.shape[-1]
     (first, _), _ = _ranked(x, y)
@@ -49,7 +50,7 @@ def ranksums(x: Any, y: Any, *, alternative: str = "two-sided") -> SignificanceR
 
 @statistic(2, ranked=True)
 def mannwhitneyu(
-    x: Any, y: Any, *, use_continuity: bool = True, alternative: str = "two-sided", method: str = "auto"
+    x: Array, y: Array, *, use_continuity: bool = True, alternative: str = "two-sided", method: str = "auto"
 ) -> SignificanceResult:
     """SciPy's `mannwhitneyu`."""
     choose("mannwhitneyu", "method", method, "auto", "exact", "asymptotic")
@@ -102,7 +103,7 @@ def friedmanchisquare(*samples: Any) -> SignificanceResult:
 
 
 @statistic(2, ranked=True)
-def brunnermunzel(x: Any, y: Any, *, alternative: str = "two-sided", distribution: str = "t") -> SignificanceResult:
+def brunnermunzel(x: Array, y: Array, *, alternative: str = "two-sided", distribution: str = "t") -> SignificanceResult:
     """SciPy's `brunnermunzel`."""
     choose("brunnermunzel", "distribution", distribution, "t", "normal")
     n, m = x.shape[-1], y.shape[-1]
@@ -143,7 +144,7 @@ def _sizes_of(x: Any) -> Any:
 
 
 @statistic(2, ranked=True)
-def ansari(x: Any, y: Any, *, alternative: str = "two-sided") -> SignificanceResult:
+def ansari(x: Array, y: Array, *, alternative: str = "two-sided") -> SignificanceResult:
     """SciPy's `ansari`."""
     choose("ansari", "alternative", alternative, "two-sided", "less", "greater")
     n, m = x.shape[-1], y.shape[-1]
@@ -170,7 +171,7 @@ def ansari(x: Any, y: Any, *, alternative: str = "two-sided") -> SignificanceRes
 # -- Wilcoxon's ---------------------------------------------------------------------------------------------------
 
 
-def _chance(total: Any, below: Any, above: Any, alternative: str) -> Any:
+def _chance(total: Array, below: Array, above: Array, alternative: str) -> Array:
     """A p-value by the probabilities of at most and of at least what was found."""
     found = {"less": below, "greater": above, "two-sided": 2 * np.minimum(below, above)}[alternative]
     return np.clip(found, 0.0, 1.0)
@@ -178,8 +179,8 @@ def _chance(total: Any, below: Any, above: Any, alternative: str) -> Any:
 
 @statistic(optional=("y",), ranked=True)
 def wilcoxon(
-    x: Any, *, y: Any = None, zero_method: str = "wilcox", correction: bool = False, alternative: str = "two-sided",
-    method: str = "auto",
+    x: Array, *, y: Array | None = None, zero_method: str = "wilcox", correction: bool = False,
+    alternative: str = "two-sided", method: str = "auto",
 ) -> Any:  # fmt: skip
     """SciPy's `wilcoxon`."""
     choose("wilcoxon", "zero_method", zero_method, "wilcox", "pratt", "zsplit")
@@ -220,13 +221,13 @@ def wilcoxon(
     return WilcoxonResult(found, p)
 
 
-def _exact_wilcoxon(plus: Any, n: int, alternative: str) -> Any:
+def _exact_wilcoxon(plus: Array, n: int, alternative: str) -> Array:
     below, above = nulls.signed_ranks(n)
     tails = nulls.looked_up(below, np.ceil(plus)), nulls.looked_up(above, np.floor(plus))
     return _chance(plus, *tails, alternative)
 
 
-def _flipped_wilcoxon(plus: Any, rank: Any, alternative: str) -> Any:
+def _flipped_wilcoxon(plus: Array, rank: Array, alternative: str) -> Array:
     """The p-value by all ways to choose the signs."""
     sums = np.matmul(rank, operand(nulls.signs(rank.shape[-1])))
     below, above = [np.mean(holds, axis=-1) for holds in (sums <= plus[..., None], sums >= plus[..., None])]
@@ -281,7 +282,13 @@ def _asymptotic_smirnov(h: Any, d: Any, n: int, m: int, lcm: int, alternative: s
 
 @_traced
 def kstest(
-    rvs: Any, cdf: Any, args: Any = (), N: int = 20, alternative: str = "two-sided", method: str = "auto", **rest: Any
+    rvs: ArrayLike,
+    cdf: str,
+    args: Any = (),
+    N: int = 20,
+    alternative: str = "two-sided",
+    method: str = "auto",
+    **rest: Any,
 ) -> KstestResult:
     """SciPy's `kstest` of two samples, as `ks_2samp`; with a distribution it is refused."""
     if isinstance(cdf, str) or callable(cdf) or isinstance(rvs, str) or callable(rvs):

@@ -11,6 +11,7 @@ from graphad.errors import MissingRuleError
 from graphad.location import place
 from graphad.ops.special.error import ndtri
 from graphad.ops.special.statistical import stdtrit
+from graphad.types import Array
 
 
 class NamedResult(tuple[Any, ...]):
@@ -53,7 +54,7 @@ class CorrelationResult(NamedResult):
     """A correlation and its p-value."""
 
     @property
-    def correlation(self) -> Any:
+    def correlation(self) -> Array:
         return self.statistic  # type: ignore[attr-defined]
 
 

@@ -20,6 +20,7 @@ from graphad.ops.special.error import ndtr
 from graphad.ops.special.statistical import chdtr, chdtrc, stdtr
 from graphad.scipy.dispatch import namespace
 from graphad.trace import Tracer
+from graphad.types import Array, ArrayLike
 
 Function = Callable[..., Any]
 _traced = namespace("scipy.stats")[0]
@@ -41,7 +42,7 @@ def real(name: str, *xs: Any) -> list[Any]:
     return [cast(x, dtype) if isinstance(x, Tracer) else x.astype(dtype) for x in arrays]
 
 
-def number(name: str, value: Any, what: str, smooth: bool = False) -> Any:
+def number(name: str, value: ArrayLike, what: str, smooth: bool = False) -> Any:
     """An argument that must be known while tracing, as a number or an array of NumPy.
 
     The result changes with it by jumps, or, if that is `smooth`, the argument must not be traced at all.
@@ -183,12 +184,12 @@ def _spoilt(found: Any, arrays: list[Any]) -> Any:
 # -- moments ------------------------------------------------------------------------------------------------------
 
 
-def central(x: Any, mean: Any = None) -> Any:
+def central(x: Array, mean: Any = None) -> Array:
     """The deviations of samples from their mean."""
     return x - (np.mean(x, axis=-1, keepdims=True) if mean is None else mean)
 
 
-def variance(x: Any, ddof: float = 0) -> Any:
+def variance(x: Array, ddof: float = 0) -> Array:
     """The variance of samples, NaN where there are too few of them."""
     n = x.shape[-1]
     found = np.mean(central(x) ** 2, axis=-1)
@@ -200,7 +201,7 @@ def variance(x: Any, ddof: float = 0) -> Any:
 ALTERNATIVES = ("two-sided", "less", "greater")
 
 
-def two_tailed(name: str, value: Any, cdf: Function, alternative: str) -> Any:
+def two_tailed(name: str, value: Any, cdf: Function, alternative: str) -> Array:
     """The p-value of a statistic whose distribution is symmetric about 0."""
     choose(name, "alternative", alternative, *ALTERNATIVES)
     if alternative == "two-sided":
@@ -208,15 +209,15 @@ def two_tailed(name: str, value: Any, cdf: Function, alternative: str) -> Any:
     return cdf(value if alternative == "less" else -value)
 
 
-def normal_pvalue(name: str, z: Any, alternative: str = "two-sided") -> Any:
+def normal_pvalue(name: str, z: ArrayLike, alternative: str = "two-sided") -> Array:
     return two_tailed(name, z, ndtr, alternative)
 
 
-def student_pvalue(name: str, t: Any, df: Any, alternative: str = "two-sided") -> Any:
+def student_pvalue(name: str, t: ArrayLike, df: ArrayLike, alternative: str = "two-sided") -> Array:
     return two_tailed(name, t, lambda t: stdtr(df, t), alternative)
 
 
-def chi2_above(value: Any, df: Any) -> Any:
+def chi2_above(value: Array, df: Any) -> Array:
     """The probability that a sum of `df` squares of normal numbers is greater."""
     return cast(chdtrc(df * 1.0, value), value.dtype)
 
@@ -250,7 +251,7 @@ def ranks(x: Any, method: str = "average") -> tuple[Any, Any]:
     return np.take_along_axis(found, back, axis=-1), np.where(new, stop - start + 1, 0)
 
 
-def groups(y: Any, differ: Any) -> tuple[Any, Any, Any]:
+def groups(y: Array, differ: ArrayLike) -> tuple[Any, Any, Any]:
     """Of ordered samples, for each element the first and last place of its group, and whether it is its first.
 
     `differ` says which elements but the first are unlike the one before.
@@ -274,7 +275,7 @@ def mean_ranks(x: Any) -> tuple[Any, Any]:
     return found, np.sum(sizes**3 - sizes, axis=-1)
 
 
-def split(x: Any, sizes: Sequence[int]) -> list[Any]:
+def split(x: Array, sizes: Sequence[int]) -> list[Any]:
     """The parts of the last axis, of these sizes."""
     ends = np.cumsum(sizes).tolist()
     return [x[..., end - n : end] for n, end in zip(sizes, ends, strict=True)]

@@ -27,6 +27,7 @@ from graphad.scipy.stats.samples import (
     unsupported,
     without_nan,
 )
+from graphad.types import Array, ArrayLike
 
 _traced = namespace("scipy.stats")[0]
 
@@ -51,7 +52,7 @@ def _terms(name: str, seen: Any, expected: Any, power: Any) -> Any:
     return seen * ((seen / expected) ** power - 1) / (0.5 * power * (power + 1))
 
 
-def _divergence(name: str, seen: Any, expected: Any, ddof: Any, power: Any, check: bool) -> SignificanceResult:
+def _divergence(name: str, seen: Any, expected: Any, ddof: int, power: str | None, check: bool) -> SignificanceResult:
     if expected is None:
         expected = np.mean(seen, axis=-1, keepdims=True)
     elif check:
@@ -75,7 +76,7 @@ def chisquare(f_obs: Any, *, f_exp: Any = None, ddof: Any = 0, sum_check: bool =
     return _divergence("chisquare", f_obs, f_exp, ddof, "pearson", sum_check)
 
 
-def _contingency(name: str, seen: Any, correction: bool, power: Any) -> ContingencyResult:
+def _contingency(name: str, seen: Array, correction: bool, power: Any) -> ContingencyResult:
     axes = range(seen.ndim)
     expected = math.prod([
         np.sum(seen, axis=tuple([j for j in axes if j != k]), keepdims=True) for k in axes
@@ -94,7 +95,7 @@ def _contingency(name: str, seen: Any, correction: bool, power: Any) -> Continge
 
 @_traced
 def chi2_contingency(
-    observed: Any, correction: bool = True, lambda_: Any = None, *, method: Any = None
+    observed: ArrayLike, correction: bool = True, lambda_: Any = None, *, method: Any = None
 ) -> ContingencyResult:
     """SciPy's `chi2_contingency`, differentiable in the frequencies."""
     if method is not None:
