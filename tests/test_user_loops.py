@@ -302,3 +302,47 @@ def test_a_loop_that_cannot_be_one_of_the_graph_is_run_by_python_whoever_says_so
     found = graphad.errors.TypeMismatchError
     with pytest.raises(found, match=r"argnums=.* is no position"):
         graphad.jit(lambda i, x: graphad.grad(lambda x: x, argnums=i)(x))(0, 1.0)
+
+
+def counted(x):
+    while x > 3:
+        k, x = 5, x - 1
+    return x * k
+
+
+def last(x):
+    for i in range(int(x)):
+        y = x * i
+    return y
+
+
+def stopped(x):
+    for _ in range(40):
+        if x > 3:
+            break
+        low, x = x > 1, x + 0.1
+    return 1.0 if low else 2.0
+
+
+@pytest.mark.parametrize("program", [counted, last, stopped])
+def test_a_variable_that_may_have_no_value_after_a_loop_is_told_of(program):
+    for transformed in (graphad.trace(program), graphad.jit(program)):
+        with pytest.warns(TraceWarning, match="alone gives `(k|y|low)` a value.*before the loop"):
+            transformed(2.5)
+
+
+def test_variables_that_have_a_value_after_a_loop_are_not_told_of():
+    def found(x):
+        for i in range(40):
+            y = x * i
+            if y > 3:
+                break
+        for _ in range(40):
+            z = x + i
+        while x > 3:
+            rest = x * 0.5
+            x = rest + 0.1
+        return y + z + x
+
+    for x in (0.5, 7.0):
+        assert graphad.jit(found)(x) == pytest.approx(found(x))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,11 @@ from graphad import tree
 from graphad.api.conversion import ledger
 from graphad.api.conversion.heap import UNSET, Slot
 from graphad.api.conversion.parts import StagedRegion, is_number, is_weak, kind, same
+from graphad.api.conversion.scope import generated
 from graphad.api.conversion.structure import flatten, is_object, nodes, positions_of_numbers
+from graphad.build import current_builder
 from graphad.graph import Value
+from graphad.location import user_location
 from graphad.numpy.buffers import Buffer
 from graphad.numpy.layouts import UNKNOWN, laid, standing
 from graphad.trace import Tracer
@@ -129,3 +132,24 @@ def array(x: Any, taken: Tracer | None) -> Any:
     if type(x) is Buffer:
         return np.array(x, taken.dtype)  # its memory may be given up when the loop has been recorded
     return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)
+
+
+FILLED: set[str] = set()
+"""Variables that have no value where a jump leaves a branch, and so the loop around it: they were given a blank."""
+
+
+def tell_unset(carried: Iterable[Carried], dead: Sequence[str], what: str, begins: bool) -> None:
+    """Note variables that are read after a loop which alone gives them a value, if it may make no iteration that does:
+    where Python raises `UnboundLocalError` they are NaN or 0. `begins` tells that there is an iteration."""
+    fresh = {c.slot.path for c in carried if c.blank and not generated(c.slot.path)}
+    names = sorted([x for x in fresh.difference(dead) if not begins or x in FILLED])
+    FILLED.difference_update(fresh)
+    builder = current_builder()
+    if names and builder is not None:
+        where = user_location()
+        listed = ", ".join([f"`{x}`" for x in names])
+        builder.unrolled[f"{where} {listed}"] = (
+            f"{what} alone gives {listed} a value, which is read after it and is NaN or 0 where no iteration does so "
+            "(Python raises UnboundLocalError); give it a value before the loop",
+            where,
+        )

@@ -198,7 +198,8 @@ class _For:
             self.body()
 
         test: Thunk = lambda: and_(graphad_position < found.count, going)
-        while_loop(test, step, [*self.functions, step], self.names, None, "the for loop")
+        begins = not isinstance(found.count, Tracer) and first < found.count
+        while_loop(test, step, [*self.functions, step], self.names, None, "the for loop", begins=begins)
 
     def _rest(
         self, iterable: Any, make: Callable[[], LoopSequence | None], count: int, items: Sequence[Any],

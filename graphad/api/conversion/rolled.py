@@ -78,10 +78,13 @@ def while_loop(
     test: Thunk, body: Thunk, functions: Sequence[Thunk], names: LoopVariables, value: Any,
     what: str = "the while loop",
     asked: tuple[int, int] | None = None,
+    begins: bool = False,
 ) -> None:  # fmt: skip
     """A while loop; `value` is what the test gave already, if it was asked, and `asked` between which positions it
-    recorded nodes for that. Where the test depends on known numbers alone, so does the trip count."""
+    recorded nodes for that. `begins` tells that there is a first iteration. Where the test depends on known numbers
+    alone, so does the trip count."""
     loop = StagedLoop(functions, names, what)
+    loop.begins = begins
     part, _ = loop.settle(lambda rows: body(), [])
     tested = loop.tested(test)
     if tested is None:
@@ -93,7 +96,7 @@ def while_loop(
             body()
             graphad_test = truth(test(), what)
 
-        return while_loop(lambda: graphad_test, step, [step], names, graphad_test, what)
+        return while_loop(lambda: graphad_test, step, [step], names, graphad_test, what, begins=begins)
     if asked is not None:
         unrecord(*asked)
     if isinstance(tested.graph.outputs[0], type(None)):
