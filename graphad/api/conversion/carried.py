@@ -135,15 +135,24 @@ def array(x: Any, taken: Tracer | None) -> Any:
 
 
 FILLED: set[str] = set()
-"""Variables that have no value where a jump leaves a branch, and so the loop around it: they were given a blank."""
+"""Variables that have no value where a jump leaves a branch of the innermost loop: they were given a blank."""
 
 
-def tell_unset(carried: Iterable[Carried], dead: Sequence[str], what: str, begins: bool) -> None:
-    """Note variables that are read after a loop which alone gives them a value, if it may make no iteration that does:
-    where Python raises `UnboundLocalError` they are NaN or 0. `begins` tells that there is an iteration."""
+def entered() -> set[str]:
+    """Begin a loop; gives the variables of the one around it."""
+    around = FILLED.copy()
+    FILLED.clear()
+    return around
+
+
+def tell_unset(carried: Iterable[Carried], dead: Sequence[str], what: str, begins: bool, around: set[str]) -> None:
+    """End a loop, and note variables that are read after it and have their value from it alone, if it may make no
+    iteration that gives one: where Python raises `UnboundLocalError` they are NaN or 0. `begins` tells that there is an
+    iteration."""
     fresh = {c.slot.path for c in carried if c.blank and not generated(c.slot.path)}
     names = sorted([x for x in fresh.difference(dead) if not begins or x in FILLED])
-    FILLED.difference_update(fresh)
+    FILLED.clear()
+    FILLED.update(around)
     builder = current_builder()
     if names and builder is not None:
         where = user_location()
