@@ -1961,3 +1961,16 @@ def objects_that_hold_objects(x):
     while n is not None:
         total, n, k = total + k * n.value, n.rest, k + 1
     return total
+
+
+@program
+def what_a_branch_has_chosen_in_a_loop_that_may_end(x):
+    v, w, b = np.array([x, x * x, 0.5]), np.ones(3), np.ones(3)
+    u = v
+    if x < 1:
+        v, b = w, b * 0.7
+    for _ in range(3):
+        v[2] -= 0.5 * x
+        if b[0] > 1.5:
+            break
+    return v.sum() + 10 * u.sum() + 100 * w.sum()

@@ -21,7 +21,7 @@ from graphad.codes import OfCode
 from graphad.errors import ControlFlowError
 from graphad.location import is_user_class, is_user_file, place
 from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, plain, root_of
-from graphad.numpy.views import Fixed, Joined, Shared, View, origin_of, write
+from graphad.numpy.views import Fixed, Joined, Shared, View, candidates, origin_of, write
 from graphad.trace import Tracer
 from graphad.types import Array
 
@@ -286,8 +286,10 @@ class Heap:
     def _content(self, x: Any) -> None:
         assert self._contents is not None
         if isinstance(x, Tracer):
-            x = origin_of(x)
-            self._contents[id(x)] = x, Tracer(x.builder, x.value, x.weak)
+            # What is written to it is written to all that it may be.
+            for y in candidates(origin_of(x)):
+                if isinstance(y, Tracer):
+                    self._contents[id(y)] = y, Tracer(y.builder, y.value, y.weak)
         else:
             root = root_of(x)
             self._contents[id(root)] = root, plain(root).copy()
