@@ -46,7 +46,7 @@ HALVED = {
     "test_carries_of_all_sizes", "test_derivatives_are_those_of_the_solution",
     "test_discrete_adjoint_and_variational_sensitivities_agree", "test_eager_forward_and_batched",
     "test_every_number_of_lanes", "test_functions_of_series", "test_jacobians", "test_known_minima",
-    "test_laws_of_the_graph", "test_other_inputs", "test_path_differentiated_as_python_runs_it",
+    "test_laws_of_the_graph", "test_other_inputs",
     "test_polynomials_of_real_degree", "test_scipys_fits_with_exact_jacobians", "test_the_steps_are_scipys",
 }  # fmt: skip
 """Long tests of many programs that are alike: by default every other one runs."""

@@ -138,7 +138,7 @@ FILLED: set[str] = set()
 """Variables that have no value where a jump leaves a branch of the innermost loop: they were given a blank."""
 
 
-def entered() -> set[str]:
+def enter() -> set[str]:
     """Begin a loop; gives the variables of the one around it."""
     around = FILLED.copy()
     FILLED.clear()

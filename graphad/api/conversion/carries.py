@@ -13,7 +13,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, arrays_of
-from graphad.api.conversion.carried import Carried, Changed, array, entered, tell_unset, values
+from graphad.api.conversion.carried import Carried, Changed, array, enter, tell_unset, values
 from graphad.api.conversion.growth import Growth, grown
 from graphad.api.conversion.heap import UNSET, Heap, ListContainer, Slot
 from graphad.api.conversion.items import identity, watched
@@ -70,7 +70,7 @@ class StagedLoop:
         self.shared: dict[Place, list[Any]] = {}
         self.alone: Collection[Place] = ()
         self.lists: list[Growth] = []
-        self.pools, self.rounds, self.begins, self.filled = True, Rounds(), False, entered()
+        self.pools, self.rounds, self.begins, self.filled = True, Rounds(), False, enter()
         holders.add(self)
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():

@@ -18,17 +18,16 @@ from graphad.scipy.linalg import solve_triangular
 from graphad.scipy.special import betaln, multigammaln
 from graphad.scipy.stats.distribution import Base
 from graphad.trace import Tracer
-from graphad.types import Array
 
 
 class _Multivariate(Base):
     methods: tuple[str, ...] = ("logpdf", "pdf", "entropy")
 
-    def _pdf(self, *args: Any, **kwargs: Any) -> Array:
+    def _pdf(self, *args: Any, **kwargs: Any) -> Any:
         return np.exp(self._logpdf(*args, **kwargs))
 
 
-def _real(x: Any) -> Array:
+def _real(x: Any) -> Any:
     """An argument as an array of real numbers."""
     x = operand(x)
     if x.dtype.kind == "c":
@@ -55,17 +54,18 @@ def _away(x: Any, mean: Any, d: int) -> Any:
     return x - _real(0.0 if mean is None else mean)
 
 
-def _log_det(cov: Any) -> Any:
-    return 2 * np.sum(np.log(np.diag(np.linalg.cholesky(cov))))
+def _log_det(factor: Any) -> Any:
+    """The log determinant of a matrix with this Cholesky factor."""
+    return 2 * np.sum(np.log(np.diag(factor)))
 
 
-def _whitened(x: Array, mean: Array, cov: Array) -> tuple[Any, Any, int]:
+def _whitened(x: Any, mean: Any, cov: Any) -> tuple[Any, Any, int]:
     """The squared Mahalanobis distance of vectors along the last axis, the log determinant, and the dimension."""
     cov = _square(mean, cov)
     d = cov.shape[-1]
     factor, away = np.linalg.cholesky(cov), _away(x, mean, d)
     white = solve_triangular(factor, away.reshape(-1, d).T, lower=True)
-    return np.sum(white**2, axis=0).reshape(away.shape[:-1]), 2 * np.sum(np.log(np.diag(factor))), d
+    return np.sum(white**2, axis=0).reshape(away.shape[:-1]), _log_det(factor), d
 
 
 class _Normal(_Multivariate):
@@ -99,7 +99,7 @@ class _Normal(_Multivariate):
 
     def _entropy(self, mean: Any = None, cov: Any = 1) -> Any:
         cov = _square(mean, cov)
-        return 0.5 * (cov.shape[-1] * (math.log(2 * math.pi) + 1) + _log_det(cov))
+        return 0.5 * (cov.shape[-1] * (math.log(2 * math.pi) + 1) + _log_det(np.linalg.cholesky(cov)))
 
 
 def _infinite(df: Any) -> bool:
@@ -124,7 +124,7 @@ class _Student(_Multivariate):
         shape = _square(loc, shape)
         d, df = shape.shape[-1], _real(df) * 1.0
         constant = betaln(df / 2, d / 2) - gammaln(d / 2) + d / 2 * np.log(df * math.pi)
-        return constant + (df + d) / 2 * psi_step(df / 2, d / 2) + 0.5 * _log_det(shape)
+        return constant + (df + d) / 2 * psi_step(df / 2, d / 2) + 0.5 * _log_det(np.linalg.cholesky(shape))
 
 
 class _Dirichlet(_Multivariate):
@@ -132,7 +132,7 @@ class _Dirichlet(_Multivariate):
 
     methods = ("logpdf", "pdf", "entropy", "mean", "var")
 
-    def _logpdf(self, x: Array, alpha: Array) -> Array:
+    def _logpdf(self, x: Any, alpha: Any) -> Any:
         x, alpha = _real(x), _real(alpha)
         if x.shape[0] == alpha.shape[0] - 1:
             x = np.concatenate([x, 1.0 - np.sum(x, axis=0, keepdims=True)])
@@ -163,9 +163,14 @@ class _Wishart(_Multivariate):
         super().__init__(name)
         self.inverse = inverse
 
-    def _logpdf(self, x: Array, df: Array, scale: Array) -> Array:
-        x, scale, df = _real(x), _real(1.0 if scale is None else scale), _real(df) * 1.0
-        scale = np.diag(scale) if scale.ndim == 1 else np.atleast_2d(scale)
+    @staticmethod
+    def _scale(scale: Any) -> Any:
+        """The scale as a matrix, of one that may be a number or a diagonal."""
+        scale = _real(1.0 if scale is None else scale)
+        return np.diag(scale) if scale.ndim == 1 else np.atleast_2d(scale)
+
+    def _logpdf(self, x: Any, df: Any, scale: Any) -> Any:
+        x, scale, df = _real(x), self._scale(scale), _real(df) * 1.0
         d = scale.shape[-1]
         if x.ndim == 3:
             x = np.moveaxis(x, -1, 0)
@@ -184,8 +189,7 @@ class _Wishart(_Multivariate):
 
     def _entropy(self, df: Any, scale: Any) -> Any:
         """By the expected log determinant (Bishop, Pattern Recognition and Machine Learning, 2006, B.82)."""
-        scale, df = _real(1.0 if scale is None else scale), _real(df) * 1.0
-        scale = np.diag(scale) if scale.ndim == 1 else np.atleast_2d(scale)
+        scale, df = self._scale(scale), _real(df) * 1.0
         d = scale.shape[-1]
         log_scale = np.linalg.slogdet(scale)[1]
         digammas = np.sum(psi((df - np.arange(d)) / 2))
@@ -215,7 +219,7 @@ class _Multinomial(Base):
         outside = np.logical_or(n < 0, np.any(off | (p < 0) | (p > 1), axis=-1))
         return np.where(outside, np.nan, np.where(inside, found, -np.inf))
 
-    def _pmf(self, x: Any, n: int, p: Array) -> Array:
+    def _pmf(self, x: Any, n: Any, p: Any) -> Any:
         return np.exp(self._logpmf(x, n, p))
 
 
