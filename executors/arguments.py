@@ -22,7 +22,7 @@ def prepare(name: str, types: Sequence[TensorType], args: Sequence[Any]) -> list
     return [_prepared(name, i, x, kind) for i, (x, kind) in enumerate(zip(args, types, strict=True))]
 
 
-def _prepared(name: str, i: int, x: Array, kind: TensorType) -> Array:
+def _prepared(name: str, i: int, x: Any, kind: TensorType) -> Array:
     array = np.asarray(x)
     if array.dtype != kind.dtype and isinstance(x, (bool, int, float, complex)):
         array = array.astype(kind.dtype)

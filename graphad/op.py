@@ -20,7 +20,7 @@ from graphad.families import SPECIAL_FUNCTIONS, SPECIAL_OPS
 from graphad.moves import Piece, viewed
 from graphad.registry import Registry
 from graphad.rules import watched
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 if TYPE_CHECKING:
     from graphad.graph import Graph
@@ -269,7 +269,7 @@ class Op:
         """Why `eval` needs NumPy for operands of these types: `host_only`, and what the types add."""
         return self.host_only
 
-    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Array:
+    def jvp(self, out: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
         """Tangent of the result (a tuple for several). A tangent `None` is zero.
 
         The default is right for linear ops; others raise `MissingRuleError` until they define it.
@@ -423,6 +423,6 @@ def is_linear(x: Any) -> bool:
     return isinstance(x, TensorType)
 
 
-def zeros_like(x: Array) -> Array:
+def zeros_like(x: Any) -> Any:
     """Zeros of an operand's type: recorded where the operand is traced, else an array."""
     return x.zeros() if isinstance(x, Traced) else np.zeros_like(x)

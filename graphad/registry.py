@@ -27,7 +27,7 @@ class Registry(dict[Any, Any]):
         for module in dict.fromkeys(self.pending.values()):
             self._load(module)
 
-    def __missing__(self, name: str) -> Any:
+    def __missing__(self, name: Any) -> Any:
         if name not in self.pending:
             raise KeyError(name)
         self._load(self.pending[name])

@@ -178,7 +178,7 @@ def _nested(array: Array) -> str:
     return f"[{', '.join(_element(x) if array.ndim == 1 else _nested(x) for x in array)}]"
 
 
-def _element(x: Array) -> str:
+def _element(x: Any) -> str:
     kind = x.dtype.kind
     if kind == "c":
         return spell_complex(complex(x))

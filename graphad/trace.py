@@ -19,7 +19,7 @@ from graphad.location import locate, place, placed, raised_at, user_location
 from graphad.op import OPS, Op, Traced
 from graphad.refusals import handles, lost, no_array, not_known, note_earlier, refused, texts, unsupported
 from graphad.registry import Registry
-from graphad.types import Array, ArrayLike, DType, Shape, TensorType, type_of
+from graphad.types import DType, Shape, TensorType, type_of
 
 UFUNCS = Registry(dict.fromkeys(SPECIAL_UFUNCS.split(), SPECIAL_FUNCTIONS))
 """What to do for a ufunc called on a tracer; those of SciPy stand under their names."""
@@ -191,7 +191,7 @@ class Tracer(Traced):
             "while its function is traced; return it as a result and pickle that"
         )
 
-    def __array__(self, dtype: DType | None = None, copy: Any = None) -> Array:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         caller = sys._getframe(1)
         if caller.f_code.co_name == "_matmul_dispatch" and caller.f_globals["__name__"].startswith("scipy.sparse"):
             # SciPy's sparse matrices leave the product to what is no array but an object.
@@ -220,7 +220,7 @@ class Tracer(Traced):
 
     # -- NumPy's dispatch protocols ---------------------------------------------------------------------------
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Array:
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if any([isinstance(x, Unsized) for x in inputs]):
             return NotImplemented
         if method != "__call__":
@@ -342,7 +342,7 @@ _numbers: dict[Any, Constant] = {}
 _NUMBERS_LIMIT = 2_000
 
 
-def full(builder: Builder, type: TensorType, fill: ArrayLike) -> Tracer:
+def full(builder: Builder, type: TensorType, fill: Any) -> Tracer:
     """An array of one repeated number, recorded as a broadcast scalar."""
     scalar = Constant(np.asarray(fill, type.dtype))
     if not type.shape:

@@ -181,7 +181,7 @@ class NestEmitter(Environment):
         self.sums.update({(r, 0): self._merged(r) for r in whole})
         self.copy, self.copies = 0, 1
 
-    def _merged(self, reduction: Reduction) -> str:
+    def _merged(self, reduction: Reduction) -> Any:
         """The accumulators of all copies of the body as one."""
         terms = [self.sums.pop((reduction, u)) for u in range(self.copies)]
         while len(terms) > 1:

@@ -31,7 +31,7 @@ def combine(scalars: Scalars, kind: str, x: Any, y: Any, dtype: DType) -> Regist
     return scalars.extremum("maximum" if kind == "max" else "minimum", x, y, dtype)
 
 
-def added(scalars: Scalars, total: str, lost: str, x: str, dtype: DType) -> tuple[Register, Register]:
+def added(scalars: Scalars, total: Any, lost: Any, x: Any, dtype: DType) -> tuple[Register, Register]:
     """The sum of two registers, and what the roundings of all such sums have lost together."""
     if dtype.kind == "c":
         parts = [_added(scalars, *each, dtype) for each in zip(total, lost, x, strict=True)]
@@ -51,7 +51,7 @@ def _added(scalars: Scalars, total: str, lost: str, x: str, dtype: DType) -> tup
     return result, do("fadd", lost, error)
 
 
-def corrected(scalars: Scalars, total: str, lost: str, dtype: DType) -> Register:
+def corrected(scalars: Scalars, total: Any, lost: Any, dtype: DType) -> Register:
     """A total with what its roundings have lost."""
     if dtype.kind == "c":
         return tuple(_corrected(scalars, *each, dtype) for each in zip(total, lost, strict=True))  # type: ignore[return-value]

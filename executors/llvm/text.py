@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.llvm.symbols import Symbol
-from graphad.types import ArrayLike, DType
+from graphad.types import DType
 
 
 def element_type(dtype: DType) -> str:
@@ -43,7 +43,7 @@ def number(element: str, value: Any) -> str:
     return f"0x{struct.unpack('<Q', struct.pack('<d', float(value)))[0]:016X}"
 
 
-def splat(element: str, value: ArrayLike, lanes: int) -> str:
+def splat(element: str, value: Any, lanes: int) -> str:
     """A constant in every lane."""
     text = number(element, value)
     return text if lanes == 1 else f"splat ({element} {text})"

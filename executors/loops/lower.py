@@ -190,7 +190,7 @@ class Lowering:
         if 0 not in source.shape and source != target:
             self.statements.append(LoopNest(source.shape, [Store(target, Load(source.dtype, source))], note=note))
 
-    def fill(self, target: StridedView, value: int, note: str = "") -> None:
+    def fill(self, target: StridedView, value: Any, note: str = "") -> None:
         """Write one number to every element of a view."""
         if 0 not in target.shape:
             dtype = target.dtype

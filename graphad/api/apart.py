@@ -12,10 +12,9 @@ from graphad.errors import TracerError
 from graphad.location import place
 from graphad.numpy.views import Joined, origin_of, rivals
 from graphad.trace import Tracer
-from graphad.types import Array
 
 
-def shared(x: Any, y: Array) -> bool:
+def shared(x: Any, y: Any) -> bool:
     """Whether two arrays may have elements in common."""
     if isinstance(x, Tracer) and isinstance(y, Tracer):
         one, other = origin_of(x), origin_of(y)

@@ -23,7 +23,7 @@ from graphad.numpy.views import lose, origin_of, own
 from graphad.refusals import earlier, texts
 from graphad.registry import LATER
 from graphad.trace import Trace, Tracer, inline, innermost, trace_flat
-from graphad.types import ArrayLike, TensorType
+from graphad.types import TensorType
 
 
 class ShapeDtype:
@@ -63,7 +63,7 @@ def argument_type(x: Any) -> TensorType:
     return TensorType(array.dtype, array.shape)
 
 
-def is_traceable(x: ArrayLike) -> bool:
+def is_traceable(x: Any) -> bool:
     """Whether an argument that is not differentiated is traced; flags and what is no array are passed as they are."""
     return isinstance(x, (Tracer, ShapeDtype)) or (type(x) is not bool and is_array(x))
 
@@ -74,7 +74,7 @@ def check_callable(what: str, fun: Any) -> None:
         raise TypeMismatchError(f"{what}: {fun!r} ({type(fun).__name__}) is not a function{place()}; pass one")
 
 
-def scalar_type(what: str, x: ArrayLike, kinds: str) -> TensorType:
+def scalar_type(what: str, x: Any, kinds: str) -> TensorType:
     """The type of a scalar of these kinds of dtype. Raises `TypeMismatchError` for anything else."""
     try:
         kind = argument_type(x)

@@ -30,7 +30,7 @@ from graphad.ops.regions.checkpoint import Checkpoint
 from graphad.ops.regions.cond import Cond
 from graphad.trace import Tracer, apply, inline, innermost, trace_flat
 from graphad.tracebacks import boundary
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -125,7 +125,7 @@ def check_trees(op: str, what: str, root: str, left: str, a: tuple[Any, Sequence
 
 
 @boundary
-def cond(pred: Array, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
     """`true_fun(*operands)` if `pred`, else `false_fun(*operands)`; only the branch taken runs.
 
     `pred` is a scalar of bool or of numbers, true unless zero. Both functions return trees of one structure with
@@ -145,7 +145,7 @@ def cond(pred: Array, true_fun: Callable[..., Any], false_fun: Callable[..., Any
 
 
 @boundary
-def switch(index: Array, branches: Sequence[Callable[..., Any]], *operands: Any) -> Array:
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
     """`branches[index](*operands)`, with the index clamped to the branches there are.
 
     The other rules are those of `cond`.

@@ -30,7 +30,7 @@ from graphad.ops.custom import CustomJvp, CustomVjp, PureCallback
 from graphad.ops.stop_gradient import stop_gradient as _stop_gradient
 from graphad.trace import Tracer, trace_flat
 from graphad.tracebacks import boundary
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 
 @boundary
@@ -172,7 +172,7 @@ class custom_vjp(_Custom):
         self.rules = forward, backward
 
     @boundary
-    def __call__(self, *args: Any, **kwargs: Any) -> Array:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         args = self._positional(args, kwargs)
         fun, held, dynamic = self._split(args)
         call = Invocation(fun, dynamic, {})

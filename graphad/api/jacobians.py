@@ -32,7 +32,7 @@ from graphad.numpy.layouts import laid
 from graphad.ops.complex import from_parts
 from graphad.trace import Tracer, innermost, lift
 from graphad.tracebacks import boundary
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 _SMALL = 64
 """Rows up to which the identity matrix stands in a graph as a constant."""
@@ -185,7 +185,7 @@ def _changed(x: Any, new: Any, value: Any) -> bool:
     return isinstance(new, Tracer) or not np.array_equal(plain(x), plain(new), equal_nan=True)
 
 
-def _with(leaves: list[Any], basis: Array, position: int) -> list[Any]:
+def _with(leaves: list[Any], basis: Any, position: int) -> list[Any]:
     """Zeros for all leaves but one."""
     types = map(argument_type, leaves)
     return [basis if i == position else np.zeros((len(basis), *t.shape), t.dtype) for i, t in enumerate(types)]
@@ -208,7 +208,7 @@ def _basis(what: str, leaves: list[Any]) -> list[tuple[Any, int]]:
     return bases
 
 
-def _identity(kind: TensorType, leaves: list[Any]) -> Array:
+def _identity(kind: TensorType, leaves: list[Any]) -> Any:
     """The basis of a type: an array, or in a graph the comparison of two ranges, which takes no memory."""
     n = kind.size
     if innermost(leaves) is None or n <= _SMALL:
@@ -220,13 +220,13 @@ def _identity(kind: TensorType, leaves: list[Any]) -> Array:
     return _reshape(cast(_reshape(numbers, (n, 1)) == numbers, kind.dtype), (n, *kind.shape))
 
 
-def _reshape(x: Array, shape: tuple[int, ...]) -> Array:
+def _reshape(x: Any, shape: tuple[int, ...]) -> Any:
     from graphad.ops.shape import reshape
 
     return reshape(x, shape)
 
 
-def _columns_last(x: Array, shape: tuple[int, ...]) -> Array:
+def _columns_last(x: Any, shape: tuple[int, ...]) -> Any:
     from graphad.ops.shape import Transpose
 
     moved = x if x.ndim == 1 else Transpose((*range(1, x.ndim), 0))(x)

@@ -29,7 +29,7 @@ from graphad.ops.regions.while_ import While
 from graphad.ops.shape import concatenate, iota, reshape
 from graphad.trace import apply, innermost
 from graphad.tracebacks import boundary
-from graphad.types import BOOL, INT64, Array, TensorType
+from graphad.types import BOOL, INT64, TensorType
 
 Segments = int | Sequence[int] | None
 """How many iterations stand between two kept states of a loop, outermost first."""
@@ -69,7 +69,7 @@ def scan(
     if checkpoint_every is not None:
         size, *rest = _segments(checkpoint_every)
 
-        def segment(carry: Array, chunk: Array) -> tuple[Any, Any]:
+        def segment(carry: Any, chunk: Any) -> tuple[Any, Any]:
             return scan(f, carry, chunk, size, reverse, checkpoint_every=rest or None)
 
         return _chunked(f, init, xs, count, size, reverse, checkpoint(segment))
@@ -146,7 +146,7 @@ def _promoted(carry: list[Any], types: Sequence[TensorType]) -> list[Any] | None
     return [cast(x, t.dtype) if flag else x for x, t, flag in zip(carry, types, changed, strict=True)]
 
 
-def _unrolled(f: Callable[..., Any], init: Any, xs: Array, count: int, reverse: bool) -> tuple[Any, Any]:
+def _unrolled(f: Callable[..., Any], init: Any, xs: Any, count: int, reverse: bool) -> tuple[Any, Any]:
     carry, rows, treedef = init, [], tree.structure(init)
     for i in reversed(range(count)) if reverse else range(count):
         carry, y = converted(f)(carry, tree.map(lambda x, i=i: x[i], xs))
@@ -159,24 +159,24 @@ def _unrolled(f: Callable[..., Any], init: Any, xs: Array, count: int, reverse: 
     return carry, tree.map(lambda *ys: _stacked(ys), rows[0], *rows[1:])
 
 
-def _stacked(ys: Sequence[Any]) -> Array:
+def _stacked(ys: Sequence[Any]) -> Any:
     return concatenate([reshape(y, (1, *argument_type(y).shape)) for y in ys])
 
 
 def _chunked(
-    f: Callable[..., Any], init: Any, xs: Array, count: int, size: int, reverse: bool, run: Callable[..., Any]
+    f: Callable[..., Any], init: Any, xs: Any, count: int, size: int, reverse: bool, run: Callable[..., Any]
 ) -> tuple[Any, Any]:
     """Scan with `run` over chunks of `size` entries, and with `f` over those that remain at the end."""
     whole, rest = divmod(count, size)
     cut = whole * size
 
-    def head(x: Array) -> Array:
+    def head(x: Any) -> Any:
         return reshape(x[rest:] if reverse else x[:cut], (whole, size, *argument_type(x).shape[1:]))
 
-    def tail(x: Array) -> Array:
+    def tail(x: Any) -> Any:
         return x[:rest] if reverse else x[cut:]
 
-    def flat(y: Array) -> Array:
+    def flat(y: Any) -> Any:
         return reshape(y, (cut, *argument_type(y).shape[2:]))
 
     carry, ys = scan(run, init, tree.map(head, xs), whole, reverse)
@@ -350,7 +350,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     return tree.unflatten(treedef, found)
 
 
-def _alternating(even: Array, odd: Array, axis: int) -> Array:
+def _alternating(even: Any, odd: Any, axis: int) -> Any:
     """The entries of two arrays in turn along an axis; the first may have one more."""
     a, b = argument_type(even).shape, argument_type(odd).shape
     n = b[axis]

@@ -104,7 +104,7 @@ class _Walk:
 
     # -- guards -----------------------------------------------------------------------------------------------
 
-    def bound(self, path: str, place: str, value: Any, holder: Any, key: str | None = None) -> None:
+    def bound(self, path: str, place: str, value: Any, holder: Any, key: Any = None) -> None:
         """Guard a place, which is `place` in terms of {1} and {2}, the holder and the key, and what is there."""
         slot = (id(holder), key)
         if slot not in self.guards and not isinstance(value, (Tracer, ModuleType)):

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from graphad.api.call import converted
 from graphad.errors import TypeMismatchError
 from graphad.location import place
-from graphad.types import Array
 
 
 class Bound(NamedTuple):
@@ -72,7 +71,7 @@ class Static:
                 ) from None
 
         @wraps(fun)
-        def bound(*dynamic: Any, **rest: Any) -> Array:
+        def bound(*dynamic: Any, **rest: Any) -> Any:
             items = iter(dynamic)
             given = [static[i] if i in static else next(items) for i in range(n)]
             return converted(fun)(*given, **rest, **named)

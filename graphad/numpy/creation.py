@@ -24,12 +24,12 @@ from graphad.types import Array, ArrayLike, DTypeLike
 
 
 @creates(np.zeros)
-def zeros(shape: Any, dtype: DTypeLike = float, order: str = "C", *, device: Any = None) -> Array:
+def zeros(shape: Any, dtype: DTypeLike = float, order: Any = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), 0, np.dtype(dtype or float)), order)
 
 
 @creates(np.ones)
-def ones(shape: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Array:
+def ones(shape: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), 1, np.dtype(dtype or float)), order)
 
 
@@ -39,7 +39,7 @@ def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = Non
 
 
 @creates(np.full)
-def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None) -> Array:
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Array:
     return _ordered(shapes.full(ints(shape), operand(fill_value), dtype), order)
 
 
@@ -51,7 +51,7 @@ def _ordered(found: Any, order: Any, like: Any = None) -> Any:
     return found
 
 
-def _filled_like(a: Any, fill: ArrayLike, dtype: Any, shape: Any, order: str) -> Array:
+def _filled_like(a: Any, fill: ArrayLike, dtype: Any, shape: Any, order: Any) -> Array:
     a = operand(a)
     found = shapes.full(a.shape if shape is None else ints(shape), fill, np.dtype(dtype or a.dtype))
     return _ordered(found, order, a)
@@ -59,7 +59,7 @@ def _filled_like(a: Any, fill: ArrayLike, dtype: Any, shape: Any, order: str) ->
 
 @implements(np.zeros_like, laid=True)
 def zeros_like(
-    a: ArrayLike, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    a: ArrayLike, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
 ) -> Array:
     return _filled_like(a, 0, dtype, shape, order)
 
@@ -68,7 +68,7 @@ def zeros_like(
 def ones_like(
     a: ArrayLike,
     dtype: DTypeLike | None = None,
-    order: str = "K",
+    order: Any = "K",
     subok: bool = True,
     shape: Any = None,
     *,
@@ -89,7 +89,7 @@ def full_like(
     a: ArrayLike,
     fill_value: ArrayLike,
     dtype: DTypeLike | None = None,
-    order: str = "K",
+    order: Any = "K",
     subok: bool = True,
     shape: Any = None,
     *,
@@ -100,7 +100,7 @@ def full_like(
 
 @creates(np.eye)
 def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = float, order: str = "C", *, device: Any = None
+    N: int, M: int | None = None, k: int = 0, dtype: DTypeLike = float, order: Any = "C", *, device: Any = None
 ) -> Array:
     return recorded(np.eye(N, M, k, dtype))
 
@@ -337,7 +337,7 @@ def fromiter(iter: Any, dtype: DTypeLike, count: int = -1) -> Array:
 
 
 @implements(np.copy, laid=True)
-def copy(a: Any, order: str = "K", subok: bool = False) -> Array:
+def copy(a: Any, order: Any = "K", subok: bool = False) -> Array:
     return copied(operand(a), order)
 
 

@@ -45,13 +45,13 @@ def _chosen(x: Any, name: str, s: Any, axes: Any) -> tuple[tuple[int, ...], list
     return axes, sizes
 
 
-def _norm(name: str, norm: str | None) -> str:
+def _norm(name: str, norm: Any) -> str:
     if norm not in (None, *OTHER_NORM):
         raise ValueError(f"{name}: norm={norm!r}{place()}; use 'backward', 'ortho' or 'forward'")
     return norm or "backward"
 
 
-def _complex(a: Array, name: str, s: Any, axes: tuple[int, ...] | None, norm: str | None, inverse: bool) -> Array:
+def _complex(a: Array, name: str, s: Any, axes: Any, norm: Any, inverse: bool) -> Array:
     x = operand(a)
     axes, sizes = _chosen(x, name, s, axes)
     x = cast(x, complex_dtype(float_dtype(x)))
@@ -71,7 +71,7 @@ def _from_real(a: Any, name: str, s: Any, axes: Any, norm: Any) -> Any:
     return Fft("r2c", axes, _norm(name, norm))(x)
 
 
-def _to_real(a: Array, name: str, s: Any, axes: tuple[int, ...] | None, norm: str | None) -> Array:
+def _to_real(a: Array, name: str, s: Any, axes: Any, norm: Any) -> Array:
     x = operand(a)
     axes, sizes = _chosen(x, name, s, axes)
     x = cast(x, complex_dtype(float_dtype(x)))
@@ -87,22 +87,22 @@ def _define(kind: Callable[..., Any], stem: str, **fixed: Any) -> None:
     one, two, many = (getattr(np.fft, stem + suffix) for suffix in ("", "2", "n"))
 
     @implements(one)
-    def along(a: Array, n: int | None = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Array:
+    def along(a: Array, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Array:
         return into(out, kind(a, stem, None if n is None else [n], (axis,), norm, **fixed), stem)
 
     @implements(two)
     def over_two(
         a: Array,
-        s: tuple[int, ...] | None = None,
-        axes: tuple[int, ...] = (-2, -1),
-        norm: str | None = None,
+        s: Any = None,
+        axes: Any = (-2, -1),
+        norm: Any = None,
         out: Any = None,
     ) -> Array:
         return into(out, kind(a, f"{stem}2", s, axes, norm, **fixed), f"{stem}2")
 
     @implements(many)
     def over(
-        a: Array, s: Any = None, axes: tuple[int, ...] | None = None, norm: str | None = None, out: Any = None
+        a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: Any = None
     ) -> Array:
         return into(out, kind(a, f"{stem}n", s, axes, norm, **fixed), f"{stem}n")
 
@@ -114,14 +114,14 @@ _define(_to_real, "irfft")
 
 
 @implements(np.fft.hfft)
-def hfft(a: ArrayLike, n: Any = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Array:
+def hfft(a: ArrayLike, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Array:
     """NumPy's `hfft`: `irfft` of the conjugate with the opposite norm."""
     norm = OTHER_NORM[_norm("hfft", norm)]
     return into(out, _to_real(np.conj(operand(a)), "hfft", None if n is None else [n], (axis,), norm), "hfft")
 
 
 @implements(np.fft.ihfft)
-def ihfft(a: ArrayLike, n: Any = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Array:
+def ihfft(a: ArrayLike, n: Any = None, axis: int = -1, norm: Any = None, out: Any = None) -> Array:
     """NumPy's `ihfft`: the conjugate of `rfft` with the opposite norm."""
     norm = OTHER_NORM[_norm("ihfft", norm)]
     return into(out, np.conj(_from_real(a, "ihfft", None if n is None else [n], (axis,), norm)), "ihfft")

@@ -65,7 +65,7 @@ def _harmless(x: Any, found: dict[int, Ends]) -> Any:
 # -- reductions ---------------------------------------------------------------------------------------------------
 
 
-def _axes(x: Moving, axis: int | None) -> list[int]:
+def _axes(x: Moving, axis: Any) -> list[int]:
     given = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for i in given:
         if not -x.ndim <= i < x.ndim:

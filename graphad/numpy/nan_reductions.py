@@ -59,7 +59,7 @@ def _nan_extremum(name: str, reduce: Any, fill: float) -> Callable[..., Any]:
     @_named(name, reduce, ": NaN where every element is and no `initial` is given.")
     def extremum(
         a: Array,
-        axis: int | None = None,
+        axis: Any = None,
         out: Any = None,
         keepdims: bool = False,
         initial: Any = np._NoValue,
@@ -118,7 +118,7 @@ def _nan_spread(name: str, spread: Callable[..., Any]) -> Callable[..., Any]:
         axis: Any = None,
         dtype: Any = None,
         out: Any = None,
-        ddof: int = 0,
+        ddof: Any = 0,
         keepdims: bool = False,
         *,
         where: ArrayLike = True,

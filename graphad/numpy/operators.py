@@ -126,7 +126,7 @@ def _idle(sign: str, ranges: list[Interval]) -> bool:
 def _divided(op: Any, message: str) -> Any:
     """A rule for integers of Python: a division by zero raises."""
 
-    def rule(x: Array, y: int) -> Array:
+    def rule(x: Array, y: Any) -> Array:
         low, high = _range(y)
         if low <= 0 <= high:
             held = not_equal(y, 0) if isinstance(y, Tracer) else np.array(False)

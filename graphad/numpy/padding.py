@@ -76,7 +76,7 @@ def _ramp(x: Array, axis: int, side: int, n: int, end: Array) -> Array:
     return ramp if side == 0 else reverse(ramp, (axis,))
 
 
-def _summary(x: Array, axis: int, side: int, n: int, length: int | None, mode: str) -> Array:
+def _summary(x: Array, axis: int, side: int, n: int, length: Any, mode: str) -> Array:
     """A statistic of the first or last elements, repeated."""
     size = x.shape[axis]
     count = size if length is None else min(int(length), size)

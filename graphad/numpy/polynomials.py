@@ -105,7 +105,7 @@ def polyint(p: Any, m: int = 1, k: Any = None) -> Any:
     return p
 
 
-def _check_order(name: str, m: int) -> None:
+def _check_order(name: str, m: Any) -> None:
     if m < 0:
         raise ShapeError(f"{name}: the order must be non-negative, not {m}")
 

@@ -112,7 +112,7 @@ def linalg_tensordot(x1: ArrayLike, x2: ArrayLike, /, *, axes: Any = 2) -> Array
 
 
 @implements(np.einsum, laid=True)
-def einsum(*operands: Any, out: Any = None, optimize: bool = True, **kwargs: Any) -> Array:
+def einsum(*operands: Any, out: Any = None, optimize: Any = True, **kwargs: Any) -> Array:
     """NumPy's `einsum` in any form, contracted pair by pair in an order of few operations."""
     dtype = kwargs.get("dtype")
     # In the form of operands and lists of axes, every second argument is an operand.

@@ -39,7 +39,7 @@ def set_shape(x: Any, shape: Any) -> None:
     _become(x, reshape(own(x), shape))
 
 
-def _shape_view(x: View, shape: tuple[int, ...]) -> None:
+def _shape_view(x: View, shape: Any) -> None:
     """Give a view, and nothing else, another shape. Raises NumPy's `AttributeError` where that needs a copy."""
     seen = x.shadow.reshape(shape)
     if seen.size and not np.may_share_memory(seen, x.shadow):

@@ -77,7 +77,7 @@ def _truth(a: ArrayLike) -> Array:
 _KEEP = "use numpy.where(condition, x, y) to keep the shape, or graphad.numpy's function with size="
 
 
-def _unknown(mask: Any, size: int | None) -> bool:
+def _unknown(mask: Any, size: Any) -> bool:
     """Whether it is known at run time only where a mask holds, and no number of places is given."""
     return size is None and isinstance(mask, Tracer) and known(mask) is None
 

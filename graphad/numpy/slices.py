@@ -198,7 +198,7 @@ def _ordered(low: Any, high: Any) -> Ends:
     return ends(low, high if least >= 0 else np.maximum(high, low))
 
 
-def _clipped(b: ArrayLike, n: int, default: int, least: int, most: int) -> Any:
+def _clipped(b: ArrayLike, n: Any, default: Any, least: int, most: Any) -> Any:
     """A bound as Python reads it for an axis of `n` elements: counted from the end if negative, then clipped."""
     if b is None:
         return default

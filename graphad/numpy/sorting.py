@@ -31,7 +31,7 @@ def _along(name: str, op: Any, a: Any, axis: int | None, order: Any) -> Array:
 def sort(
     a: ArrayLike,
     axis: int | None = -1,
-    kind: str | None = None,
+    kind: Any = None,
     order: Any = None,
     *,
     stable: Any = None,

@@ -284,7 +284,7 @@ def _rounds(places: Any) -> list[Any]:
 
 
 def cast_operands(
-    ufunc: Any, inputs: tuple[Any, ...], dtype: DTypeLike | None, signature: Any, casting: str | None
+    ufunc: Any, inputs: tuple[Any, ...], dtype: DTypeLike | None, signature: Any, casting: Any
 ) -> tuple[Any, ...]:
     """The operands in the dtypes of the loop that NumPy chooses. Raises `TypeMismatchError` where there is none."""
     kinds = [np.dtype(bool) if (kind := kind_of(x)) is bool else kind for x in inputs]

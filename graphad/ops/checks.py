@@ -155,7 +155,7 @@ def ensure(held: Any, raised: Sequence[ExceptionClass], cls: ExceptionClass, *ar
     apply(Check(name_of(cls), arguments), [held])
 
 
-def _argument(x: str, values: Sequence[Any]) -> str:
+def _argument(x: Any, values: Sequence[Any]) -> Any:
     """An argument of an exception, given the operands behind the predicate."""
     if isinstance(x, str):
         return x.format(*values)

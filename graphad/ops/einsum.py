@@ -21,7 +21,7 @@ from graphad.types import Array
 Labels = Sequence[Hashable]
 
 
-def einsum(*operands: Any, optimize: bool = True) -> Array:
+def einsum(*operands: Any, optimize: Any = True) -> Array:
     """NumPy's `einsum(subscripts, *operands)` in all its forms: ellipsis, implicit result, repeated and interleaved.
 
     Operands are promoted to one dtype. Raises `ShapeError` where an index has two extents other than 1, and

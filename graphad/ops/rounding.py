@@ -33,7 +33,7 @@ def floored(k: Array) -> Array:
     return math.floor(k) if isinstance(k, (int, float)) else np.floor(k)
 
 
-def truncated(k: Any) -> int:
+def truncated(k: Any) -> Any:
     """`trunc(k)`, which of a number of Python's is one that gives way to other dtypes."""
     return math.trunc(k) if isinstance(k, (int, float)) else np.trunc(k)
 

@@ -31,7 +31,7 @@ def _floating(x: Array) -> Array:
     return cast(x, np.float32 if x.dtype == np.float16 else float_dtype(x))
 
 
-def _indices(values: Any) -> tuple[int, ...]:
+def _indices(values: Any) -> Any:
     """An argument that SciPy takes as one integer or several."""
     return tuple(index(i) for i in values) if np.iterable(values) else (index(values),)
 
@@ -56,7 +56,7 @@ def _single(name: str) -> Any:
     transform = getattr(np.fft, name)
 
     def function(
-        x: Array, n: int | None = None, axis: int = -1, norm: str | None = None, overwrite_x: bool = False,
+        x: Array, n: int | None = None, axis: int = -1, norm: Any = None, overwrite_x: bool = False,
         workers: int | None = None, *, plan: Any = None,
     ) -> Array:  # fmt: skip
         return transform(_floating(x), n, axis, norm)
@@ -79,7 +79,7 @@ def _half(x: Any, s: Any, axes: Any, norm: Any) -> Any:
     return np.conj(np.fft.rfftn(x, s, axes, _other(norm)))
 
 
-def _other(norm: str | None) -> Any:
+def _other(norm: Any) -> Any:
     return OTHER_NORM.get(norm or "backward", norm)
 
 
@@ -94,13 +94,13 @@ def _define(name: str, kind: Callable[..., Any]) -> tuple[Any, Any]:
         return kind(x, s, axes, norm)
 
     def two(
-        x: Array, s: tuple[int, ...] | None = None, axes: tuple[int, ...] = (-2, -1), norm: str | None = None,
+        x: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None,
         overwrite_x: bool = False, workers: int | None = None, *, plan: Any = None,
     ) -> Array:  # fmt: skip
         return over(x, s, axes, norm, f"{name}2")
 
     def many(
-        x: Array, s: Any = None, axes: Any = None, norm: str | None = None, overwrite_x: bool = False,
+        x: Array, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False,
         workers: int | None = None, *, plan: Any = None,
     ) -> Array:  # fmt: skip
         return over(x, s, axes, norm, f"{name}n")
@@ -209,7 +209,7 @@ def _define_real(name: str, wave: str, inverse: bool) -> tuple[Any, Any]:
         type: int = 2,
         n: int | None = None,
         axis: int = -1,
-        norm: str | None = None,
+        norm: Any = None,
         overwrite_x: bool = False,
         workers: int | None = None,
         orthogonalize: bool | None = None,
@@ -221,7 +221,7 @@ def _define_real(name: str, wave: str, inverse: bool) -> tuple[Any, Any]:
         type: int = 2,
         s: Any = None,
         axes: Any = None,
-        norm: str | None = None,
+        norm: Any = None,
         overwrite_x: bool = False,
         workers: int | None = None,
         orthogonalize: bool | None = None,

@@ -101,13 +101,13 @@ def _define(kind: str, inverse: bool) -> tuple[Any, Any]:
         type: int = 2,
         n: int | None = None,
         axis: int = -1,
-        norm: str | None = None,
+        norm: Any = None,
         overwrite_x: bool = False,
     ) -> Array:
         return one(x, _INVERSE[type] if inverse else type, n, axis, norm)
 
     def over(
-        x: Array, type: int = 2, shape: Any = None, axes: Any = None, norm: str | None = None, overwrite_x: bool = False
+        x: Array, type: int = 2, shape: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False
     ) -> Array:
         if norm == "ortho":
             return (back if inverse else several)(x, type, shape, axes, norm)

@@ -185,7 +185,7 @@ class Akima1DInterpolator(CubicHermiteSpline):
     """SciPy's `Akima1DInterpolator`, by the methods `"akima"` (Akima, 1970) and `"makima"`."""
 
     def __init__(
-        self, x: Array, y: Array, axis: int = 0, *, method: str = "akima", extrapolate: bool | None = None
+        self, x: Array, y: Array, axis: int = 0, *, method: str = "akima", extrapolate: Any = None
     ) -> None:
         x, y = _values("Akima1DInterpolator", x, _real("Akima1DInterpolator", y), axis)
         secant = np.diff(y, axis=0) / _tall(np.diff(x), y)
@@ -293,8 +293,8 @@ class interp1d(metaclass=_Traced):
     """SciPy's `interp1d` of the kinds linear, nearest, nearest-up, previous, next, zero and cubic."""
 
     def __init__(
-        self, x: Array, y: Array, kind: str = "linear", axis: int = -1, copy: bool = True,
-        bounds_error: bool | None = None, fill_value: Any = np.nan, assume_sorted: bool = False,
+        self, x: Array, y: Array, kind: Any = "linear", axis: int = -1, copy: bool = True,
+        bounds_error: Any = None, fill_value: Any = np.nan, assume_sorted: bool = False,
     ) -> None:  # fmt: skip
         self.x, self.y = _values("interp1d", x, y, axis)
         self.axis = axis_of(operand(y), axis, "interp1d")

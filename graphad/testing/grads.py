@@ -15,7 +15,6 @@ from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.testing.numeric import central_difference, inner, precision, random_like
 from graphad.tracebacks import boundary
-from graphad.types import Array, ArrayLike
 
 _TOLERANCE = {2: 1e-1, 4: 1e-2, 8: 1e-5}
 """Default tolerance, absolute and relative, by the bytes of a real number."""
@@ -74,7 +73,7 @@ def check_grads(
     check(of_chosen, tuple(chosen), order, getattr(f, "__name__", "f"))
 
 
-def _is_floating(x: ArrayLike) -> bool:
+def _is_floating(x: Any) -> bool:
     return is_traceable(x) and argument_type(x).differentiable
 
 
@@ -132,10 +131,10 @@ class _Check:
     def _direction(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         return tree.map(self._random, args)  # type: ignore[no-any-return]
 
-    def _random(self, x: ArrayLike) -> Array:
+    def _random(self, x: Any) -> Any:
         return random_like(self.rng, x)[()] if np.asarray(x).dtype.kind in "fc" else np.zeros(np.shape(x))[()]
 
-    def _close(self, found: Any, expected: ArrayLike, what: str) -> None:
+    def _close(self, found: Any, expected: Any, what: str) -> None:
         for path, a, b in zip(tree.paths(found, "out"), tree.leaves(found), tree.leaves(expected), strict=True):
             a, b = np.asarray(a), np.asarray(b)
             if a.shape == b.shape and np.allclose(a, b, self.rtol, self.atol, equal_nan=True):

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from graphad.types import Array, ArrayLike
-
 Function = Callable[[list[Any]], Sequence[Any]]
 STEPS = (1e-2, 1e-3, 1e-5)
 
@@ -19,7 +17,7 @@ def precision(*arrays: Any) -> float:
     return float(max(found, default=np.finfo(np.float64).eps))
 
 
-def random_like(rng: np.random.Generator, x: ArrayLike) -> Array:
+def random_like(rng: np.random.Generator, x: Any) -> Any:
     """Standard normal numbers of the array's shape and floating dtype; complex where it is complex."""
     x = np.asarray(x)
     numbers = rng.standard_normal(x.shape)
@@ -28,7 +26,7 @@ def random_like(rng: np.random.Generator, x: ArrayLike) -> Array:
     return np.asarray(numbers, x.dtype)
 
 
-def widen(x: Array) -> Array:
+def widen(x: Any) -> Any:
     """The array in double precision; integers and booleans as they are."""
     x = np.asarray(x)
     if x.dtype.kind == "f":
@@ -36,7 +34,7 @@ def widen(x: Array) -> Array:
     return x.astype(np.complex128) if x.dtype.kind == "c" else x
 
 
-def narrow(x: Array) -> Array:
+def narrow(x: Any) -> Any:
     """The array in single precision; integers and booleans as they are."""
     x = np.asarray(x)
     if x.dtype.kind == "f":
@@ -88,7 +86,7 @@ def directional_derivative(function: Function, args: Sequence[Any], direction: S
     return best
 
 
-def assert_close(found: Any, expected: Array, tolerance: float, what: str) -> None:
+def assert_close(found: Any, expected: Any, tolerance: float, what: str) -> None:
     """Raise `AssertionError` unless two arrays agree within `tolerance`, relative to the larger of 1 and their size.
 
     NaN equals NaN, and infinities of one sign are equal.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from graphad.errors import MissingRuleError
 from graphad.graph import Graph
 from graphad.op import OPS, Op, Sample
 from graphad.testing.numeric import narrow, widen
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 
 def samples(names: list[str] | None = None) -> Iterator[Sample]:
@@ -74,7 +75,7 @@ def differentiable_inputs(graph: Graph) -> tuple[int, ...]:
     return tuple(found)
 
 
-def non_contiguous(x: Array) -> Array:
+def non_contiguous(x: Any) -> Any:
     """An equal, read-only view with a stride of two along the last axis; a 0-d array is only made read-only."""
     x = np.asarray(x)
     spread = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)[..., ::2] if x.ndim else np.empty((), x.dtype)

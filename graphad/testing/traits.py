@@ -16,7 +16,7 @@ from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.reduce import Reduction
 from graphad.ops.scalar import Operation, Scalar, translate, weight
 from graphad.testing.numeric import assert_close, precision
-from graphad.types import Array, TensorType
+from graphad.types import TensorType
 
 _FOLDS: dict[str, Callable[..., Any]] = {
     "sum": np.sum, "prod": np.prod, "max": np.max, "min": np.min, "any": np.any, "all": np.all,
@@ -53,12 +53,12 @@ def check_moves(sample: Sample) -> None:
             raise AssertionError(f"{op!r} changes more than the {size} elements that it is given")
 
 
-def _changed(x: Array) -> Array:
+def _changed(x: Any) -> Any:
     """Every element in a way that takes the largest to the smallest."""
     return ~x if x.dtype.kind in "biu" else -x
 
 
-def _put_together(pieces: Sequence[Piece], sample: Sample) -> Array:
+def _put_together(pieces: Sequence[Piece], sample: Sample) -> Any:
     """A result element by element from its pieces."""
     kind = sample.op.infer(*sample.types)
     assert isinstance(kind, TensorType)

@@ -36,7 +36,6 @@ from graphad.ops.reduce import Sum
 from graphad.ops.select import Select, select
 from graphad.ops.shape import broadcast_to
 from graphad.trace import Tracer, full
-from graphad.types import Array
 
 _POWERS = frozenset(map(type, (square, float_power, multiply))) | {IntegerPow, DotGeneral}
 _PRODUCTS = frozenset({type(multiply), MultiplyNoNan})
@@ -181,7 +180,7 @@ def scaled(builder: Builder, v: Value, known: Known) -> Scaled | None:
         return None
     factor, power, shape = found.factor, found.square, node.inputs[0].type.shape
 
-    def move(x: Array) -> Array:
+    def move(x: Any) -> Any:
         return op(x if isinstance(op, Cast) else broadcast_to(x, shape), *operands[1:])
 
     return Scaled(None if factor is None else move(factor), v, lambda: move(power()))

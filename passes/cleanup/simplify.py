@@ -41,7 +41,6 @@ from graphad.ops.slicing import Reverse, Slice
 from graphad.passes.base import graph_pass
 from graphad.passes.rewriting import Kind, Rule, Rules, sweep
 from graphad.trace import Tracer
-from graphad.types import Array
 
 RULES = Rules()
 """The rules by the ops that they look at; earlier rules go first."""
@@ -117,12 +116,12 @@ def _rules_of(op: Op) -> tuple[Rule, ...]:
     return found
 
 
-def _like(node: Node, x: Any) -> Array:
+def _like(node: Node, x: Any) -> Any:
     """An operand, of the result's dtype, as the whole result."""
     return broadcast_to(x, node.outputs[0].type.shape)
 
 
-def _filled(node: Node, value: int) -> Array:
+def _filled(node: Node, value: Any) -> Any:
     kind = node.outputs[0].type
     scalar = np.asarray(value, kind.dtype)
     return BroadcastTo(kind.shape)(Tracer(_builder(), Constant(scalar))) if kind.shape else scalar
@@ -147,8 +146,8 @@ INVOLUTIONS: Sequence[Op] = [negative, conjugate, invert]
 IDEMPOTENT: Sequence[Op] = [absolute, positive, floor, ceil, trunc, rint, sign]
 
 
-def _neutral(position: int, value: int) -> Rule:
-    def neutral(node: Node, *xs: Tracer) -> Array | None:
+def _neutral(position: int, value: Any) -> Rule:
+    def neutral(node: Node, *xs: Tracer) -> Any:
         other = xs[1 - position]
         if other.dtype != node.outputs[0].type.dtype:
             return None
@@ -160,7 +159,7 @@ def _neutral(position: int, value: int) -> Rule:
     return neutral
 
 
-def _loses_sign(node: Node, zero: Array) -> bool:
+def _loses_sign(node: Node, zero: Any) -> bool:
     """Whether adding (or subtracting) this zero changes the sign of zeros, as the user wrote it; in derivatives it
     may."""
     if zero.dtype.kind not in "fc" or (node.where is not None and node.where.role):
@@ -195,7 +194,7 @@ def same_operands(node: Node, x: Tracer, y: Tracer) -> Any:
 
 
 @rewrite(multiply)
-def integer_times_zero(node: Node, x: Tracer, y: Tracer) -> Array | None:
+def integer_times_zero(node: Node, x: Tracer, y: Tracer) -> Any:
     if x.dtype.kind not in "iub":
         return None
     return _filled(node, 0) if any(n is not None and n == 0 for n in (number(x), number(y))) else None
@@ -211,7 +210,7 @@ def no_influence(node: Node, x: Tracer, y: Tracer) -> Any:
 
 
 @rewrite(multiply)
-def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Array | None:
+def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Any:
     for a, b in ((x, y), (y, x)):
         n = number(b) if a.dtype.kind in "if" else None
         if n is not None and n == -1:
@@ -220,7 +219,7 @@ def times_minus_one(node: Node, x: Tracer, y: Tracer) -> Array | None:
 
 
 @rewrite(multiply, divide)
-def signs_cancel(node: Node, x: Tracer, y: Tracer) -> Array | None:
+def signs_cancel(node: Node, x: Tracer, y: Tracer) -> Any:
     a, b = made_by(x, negative), made_by(y, negative)
     if a is not None and b is not None:
         return node.op(operands(x, a)[0], operands(y, b)[0])
@@ -281,7 +280,7 @@ def one_over(node: Node, x: Tracer, y: Tracer) -> Any:
 
 
 @rewrite(float_power)
-def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Array | None:
+def constant_exponent(node: Node, x: Tracer, y: Tracer) -> Any:
     n = number(y)
     if n is None or x.dtype.kind not in "fc" or isinstance(n, np.complexfloating):
         return None
@@ -348,7 +347,7 @@ def reshape_of_reshape(node: Node, x: Tracer) -> Any:
 
 
 @rewrite(Reshape)
-def reshape_of_scalar(node: Node, x: Tracer) -> Array | None:
+def reshape_of_scalar(node: Node, x: Tracer) -> Any:
     inner = made_by(x, BroadcastTo)
     if inner is None or inner.inputs[0].type.shape:
         return None
@@ -362,7 +361,7 @@ def broadcast_of_broadcast(node: Node, x: Tracer) -> Any:
 
 
 @rewrite(BroadcastTo)
-def broadcast_of_unit_axes(node: Node, x: Tracer) -> Array | None:
+def broadcast_of_unit_axes(node: Node, x: Tracer) -> Any:
     inner = made_by(x, Reshape)
     if inner is None:
         return None
@@ -373,7 +372,7 @@ def broadcast_of_unit_axes(node: Node, x: Tracer) -> Array | None:
 
 
 @rewrite(Transpose)
-def transpose_of_transpose(node: Node, x: Tracer) -> Array | None:
+def transpose_of_transpose(node: Node, x: Tracer) -> Any:
     inner = made_by(x, Transpose)
     if inner is None:
         return None
@@ -407,7 +406,7 @@ def sum_of_broadcast(node: Node, x: Tracer) -> Any:
 
 
 @rewrite(Sum)
-def sum_of_moved(node: Node, x: Tracer) -> Array | None:
+def sum_of_moved(node: Node, x: Tracer) -> Any:
     inner = made_by(x, Transpose, Reshape)
     if inner is None or node.outputs[0].type.shape or len(node.op.attributes["axes"]) != x.ndim:
         return None
@@ -434,7 +433,7 @@ def contraction_of_transpose(node: Node, x: Tracer, y: Tracer) -> Any:
 
 
 @rewrite(Elementwise)
-def implicit_broadcast(node: Node, *xs: Tracer) -> Array | None:
+def implicit_broadcast(node: Node, *xs: Tracer) -> Any:
     # Elementwise ops broadcast by themselves, so an explicit broadcast is applied to their result at most.
     inner = [made_by(x, BroadcastTo) for x in xs]
     if not any(n is not None for n in inner) or len(node.outputs) != 1:

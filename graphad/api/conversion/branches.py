@@ -38,12 +38,11 @@ from graphad.numpy.layouts import standing
 from graphad.numpy.views import Joined, Lost, lose, write
 from graphad.ops.regions.cond import Cond
 from graphad.trace import Tracer, apply, innermost
-from graphad.types import Array, ArrayLike, DType
 
 Thunk = Callable[[], Any]
 
 
-def if_(test: ArrayLike, then: Thunk, orelse: Thunk | None, dead: Sequence[str]) -> None:
+def if_(test: Any, then: Thunk, orelse: Thunk | None, dead: Sequence[str]) -> None:
     """`if test: then() else: orelse()`; the variables `dead` are not read afterwards."""
     test = truth(test, "the if")
     if not isinstance(test, Tracer):
@@ -55,7 +54,7 @@ def if_(test: ArrayLike, then: Thunk, orelse: Thunk | None, dead: Sequence[str])
     select(test, [orelse or _nothing, then], dead, "the if", ["after the else branch", "after the if branch"])
 
 
-def choose(test: ArrayLike, then: Thunk, orelse: Thunk) -> Any:
+def choose(test: Any, then: Thunk, orelse: Thunk) -> Any:
     """`then() if test else orelse()`."""
     test = truth(test, "the conditional expression")
     if not isinstance(test, Tracer):
@@ -276,7 +275,7 @@ class _Merge:
             return lambda results: results[at]
         made: list[Any] = []
 
-        def maker(results: list[Any]) -> Array:
+        def maker(results: list[Any]) -> Any:
             if not made:
                 tests = [np.logical_not(self.test), self.test]
                 made.append(self.choices.joined(results, at, tests, choices))
@@ -287,7 +286,7 @@ class _Merge:
         self.makers[key] = maker
         return maker
 
-    def _output(self, column: Sequence[Any], dtype: DType, weak: bool) -> int:
+    def _output(self, column: Sequence[Any], dtype: Any, weak: bool) -> int:
         """Take up values of one type as a result; gives its place."""
         self.weak.append(weak)
         self.columns.append(column)

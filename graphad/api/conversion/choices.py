@@ -14,7 +14,6 @@ from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.parts import StagedRegion
 from graphad.numpy.views import OUTSIDE, Joined, Shared, View, candidates, origin_of
 from graphad.trace import Tracer
-from graphad.types import Array
 
 Output = Callable[[Sequence[Any], Any, bool], int]
 _MOST = 12
@@ -76,7 +75,7 @@ class Choices:
             return Choice(origin_of(y), test)
         return Choice(y, test, output([y if j == i else x for j, x in enumerate(column)], y.dtype, False))
 
-    def _lasts(self, i: int, x: Array) -> bool:
+    def _lasts(self, i: int, x: Any) -> bool:
         """Whether a view of an array from around a branch can be made after it: its indices are no values of the
         branch."""
         while isinstance(x, View):

@@ -20,7 +20,6 @@ from graphad.location import is_user_class, is_user_file
 from graphad.numpy.adopted import made
 from graphad.numpy.arguments import touched
 from graphad.trace import Tracer
-from graphad.types import Array, ArrayLike
 
 _PLAIN: set[type] = {
     Tracer, int, float, complex, bool, str, bytes, type(None), np.ndarray, np.float64, np.int64, np.bool_, list, tuple,
@@ -102,7 +101,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 _NUMBERS = (Tracer, int, float, complex)
 
 
-def operate(kind: str, a: ArrayLike, *right: Any) -> Any:
+def operate(kind: str, a: Any, *right: Any) -> Any:
     """`a + b`, `-a`, `a < b` and so on, by the name of the operator."""
     function = _FUNCTIONS[kind]
     if not right:
@@ -126,12 +125,12 @@ def operate(kind: str, a: ArrayLike, *right: Any) -> Any:
     return function(a, b)
 
 
-def is_plain(x: ArrayLike) -> bool:
+def is_plain(x: Any) -> bool:
     """Whether no method of an object can be the user's."""
     return type(x) in _PLAIN
 
 
-def update(kind: str, x: Any, value: Any, function: Callable[[Any, Any], Any]) -> Array:
+def update(kind: str, x: Any, value: Any, function: Callable[[Any, Any], Any]) -> Any:
     """`x += value` and so on, which `function` is, by the name of the operator."""
     name, reflected = OPERATORS[kind]
     method = special(x, f"__i{name[2:]}")
@@ -226,7 +225,7 @@ def _next(items: Any, *default: Any) -> Any:
         raise
 
 
-def _getattr(x: Any, name: str, *default: Any) -> Any:
+def _getattr(x: Any, name: Any, *default: Any) -> Any:
     if not isinstance(name, str):
         name = str(name)  # a text that is not known refuses, saying so
     if default and lacks(x, name):

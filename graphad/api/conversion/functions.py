@@ -134,7 +134,7 @@ _IN_C = ("SuperLU",)  # classes of SciPy's that do not tell their module
 def _uncached(f: Any) -> Callable[..., Any]:
     """A cached function: traced values, which are no keys, go to the function itself."""
 
-    def uncached(*args: Any, **kwargs: Any) -> int:
+    def uncached(*args: Any, **kwargs: Any) -> Any:
         if holds_tracer(args) or holds_tracer(kwargs.values()):
             return call(f.__wrapped__)(*args, **kwargs)
         found = f(*args, **kwargs)

@@ -23,7 +23,6 @@ from graphad.location import is_user_class, is_user_file, place
 from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, plain, root_of
 from graphad.numpy.views import Fixed, Joined, Shared, View, candidates, origin_of, write
 from graphad.trace import Tracer
-from graphad.types import Array
 
 
 class _Unset:
@@ -64,7 +63,7 @@ class Container:
         """Set a slot; `UNSET` removes it."""
         raise NotImplementedError
 
-    def slot_path(self, key: int | None) -> str:
+    def slot_path(self, key: Any) -> str:
         """How the user writes a slot."""
         return f"{self.path}[{key!r}]"
 
@@ -125,7 +124,7 @@ class Entries(Container):
     def read(self) -> dict[Any, Any]:
         return dict(self.target)
 
-    def write(self, key: Any, value: Array) -> None:
+    def write(self, key: Any, value: Any) -> None:
         if value is UNSET:
             self.target.pop(key, None)
         else:
@@ -176,7 +175,7 @@ class ListContainer(Container):
     def read(self) -> dict[Any, Any]:
         return dict(enumerate(self.target))
 
-    def write(self, key: Any, value: Array) -> None:
+    def write(self, key: Any, value: Any) -> None:
         self.target[key] = value
 
     def restore(self) -> None:

@@ -30,7 +30,6 @@ from graphad.numpy.updates import At
 from graphad.numpy.views import OUTSIDE, Fixed, View, assign, origin_of, own
 from graphad.ops.shape import reshape
 from graphad.trace import Tracer
-from graphad.types import ArrayLike
 
 INPLACE: dict[str, tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]] = {
     "Add": (operator.iadd, operator.add), "Sub": (operator.isub, operator.sub), "Mult": (operator.imul, operator.mul),
@@ -109,7 +108,7 @@ def getitem(x: Any, index: Any) -> Any:
     return missing(x, index) if isinstance(x, dict) and index not in x else x[index]
 
 
-def missing(x: dict[Any, Any], index: str) -> Any:
+def missing(x: dict[Any, Any], index: Any) -> Any:
     """`x[index]` of a dict that has no such entry."""
     method = special(x, "__missing__")
     if method is not None:
@@ -128,7 +127,7 @@ def update(op: str, old: Any, value: Any, x: Any, index: Any, name: str | None =
     setitem(new, x, index, name)
 
 
-def inplace(op: str, x: Any, value: ArrayLike) -> Any:
+def inplace(op: str, x: Any, value: Any) -> Any:
     """What `x` is after `x op= value`. An array keeps its dtype, as in NumPy."""
     in_place, plain = INPLACE[op]
     x = tracked(x)

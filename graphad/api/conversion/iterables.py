@@ -35,14 +35,13 @@ from graphad.numpy.lending import lending
 from graphad.numpy.mapping import Vectorize
 from graphad.numpy.moving import Moving
 from graphad.trace import FUNCTIONS, Tracer
-from graphad.types import Array
 
 
 def _range(*args: Any) -> Any:
     return Range(*args) if any(map(unknown, args)) else builtins.range(*args)
 
 
-def _enumerate(iterable: Any, start: int = 0) -> Any:
+def _enumerate(iterable: Any, start: Any = 0) -> Any:
     iterable = iterated(iterable)
     found = rows(iterable)
     if found is not None:
@@ -98,11 +97,11 @@ def _backwards(inner: LoopSequence | None) -> LoopSequence | None:
 _length = calling(len, "__len__")
 
 
-def _len(x: Any, /) -> int:
+def _len(x: Any, /) -> Any:
     return x.shape[0] if isinstance(x, Moving) and x.ndim else _length(x)
 
 
-def _sum(iterable: Any, /, start: int = 0) -> Any:
+def _sum(iterable: Any, /, start: Any = 0) -> Any:
     if is_part(iterable) or (isinstance(iterable, Tracer) and iterable.shape and unknown(iterable)):
         total = np.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
@@ -150,7 +149,7 @@ def _calling(original: Any, *places: int | str) -> Callable[..., Any]:
     """A function of a library that calls arguments, the first one or those at some places: they are converted."""
 
     @functools.wraps(original, updated=())
-    def calling(*args: Any, **kwargs: Any) -> Array:
+    def calling(*args: Any, **kwargs: Any) -> Any:
         given = [call(x) if i in (places or (0,)) and x is not None else x for i, x in enumerate(args)]
         return original(*given, **{k: call(x) if k in places and x is not None else x for k, x in kwargs.items()})
 

@@ -22,7 +22,7 @@ from graphad.ops.regions.scan import Scan
 from graphad.ops.shape import Iota
 from graphad.passes.cleanup.dce import dce
 from graphad.trace import Tracer
-from graphad.types import INT64, Array, TensorType
+from graphad.types import INT64, TensorType
 
 Range = tuple[int, int]
 _INTEGER = TensorType(INT64)
@@ -35,7 +35,7 @@ _EXACT: dict[str, Callable[..., Any]] = {
 """Python's own operations on integers, which do not wrap around."""
 
 
-def number(x: Array) -> Array:
+def number(x: Any) -> Any:
     """The array behind an operand of a loop that is known, or made of what is known at once; else None."""
     if not isinstance(x, Tracer):
         return np.asarray(x)
@@ -64,7 +64,7 @@ class _Positions:
         return np.int64(i)
 
 
-def column(x: Array) -> Any:
+def column(x: Any) -> Any:
     """What a loop has a row of in each iteration, None where it is not known while tracing."""
     if not isinstance(x, Tracer):
         return x

@@ -25,7 +25,6 @@ from graphad.numpy.reshaping import resize
 from graphad.numpy.writers import WRITERS
 from graphad.registry import LATER
 from graphad.trace import Tracer
-from graphad.types import Array
 
 
 def method_of_array(method: Any) -> Any:
@@ -121,7 +120,7 @@ def vectorized(f: Any, function: Any) -> Callable[..., Any]:
 def with_arrays(method: Any) -> Callable[..., Any]:
     """A method of a ufunc, for lists of traced values too."""
 
-    def called(*args: Any, **kwargs: Any) -> Array:
+    def called(*args: Any, **kwargs: Any) -> Any:
         _open([args[0] if method.__name__ == "at" else kwargs.get("out")], args)
         return method(*[operand(x) if isinstance(x, (list, tuple)) and holds_tracer(x) else x for x in args], **kwargs)
 

@@ -225,7 +225,7 @@ class _For:
             self._guarded(item)
         effort.tell(count + len(items))
 
-    def _guarded(self, item: int) -> None:
+    def _guarded(self, item: Any) -> None:
         """One iteration, if no flag is set."""
         assert self.going is not None
         setter, body = self.setter, self.body

@@ -28,7 +28,7 @@ from graphad.numpy.arguments import deciding, holds_tracer, operand, recorded
 from graphad.ops.complex import from_parts
 from graphad.ops.elementwise import cast
 from graphad.trace import UFUNCS, Tracer
-from graphad.types import COMPLEX128, FLOAT64, INT64, Array
+from graphad.types import COMPLEX128, FLOAT64, INT64
 
 Function = Callable[..., Any]
 
@@ -129,7 +129,7 @@ def _of_numbers(original: Function, function: Function) -> Function:
     record = UFUNCS.get(function, function)
 
     @functools.wraps(original)
-    def of_numbers(*args: Any, **kwargs: Any) -> Array:
+    def of_numbers(*args: Any, **kwargs: Any) -> Any:
         for x in (*args, *kwargs.values()):
             if isinstance(x, Tracer):
                 break
@@ -176,7 +176,7 @@ def _of_data(original: Function, function: Function) -> Function:
     return of_data
 
 
-def _python(x: Array) -> Array:
+def _python(x: Any) -> Any:
     """A result as Python's own number."""
     if isinstance(x, tuple):
         return tuple([_python(item) for item in x])
@@ -320,14 +320,14 @@ def _quantile(place: float) -> Function:
     return quantile
 
 
-def _sorted(data: Array) -> Any:
+def _sorted(data: Any) -> Any:
     x = _array(data)
     if not x.size:
         raise statistics.StatisticsError("no median for empty data")
     return np.sort(x)
 
 
-def _median_low(data: Array) -> Any:
+def _median_low(data: Any) -> Any:
     x = _sorted(data)
     return x[(x.size - 1) // 2]
 
@@ -363,7 +363,7 @@ def _quantiles(data: Any, *, n: int = 4, method: Any = "exclusive") -> Any:
     return found
 
 
-def _mode(data: Any) -> Array:
+def _mode(data: Any) -> Any:
     """The entry that is met most often, of several the first, also where the entries are not known."""
     items = list(data)
     x = _array(items)

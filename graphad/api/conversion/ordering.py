@@ -23,7 +23,6 @@ from graphad.location import place
 from graphad.numpy.arguments import operand, recorded
 from graphad.numpy.moving import Moving
 from graphad.trace import Tracer
-from graphad.types import Array, ArrayLike
 
 
 def is_part(x: Any) -> bool:
@@ -31,11 +30,11 @@ def is_part(x: Any) -> bool:
     return isinstance(x, Moving) and x.ndim == 1 and bool(x.ends)
 
 
-def _is_vector(x: Array) -> bool:
+def _is_vector(x: Any) -> bool:
     return is_part(x) or (isinstance(x, Tracer) and x.ndim == 1 and unknown(x))
 
 
-def _is_scalar(x: ArrayLike) -> bool:
+def _is_scalar(x: Any) -> bool:
     return is_number(x) and not kind(x).shape
 
 
@@ -64,7 +63,7 @@ def _chosen(test: Any, a: Any, b: Any) -> Any:
 def _extreme(name: str, operator: str) -> Callable[..., Any]:
     original = getattr(builtins, name)
 
-    def extreme(*args: Any, key: Any = None, **default: Any) -> Array:
+    def extreme(*args: Any, key: Any = None, **default: Any) -> Any:
         if len(args) == 1 and key is None and _is_vector(args[0]):
             return getattr(np, name)(args[0])
         items = list(iterated(args[0])) if len(args) == 1 else args
@@ -84,7 +83,7 @@ def _extreme(name: str, operator: str) -> Callable[..., Any]:
     return extreme
 
 
-def ordered(iterable: Any, /, *, key: Any = None, reverse: bool = False) -> list[Any]:
+def ordered(iterable: Any, /, *, key: Any = None, reverse: Any = False) -> list[Any]:
     """`sorted`."""
     numbers = key is None and _is_vector(iterable)
     items = [] if numbers else list(iterated(iterable))
@@ -154,7 +153,7 @@ def _sort(x: list[Any], /, *, key: Any = None, reverse: Any = False) -> None:
 def _places(original: Callable[..., Any], find: Callable[[Any], Any]) -> Callable[..., Any]:
     """A method of a list or tuple that looks for a value: `find` tells of the truths of what is equal to it."""
 
-    def places(x: Any, value: bool, /, *bounds: Any) -> int:
+    def places(x: Any, value: Any, /, *bounds: Any) -> Any:
         if bounds or not (x and _undecided((*x, value))):
             return original(x, value, *bounds)
         found = find(recorded(operand([equal(y, value) for y in x])))

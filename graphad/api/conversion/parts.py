@@ -35,7 +35,7 @@ from graphad.refusals import refuse_handled
 from graphad.registry import LATER
 from graphad.trace import Tracer, kind_of, lift
 from graphad.tracebacks import is_accident
-from graphad.types import ArrayLike, DType, TensorType, type_of
+from graphad.types import DType, TensorType, type_of
 
 
 class PartBuilder(Builder):
@@ -177,7 +177,7 @@ def unknown(x: Any) -> bool:
     return isinstance(x, Tracer) and known(x) is None
 
 
-def truth(x: ArrayLike, what: str) -> Any:
+def truth(x: Any, what: str) -> Any:
     """The truth of a value: a Python bool, or a traced scalar of bool where the value is not known."""
     if not isinstance(x, Tracer):
         method = special(reading(x), "__bool__")

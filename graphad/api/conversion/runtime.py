@@ -42,7 +42,7 @@ def vanishes(x: Any) -> Any:
     return False if isinstance(x, Tracer) and known(x) is None else x == 0
 
 
-def returned(flag: bool, value: Callable[[], Any]) -> Any:
+def returned(flag: Any, value: Callable[[], Any]) -> Any:
     """What a function returns whose `return` statements stand in branches and loops."""
     flag = truth(flag, "a return")
     if not isinstance(flag, Tracer):

@@ -36,7 +36,7 @@ def plain_name(name: str) -> str:
     return f"the result{name.partition(MARK)[2]}" if name.startswith(f"return{MARK}") else f"`{name}`"
 
 
-def generated(x: str) -> bool:
+def generated(x: Any) -> bool:
     """Whether conversion made this name."""
     return isinstance(x, str) and MARK in x
 

@@ -27,7 +27,7 @@ from graphad.ops.elementwise import cast
 from graphad.ops.integers import TRIPS
 from graphad.ops.shape import iota
 from graphad.trace import Tracer
-from graphad.types import INT64, Array, TensorType
+from graphad.types import INT64, TensorType
 
 
 class LoopSequence:
@@ -138,7 +138,7 @@ class ItemSequence(LoopSequence):
         self.moving = [is_number(column[0]) for column in leaves]
         self._columns: list[Any] | None = None
 
-    def _filled(self, entries: Iterator[Any]) -> Array:
+    def _filled(self, entries: Iterator[Any]) -> Any:
         """An item from the entries of its numbers."""
         found = []
         for column, moving in zip(self.leaves, self.moving, strict=True):
@@ -154,7 +154,7 @@ class ItemSequence(LoopSequence):
     def entry(self, i: Any) -> Any:
         return self._filled(iter([recorded(x)[i] for x in self.columns()]))
 
-    def item(self, i: Array) -> Array:
+    def item(self, i: Any) -> Any:
         """The item at a position, whose arrays are those of the list: they are read only."""
         rows = [recorded(x)[i] for x in self.columns()]
         return self._filled(iter([kept(x, column) for x, column in zip(rows, self._numbers(), strict=True)]))
@@ -207,7 +207,7 @@ def _of_one_type(entries: Sequence[Any]) -> Sequence[Any]:
     return [python(x, dtype) if weak else cast(x, dtype) for x in traced]
 
 
-def _stacked(column: list[Any]) -> Array:
+def _stacked(column: list[Any]) -> Any:
     traced = any([isinstance(x, Tracer) for x in column])
     return NAMESPACE[np.stack](column) if traced else np.stack([np.asarray(x, kind(x).dtype) for x in column])
 
@@ -253,19 +253,19 @@ class Range(LoopSequence):
         count = distance if size == 1 else (distance + (size - 1)) // size
         self.count = cast(np.maximum(count, 0), INT64)
 
-    def entry(self, i: Array) -> Array:
+    def entry(self, i: Any) -> Any:
         return self.start + i * self.step
 
 
 class CountSequence(LoopSequence):
     """The numbers of a range with a known length."""
 
-    def __init__(self, start: int, count: int, step: int = 1) -> None:
+    def __init__(self, start: int, count: Any, step: int = 1) -> None:
         self.start = start
         self.count = count
         self.step = step
 
-    def entry(self, i: Array) -> Array:
+    def entry(self, i: Any) -> Any:
         i = i * self.step if self.step != 1 else i
         return i + self.start if self.start else i
 
@@ -296,7 +296,7 @@ class Zip(LoopSequence):
             count = np.minimum(count, other)
         self.count = count if isinstance(count, Tracer) else int(count)
 
-    def entry(self, i: int) -> Any:
+    def entry(self, i: Any) -> Any:
         return tuple([p.entry(i) for p in self.parts])
 
     def types(self) -> list[TensorType]:
@@ -397,7 +397,7 @@ def fresh(x: Any) -> Callable[[], LoopSequence | None]:
     return lambda: sequence(x)
 
 
-def last_of(x: Any) -> int:
+def last_of(x: Any) -> Any:
     """The last entry of what a loop has run through, as Python has it."""
     return deque(x, 1)[-1] if isinstance(x, Fresh) else x[-1]
 

@@ -20,7 +20,6 @@ from graphad.location import place
 from graphad.numpy.buffers import Buffer, lay_out, outside, stays, writable
 from graphad.numpy.reshaping import set_shape
 from graphad.trace import Tracer
-from graphad.types import Array, ArrayLike
 
 
 def set_part(value: Any, x: Any, name: str) -> None:
@@ -38,7 +37,7 @@ def set_part(value: Any, x: Any, name: str) -> None:
 _LAYOUT = ("dtype", "shape", "strides")
 
 
-def _laid_out(x: Array, name: str, value: tuple[int, ...]) -> None:
+def _laid_out(x: Any, name: str, value: Any) -> None:
     if isinstance(x, Tracer) or (type(x) is Buffer and not stays(x)):
         if name == "shape":
             set_shape(writable(x, ()), value)
@@ -65,7 +64,7 @@ def _delattr(x: Any, name: str, /) -> None:
     delattr(changing(x), name)
 
 
-def _setitem(x: Any, index: Any, value: ArrayLike, /) -> None:
+def _setitem(x: Any, index: Any, value: Any, /) -> None:
     setitem(value, x, index)
 
 

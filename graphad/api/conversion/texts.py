@@ -173,6 +173,6 @@ def _flat(part: str | Field) -> Sequence[str | Field]:
     return [part]
 
 
-def _formatted(value: Any, conversion: int, spec: str) -> str:
+def _formatted(value: Any, conversion: int, spec: Any) -> str:
     value = plain(value)
     return str(spec % (value,)) if conversion == ord("%") else format(_CONVERSIONS[conversion](value), spec)

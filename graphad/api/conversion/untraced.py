@@ -30,7 +30,6 @@ from graphad.location import is_user_file
 from graphad.numpy.buffers import Buffer, buffer, plain, renew, root_of, view_in
 from graphad.numpy.held import IN_LIST
 from graphad.trace import Tracer
-from graphad.types import Array
 
 
 class _Doubt:
@@ -331,12 +330,12 @@ class _Opened:
         place.put(new)
 
 
-def _owner(x: Array) -> Any:
+def _owner(x: Any) -> Any:
     """The array whose memory an array sees."""
     return x if x.base is None else x.base
 
 
-def _is_free(x: Array) -> bool:
+def _is_free(x: Any) -> bool:
     """Whether an array has memory of its own, and can be written to."""
     return x.base is None and x.flags.writeable and x.dtype.kind in "biufc"
 

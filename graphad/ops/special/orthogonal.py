@@ -45,7 +45,7 @@ def _recurrence(first: Any, second: Array, n: int, step: Callable[[int, Any, Any
 
 
 def _polynomial(name: str, build: Callable[..., Any], continued: Callable[..., Any] | None = None) -> None:
-    def evaluate(n: int, *operands: Any) -> Array:
+    def evaluate(n: Any, *operands: Any) -> Array:
         *_, x = operands
         if not isinstance(n, Tracer) and not np.ndim(n) and float(n) == int(n) >= 0:
             return build(int(n), *operands) + 0 * x

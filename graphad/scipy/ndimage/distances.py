@@ -43,7 +43,7 @@ def distance_transform_bf(
 
 @_traced
 def distance_transform_cdt(
-    input: ArrayLike, metric: str = "chessboard", return_distances: bool = True, return_indices: bool = False,
+    input: ArrayLike, metric: Any = "chessboard", return_distances: bool = True, return_indices: bool = False,
     distances: Any = None, indices: Any = None,
 ) -> Array:  # fmt: skip
     outputs, flags = (distances, indices), (return_distances, return_indices)

@@ -37,7 +37,7 @@ _EPSILON = float(np.finfo(float).eps)
 
 
 def _line(
-    name: str, x: Array, weights: Array, axis: int, dtype: DType, mode: str, cval: ArrayLike, origin: int
+    name: str, x: Array, weights: Array, axis: Any, dtype: DType, mode: Any, cval: ArrayLike, origin: Any
 ) -> Array:
     """The correlation along an axis, in the order of SciPy's loops: the same integers come from its truncation."""
     axis = axis_of(x, axis, name)
@@ -74,7 +74,7 @@ def _symmetry(weights: Array) -> int:
 
 @_traced
 def correlate1d(
-    input: ArrayLike, weights: ArrayLike, axis: int = -1, output: DType | None = None, mode: str = "reflect",
+    input: ArrayLike, weights: ArrayLike, axis: int = -1, output: Any = None, mode: str = "reflect",
     cval: ArrayLike = 0.0, origin: int = 0,
 ) -> Array:  # fmt: skip
     """SciPy's `correlate1d`, differentiable in the image, the weights and `cval`."""
@@ -99,12 +99,12 @@ def _over(
     name: str,
     input: Any,
     weights: Any,
-    output: str | None,
-    mode: str,
+    output: Any,
+    mode: Any,
     cval: Any,
     origin: Any,
     turned: bool,
-    axes: tuple[int, ...] | None,
+    axes: Any,
 ) -> Array:
     """The correlation with weights over several axes, `turned` for a convolution."""
     x, weights = operand(input), concrete(wide(operand(weights)))
@@ -127,7 +127,7 @@ def _over(
 
 @_traced
 def correlate(
-    input: ArrayLike, weights: Any, output: str | None = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0,
+    input: ArrayLike, weights: Any, output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0,
     *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `correlate`, differentiable in the image, the weights and `cval`."""
@@ -146,7 +146,7 @@ def convolve(
 # -- Gaussians ----------------------------------------------------------------------------------------------------
 
 
-def _kernel(name: str, sigma: Any, order: int, truncate: float, radius: int | None) -> Array:
+def _kernel(name: str, sigma: Any, order: Any, truncate: float, radius: Any) -> Array:
     """The Gaussian of a standard deviation, or its derivative, at the integers up to a radius."""
     if radius is None:
         width = known(sigma)
@@ -183,7 +183,7 @@ def gaussian_filter1d(
 
 @_traced
 def gaussian_filter(
-    input: ArrayLike, sigma: ArrayLike, order: Any = 0, output: Any = None, mode: str = "reflect", cval: Any = 0.0,
+    input: ArrayLike, sigma: ArrayLike, order: Any = 0, output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
     truncate: float = 4.0, *, radius: Any = None, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `gaussian_filter`, differentiable in `sigma` too; a traced one needs the `radius`."""
@@ -202,7 +202,7 @@ def gaussian_filter(
 
 @_traced
 def gaussian_laplace(
-    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None,
+    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
     **kwargs: Any,
 ) -> Array:  # fmt: skip
     """SciPy's `gaussian_laplace`, differentiable in `sigma` too; a traced one needs the `radius`."""
@@ -212,7 +212,7 @@ def gaussian_laplace(
     for axis, width in zip(filtered, sequence("gaussian_laplace", sigma, len(filtered)), strict=True):
         sigmas[axis] = width
 
-    def second(x: Array, axis: int, output: DType, mode: str, cval: Any) -> Array:
+    def second(x: Array, axis: int, output: Any, mode: Any, cval: Any) -> Array:
         order = [0] * x.ndim
         order[axis] = 2
         return gaussian_filter(x, sigmas, order, output, mode, cval, **kwargs)
@@ -222,12 +222,12 @@ def gaussian_laplace(
 
 @_traced
 def gaussian_gradient_magnitude(
-    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None,
+    input: ArrayLike, sigma: ArrayLike, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None,
     **kwargs: Any,
 ) -> Array:  # fmt: skip
     """SciPy's `gaussian_gradient_magnitude`, differentiable in `sigma` too; a traced one needs the `radius`."""
 
-    def first(x: Array, axis: int, output: DType, mode: str, cval: Any) -> Array:
+    def first(x: Array, axis: int, output: Any, mode: Any, cval: Any) -> Array:
         order = [0] * x.ndim
         order[axis] = 1
         return gaussian_filter(x, sigma, order, output, mode, cval, **kwargs)
@@ -253,14 +253,14 @@ def _edges(name: str, input: Any, axis: int, output: Any, mode: Any, cval: Any, 
 
 @_traced
 def prewitt(
-    input: ArrayLike, axis: int = -1, output: DType | None = None, mode: Any = "reflect", cval: Any = 0.0
+    input: ArrayLike, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0
 ) -> Array:
     """SciPy's `prewitt`, linear in the image."""
     return _edges("prewitt", input, axis, output, mode, cval, [1.0, 1.0, 1.0])
 
 
 @_traced
-def sobel(input: ArrayLike, axis: int = -1, output: Any = None, mode: str = "reflect", cval: Any = 0.0) -> Array:
+def sobel(input: ArrayLike, axis: int = -1, output: Any = None, mode: Any = "reflect", cval: Any = 0.0) -> Array:
     """SciPy's `sobel`, linear in the image."""
     return _edges("sobel", input, axis, output, mode, cval, [1.0, 2.0, 1.0])
 
@@ -270,7 +270,7 @@ def _laplace(
     x: Array,
     second: Callable[..., Any],
     output: Any,
-    mode: str,
+    mode: Any,
     cval: Any,
     axes: Any,
     *more: Any,
@@ -290,7 +290,7 @@ def _magnitude(
     x: Array,
     first: Callable[..., Any],
     output: Any,
-    mode: str,
+    mode: Any,
     cval: Any,
     axes: Any,
     *more: Any,
@@ -311,7 +311,7 @@ def _magnitude(
 
 @_traced
 def generic_laplace(
-    input: ArrayLike, derivative2: Callable[..., Any], output: Any = None, mode: str = "reflect", cval: Any = 0.0,
+    input: ArrayLike, derivative2: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
     extra_arguments: Any = (), extra_keywords: Any = None, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `generic_laplace`; `derivative2` gets a dtype as `output` and returns the second derivative."""
@@ -322,10 +322,10 @@ def generic_laplace(
 
 
 @_traced
-def laplace(input: ArrayLike, output: Any = None, mode: str = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Array:
+def laplace(input: ArrayLike, output: Any = None, mode: Any = "reflect", cval: Any = 0.0, *, axes: Any = None) -> Array:
     """SciPy's `laplace`, linear in the image."""
 
-    def second(x: Array, axis: int, dtype: DType, mode: str, cval: Any) -> Array:
+    def second(x: Array, axis: int, dtype: DType, mode: Any, cval: Any) -> Array:
         return _line("laplace", x, np.array([1.0, -2.0, 1.0]), axis, dtype, mode, cval, 0)
 
     return _laplace("laplace", operand(input), second, output, mode, cval, axes)
@@ -333,7 +333,7 @@ def laplace(input: ArrayLike, output: Any = None, mode: str = "reflect", cval: A
 
 @_traced
 def generic_gradient_magnitude(
-    input: ArrayLike, derivative: Callable[..., Any], output: Any = None, mode: str = "reflect", cval: Any = 0.0,
+    input: ArrayLike, derivative: Callable[..., Any], output: Any = None, mode: Any = "reflect", cval: Any = 0.0,
     extra_arguments: Any = (), extra_keywords: Any = None, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `generic_gradient_magnitude`; `derivative` gets a dtype as `output` and returns the derivative."""
@@ -346,7 +346,7 @@ def generic_gradient_magnitude(
 # -- means --------------------------------------------------------------------------------------------------------
 
 
-def _mean_line(name: str, x: Array, size: int, axis: int, dtype: DType, mode: str, cval: Any, origin: int) -> Array:
+def _mean_line(name: str, x: Array, size: int, axis: int, dtype: DType, mode: Any, cval: Any, origin: Any) -> Array:
     if size < 1:
         raise ValueError(f"{name}: size={size}{place()} must be 1 or more")
     check_origin(name, size, origin)

@@ -100,7 +100,7 @@ def _filtered(x: Array, order: int, axis: int, mode: str) -> Array:
     return np.moveaxis(solved[reach : reach + n], 0, axis)
 
 
-def _check(name: str, order: int, mode: str, low: int = 0) -> None:
+def _check(name: str, order: Any, mode: Any, low: int = 0) -> None:
     if order not in range(low, 6):
         raise ValueError(f"{name}: order={order!r}{place()} is none of {low} to 5")
     if mode not in TAPS:

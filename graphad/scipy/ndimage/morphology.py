@@ -42,7 +42,7 @@ def _least(parts: list[Any], low: bool) -> Array:
 
 
 def _line(
-    name: str, x: Array, size: int, axis: int, dtype: DType, mode: str, cval: Any, origin: int, low: bool
+    name: str, x: Array, size: Any, axis: int, dtype: DType, mode: Any, cval: Any, origin: Any, low: bool
 ) -> Array:
     if size < 1:
         raise ValueError(f"{name}: size={size}{place()} must be 1 or more")
@@ -135,7 +135,7 @@ def _footprint(name: str, footprint: Array | None) -> Array | None:
 
 @_traced
 def minimum_filter(
-    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: str = "reflect",
+    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
     cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `minimum_filter`, differentiable in the image and `cval`."""
@@ -155,8 +155,8 @@ def maximum_filter(
 
 
 def _ranked(
-    name: str, input: Any, rank: Any, size: Any, footprint: Any, output: Any, mode: str, cval: Any, origin: Any,
-    axes: tuple[int, ...] | None,
+    name: str, input: Any, rank: Any, size: Any, footprint: Any, output: Any, mode: Any, cval: Any, origin: Any,
+    axes: Any,
 ) -> Array:  # fmt: skip
     """The element of a rank in each window; `rank` is an integer or gives it by the number of elements."""
     x = operand(input)
@@ -183,7 +183,7 @@ def _ranked(
 @_traced
 def rank_filter(
     input: ArrayLike, rank: int, size: Any = None, footprint: ArrayLike | None = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `rank_filter`, differentiable in the image and `cval`."""
     return _ranked("rank_filter", input, rank, size, footprint, output, mode, cval, origin, axes)
@@ -191,7 +191,7 @@ def rank_filter(
 
 @_traced
 def median_filter(
-    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: str = "reflect",
+    input: ArrayLike, size: Any = None, footprint: Any = None, output: Any = None, mode: Any = "reflect",
     cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `median_filter`, differentiable in the image and `cval`."""
@@ -222,7 +222,7 @@ def percentile_filter(
 @_traced
 def grey_erosion(
     input: ArrayLike, size: Any = None, footprint: ArrayLike | None = None, structure: ArrayLike | None = None,
-    output: Any = None, mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    output: Any = None, mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `grey_erosion`, differentiable in the image, the structure and `cval`."""
     return _extreme("grey_erosion", input, size, footprint, structure, output, mode, cval, origin, True, axes)
@@ -231,7 +231,7 @@ def grey_erosion(
 @_traced
 def grey_dilation(
     input: ArrayLike, size: Any = None, footprint: ArrayLike | None = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `grey_dilation`, differentiable in the image, the structure and `cval`."""
     return _extreme("grey_dilation", input, size, footprint, structure, output, mode, cval, origin, False, axes, True)
@@ -240,7 +240,7 @@ def grey_dilation(
 @_traced
 def grey_opening(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `grey_opening`: an erosion and a dilation."""
     eroded = grey_erosion(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
@@ -250,7 +250,7 @@ def grey_opening(
 @_traced
 def grey_closing(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `grey_closing`: a dilation and an erosion."""
     dilated = grey_dilation(input, size, footprint, structure, None, mode, cval, origin, axes=axes)
@@ -260,7 +260,7 @@ def grey_closing(
 @_traced
 def morphological_gradient(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `morphological_gradient`: the dilation less the erosion, in the dtype of the image."""
     result_dtype("morphological_gradient", output, operand(input))
@@ -271,7 +271,7 @@ def morphological_gradient(
 @_traced
 def morphological_laplace(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `morphological_laplace`: dilation and erosion less twice the image, in its dtype."""
     x = operand(input)
@@ -283,7 +283,7 @@ def morphological_laplace(
 @_traced
 def white_tophat(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `white_tophat`: the image less its opening."""
     x = operand(input)
@@ -294,7 +294,7 @@ def white_tophat(
 @_traced
 def black_tophat(
     input: ArrayLike, size: Any = None, footprint: Any = None, structure: Any = None, output: Any = None,
-    mode: str = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
+    mode: Any = "reflect", cval: Any = 0.0, origin: Any = 0, *, axes: Any = None,
 ) -> Array:  # fmt: skip
     """SciPy's `black_tophat`: the closing of an image less the image."""
     x = operand(input)

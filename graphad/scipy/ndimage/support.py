@@ -87,7 +87,7 @@ def axes_in(name: str, x: Array, axes: Any) -> list[int]:
     return found
 
 
-def rule_of(name: str, mode: str) -> str:
+def rule_of(name: str, mode: Any) -> str:
     """What a filter does beyond the edges in a mode."""
     if not isinstance(mode, str):
         raise ValueError(f"{name}: modes {mode!r}{place()}, one for each axis, need a window that is a full box")
@@ -120,7 +120,7 @@ def by_axis(
     return list(zip(sorted(axes), window, origins, strict=True))
 
 
-def turned_origin(origin: Any, size: int) -> int:
+def turned_origin(origin: Any, size: int) -> Any:
     """The origin in a window that has been reversed."""
     return -origin - (size % 2 == 0)
 

@@ -28,7 +28,7 @@ _traced = namespace("scipy.signal")[0]
 _PADS = {"even": "reflect", "odd": "antireflect", "constant": "edge"}
 
 
-def _padded(x: Array, padtype: str | None, padlen: int | None, taps: Any, name: str) -> tuple[Any, int]:
+def _padded(x: Array, padtype: Any, padlen: Any, taps: Any, name: str) -> tuple[Any, int]:
     """The rows continued at both ends, and by how many."""
     chosen(padtype, (*_PADS, None), name, "padtype")
     if padtype is None:
@@ -356,7 +356,7 @@ def hilbert2(x: Any, N: Any = None, axes: Any = (-2, -1)) -> Any:
 
 @_traced
 def decimate(
-    x: ArrayLike, q: int, n: int | None = None, ftype: str = "iir", axis: int = -1, zero_phase: bool = True
+    x: ArrayLike, q: int, n: int | None = None, ftype: Any = "iir", axis: int = -1, zero_phase: bool = True
 ) -> Array:
     """SciPy's `decimate`: every `q`-th value after a filter against aliases, which SciPy designs."""
     from scipy.signal import cheby1, firwin

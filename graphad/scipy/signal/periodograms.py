@@ -31,7 +31,7 @@ def _chirped(x: Array, m: int, axis: int, start: Any, chirp: Any) -> Array:
     return np.moveaxis(y[..., n - 1 : n + m - 1] * wave[:m], -1, axis)
 
 
-def _points(m: int | None, n: int, name: str) -> int:
+def _points(m: Any, n: int, name: str) -> int:
     count = n if m is None else operator.index(m)
     if count < 1 or n < 1:
         raise ShapeError(f"{name}: {count} points of {n} data{place()}; give 1 or more")
@@ -127,7 +127,7 @@ def lombscargle(
 
 @_traced
 def envelope(
-    z: ArrayLike, bp_in: Any = (1, None), *, n_out: Any = None, squared: bool = False, residual: str | None = "lowpass",
+    z: ArrayLike, bp_in: Any = (1, None), *, n_out: Any = None, squared: bool = False, residual: Any = "lowpass",
     axis: int = -1,
 ) -> Array:  # fmt: skip
     """SciPy's `envelope` of a real signal at its own points: that of a band of frequencies, and the rest."""

@@ -46,7 +46,7 @@ def _states(parts: tuple[Any, ...]) -> list[Any]:
     return [cast(operand(x), FLOAT64) if operand(x).dtype.kind != "c" else operand(x) for x in made]
 
 
-def _times(a: Array, n: int) -> Array:
+def _times(a: Array, n: Any) -> Array:
     """Times over which the slowest part of a system dies away."""
     slowest = np.min(np.abs(np.real(np.linalg.eigvals(a))))
     return np.linspace(0.0, 1.0, 100 if n is None else n) * (7.0 / np.where(slowest == 0, 1.0, slowest))
@@ -188,7 +188,7 @@ def dlsim(system: Any, u: ArrayLike, t: ArrayLike | None = None, x0: Any = None)
     return (out, y, x) if len(parts) == 4 else (out, y)
 
 
-def _responses(name: str, system: Any, x0: Any, t: Any, n: int | None, inputs: Any) -> Any:
+def _responses(name: str, system: Any, x0: Any, t: Any, n: Any, inputs: Any) -> Any:
     """Times, and for each input the outputs of a digital system where `inputs` of that many times go into it."""
     parts, dt = _numbers(system, name, True)
     states = _states(parts)

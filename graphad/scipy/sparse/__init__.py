@@ -29,7 +29,7 @@ __all__ = [
 _traced, __getattr__ = namespace("scipy.sparse")
 
 
-def _size(shape: tuple[int, ...] | None, rows: Array, columns: Array) -> tuple[int, int]:
+def _size(shape: Any, rows: Array, columns: Array) -> tuple[int, int]:
     if shape is not None:
         return (int(shape[0]), int(shape[1]))
     return (int(rows.max(initial=-1)) + 1, int(columns.max(initial=-1)) + 1)
@@ -38,7 +38,7 @@ def _size(shape: tuple[int, ...] | None, rows: Array, columns: Array) -> tuple[i
 def _constructor(name: str, by_columns: bool = False) -> Callable[..., Any]:
     times = name.endswith("matrix")
 
-    def construct(arg1: Any, shape: tuple[int, ...] | None = None, dtype: Any = None, copy: bool = False) -> Any:
+    def construct(arg1: Any, shape: Any = None, dtype: Any = None, copy: bool = False) -> Any:
         if isinstance(arg1, Matrix):
             return arg1
         if not isinstance(arg1, tuple):
@@ -103,7 +103,7 @@ def _diagonals(diagonals: Any, offsets: Any, shape: Any, times: bool) -> Matrix:
 
 @_traced
 def diags(
-    diagonals: ArrayLike, offsets: Any = 0, shape: Any = None, format: str | None = None, dtype: Any = None
+    diagonals: ArrayLike, offsets: Any = 0, shape: Any = None, format: Any = None, dtype: Any = None
 ) -> Any:
     """SciPy's `diags` of traced diagonals at known offsets."""
     return _diagonals(diagonals, offsets, shape, True)

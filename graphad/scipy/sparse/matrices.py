@@ -95,7 +95,7 @@ class Matrix:
             return self * other
         return other @ self if self.times else self * other
 
-    def __truediv__(self, other: int) -> Any:
+    def __truediv__(self, other: Any) -> Any:
         return self * (1 / other)
 
     def __neg__(self) -> Matrix:

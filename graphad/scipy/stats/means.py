@@ -173,7 +173,7 @@ def variation(a: Array, *, ddof: float = 0) -> Array:
     return deviation * (n / (n - ddof) if n > ddof else np.nan) ** 0.5 / mean
 
 
-def _means(name: str, x: Array, axis: int | None, ddof: float, policy: str) -> tuple[Any, Any]:
+def _means(name: str, x: Array, axis: Any, ddof: float, policy: str) -> tuple[Any, Any]:
     """The means and standard deviations along an axis."""
     if policy == "omit":
         return np.nanmean(x, axis=axis, keepdims=True), np.nanstd(x, axis=axis, ddof=ddof, keepdims=True)

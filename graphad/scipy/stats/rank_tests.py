@@ -283,7 +283,7 @@ def _asymptotic_smirnov(h: Any, d: Any, n: int, m: int, lcm: int, alternative: s
 @_traced
 def kstest(
     rvs: ArrayLike,
-    cdf: str,
+    cdf: Any,
     args: Any = (),
     N: int = 20,
     alternative: str = "two-sided",

@@ -52,7 +52,7 @@ def _terms(name: str, seen: Any, expected: Any, power: Any) -> Any:
     return seen * ((seen / expected) ** power - 1) / (0.5 * power * (power + 1))
 
 
-def _divergence(name: str, seen: Any, expected: Any, ddof: int, power: str | None, check: bool) -> SignificanceResult:
+def _divergence(name: str, seen: Any, expected: Any, ddof: Any, power: Any, check: bool) -> SignificanceResult:
     if expected is None:
         expected = np.mean(seen, axis=-1, keepdims=True)
     elif check:
