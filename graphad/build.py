@@ -7,6 +7,7 @@ import itertools
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from operator import attrgetter
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -25,6 +26,7 @@ _current: ContextVar[Builder | None] = ContextVar("graphad_builder", default=Non
 _inferred: dict[tuple[Any, ...], tuple[TensorType, ...]] = {}
 """The types of results, by op and types of operands: for ops that are plain data, which keep nothing alive."""
 _INFERRED_LIMIT = 10_000
+_type_of = attrgetter("type")
 
 
 class UnknownValueError(TracerError):
@@ -106,17 +108,14 @@ class Builder:
             found = self.handled[-1].emit(self, op, inputs)
             if found is not None:
                 return found  # type: ignore[no-any-return]
-        parts: list[Any] = [op]
-        for v in inputs:
-            parts.append(v.type)
-        key = tuple(parts)
-        types = _inferred.get(key)
+        key = (op, *map(_type_of, inputs))
+        types = _inferred.get(key) if op.of_data else None
         where = self.where or user_location()
         if op.drawn and not self.staged:
             return self._draw(op, inputs, where)
         if types is None:
             try:
-                found = op.infer(*[v.type for v in inputs])
+                found = op.infer(*key[1:])
             except GraphadError as error:
                 locate(error, where)
                 raise
@@ -209,6 +208,8 @@ class Builder:
 
     def active_outside(self, value: Value) -> bool:
         """Whether a trace around this one may differentiate a value."""
+        if not self.bound and not self.captures:
+            return False
         if self.reached is None:
             outer = {v: link[0].active(link[1]) for v, link in self.bound.items()}
             self.reached = dict.fromkeys(self.inputs, False) | outer

@@ -160,7 +160,7 @@ _OWN = (_package_folder("graphad"), *_beside(_package_folder("graphad"), "passes
 _INTERNAL = (*_OWN, _package_folder("numpy"), *_beside(_package_folder("numpy"), "scipy", "opt_einsum"))
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
 _USER_LIKE = os.path.join(_OWN[0], "interop") + os.sep
-_CLASSIFIED: OfCode[tuple[bool]] = OfCode()
+_CLASSIFIED: OfCode[bool] = OfCode()
 """Whether code is internal."""
 LIKE_USERS = ("colorsys", "statistics")
 """Python's own modules that compute with numbers in Python: their functions and classes are converted as the user's."""
@@ -173,15 +173,16 @@ def is_own(code: CodeType) -> bool:
 
 def is_internal(code: CodeType) -> bool:
     """Whether code is graphad's, NumPy's, SciPy's or of Python's library."""
-    return (_CLASSIFIED.get(id(code)) or _classified(code))[0]
+    found = _CLASSIFIED.get(id(code))
+    return _classified(code) if found is None else found
 
 
-def _classified(code: CodeType) -> tuple[bool]:
+def _classified(code: CodeType) -> bool:
     file = code.co_filename
     library = file.startswith(_LIBRARY) and "site-packages" not in file
     own = file.startswith(_INTERNAL) and not file.startswith(_USER_LIKE)
-    found = _CLASSIFIED.learn(code, (library or own or file.startswith(("<__array", "<frozen")),))
-    if not found[0]:
+    found = _CLASSIFIED.learn(code, library or own or file.startswith(("<__array", "<frozen")))
+    if not found:
         SOURCES.add(file)
     return found
 
@@ -248,7 +249,7 @@ def user_location() -> Location | None:
     frame = sys._getframe(2)
     while frame is not None:
         code = frame.f_code
-        if not (_CLASSIFIED.get(id(code)) or _classified(code))[0]:
+        if not _CLASSIFIED.get(id(code)) and not is_internal(code):
             return Location.of(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Container, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphad import arrays
+from graphad import arrays, tree
 from graphad.arrays import PYTHON_SCALARS, Unsized, array_of
 from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, GraphadError, MissingRuleError, TracerError, TypeMismatchError
@@ -44,6 +43,9 @@ class Tracer(Traced):
     boxed: bool = False
     layout: Any = None
 
+    def __init_subclass__(cls) -> None:
+        tree.LEAVES.add(cls)
+
     def __init__(self, builder: Builder, value: Value, weak: bool = False) -> None:
         self.builder = builder
         self.value = value
@@ -66,8 +68,9 @@ class Tracer(Traced):
         for x in operands:
             if isinstance(x, Tracer):
                 laid = laid or x.layout is not None
-                if x.builder is not builder and x.builder.serial > builder.serial:
-                    builder = x.builder
+                home = x.builder
+                if home is not builder and home.serial > builder.serial:
+                    builder = home
             elif isinstance(x, (list, tuple)):
                 return op(*[FUNCTIONS[np.array](x) if isinstance(x, (list, tuple)) else x for x in operands])
             elif isinstance(x, np.ndarray) and x.ndim > 1 and not x.flags.c_contiguous:
@@ -76,7 +79,8 @@ class Tracer(Traced):
         current = current_builder()
         if current is not None and current is not builder and current.serial > builder.serial:
             builder = current
-        found = tuple([Tracer(builder, v) for v in builder.emit(op, promoted(builder, op, operands))])
+        values = builder.emit(op, promoted(builder, op, operands))
+        found = (Tracer(builder, values[0]),) if len(values) == 1 else tuple([Tracer(builder, v) for v in values])
         if laid:
             UFUNC_METHODS["lay"](op, operands, found)
         return found[0] if len(found) == 1 else found
@@ -221,31 +225,16 @@ class Tracer(Traced):
     # -- NumPy's dispatch protocols ---------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any([isinstance(x, Unsized) for x in inputs]):
-            return NotImplemented
+        for x in inputs:
+            if isinstance(x, Unsized):
+                return NotImplemented
         if method != "__call__":
             return UFUNC_METHODS[method](ufunc, *inputs, **kwargs)
         handler = _of_ufunc(ufunc) or UFUNCS.get(ufunc.__name__)
         if handler is None:
             raise MissingRuleError(unsupported(f"ufunc {ufunc.__name__}", inputs))
         if kwargs:
-            out, where, casting = kwargs.pop("out", None), kwargs.pop("where", True), kwargs.pop("casting", None)
-            loop = (kwargs.pop("dtype", None), kwargs.pop("signature", kwargs.pop("sig", None)), casting)
-            order = kwargs.pop("order", "K")
-            given = {k: v for k, v in kwargs.items() if k != "subok"}
-            if given and ufunc.signature is None:
-                raise MissingRuleError(unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
-            if where is not True and out is None:
-                raise MissingRuleError(
-                    f"{ufunc.__name__}: where= without out= leaves elements undefined{place()}; write "
-                    f"numpy.where(mask, numpy.{ufunc.__name__}(...), other)"
-                )
-            handler = partial(handler, **given) if given else handler
-            if any(x is not None for x in loop):
-                inputs = UFUNC_METHODS["cast_operands"](ufunc, inputs, *loop)
-            if out is not None:
-                return UFUNC_METHODS["into"](out, handler(*inputs), ufunc.__name__, where, casting or "same_kind")
-            return UFUNC_METHODS["ordered"](handler(*inputs), order)
+            return UFUNC_METHODS["with_keywords"](handler, ufunc, inputs, kwargs)
         return handler(*inputs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -256,6 +245,9 @@ class Tracer(Traced):
             traced = [x for x in args if isinstance(x, Tracer)]
             raise MissingRuleError(unsupported(f"{func.__module__}.{func.__name__}", traced))
         return handler(*args, **kwargs)
+
+
+tree.LEAVES.add(Tracer)
 
 
 def _number_of(x: Tracer) -> Any:
@@ -305,25 +297,30 @@ def lift(builder: Builder, x: Any) -> Value:
 
 def promoted(builder: Builder, op: Op, operands: Sequence[Any]) -> tuple[Value, ...]:
     """The operands as values of the builder, cast as the op's promotion rule says."""
-    kinds: list[Any] = []
+    values: list[Any] = []
+    found: list[Any] = []
     for x in operands:
-        kinds.append(x.value.type.dtype if type(x) is Tracer and not x.weak else kind_of(x))
-    dtypes = op.promote(tuple(kinds))
-    if dtypes is None:
-        return tuple([lift(builder, x) for x in operands])
-    values: list[Value] = []
-    for i, x in enumerate(operands):
-        dtype = dtypes[i]
+        value = None
         if isinstance(x, Tracer):
-            value = x.value if x.builder is builder and not builder.closed else lift(builder, x)
-            found = value.type.dtype
-            if dtype is not None and found is not dtype and found != dtype:
-                value = builder.emit(OPS["cast"](dtype), (value,))[0]
-        elif dtype is None:
-            value = lift(builder, x)
+            value = x.value
+            found.append(_WEAK[value.type.dtype.kind] if x.weak else value.type.dtype)
+            value = value if x.builder is builder and not builder.closed else lift(builder, x)
         else:
-            value = _number(x, dtype) if type(x) in PYTHON_SCALARS else lift(builder, np.asarray(array_of(x), dtype))
+            found.append(type(x) if type(x) in PYTHON_SCALARS else kind_of(x))
         values.append(value)
+    kinds = tuple(found)
+    dtypes = op.promote(kinds) or (None,) * len(kinds)
+    if dtypes == kinds and None not in values:
+        return tuple(values)
+    for i, (x, dtype, value) in enumerate(zip(operands, dtypes, values, strict=True)):
+        if value is not None:
+            if dtype is not None and value.type.dtype != dtype:
+                values[i] = builder.emit(OPS["cast"](dtype), (value,))[0]
+        elif dtype is None:
+            values[i] = lift(builder, x)
+        else:
+            number = type(x) in PYTHON_SCALARS
+            values[i] = _number(x, dtype) if number else lift(builder, np.asarray(array_of(x), dtype))
     return tuple(values)
 
 

@@ -54,7 +54,8 @@ class Made(NamedTuple):
 LEAF = TreeDef(None, None, ())
 
 _REGISTRY: dict[type, _Registration] = {}
-_LEAVES = {np.ndarray, float, int, complex, bool, str}
+LEAVES = {np.ndarray, float, int, complex, bool, str}
+"""Types that are no containers, whoever registers them."""
 
 
 def holds_lists(treedef: TreeDef) -> bool:
@@ -87,7 +88,7 @@ def _children(tree: Any) -> tuple[Any, Any, Sequence[Any]] | None:
         return dict, tuple(tree), tuple(tree.values())
     if tree is None:
         return type(None), None, ()
-    if cls in _LEAVES:
+    if cls in LEAVES:
         return None
     registration = _REGISTRY.get(cls)
     if registration is not None:

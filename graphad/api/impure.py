@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 from graphad.api.sinks import Functions
@@ -37,27 +38,25 @@ _PUBLIC = {"_io": "io", "posix": "os", "nt": "os", "genericpath": "os.path", "po
 """Modules that functions are said to be of, and the public ones that have them."""
 
 
-def _name(function: Any) -> str:
-    """The public name of a function or a method, with its module."""
-    owner = getattr(function, "__self__", None)
-    cls = owner if isinstance(owner, type) else type(owner)
-    if cls.__module__ == "random":  # the generator says how a method draws
-        return f"random.{cls.__name__}.{function.__name__}"
-    module = getattr(function, "__module__", None)
-    if not isinstance(module, str):  # a method of a built-in type
-        module = cls.__module__
-    return f"{_PUBLIC.get(module, module)}.{getattr(function, '__qualname__', '')}"
+def _names(function: Any) -> tuple[str, str]:
+    """The public name of a function's or a method's module, and the name in it."""
+    if type(function) is FunctionType:
+        return _PUBLIC.get(function.__module__, function.__module__ or ""), function.__qualname__
+    owner, module = getattr(function, "__self__", None), getattr(function, "__module__", None)
+    if owner is not None:
+        cls = owner if isinstance(owner, type) else type(owner)
+        if cls.__module__ == "random":  # the generator says how a method draws
+            return "random", f"{cls.__name__}.{function.__name__}"
+        module = module if isinstance(module, str) else cls.__module__  # a method of a built-in type
+    elif not isinstance(module, str):
+        module = "builtins"
+    return _PUBLIC.get(module, module), getattr(function, "__qualname__", "")
 
 
 def is_impure(function: Callable[..., Any]) -> bool:
     """Whether a function stands in `impure`, itself or by the name of its class or module."""
-    name = _name(function)
-    while name:
-        if name in impure:
-            return True
-        name = name.rpartition(".")[0]
     try:
-        return function in impure
+        return impure.named(*_names(function)) or function in impure
     except TypeError:
         return False
 
@@ -71,7 +70,7 @@ def note(function: Callable[..., Any], impure: Callable[[Any], bool] = is_impure
     """Note that the running trace calls a function whose result is that of the trace in all runs."""
     builder = current_builder()
     if builder is not None and builder.staged and impure(function):
-        builder.asked[f"{_name(function)}{place()}"] = None
+        builder.asked[f"{'.'.join(_names(function))}{place()}"] = None
 
 
 __all__ = ["impure", "is_impure", "is_library_impure", "note"]

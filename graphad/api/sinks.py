@@ -8,9 +8,22 @@ from typing import Any
 
 
 class Functions(set[Any]):
-    """A set of functions and names whose changes are noticed: `forget` is called for each."""
+    """A set of functions, and of names of modules, classes and functions, whose changes are noticed: `forget` is called
+    for each."""
 
     forget: Callable[[], None]
+    _packages: frozenset[str] | None = None
+
+    def named(self, module: str, qualname: str) -> bool:
+        """Whether a function of a module stands in the set by a name: its own, or that of its class or module."""
+        if self._packages is None:
+            self._packages = frozenset([x.partition(".")[0] for x in self if isinstance(x, str)])
+        if module.partition(".")[0] not in self._packages:
+            return False
+        name = f"{module}.{qualname}"
+        while name and name not in self:
+            name = name.rpartition(".")[0]
+        return bool(name)
 
 
 def _noticed(name: str) -> Callable[..., Any]:
@@ -18,6 +31,7 @@ def _noticed(name: str) -> Callable[..., Any]:
 
     def change(self: Functions, *args: Any) -> Any:
         self.forget()
+        self._packages = None
         return method(self, *args)
 
     return change
@@ -49,14 +63,9 @@ used. Add your own:
 def is_sink(function: Callable[..., Any]) -> bool:
     """Whether a function stands in `sinks`, itself or by the name of its module."""
     module = getattr(function, "__module__", None)
-    if module is None:  # a method of a built-in type
+    if not isinstance(module, str):  # a method of a built-in type
         return False
-    name = f"{module}.{getattr(function, '__qualname__', '')}"
-    while name:
-        if name in sinks:
-            return True
-        name = name.rpartition(".")[0]
-    return function in sinks
+    return sinks.named(module, getattr(function, "__qualname__", "")) or function in sinks
 
 
 @cache

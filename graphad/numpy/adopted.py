@@ -24,13 +24,9 @@ def made(x: Any) -> Any:
             return view_in(x, shared(x))
         if sys.getrefcount(x) <= _FRESH and _is_free(x):
             return buffer(x)
-    elif _is_holder(x) and sys.getrefcount(x) <= _FRESH:
+    elif (kind in _HOLDERS or issubclass(kind, tuple)) and sys.getrefcount(x) <= _FRESH:
         return _adopted(x)
     return x
-
-
-def _is_holder(x: Any) -> bool:
-    return type(x) is not _ndarray and holds(type(x))
 
 
 def holds(kind: type) -> bool:
@@ -58,7 +54,7 @@ def made_within(x: Any) -> Any:
                 bases.setdefault(id(base), []).append(i)
             elif _is_free(x[i]):
                 items[i], found = buffer(x[i]), True
-        elif _is_holder(x[i]) and sys.getrefcount(x[i]) <= _FRESH + (items is not x):
+        elif type(x[i]) is not _ndarray and holds(type(x[i])) and sys.getrefcount(x[i]) <= _FRESH + (items is not x):
             new = _adopted(x[i])
             found, items[i] = found or new is not x[i], new
     for places in bases.values():
@@ -77,7 +73,7 @@ def adopt(slots: dict[Any, Any]) -> dict[Any, Any]:
     for name in list(slots):
         if type(slots[name]) is np.ndarray and sys.getrefcount(slots[name]) <= _FRESH and _is_free(slots[name]):
             slots[name] = buffer(slots[name])
-        elif _is_holder(slots[name]) and sys.getrefcount(slots[name]) <= _FRESH:
+        elif type(slots[name]) is not _ndarray and holds(type(slots[name])) and sys.getrefcount(slots[name]) <= _FRESH:
             slots[name] = _adopted(slots[name])
     return slots
 

@@ -16,7 +16,7 @@ from graphad.location import place
 from graphad.numpy import moving
 from graphad.numpy.arguments import known, operand
 from graphad.numpy.dispatch import tracer_method
-from graphad.numpy.indexing import getitem, read_index
+from graphad.numpy.indexing import basic_item, basic_key, getitem, read_index
 from graphad.numpy.layouts import UNKNOWN, laid
 from graphad.numpy.masked import Masked, mask_of, spread
 from graphad.numpy.outputs import check_cast
@@ -41,6 +41,13 @@ def _is_basic(index: Any) -> bool:
 
 @tracer_method("__getitem__")
 def _getitem(x: Any, index: Any) -> Any:
+    key = basic_key(index)
+    if key is not None:
+        found = basic_item(x, key)
+        if not (found.shape or _has_ellipsis(index)):
+            return own(found) if found is x else found
+        return view(found, x, lambda base: getitem(base, index), lambda base, new: At(base)[index].set(new), index,
+                    lambda base: base[index])  # fmt: skip
     mask = mask_of(x, index)
     if mask is not None and known(mask) is None:
         return Masked(own(x), spread(x, mask))

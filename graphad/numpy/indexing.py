@@ -40,25 +40,31 @@ def getitem(x: Any, index: Any) -> Any:
 
     Raises `IndexOutOfBoundsError` for a known index outside its axis, `TracerError` for a traced mask.
     """
-    key = _basic_key(index)
+    key = basic_key(index)
     if key is not None:
-        for op in _basic_ops(x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape), key):
-            x = op(x)
-        return x
+        return basic_item(x, key)
     plan = read_index(x, index)
     for op in _slicing_ops(x.shape, plan):
         x = op(x)
     return _gathered(x, plan) if plan.arrays else x
 
 
-def _basic_key(index: Any) -> Any:
+def basic_item(x: Any, key: Any) -> Any:
+    """`x[index]` for an index with such a key."""
+    for op in _basic_ops(x.type if isinstance(x, Tracer) else TensorType(x.dtype, x.shape), key):
+        x = op(x)
+    return x
+
+
+def basic_key(index: Any) -> Any:
     """A hashable form of an index of known integers, slices, Ellipsis and None; None for other indices."""
     entries: list[Any] = []
     for item in index if type(index) is tuple else (index,):
         if type(item) is slice:
             bounds = (item.start, item.stop, item.step)
-            if not all(b is None or type(b) is int for b in bounds):
-                return None
+            for b in bounds:
+                if b is not None and type(b) is not int:
+                    return None
             entries.append(bounds)
         elif type(item) is int or item is None or item is Ellipsis:
             entries.append(item)
@@ -69,8 +75,13 @@ def _basic_key(index: Any) -> Any:
 
 @lru_cache(maxsize=10_000)
 def _basic_ops(type: TensorType, key: tuple[Any, ...]) -> tuple[Op, ...]:
-    index = tuple([slice(*item) if isinstance(item, tuple) else item for item in key])
-    return _slicing_ops(type.shape, read_index(type, index))
+    return _slicing_ops(type.shape, basic_plan(type, key))
+
+
+@lru_cache(maxsize=10_000)
+def basic_plan(type: TensorType, key: tuple[Any, ...]) -> IndexPlan:
+    """What an index with such a key means for the axes of an array of a type."""
+    return read_index(type, tuple([slice(*item) if isinstance(item, tuple) else item for item in key]))
 
 
 def _slicing_ops(shape: Shape, plan: IndexPlan) -> tuple[Op, ...]:

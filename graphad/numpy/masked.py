@@ -254,8 +254,10 @@ class Places(Masked):
 def mask_for(index: Any) -> Any:
     """An index, the mask in place of the places where one holds. Raises `TracerError` for some of its axes only."""
     entries = index if isinstance(index, tuple) else (index,)
-    found = next((e for e in entries if isinstance(e, Masked)), None)
-    if found is None:
+    for found in entries:
+        if isinstance(found, Masked):
+            break
+    else:
         return index
     axes = [e.axis if isinstance(e, Places) and e.mask is found.mask else -1 for e in entries]
     if axes != list(range(found.mask.ndim)):

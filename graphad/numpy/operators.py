@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from graphad.arrays import Unsized
+from graphad.arrays import PYTHON_SCALARS, Unsized
 from graphad.build import Builder, building, current_builder
 from graphad.errors import TracerError, TypeMismatchError
 from graphad.graph import Constant
@@ -215,6 +215,8 @@ UFUNC_METHODS["look_at_integers"] = _look_at
 
 def _binary(op: Any, reflected: bool = False, numeric: bool = True) -> Any:
     def operator(self: Tracer, other: Any) -> Any:
+        if not self.weak and (type(other) is Tracer or type(other) in PYTHON_SCALARS):
+            return op(other, self) if reflected else op(self, other)
         if other is None or isinstance(other, (str, bytes, dict, set, Unsized)):
             return NotImplemented
         if op is multiply and isinstance(other, (list, tuple)) and self.dtype.kind in "biu" and not _is_array(self):

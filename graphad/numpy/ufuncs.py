@@ -15,6 +15,7 @@ from graphad.numpy.dispatch import located_errors
 from graphad.numpy.indexing import getitem, read_index
 from graphad.numpy.manipulation import slice_axis
 from graphad.numpy.masked import mask_of
+from graphad.numpy.outputs import into
 from graphad.numpy.updates import At
 from graphad.numpy.views import assign, own
 from graphad.ops import shape as shapes
@@ -303,6 +304,27 @@ def cast_operands(
     return tuple(cast(operand(x), t) for x, t in zip(inputs, found, strict=False))
 
 
+def with_keywords(handler: Callable[..., Any], ufunc: Any, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What a ufunc gives that is called with keyword arguments. Raises `MissingRuleError` for those without a rule."""
+    out, where, casting = kwargs.pop("out", None), kwargs.pop("where", True), kwargs.pop("casting", None)
+    loop = (kwargs.pop("dtype", None), kwargs.pop("signature", kwargs.pop("sig", None)), casting)
+    order = kwargs.pop("order", "K")
+    given = {k: v for k, v in kwargs.items() if k != "subok"}
+    if given and ufunc.signature is None:
+        raise MissingRuleError(unsupported(f"{ufunc.__name__} with {', '.join(given)}=", inputs))
+    if where is not True and out is None:
+        raise MissingRuleError(
+            f"{ufunc.__name__}: where= without out= leaves elements undefined{place()}; write "
+            f"numpy.where(mask, numpy.{ufunc.__name__}(...), other)"
+        )
+    if any([x is not None for x in loop]):
+        inputs = cast_operands(ufunc, inputs, *loop)
+    found = handler(*inputs, **given)
+    if out is not None:
+        return into(out, found, ufunc.__name__, where, casting or "same_kind")
+    return UFUNC_METHODS["ordered"](found, order)
+
+
 UFUNC_METHODS.update({f.__name__: located_errors(f) for f in (reduce, reduceat, outer)})
 UFUNC_METHODS["accumulate"] = located_errors(accumulate, laid=None)
-UFUNC_METHODS.update({"at": at, "cast_operands": cast_operands})
+UFUNC_METHODS.update({"at": at, "with_keywords": with_keywords})

@@ -11,12 +11,12 @@ import numpy as np
 from graphad.errors import TypeMismatchError
 from graphad.location import place
 from graphad.numpy.arguments import operand
-from graphad.numpy.indexing import IndexPlan, broadcast_indices, getitem, read_index
+from graphad.numpy.indexing import IndexPlan, basic_key, basic_plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
 from graphad.ops.shape import Pad, broadcast_to, iota, reshape, transpose
 from graphad.trace import Tracer
-from graphad.types import Array, ArrayLike, dtype_spelling
+from graphad.types import Array, ArrayLike, TensorType, dtype_spelling
 
 
 class At:
@@ -97,7 +97,8 @@ def _bound(x: Any, sign: int) -> float:
 
 
 def _located_set(x: Array, index: Any, values: ArrayLike) -> Array:
-    plan = read_index(x, index)
+    key = basic_key(index)
+    plan = read_index(x, index) if key is None else basic_plan(TensorType(x.dtype, x.shape), key)
     if not plan.arrays and all(b - a == len(range(a, b, s)) for a, b, s in plan.slices):
         starts = tuple(a for a, _, _ in plan.slices)
         block = reshape(_values(x, values, plan.kept), tuple(b - a for a, b, _ in plan.slices))

@@ -243,6 +243,8 @@ def _against(x: Tracer, y: Tracer) -> None:
 
 def candidates(x: Any) -> list[Any]:
     """An array, and those that it may be, as far as anything else knows them; `OUTSIDE` for others."""
+    if not isinstance(x, Tracer) or not may_be_others(x):
+        return [x]
     found: dict[int, Any] = {}
     pending = [x]
     while pending:

@@ -105,8 +105,9 @@ def _selected(
                 "numpy.where"
             )
         outcome = {}
-        changed_by[i] = {id(slot.container.target) for slot in heap.changes()}
-        for slot in heap.changes():
+        changes = list(heap.changes())
+        changed_by[i] = {id(slot.container.target) for slot in changes}
+        for slot in changes:
             if slot.key is None and slot.container.path in dead:
                 continue
             slots[slot.identity] = slot

@@ -140,7 +140,7 @@ class StagedLoop:
     def _told(self, part: StagedRegion) -> bool:
         """Whether it is known what shares an array after an iteration, with nothing more to take up or out."""
         aliases = Aliases(self.carried)
-        if self._apart(aliases.written):
+        if (aliases.written or self.changed) and self._apart(aliases.written):
             return False
         losing = [(key, i) for key, i in aliases.written if key in self.carried]
         new = pooled(self.carried, part, None, viewing(self.carried, losing)) if self.pools and losing else {}
@@ -148,7 +148,8 @@ class StagedLoop:
             self.carried, self.lost = {**self.carried, **new}, {} if new else self.lost
             return False
         self.shared, self.alone = aliases.check(part, self.changes, self.what), aliases.alone
-        self._keep(part, aliases)
+        if self.lists:
+            self._keep(part, aliases)
         return True
 
     def _grown(self) -> bool:
@@ -166,11 +167,10 @@ class StagedLoop:
 
     def _keep(self, part: StagedRegion, aliases: Aliases) -> None:
         """Let nothing be written to what variables and lists have in common."""
-        written = aliases.written
         places = {id(x): (key, i) for key, c in self.carried.items() for i, x in enumerate(c.inputs) if x is not None}
-        steady = {x for x, place in places.items() if place not in written}
+        steady = {x for x, place in places.items() if place not in aliases.written}
         for g in self.lists:
-            g.check(part, steady, {id(x) for place in written for x in aliases.after.get(place, ())})
+            g.check(part, steady, {id(x) for place in aliases.written for x in aliases.after.get(place, ())})
         if any([kind(x).shape for g in self.lists for x in g.leaves()]):
             for place in places.values():
                 c, i = self.carried[place[0]], place[1]
@@ -268,11 +268,11 @@ class StagedLoop:
     def _extra(self) -> bool:
         """Take up what an iteration changed beyond the variables that it assigns."""
         changes = list(self.heap.changes())
+        changed = {id(s.container.target) for s in changes}
         for c in self.carried.values():
-            check_unchanged(c.after, {id(s.container.target) for s in changes}, c.held)
-        known = self.carried.keys() | self.kept
-        found = [s for s in changes if s.identity not in known]
-        found = [s for s in found if s.key is not None or s.container.path not in self.dead]
+            check_unchanged(c.after, changed, c.held)
+        new = [s for s in changes if s.identity not in self.carried and s.identity not in self.kept]
+        found = [s for s in new if s.key is not None or s.container.path not in self.dead]
         for slot in found:
             self.carried[slot.identity] = Carried(slot, slot.before)
         return bool(found)
@@ -318,6 +318,8 @@ class StagedLoop:
             return before
         if not is_number(after):
             raise self._error(path, before, describe(after), "only numbers and arrays can change in such a loop")
+        if type(after) is Tracer and after.type == taken.type and after.weak == taken.weak:
+            return before
         if kind(after).shape != taken.shape:
             raise self._error(path, before, describe(after), "give it the same shape before the loop")
         found = common([taken, after])

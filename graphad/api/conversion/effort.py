@@ -37,7 +37,8 @@ class Effort:
         """The nodes so far, those of regions included."""
         if self.builder is not None and staged():
             new = self.builder.nodes[self.seen :]
-            self.total += len(new) + sum([len(list(g.walk())) for n in new for g in n.op.regions.values()])
+            regional = [n.op for n in new if n.op._region_fields]
+            self.total += len(new) + sum([len(list(g.walk())) for op in regional for g in op.regions.values()])
             self.seen = len(self.builder.nodes)
         return self.total
 

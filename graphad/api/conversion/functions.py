@@ -52,6 +52,7 @@ from graphad.numpy.lending import lending
 from graphad.numpy.writers import WRITERS
 from graphad.once import LOCK
 from graphad.registry import LATER
+from graphad.trace import Tracer
 
 
 class Conversion(NamedTuple):
@@ -147,6 +148,8 @@ def _uncached(f: Any) -> Callable[..., Any]:
 def call(f: Any) -> Any:
     """What converted code calls in place of `f`."""
     kind = type(f)
+    if kind is MethodType and isinstance(f.__self__, Tracer) and f.__func__ not in REPLACED:
+        return f
     if kind is FunctionType and f in sinks:
         return poured(f)
     if kind is FunctionType or kind is MethodType:
@@ -184,10 +187,9 @@ def call(f: Any) -> Any:
     if found is None and kind is _DISPATCHED and f.__module__.startswith(_SERIES):
         return _function(f.__wrapped__)
     if found is None:
-        if type(getattr(f, "__self__", None)).__name__ in _RANDOM:
-            found = _holder[RUNTIME].drawing(f)
-            if found is not None:
-                return found
+        random = type(getattr(f, "__self__", None)).__name__ in _RANDOM
+        if random and (found := _holder[RUNTIME].drawing(f)) is not None:
+            return found
         if isinstance(f, np.vectorize):
             options = {name: getattr(f, name) for name in ("otypes", "excluded", "cache", "signature")}
             return REPLACED[np.vectorize](f.pyfunc, **options)
@@ -300,7 +302,11 @@ def _made(f: FunctionType, new: CodeType) -> Any:
     code = f.__code__
     cells = dict(zip(code.co_freevars, f.__closure__ or (), strict=True))
     cells[RUNTIME] = _runtime
-    made = FunctionType(new, f.__globals__, f.__name__, f.__defaults__, tuple([cells[n] for n in new.co_freevars]))
+    return _copy(f, new, tuple([cells[n] for n in new.co_freevars]))
+
+
+def _copy(f: FunctionType, code: CodeType, closure: tuple[CellType, ...]) -> FunctionType:
+    made = FunctionType(code, f.__globals__, f.__name__, f.__defaults__, closure)
     made.__kwdefaults__ = f.__kwdefaults__
     made.__dict__.update(f.__dict__)
     return made
@@ -337,13 +343,8 @@ def _around(f: FunctionType) -> Any:
     cells = f.__closure__ or ()
     found = convert(inner) if type(inner) is FunctionType else inner
     held = [i for i, c in enumerate(cells) if c.cell_contents is inner] if found is not inner else []
-    if not held:
-        return None
     new = tuple([CellType(found) if i in held else c for i, c in enumerate(cells)])
-    made = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, new)
-    made.__kwdefaults__ = f.__kwdefaults__
-    made.__dict__.update(f.__dict__)
-    return _of_library(made)
+    return _of_library(_copy(f, f.__code__, new)) if held else None
 
 
 def _convert_code(f: FunctionType) -> Conversion:

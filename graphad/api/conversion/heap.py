@@ -67,6 +67,14 @@ class Container:
         """How the user writes a slot."""
         return f"{self.path}[{key!r}]"
 
+    def changes(self) -> list[Any]:
+        """The keys of the slots that hold something else than they held."""
+        now, saved = self.read(), self.saved
+        if self.ordered and len(now) != len(saved):
+            return []
+        found = [key for key, value in now.items() if saved.get(key, UNSET) is not value]
+        return found + [key for key in saved if key not in now]
+
     def restore(self) -> None:
         """Put back what it held."""
         now = self.read()
@@ -82,10 +90,22 @@ class Cell(Container):
     __slots__ = ()
 
     def read(self) -> dict[Any, Any]:
+        now = self._now()
+        return {} if now is UNSET else {None: now}
+
+    def _now(self) -> Any:
         try:
-            return {None: self.target.cell_contents}
+            return self.target.cell_contents
         except ValueError:
-            return {}
+            return UNSET
+
+    def changes(self) -> list[Any]:
+        return [] if self._now() is self.saved.get(None, UNSET) else [None]
+
+    def restore(self) -> None:
+        old = self.saved.get(None, UNSET)
+        if self._now() is not old:
+            self.write(None, old)
 
     def write(self, key: Any, value: Any) -> None:
         if value is not UNSET:
@@ -302,16 +322,8 @@ class Heap:
     def changes(self) -> Iterator[Slot]:
         """The slots that hold something else than they held. Lists of another length are left to `resized`."""
         for container in self.containers.values():
-            now = container.read()
-            if container.ordered and len(now) != len(container.saved):
-                continue
-            saved = container.saved
-            for key, value in now.items():
-                if saved.get(key, UNSET) is not value:
-                    yield Slot(container, key)
-            for key in saved:
-                if key not in now:
-                    yield Slot(container, key)
+            for key in container.changes():
+                yield Slot(container, key)
 
     def orders(self) -> dict[int, list[Any]]:
         """The keys of the dicts that have others, or in another order, than they had."""

@@ -85,7 +85,7 @@ def _flat(x: Any, index: Any, value: Any) -> None:
 
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; a NumPy array is read at a traced index too, and `np.r_` and `np.c_` join traced values."""
-    if type(index) is int and isinstance(x, np.ndarray):
+    if type(index) is int and isinstance(x, (Tracer, np.ndarray)):
         return x[index]
     if isinstance(index, Moving) and isinstance(x, np.ndarray):
         return recorded(x)[index]

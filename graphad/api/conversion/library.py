@@ -70,6 +70,8 @@ def joining(function: Any) -> Callable[..., Any]:
             return traced(*args, **kwargs)
         if "out" in kwargs or (operands is not None and len(args) > operands):
             _open([kwargs.get("out"), *(args[operands:] if operands is not None else ())], (*args, *kwargs.values()))
+        if len(args) == 1 and type(args[0]) is Tracer:
+            return (traced or function)(*args, **kwargs)
         if holds_unsized(args):
             return function(*args, **kwargs)
         for x in args:

@@ -13,6 +13,7 @@ from graphad.api.conversion.structure import by_identity, children, nodes
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError
 from graphad.location import place
+from graphad.tree import LEAVES
 
 if TYPE_CHECKING:
     from graphad.api.conversion.carried import Carried
@@ -55,8 +56,9 @@ class Rounds:
 
     def enter(self, peers: list[list[Any]], carried: Mapping[Any, Carried]) -> None:
         """Note it of those with which an iteration begins, which stand in the slots."""
-        self.entered = {id(x): at for at, x in _positions({key: c.slot.read() for key, c in carried.items()}).items()}
-        self._meet(peers, carried, _positions({key: c.value for key, c in carried.items()}))
+        now = _positions({key: c.slot.read() for key, c in carried.items()})
+        self.entered = {id(x): at for at, x in now.items()}
+        self._meet(peers, now, carried)
 
     def holding(self, x: Any) -> int:
         """How often a container is one of those from around the loop."""
@@ -86,10 +88,12 @@ class Rounds:
 
     def leave(self, peers: list[list[Any]], carried: Mapping[Any, Carried]) -> None:
         """Note it of those that the loop leaves in the slots."""
-        self._meet(peers, carried, _positions({key: c.value for key, c in carried.items()}))
+        self._meet(peers, _positions({key: c.slot.read() for key, c in carried.items()}), carried)
 
-    def _meet(self, peers: list[list[Any]], carried: Mapping[Any, Carried], before: dict[_Position, Any]) -> None:
-        now = _positions({key: c.slot.read() for key, c in carried.items()})
+    def _meet(self, peers: list[list[Any]], now: dict[_Position, Any], carried: Mapping[Any, Carried]) -> None:
+        if not now:
+            return
+        before = _positions({key: c.value for key, c in carried.items()})
         pairs = [(now[a], now[b]) for a, b in self.same if a in now and b in now]
         pairs += [(now[a], now[b]) for a in now for b in now if a != b and before.get(a, a) is before.get(b, b)]
         pairs += [(x, before[at]) for at, x in now.items() if at in before]
@@ -98,7 +102,8 @@ class Rounds:
 
 
 def _positions(slots: Mapping[Any, Any]) -> dict[_Position, Any]:
-    return {(key, i): x for key, value in slots.items() for i, x in enumerate(nodes(value))}
+    held = {key: value for key, value in slots.items() if type(value) not in LEAVES}
+    return {(key, i): x for key, value in held.items() for i, x in enumerate(nodes(value))}
 
 
 def change(builder: Builder, x: Any) -> None:

@@ -159,6 +159,8 @@ def pooled(
 ) -> dict[tuple[int, Any], PooledSlot]:
     """The slots that a loop may carry so, of those that it carries as arrays, which has been refused; of those that are
     `wanted`, if any of these can be."""
+    if wanted is not None and not wanted:
+        return {}
     inputs = {id(c.inputs[0]): key for key, c in carried.items() if len(c.inputs) == 1}
     found: dict[tuple[int, Any], Atoms] = {}
     for key, c in carried.items():

@@ -63,6 +63,8 @@ def by_identity(x: Any) -> bool:
 def children(x: Any) -> tuple[Any, Any, Sequence[Any]] | None:
     """Kind, data and children of what is made anew; None for a leaf."""
     cls = type(x)
+    if cls in tree.LEAVES:
+        return None
     if not is_object(cls):
         return tree._children(x)
     found = attributes(x)
@@ -117,6 +119,8 @@ class _Parts:
 
 def flatten(x: Any, held: Collection[int] = ()) -> tuple[list[Any], TreeDef]:
     """The leaves of a value, in order, and its structure; objects whose identity is `held` are leaves."""
+    if type(x) in tree.LEAVES:
+        return [x], LEAF
     leaves: list[Any] = []
     return leaves, _Parts(held).flatten(x, leaves)
 
@@ -144,7 +148,7 @@ def flatten_alike(values: Sequence[Any]) -> list[tuple[list[Any], TreeDef]]:
 
 def nodes(x: Any) -> list[Any]:
     """The containers and objects in a value that can be changed, in order, each time that they stand in it."""
-    return list(_nodes(x, ()))
+    return [] if type(x) in tree.LEAVES else list(_nodes(x, ()))
 
 
 def _nodes(x: Any, path: tuple[Any, ...]) -> Iterator[Any]:
@@ -160,6 +164,8 @@ def _nodes(x: Any, path: tuple[Any, ...]) -> Iterator[Any]:
 def check_unchanged(x: Any, changed: Collection[int], held: Collection[int] = ()) -> None:
     """Raise `ControlFlowError` for a value that is to be made anew, while a part of it that was there before has been
     changed: the new one would have what that was before."""
+    if not changed:
+        return
     pending, seen = [x], set(held)
     while pending:
         y = pending.pop()
