@@ -149,7 +149,7 @@ OPS = [
     ),
     Mutation(
         "effects of a branch that an example does not take", "graphad/ops/regions/cond.py",
-        "            if any([must_be_reached(node.op) for node in branch.nodes]):", "            if False:",
+        "            if any([must_be_guarded(node.op) for node in branch.nodes]):", "            if False:",
         effects("batches"),
     ),
     Mutation(
@@ -317,7 +317,7 @@ EXECUTORS = [
 FRONT = [
     Mutation(
         "types inferred for one shape serve all", "graphad/build.py",
-        "            parts.append(v.type)\n        key", "            parts.append(v.type.dtype)\n        key",
+        "key = (op, *map(_type_of, inputs))", "key = (op, *[v.type.dtype for v in inputs])",
         "tests/test_random_programs.py",
     ),
     Mutation(
