@@ -157,15 +157,43 @@ def _equal(x: Scalar, value: Any) -> bool:
 
 def _known(x: Scalar, memo: dict[Scalar, Scalar]) -> Scalar:
     """A number or the scalar that another one is for sure, given what is noted of some; else itself."""
-    for y in walk([x], memo.keys()):
-        memo[y] = _evaluated(y, memo)
+    pending = [x]
+    while pending:
+        y = pending[-1]
+        more = None if y in memo else _asked(y, memo)
+        if more is not None:
+            pending.append(more)
+        else:
+            if y not in memo:
+                memo[y] = _evaluated(y, memo)
+            pending.pop()
     return memo[x]
+
+
+def _asked(x: Scalar, memo: Mapping[Scalar, Scalar]) -> Scalar | None:
+    """The next operand that decides what a scalar is; None if it is decided."""
+    if not isinstance(x, Operation) or x.lanes > 1:
+        return None
+    if x.name == "where":
+        test, yes, no = x.args
+        if isinstance(found := memo.get(test, test), Const):
+            wanted = [test, yes if found.value else no]
+        elif any([not isinstance(y, (Const, Operation)) for y in (yes, no)]):
+            wanted = [test]
+        else:
+            wanted = [test, yes, no] if isinstance(memo.get(yes), Const) else [test, yes]
+    elif x.name in ("bitwise_and", "bitwise_or"):
+        wanted = list(x.args)
+    else:
+        unknown = [i for i, y in enumerate(x.args) if not isinstance(memo.get(y), Const)]
+        wanted = list(x.args[: unknown[0] + 1]) if unknown else []
+    return next((y for y in wanted if y not in memo), None)
 
 
 def _evaluated(x: Scalar, memo: dict[Scalar, Scalar]) -> Scalar:
     if not isinstance(x, Operation) or x.lanes > 1:
         return x
-    args = [memo[y] for y in x.args]
+    args = [memo.get(y, y) for y in x.args]
     if x.name == "where":
         if isinstance(args[0], Const):
             return args[1 if args[0].value else 2]

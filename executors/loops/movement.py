@@ -47,6 +47,7 @@ def concatenate(low: Lowering, node: Node) -> bool:
     target = low.place(node.outputs[0])
     axis, at = _attributes(node).axis, 0
     ndim = len(target.shape)
+    single: list[Store] = []  # what scalars have in common is then looked at once
     for v in node.inputs:
         start = [0] * ndim
         start[axis] = at
@@ -54,7 +55,12 @@ def concatenate(low: Lowering, node: Node) -> bool:
         if v.type.size:
             part = target.slice(start, (1,) * ndim, v.type.shape)
             store = Store(part, low.scalar(v, v.type.shape))
-            low.statements.append(LoopNest(v.type.shape, [store], note=low.note(node)))
+            if v.type.size == 1:
+                single.append(store)
+            else:
+                low.statements.append(LoopNest(v.type.shape, [store], note=low.note(node)))
+    if single:
+        low.statements.append(LoopNest(single[0].view.shape, single, note=low.note(node)))
     return True
 
 
