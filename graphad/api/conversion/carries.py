@@ -14,8 +14,8 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, arrays_of
 from graphad.api.conversion.carried import Carried, Changed, array, enter, tell_unset, values
-from graphad.api.conversion.growth import Growth, grown
-from graphad.api.conversion.heap import UNSET, Heap, ListContainer, Slot
+from graphad.api.conversion.growth import Growths, MoreItemsError
+from graphad.api.conversion.heap import UNSET, Heap, Slot
 from graphad.api.conversion.items import identity, watched
 from graphad.api.conversion.parts import (
     StagedRegion,
@@ -69,7 +69,7 @@ class StagedLoop:
         self.kept: set[tuple[int, Any]] = set()
         self.shared: dict[Place, list[Any]] = {}
         self.alone: Collection[Place] = ()
-        self.lists: list[Growth] = []
+        self.lists = Growths()
         self.pools, self.rounds, self.begins, self.filled = True, Rounds(), False, enter()
         holders.add(self)
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
@@ -101,20 +101,22 @@ class StagedLoop:
                     c.entered = values(c.inputs)
                 self.rounds.enter(part.builder.peers, self.carried)
                 settle(part.builder)
-                for g in self.lists:
-                    g.enter()
-                part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
+                self.lists.enter()
+                try:
+                    part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
+                except MoreItemsError as more:
+                    self.follow(more)
+                    continue
+                self.lists.leave()
                 for c in self.carried.values():
                     c.after = c.read()
-                for g in self.lists:
-                    g.items = g.leave()
                 others = unpooled(self.carried)
                 if others:
                     self.carried, self.pools = {**self.carried, **others}, False
                     self.heap.restore()
                     continue
                 again = self.rounds.learn(self.carried, self.heap.seen)
-                again = self._left(part) | self._extra() | self._grown() | again
+                again = self._left(part) | self._extra() | self.lists.take_up(self.heap, self.what) | again
                 self.heap.restore()
                 if not again and self._agree():
                     try:
@@ -129,8 +131,7 @@ class StagedLoop:
                             raise
                     self.carried, self.lost = {**self.carried, **new}, {}
         except BaseException:
-            for g in self.lists:
-                g.free()
+            self.lists.free()
             self.heap.restore()
             raise
         raise ControlFlowError(
@@ -152,18 +153,16 @@ class StagedLoop:
             self._keep(part, aliases)
         return True
 
-    def _grown(self) -> bool:
-        """Take up the lists that an iteration appended to."""
-        found = [c for c in self.heap.containers.values() if isinstance(c, ListContainer) and c.resized()]
-        for container in found:
-            if not grown(container):
-                raise ControlFlowError(
-                    f"the {type(container.target).__name__} {quoted(container.path)} changes its length in {self.what}"
-                    f"{here()}, whose trip count is known at run time only; use an array of fixed length and "
-                    "assign to its elements"
-                )
-            self.lists.append(Growth(container, self.what))
-        return bool(found)
+    def follow(self, more: MoreItemsError) -> None:
+        """Begin again with more of the last items of a list carried. Raises the error where the list is that of a loop
+        around this one."""
+        if more.growth not in self.lists:
+            raise more
+        self.lists.free()
+        self.heap.restore()
+        self.carried = {place: c for place, c in self.carried.items() if c.slot.container is not more.growth.tail}
+        for slot in more.growth.follow(more.count):
+            self.carried[slot.identity] = Carried(slot, slot.before)
 
     def _keep(self, part: StagedRegion, aliases: Aliases) -> None:
         """Let nothing be written to what variables and lists have in common."""
@@ -171,7 +170,7 @@ class StagedLoop:
         steady = {x for x, place in places.items() if place not in aliases.written}
         for g in self.lists:
             g.check(part, steady, {id(x) for place in aliases.written for x in aliases.after.get(place, ())})
-        if any([kind(x).shape for g in self.lists for x in g.leaves()]):
+        if any([kind(x).shape for x in self.lists.leaves()]):
             for place in places.values():
                 c, i = self.carried[place[0]], place[1]
                 if kind(c.leaves[i]).shape and c.results[i] is not c.inputs[i]:
@@ -344,8 +343,7 @@ class StagedLoop:
             arrays = self._enter(part)
             inputs = [values(c.enter(part)) for c in self.carried.values()]
             entered = [c.slot.read() for c in self.carried.values()]
-            for g in self.lists:
-                g.enter()
+            self.lists.enter()
             value = part.run(lambda: truth(test(), self.what), f"in the test of {self.what}")
             value = False if part.raised else value
             if any([g.leave() for g in self.lists]):
@@ -356,8 +354,7 @@ class StagedLoop:
             # What may be other arrays follows these where it is read; what is written to it, they have too.
             stored = any([not isinstance(v, Lost) and v not in arrays and not follows(x) for x, v in part.changed])
         finally:
-            for g in self.lists:
-                g.free()
+            self.lists.free()
             self.heap.restore()
         if any(changed) or extra or stored:
             return None
@@ -373,7 +370,7 @@ class StagedLoop:
             for i in c.varying()
         ]
         outputs += [a.after for a in self.changed.values() if a.varies]
-        outputs += [part.lifted(x, kind(x).dtype) for g in self.lists for x in g.leaves()]
+        outputs += [part.lifted(x, kind(x).dtype) for x in self.lists.leaves()]
         entered = [c.entered for c in self.carried.values()]
         self._order(part, entered, [a.input for a in self.changed.values()], values(rows))
         part.finish(outputs)
@@ -426,11 +423,7 @@ class StagedLoop:
         settle(current_builder())
         for x in self.lost.values():
             lose(x, LOST.format(self.what))
-        for g in self.lists:
-            if count is None:
-                g.lose()
-            else:
-                g.extend([next(rest) for _ in g.leaves()], count)
+        self.lists.write(list(rest), count)
 
     def _shared(self, place: Place, found: Any) -> Any:
         """An array after the loop: one that is not written to, where it may be one that something else has too."""

@@ -6,6 +6,7 @@ import dis
 from collections.abc import Callable
 from typing import Any
 
+from graphad.api.conversion.growth import MoreItemsError
 from graphad.api.conversion.heap import AdvancedIteratorError
 from graphad.api.conversion.parts import staged
 from graphad.build import current_builder
@@ -79,7 +80,7 @@ def attempt(run: Callable[[], Any], effort: Effort | None = None) -> bool:
     try:
         run()
         return True
-    except AdvancedIteratorError:
+    except (AdvancedIteratorError, MoreItemsError):
         raise
     except GraphadError as error:
         reason = str(error)

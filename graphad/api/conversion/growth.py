@@ -1,6 +1,7 @@
 """Lists that a loop of the graph only appends to: what is appended is stacked, and gives the list's items afterwards.
 
-Where the trip count is known at run time only the list's length is too: any use of it afterwards is refused.
+Its last items, `found[-1]`, are carried from one iteration to the next where an iteration reads them. Where the trip
+count is known at run time only the list's length is too: any other use of it afterwards is refused.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.aliases import root
-from graphad.api.conversion.heap import ListContainer
+from graphad.api.conversion.heap import Container, Heap, ListContainer, Slot
 from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.ledger import unread
-from graphad.api.conversion.parts import StagedRegion, describe, is_number, is_weak, kind, quoted
+from graphad.api.conversion.parts import StagedRegion, describe, is_number, is_weak, quoted
 from graphad.api.conversion.structure import flatten
 from graphad.errors import ControlFlowError
 from graphad.location import place
@@ -39,6 +40,29 @@ class Unread:
     __neg__ = __lt__ = __gt__ = __le__ = __ge__ = __float__ = __int__ = __abs__ = __array__ = __str__ = refuse
 
 
+class Tail(Container):
+    """The last items of a list, as an iteration finds them."""
+
+    __slots__ = ()
+
+    def read(self) -> dict[Any, Any]:
+        return dict(enumerate(self.target))
+
+    def write(self, key: Any, value: Any) -> None:
+        self.target[key] = value
+
+    def slot_path(self, key: Any) -> str:
+        return f"{self.path}[{key - len(self.target)}]"
+
+
+class MoreItemsError(ControlFlowError):
+    """An iteration reads more of the last items of a list than are carried."""
+
+    def __init__(self, growth: Growth, count: int) -> None:
+        super().__init__(f"an item of the list {growth.path} is read{place()} that is not carried")
+        self.growth, self.count = growth, count
+
+
 class Growth:
     """A list that an iteration appends to."""
 
@@ -49,22 +73,42 @@ class Growth:
         self.what = what
         self.mark = Unread(
             f"the list {self.path} is used@ while {what} appends to it, which is a loop of the graph; use variables "
-            "for what the next iteration needs"
+            "for what the next iteration needs, or its last items by negative numbers (x[-1])"
         )
-        self.before: Callable[[], Any] | None = None
+        self.tail = Tail([], container.path)
+        self.before: Callable[..., Any] | None = None
         self.items: list[Any] = []
 
+    def follow(self, count: int) -> list[Slot]:
+        """Carry so many of the last items; gives the slots in which they stand."""
+        self.tail = Tail(list(self.container.saved.values())[-count:], self.container.path)
+        return [Slot(self.tail, key) for key in range(count)]
+
     def enter(self) -> None:
-        """Let any use of the list be refused but to append to it."""
-        self.list[:] = [self.mark]
-        self.before = unread(self.list, self.mark.refuse)
+        """Let any use of the list be refused but to append to it, and to read the items that are carried."""
+        self.list[:] = [self.mark, *self.tail.target]
+        self.before = unread(self.list, self._asked)
+
+    def _asked(self, index: Any = None) -> None:
+        if type(index) is int and index < 0:
+            there, carried = len(self.list) - 1, len(self.tail.target)
+            if -index <= there:
+                return
+            known = [x for x in self.container.saved.values() if type(x) is not Unread]
+            if carried - there - index <= len(known):
+                raise MoreItemsError(self, carried - there - index)
+            if self.before is not None:
+                self.before(index + there - carried)
+        self.mark.refuse()
 
     def leave(self) -> list[Any]:
         """What an iteration has appended; the list is what it was before."""
         self.free()
         if not self.list or self.list[0] is not self.mark:
             self.mark.refuse()
-        items = self.list[1:]
+        carried = len(self.tail.target)
+        items = self.list[1 + carried :]
+        self.tail.target[:] = self.list[len(self.list) - carried :]
         self.container.restore()
         return items
 
@@ -80,6 +124,8 @@ class Growth:
         """Raise `ControlFlowError` for items that are no numbers, and for arrays that something else may change:
         `steady` are those of variables that no iteration writes to, `given` those that the next one may."""
         for x in [x for item in self.items for x in flatten(item)[0]]:
+            if type(x) is Unread:
+                x.refuse()
             if isinstance(x, (Tracer, np.ndarray)) and is_number(x):
                 array = root(x)
                 around = [y for y in candidates(array) if y is OUTSIDE or not inside_of(y, part.builder)]
@@ -102,21 +148,61 @@ class Growth:
                 self.list.append(tree.unflatten(treedef, found))
 
     def lose(self) -> None:
-        """Let the list be one of unknown length."""
+        """Let the list be one of unknown length, of which the carried items are known."""
         mark = Unread(
             f"the list {self.path} is used@ after {self.what} has appended to it: its length is known at run time "
             "only; use an array with room for the most items, and a counter (out[n] = x; n += 1)"
         )
-        self.list[:] = [mark]
-        unread(self.list, mark.refuse)
+        self.list[:] = [mark, *self.tail.target]
+        count = len(self.tail.target)
+        unread(self.list, lambda i=None: None if type(i) is int and -count <= i < 0 else mark.refuse())
 
 
-def grown(container: ListContainer) -> bool:
+class Growths(list[Growth]):
+    """The lists that an iteration appends to."""
+
+    def take_up(self, heap: Heap, what: str) -> bool:
+        """Take up those that an iteration has appended to; answers whether there are any. Raises `ControlFlowError` for
+        a list whose length has changed otherwise."""
+        found = [c for c in heap.containers.values() if isinstance(c, ListContainer) and c.resized()]
+        for container in found:
+            if not _grown(container):
+                raise ControlFlowError(
+                    f"the {type(container.target).__name__} {quoted(container.path)} changes its length in {what}"
+                    f"{place()}, whose trip count is known at run time only; use an array of fixed length and "
+                    "assign to its elements"
+                )
+            self.append(Growth(container, what))
+        return bool(found)
+
+    def enter(self) -> None:
+        for g in self:
+            g.enter()
+
+    def leave(self) -> None:
+        """Note what an iteration has appended; the lists are what they were before."""
+        for g in self:
+            g.items = g.leave()
+
+    def free(self) -> None:
+        for g in self:
+            g.free()
+
+    def leaves(self) -> list[Any]:
+        """The numbers that an iteration appends."""
+        return [x for g in self for x in g.leaves()]
+
+    def write(self, stacks: Sequence[Tracer], count: int | None) -> None:
+        """Append the items of all iterations, if it is known how many there are."""
+        rest = iter(stacks)
+        for g in self:
+            if count is None:
+                g.lose()
+            else:
+                g.extend([next(rest) for _ in g.leaves()], count)
+
+
+def _grown(container: ListContainer) -> bool:
     """Whether a list has only been appended to."""
     now, before = container.target, list(container.saved.values())
     return type(now) is list and len(now) > len(before) and all([a is b for a, b in zip(now, before, strict=False)])
-
-
-def types(growths: Sequence[Growth]) -> list[Any]:
-    """The types of what is stacked."""
-    return [kind(x) for g in growths for x in g.leaves()]

@@ -46,7 +46,7 @@ class LedgerEntry:
         self.target = container.target
         self.weak: Any = None
         self.changed: tuple[Any, ...] = ()
-        self.refuse: Callable[[], Any] | None = None
+        self.refuse: Callable[..., Any] | None = None
         if isinstance(container, Attributes):
             try:
                 self.weak = weakref.ref(container.target)
@@ -163,9 +163,9 @@ def noted(x: Any, attributes: bool) -> dict[Any, Any]:
     return entry.container.saved  # type: ignore[no-any-return]
 
 
-def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] | None:
-    """Let what asks a list that has been noted for its items or its length be refused; None ends that. Gives what was
-    so before."""
+def unread(x: list[Any], refuse: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """Let what asks a list that has been noted for its items or its length be refused, by a function that may be given
+    the index of an item; None ends that. Gives what was so before."""
     builder = current_builder()
     assert builder is not None
     entry = builder.ledger[id(changing(x))]
@@ -173,13 +173,13 @@ def unread(x: list[Any], refuse: Callable[[], Any] | None) -> Callable[[], Any] 
     return before  # type: ignore[no-any-return]
 
 
-def reading(x: Any) -> Any:
-    """The object itself, whose items or length are asked for."""
+def reading(x: Any, index: Any = None) -> Any:
+    """The object itself, whose items or length are asked for, or the item at an index."""
     builder = current_builder()
     if type(x) is list and builder is not None:
         found = builder.ledger.get(id(x))
         if found is not None and found.refuse is not None:
-            found.refuse()
+            found.refuse() if index is None else found.refuse(index)
     return x
 
 

@@ -361,9 +361,9 @@ class ControlFlowRewriter(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         new: Any = self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load) or not any(isinstance(n, ast.Name) for n in ast.walk(node.slice)):
-            return new  # type: ignore[no-any-return]
-        return _at(runtime("getitem", new.value, index(new.slice)), node)
+        moves = isinstance(node.slice, ast.UnaryOp) or any([isinstance(n, ast.Name) for n in ast.walk(node.slice)])
+        reads = moves and isinstance(node.ctx, ast.Load)
+        return _at(runtime("getitem", new.value, index(new.slice)), node) if reads else new
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         if is_runtime(node):

@@ -10,6 +10,7 @@ import numpy as np
 from graphad.api.control import all_captures
 from graphad.api.conversion.aliases import root
 from graphad.api.conversion.carries import LoopVariables, StagedLoop
+from graphad.api.conversion.growth import MoreItemsError
 from graphad.api.conversion.knowns import Knowns, column, number
 from graphad.api.conversion.parts import StagedRegion, truth, unrecord
 from graphad.api.conversion.sequences import LoopSequence
@@ -85,8 +86,14 @@ def while_loop(
     alone, so does the trip count."""
     loop = StagedLoop(functions, names, what)
     loop.begins = begins
-    part, _ = loop.settle(lambda rows: body(), [])
-    tested = loop.tested(test)
+    while True:
+        part, _ = loop.settle(lambda rows: body(), [])
+        try:
+            tested = loop.tested(test)
+        except MoreItemsError as more:
+            loop.follow(more)
+            continue
+        break
     if tested is None:
         # The test assigns variables: it runs at the end of each iteration, and its result is carried.
         graphad_test = truth(test(), what) if value is None else value

@@ -189,7 +189,7 @@ def kept(found: Any, column: list[Any]) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; lists and tuples of one type, or of numbers that branches would merge, are read at a traced index."""
     if type(x) is list:
-        reading(x)
+        reading(x, index)
     if isinstance(x, (list, tuple)) and isinstance(index, Tracer) and unknown(index) and not index.shape:
         index = index + 0 if index.weak else index  # a bool of Python's is a number
         found = (_items(x) or _items(_of_one_type(x))) if len(x) else None
