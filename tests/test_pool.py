@@ -230,6 +230,14 @@ def test_results_have_the_same_bits_for_any_number_of_threads() -> None:
     assert all(np.array_equal(a, b) for other in found[1:] for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.parametrize("rows", [33, 64])
+def test_sums_over_few_long_rows(rows: int) -> None:
+    a, b = RNG.normal(size=rows), RNG.normal(size=20_000)
+    f = graphad.jit(lambda a, b: np.sum(np.exp(a[:, None] + b)), threads=2)
+    assert is_shared(f, a, b)
+    assert np.isclose(f(a, b), np.exp(a).sum() * np.exp(b).sum(), rtol=1e-12)
+
+
 def test_workers_sleep_when_there_is_nothing_to_do() -> None:
     f = graphad.jit(np.exp, threads=4)
     f(X)

@@ -125,7 +125,7 @@ def _split(loop: LoopNest, price: LoopCost, sharing: Sharing) -> list[Statement]
         return [loop]
     n = loop.space[axis]
     blocks = _blocks(loop, axis, price)
-    if blocks == n:
+    if blocks == n and not any(axis in r.axes for r in loop.reductions):
         return [RowLoops([outermost(loop, axis)], useful)]
     rest = n % blocks
     split = Split(loop, axis, blocks + bool(rest))
