@@ -512,3 +512,30 @@ def test_a_warm_start_does_not_run_the_code_generator(tmp_path: Path, monkeypatc
     np.testing.assert_array_equal(gradient()(x), cold)
     with pytest.raises(AssertionError, match="the code generator ran"):
         graphad.jit(lambda x: np.cos(x) + 5.0, executor="llvm")(x)
+
+
+def steps(n: int) -> Any:
+    def value(x: Any) -> Any:
+        for _ in range(n):
+            x = x + 0.01 * np.sin(x)
+        return x
+
+    return value
+
+
+@pytest.mark.parametrize(
+    ("function", "arg", "quick"),
+    [
+        (lambda x: np.sin(x) * x, np.array(0.5), True),
+        (lambda x: np.linalg.solve(x @ x.T + np.eye(3), x), RNG.normal(size=(3, 3)), True),
+        (lambda x: np.sum(x * x), RNG.normal(size=500), False),
+        (steps(50), np.array(0.5), False),
+        (lambda x: np.sum(np.exp(x)), RNG.normal(size=300_000), False),
+    ],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_code_is_made_quickly_where_a_run_is_short(function: Any, arg: Any, quick: bool, threads: int) -> None:
+    compiled = graphad.jit(function, executor="llvm", threads=threads).compile(arg)
+    assert compiled.executable.quick is quick  # type: ignore[attr-defined]
+    assert ("compiled in the quickest way" in compiled.report()) is quick
+    np.testing.assert_allclose(compiled(arg)[0], function(arg), rtol=1e-12)

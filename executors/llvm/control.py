@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphad.executors.llvm.chunks import Chunks
 from graphad.executors.loops.program import Branch, LoopNest, PushStack, SequentialLoop, Statement
-from graphad.executors.loops.work import ticks
+from graphad.executors.loops.work import ticks, turns
 from graphad.ops.scalar import Const, Scalar
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 THOROUGH = "; elements of arrays are carried from iteration to iteration\n"
 """The first line of a module that all passes of LLVM's first level are worth: they keep such elements in registers."""
+SHORT = "; a run does few instructions more than once\n"
+"""The first line of a module of which ten thousand runs take no longer than choosing better instructions would."""
 
 
 @contextmanager
@@ -91,7 +93,8 @@ def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
     with scoped(emitter):
         if loop.count is None:
             assert loop.test is not None
-            write(emitter, loop.condition)
+            with code.repeated(turns(loop)):
+                write(emitter, loop.condition)
             code.do(f"br i1 {register(emitter, loop.test)}, label %{body}, label %{chunks.after}")
             code.begin(body)
         elif not fixed:
@@ -114,7 +117,8 @@ def emit_sequential_loop(emitter: Emitter, loop: SequentialLoop) -> None:
                 step = source.strides[0] * source.dtype.itemsize
             moved = code(f"mul nsw i64 {position}, {step}")
             emitter.moving[entry.buffer] = code(f"getelementptr i8, ptr {base}, i64 {moved}")
-        write(emitter, loop.body)
+        with code.repeated(turns(loop)):
+            write(emitter, loop.body)
         if chunks.metered:
             emitter.function.count(str(ticks(emitter.owed)))
         code.do(f"{following} = add nuw nsw i64 {index}, 1")

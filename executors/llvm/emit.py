@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphad.executors.llvm.control import (
+    SHORT,
     STACKS,
     THOROUGH,
     changes_elements,
@@ -54,6 +55,9 @@ the code."""
 LONG = 1000.0
 """Nanoseconds of a call of a routine from which it might use threads of its own."""
 _SETTERS = ("graphad.blas.get", "graphad.blas.set")
+TURNS = 2.0
+"""How often a run does the instructions of a program, on average, up to which it is short. Better ones take LLVM some
+30 microseconds each to choose, and save less than a nanosecond each time."""
 PIECE = 256
 """Operations on single numbers that one statement computes before the next."""
 INLINED = 12
@@ -130,8 +134,14 @@ class Emitter:
             bodies += [with_stacks(self.program.stacks, run, attributes), STACKS]
         body = "\n".join(bodies)
         self._outline(body)
-        first = THOROUGH if any(changes_elements(s) for s in all_statements(self.program.statements)) else ""
-        return f"{first}{self.module.text()}\n{body}\n"
+        return f"{self._effort()}{self.module.text()}\n{body}\n"
+
+    def _effort(self) -> str:
+        """The first line, which says how much of LLVM's work the module is worth."""
+        codes = [part.code for part in (*self.functions, *self.shares)]
+        if sum([code.done for code in codes]) <= TURNS * sum([code.count for code in codes]):
+            return SHORT
+        return THOROUGH if any(changes_elements(s) for s in all_statements(self.program.statements)) else ""
 
     def _pieces(self, statement: Statement) -> list[Statement]:
         """A statement of single numbers as several, none of which computes more than one function should."""

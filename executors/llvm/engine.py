@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphad.executors import cache
-from graphad.executors.llvm.control import THOROUGH
+from graphad.executors.llvm.control import SHORT, THOROUGH
 from graphad.executors.llvm.emit import Target
 from graphad.once import LOCK, once
 
-LEVEL = 2
-"""Effort of LLVM's code generator, 0 to 3."""
+LEVEL, LOW = 2, 0
+"""Effort of LLVM's code generator, 0 to 3; for a module whose runs are short, where it goes from instruction to
+instruction."""
 LIBRARIES = 32
 """How many libraries one linker serves."""
 
@@ -41,13 +42,18 @@ def host(precise: bool = False) -> Target:
     return Target(llvm.get_host_cpu_name(), frozenset(features), width, precise)
 
 
-@once
-def _machine() -> Any:
+@functools.cache
+def _machine(level: int = LEVEL) -> Any:
     llvm = _binding()
     target = llvm.Target.from_default_triple()
     features = llvm.get_host_cpu_features().flatten()
     cpu = llvm.get_host_cpu_name()
-    return target.create_target_machine(cpu, features, opt=LEVEL, reloc="pic", codemodel="small", jit=True)
+    return target.create_target_machine(cpu, features, opt=level, reloc="pic", codemodel="small", jit=True)
+
+
+def _generator(text: str) -> Any:
+    """What makes machine code of a module's text, with the effort that its first line asks for."""
+    return _machine(LOW if text.startswith(SHORT) else LEVEL)
 
 
 @once
@@ -102,7 +108,7 @@ def object_code(text: str) -> tuple[str, bytes]:
     found = cache.load(name)
     if found is None:
         with LOCK:
-            found = bytes(_machine().emit_object(optimise(text)))
+            found = bytes(_generator(text).emit_object(optimise(text)))
         cache.store(name, found)
     return name, found
 
@@ -110,7 +116,7 @@ def object_code(text: str) -> tuple[str, bytes]:
 def assembly(text: str) -> str:
     """The same code as text."""
     with LOCK:
-        return str(_machine().emit_assembly(optimise(text)))
+        return str(_generator(text).emit_assembly(optimise(text)))
 
 
 class _Engine:

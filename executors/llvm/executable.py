@@ -15,7 +15,7 @@ import numpy as np
 from graphad.errors import ExecutorError
 from graphad.executors.arguments import memory_of, prepare
 from graphad.executors.llvm import blas, entry, pool
-from graphad.executors.llvm.control import REACHED
+from graphad.executors.llvm.control import REACHED, SHORT
 from graphad.executors.llvm.engine import Library, assembly, object_code
 from graphad.executors.llvm.entry import FIELDS, constants
 from graphad.executors.llvm.image import Image
@@ -162,6 +162,11 @@ class Executable:
         image = self.image
         reached = self._reached.value if image.pushed_bytes else None
         return memory_of(image.output_types, image.arena_bytes, image.constant_bytes, image.pushed_bytes, reached)
+
+    @property
+    def quick(self) -> bool:
+        """Whether LLVM made the code in its quickest way, since a run does few instructions more than once."""
+        return self.image.text.startswith(SHORT)
 
     def source(self, kind: str | None = None) -> str:
         """The code: LLVM's `ir` (the default) or the machine's `assembly`. Raises `ExecutorError` for other kinds."""

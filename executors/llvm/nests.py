@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -384,7 +385,9 @@ class NestEmitter(Environment):
             body = code.name()
             code.do(f"br i1 {code(f'icmp slt i64 {index}, {end}')}, label %{body}, label %{after}")
             code.begin(body)
-        yield index
+        known = isinstance(start, int) and isinstance(end, int)
+        with code.repeated((end - start) / step if known else math.inf):
+            yield index
         latch = code.block
         phis.append(f"{index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]")
         for key in carried:

@@ -91,6 +91,8 @@ class Code:
         self.lines: Lines = []
         self.block = "entry"
         self.count = 0
+        # About how many instructions a run does, and how often it does those that are written now.
+        self.done, self.turns = 0.0, 1.0
 
     def name(self) -> str:
         """A fresh name, without its sigil."""
@@ -100,6 +102,7 @@ class Code:
     def __call__(self, text: str) -> str:
         """Add an instruction that has a value; answers the value's name."""
         self.count += 1
+        self.done += self.turns
         name = f"%v{self.count}"
         self.lines.append(f"{name} = {text}")
         return name
@@ -160,6 +163,13 @@ class Code:
         lines, self.lines = self.lines, hole
         yield
         self.lines = lines
+
+    @contextmanager
+    def repeated(self, turns: float) -> Iterator[None]:
+        """What is written in the block runs so many times as often as what is around it."""
+        outer, self.turns = self.turns, self.turns * turns
+        yield
+        self.turns = outer
 
     def string(self) -> str:
         """All lines."""

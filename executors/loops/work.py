@@ -40,9 +40,13 @@ def whole(statement: Statement) -> float:
         return total([*statement.before, *statement.after]) + max(map(total, statement.branches), default=0.0)
     if not isinstance(statement, SequentialLoop):
         return work(statement)
-    outside = total([*statement.before, *statement.after])
-    known = None if statement.count is None else narrowed(statement.count)[1]
-    return math.inf if known is None else outside + max(known[1], 1) * turn(statement)
+    return total([*statement.before, *statement.after]) + turns(statement) * turn(statement)
+
+
+def turns(loop: SequentialLoop) -> float:
+    """How often a loop runs at most, or infinity where nothing is known of it; once at least."""
+    known = None if loop.count is None else narrowed(loop.count)[1]
+    return math.inf if known is None else max(known[1], 1)
 
 
 def turn(loop: SequentialLoop) -> float:

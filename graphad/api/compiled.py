@@ -143,6 +143,8 @@ class Compiled:
             lines.append(f"  {flops:.3g} flops, {share}, most in")
             heaviest = sorted(path[0], key=lambda node: -node_flops(node))[:3]
             lines += [f"    {node.op.name}{describe_location(node.where)}" for node in heaviest]
+        if getattr(self.executable, "quick", False):
+            lines.append("  compiled in the quickest way, since a run does few instructions more than once")
         if args:
             lines += ["", str(self.profile(*args))]
         return "\n".join(lines)

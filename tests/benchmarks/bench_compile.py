@@ -28,7 +28,7 @@ STEPS, BLOCKS = 600, 20
 TIMED = {
     "lowering to loops": (llvm, "lower"),
     "LLVM's passes": (engine, "optimise"),
-    "machine code": (executable, "object_code"),
+    "machine code": (engine, "object_code"),
     "linking": (executable, "Library"),
 }
 """What a compilation calls, and where it looks for it."""
