@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ TURNS = 2.0
 30 microseconds each to choose, and save less than a nanosecond each time."""
 PIECE = 256
 """Operations on single numbers that one statement computes before the next."""
+FEW = 64
+"""Positions of a loop up to which it is taken for as many nanoseconds as it does instructions."""
 INLINED = 12
 """Calls of one elementary function up to which each gets the function's code in place."""
 
@@ -173,11 +176,15 @@ class Emitter:
 
     def statement(self, statement: Statement) -> None:
         """Write one statement."""
-        effort = work(statement, self.known)
+        few = isinstance(statement, LoopNest) and math.prod(statement.space) <= FEW
+        effort = 0.0 if few else work(statement, self.known)
         if statement.note:
             self.code.do(f"; {statement.note}")
         if isinstance(statement, LoopNest):
+            before = self.code.count
             self.loop(statement, effort)
+            if few:
+                effort = float((self.code.count - before) * math.prod(statement.space))
         elif isinstance(statement, RowLoops):
             nests = [self._scheduled(loop, rows=True) for loop in statement.loops]
             emit_rows(self, nests, [work(loop) for loop in statement.loops], statement.threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from graphad.executors.llvm.symbols import Symbol
 from graphad.types import DType
 
 
+@cache
 def element_type(dtype: DType) -> str:
     """The type of one element in a register: booleans are `i1`, half precision is only moved and so is `i16`."""
     if dtype.kind == "b":
@@ -27,6 +29,7 @@ def memory_type(dtype: DType) -> str:
     return "i8" if dtype.kind == "b" else element_type(dtype)
 
 
+@cache
 def vector(element: str, lanes: int) -> str:
     """A vector type; the element's own for one lane."""
     return element if lanes == 1 else f"<{lanes} x {element}>"
@@ -54,6 +57,7 @@ def literals(element: str, values: Any) -> str:
     return f"<{', '.join(f'{element} {number(element, x)}' for x in values)}>"
 
 
+@cache
 def mangle(element: str, lanes: int) -> str:
     """A type as it stands in the names of intrinsics: `v8f64`."""
     kind = {"double": "f64", "float": "f32", "ptr": "p0"}.get(element, element)

@@ -11,7 +11,7 @@ more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,12 @@ _KNOWN: dict[str, Callable[..., Any]] = {
 
 def bounds(loop: LoopNest) -> dict[int, Ends]:
     """The axes along which a loop need not run over all positions, and the ends between which it must."""
-    if loop.values or 0 in loop.space:
+    if loop.values or 0 in loop.space or not loop.space:
         return {}
-    moving = moves(loop)
+    scalars = walk(roots(loop))
+    if not any([type(x) is Index for x in scalars]):
+        return {}
+    moving = moves(scalars)
     tests = {x: found for x in moving if (found := _test(x, moving)) is not None}
     result: dict[int, Ends] = {}
     for key, number in {key: number for key, number, _ in tests.values()}.items():
@@ -77,10 +80,10 @@ def has_holes(view: StridedView, statements: Sequence[Statement]) -> bool:
     return False
 
 
-def moves(loop: LoopNest) -> dict[Scalar, None]:
-    """The scalars of a loop that are not the same at all positions."""
+def moves(scalars: Iterable[Scalar]) -> dict[Scalar, None]:
+    """Those of a loop's scalars that are not the same at all positions."""
     moving: dict[Scalar, None] = {}
-    for x in walk(roots(loop)):
+    for x in scalars:
         own = isinstance(x, Index) or (isinstance(x, Load) and (any(x.view.strides) or x.mask is not None))
         if own or any([y in moving for y in children(x)]):
             moving[x] = None

@@ -25,7 +25,7 @@ from graphad.executors.loops.program import (
     roots,
     walk,
 )
-from graphad.ops.scalar import Operation, Scalar, weight
+from graphad.ops.scalar import Operation, Scalar, weigh_name, weight
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _USUAL = {1: 32 << 10, 2: 1 << 20, 3: 16 << 20}
@@ -76,7 +76,7 @@ def nanoseconds(loop: LoopNest, known: Set[Scalar] = frozenset()) -> float:
 
 def cost(loops: Sequence[LoopNest], known: Set[Scalar] = frozenset()) -> LoopCost:
     """The cost of loops, of which a later one finds in the nearest cache what an earlier one has touched."""
-    scalars = [(loop, [*walk(roots(loop), known)]) for loop in loops]
+    scalars = [(loop, walk(roots(loop), known)) for loop in loops]
     touched = [x for loop, found in scalars for x in _views(loop, found)]
     return LoopCost(sum([_compute(loop, found) for loop, found in scalars]), dict(_bytes(touched)))
 
@@ -107,38 +107,47 @@ def operations(call: LibraryCall) -> float:
 
 def flops(loop: LoopNest) -> float:
     """The operations that a loop does, each counted as the instructions that it takes."""
-    scalars = [*walk(roots(loop))]
+    scalars = walk(roots(loop))
     inner = _innermost(loop, scalars)
     found = [math.prod(loop.space[: inner[x] + 1]) * weight(x) for x in scalars if isinstance(x, Operation)]
     return float(sum(found) + math.prod(loop.space) * len(loop.reductions))
 
 
 def _compute(loop: LoopNest, scalars: Sequence[Scalar]) -> float:
-    inner = _innermost(loop, scalars)
     each = _ACCESS * len(loop.stores) + _LIGHT * len(loop.reductions)
-    return sum([math.prod(loop.space[: inner[x] + 1]) * _price(x) for x in scalars]) + math.prod(loop.space) * each
+    if not loop.space:
+        return sum(map(_price, scalars)) + each
+    inner, times = _innermost(loop, scalars), [math.prod(loop.space[:d]) for d in range(len(loop.space) + 1)]
+    return sum([times[inner[x] + 1] * _price(x) for x in scalars]) + times[-1] * each
 
 
 def _innermost(loop: LoopNest, scalars: Sequence[Scalar]) -> dict[Scalar, int]:
     """The innermost axis on which each scalar depends, -1 for those that are computed before the loop."""
     found: dict[Scalar, int] = {}
     for x in scalars:
-        axes = [found.get(y, -1) for y in children(x)]
+        deepest = -1
+        for y in children(x):
+            deepest = max(deepest, found.get(y, -1))
         if isinstance(x, Index):
-            axes.append(x.axis)
+            deepest = x.axis
         elif isinstance(x, Load):
-            axes += [a for a, stride in enumerate(x.view.strides) if stride]
-        found[x] = max(axes, default=-1)
+            deepest = max([deepest, *[a for a, stride in enumerate(x.view.strides) if stride]])
+        found[x] = deepest
     return found
 
 
 def _price(x: Any) -> float:
     if isinstance(x, Operation):
-        number = _SPECIAL if x.name.startswith("special_") else _PRICES.get(weight(x), weight(x) * _LIGHT)
-        return number * x.dtype.itemsize / 8
+        return _operation(x.name) * x.dtype.itemsize / 8
     if isinstance(x, Load):
         return _ACCESS if x.shift is None else _GATHERED
     return 0.0
+
+
+@cache
+def _operation(name: str) -> float:
+    """The price of an operation on numbers of eight bytes."""
+    return _SPECIAL if name.startswith("special_") else _PRICES.get(weigh_name(name), weigh_name(name) * _LIGHT)
 
 
 def _views(loop: LoopNest, scalars: Sequence[Scalar]) -> Iterable[tuple[StridedView, int]]:

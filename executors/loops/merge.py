@@ -78,8 +78,10 @@ def _merged(statements: list[Statement], readers: Counter[Buffer], access: _Acce
 
 def _may_rest(loop: LoopNest) -> bool:
     """Whether a loop may have no effect at some positions."""
+    if not loop.space or loop.values:
+        return False
     read = {x.view.buffer for x in walk(roots(loop)) if isinstance(x, Load)}
-    return bool(loop.space) and not loop.values and all([s.add or s.view.buffer in read for s in loop.stores])
+    return all([s.add or s.view.buffer in read for s in loop.stores])
 
 
 def _taken(
@@ -99,7 +101,7 @@ def _taken(
         if not alone:
             rest = [first]
             changes = access.written_roots[part] & access.read_roots[part]
-            if part.checks or changes or len(moves(part)) > COPIED:
+            if part.checks or changes or len(moves(walk(roots(part)))) > COPIED:
                 continue
         if _passes(part, left[i + 1 :], access, alone) and (both := _joined(part, whole, access)) is not None:
             whole = both
@@ -118,7 +120,7 @@ def _parted(loop: LoopNest, wanted: set[Buffer], access: _Accesses) -> tuple[Loo
     others = [s for s in loop.stores if s not in stores]
     if not stores or loop.reductions or loop.values or not (others or loop.checks):
         return loop, []
-    moving = moves(loop) if loop.checks else {}
+    moving = moves(walk(roots(loop))) if loop.checks else {}
     if any([c.condition in moving for c in loop.checks]):
         return loop, []
     part = LoopNest(loop.space, stores, note=loop.note)
@@ -138,7 +140,7 @@ def _joined(first: LoopNest, second: LoopNest, access: _Accesses) -> LoopNest | 
         first = spread
     if first.reductions or first.values:
         return None
-    if second.checks and any([c.condition in moves(first) for c in first.checks]):
+    if second.checks and any([c.condition in moves(walk(roots(first))) for c in first.checks]):
         return None  # the first failure would be another one
     places = {store.view.buffer: store for store in first.stores}
     if len(places) < len(first.stores) or any([s.add or s.shift is not None for s in first.stores]):
@@ -159,13 +161,13 @@ def _joined(first: LoopNest, second: LoopNest, access: _Accesses) -> LoopNest | 
 
     both = rebuilt(second, change)
     both.checks = [*first.checks, *both.checks]
-    return both if sum(1 for _ in walk(roots(both))) <= LIMIT else None
+    return both if len(walk(roots(both))) <= LIMIT else None
 
 
 def _spread(loop: LoopNest, space: Shape) -> LoopNest | None:
     """A short loop, over a space that its own broadcasts into; None for others."""
     lead = len(space) - len(loop.space)
-    scalars = list(walk(roots(loop)))
+    scalars = walk(roots(loop))
     fits = lead >= 0 and all([n in (1, m) for n, m in zip(loop.space, space[lead:], strict=True)])
     if not fits or len(scalars) > SHORT or loop.reductions or loop.checks or loop.values:
         return None

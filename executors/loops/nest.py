@@ -58,7 +58,7 @@ def schedule(loop: LoopNest, known: set[Scalar], rows: bool = False) -> Nest:
     if not rows and is_identity(loop, known):
         loop = LoopNest((), values=[] if loop.space else [loop.stores[0].value])
     ends = bounds(loop)
-    scalars = list(walk([*roots(loop), *[x for pair in ends.values() for x in pair]], known))
+    scalars = walk([*roots(loop), *[x for pair in ends.values() for x in pair]], known)
     views = views_of(loop, scalars)
     indexed = {x.axis for x in scalars if isinstance(x, Index)}
     axes = [axis for axis in order(loop, views) if not rows or axis]

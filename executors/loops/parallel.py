@@ -53,7 +53,7 @@ def shared(statements: list[Statement], threads: int, inside: bool = False) -> l
         for part in parts(statement):
             again = isinstance(statement, SequentialLoop) and (part is statement.body or part is statement.condition)
             part[:] = shared(part, threads, inside or again)
-    prices = [_price(statement) for statement in statements]
+    prices = [_price(statement) if inside or _long(statement) else None for statement in statements]
     sharing = Sharing(threads, inside, _elsewhere([x for x in prices if x is not None]) if inside else {})
     result: list[Statement] = []
     for statement, price in zip(statements, prices, strict=True):
@@ -82,6 +82,11 @@ class Sharing:
         sums depend, does not depend on how many threads there are."""
         worth = cost.together(2, self.elsewhere) + _START[self.inside] < GAIN[self.inside] * cost.alone
         return min(self.threads, max(int(cost.alone / _SHARE), 2)) if worth else 1
+
+
+def _long(statement: Statement) -> bool:
+    """Whether a statement might be cut: not if it is a loop all of whose axes are short."""
+    return not isinstance(statement, LoopNest) or any([n >= _LEAST for n in statement.space])
 
 
 def _price(statement: Statement) -> LoopCost | None:

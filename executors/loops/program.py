@@ -7,8 +7,9 @@ gathers and scatters), a `LibraryCall` of BLAS or LAPACK, and a `HostCall` of Nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -384,13 +385,17 @@ def loops_of(statement: Statement) -> list[LoopNest]:
 
 def children(x: Scalar) -> tuple[Scalar, ...]:
     """The scalars that a scalar is computed from."""
-    if isinstance(x, Operation):
-        return x.args
-    if isinstance(x, Load):
-        return tuple([y for y in (x.shift, x.mask) if y is not None])
-    if isinstance(x, Pack):
-        return tuple([part.wide if isinstance(part, Lane) else part for part in x.parts])
-    return (x.wide,) if isinstance(x, (Lane, Across)) else ()
+    below = _BELOW.get(type(x))
+    return () if below is None else below(x)
+
+
+_BELOW: dict[type[Scalar], Callable[[Any], tuple[Scalar, ...]]] = {
+    Operation: lambda x: x.args,  # type: ignore[no-any-return]
+    Load: lambda x: () if x.shift is x.mask is None else tuple([y for y in (x.shift, x.mask) if y is not None]),
+    Pack: lambda x: tuple([part.wide if type(part) is Lane else part for part in x.parts]),
+    Lane: lambda x: (x.wide,),
+    Across: lambda x: (x.wide,),
+}
 
 
 def roots(loop: LoopNest) -> Iterator[Scalar]:
@@ -406,19 +411,26 @@ def roots(loop: LoopNest) -> Iterator[Scalar]:
     yield from loop.values
 
 
-def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> Iterator[Scalar]:
+def walk(scalars: Iterable[Scalar], known: Set[Scalar] = frozenset()) -> list[Scalar]:
     """Scalars and all that they are computed from, each once and operands first; nothing behind those in `known`."""
     seen: set[Scalar] = set()
+    found: list[Scalar] = []
     for root in scalars:
-        stack: list[tuple[Scalar, bool]] = [(root, False)]
+        # A scalar by itself is to be opened; what it is computed from stands above the tuple with it.
+        stack: list[Any] = [root]
         while stack:
-            x, ready = stack.pop()
-            if ready:
-                yield x
+            x = stack.pop()
+            if type(x) is tuple:
+                found.append(x[0])
             elif x not in seen and x not in known:
                 seen.add(x)
-                stack.append((x, True))
-                stack.extend((y, False) for y in reversed(children(x)) if y not in seen)
+                below = x.args if type(x) is Operation else children(x)
+                if below:
+                    stack.append((x,))
+                    stack.extend(below[::-1])
+                else:
+                    found.append(x)
+    return found
 
 
 def is_identity(loop: LoopNest, known: Set[Scalar]) -> bool:

@@ -147,9 +147,15 @@ def expressible(code: str | None, operands: tuple[DType, ...], dtype: DType) -> 
 
 def weight(x: object) -> int:
     """About how many instructions a scalar takes once its operands are there, or what else stands in a loop."""
-    if not isinstance(x, Operation) or x.name in ("where", "cast"):
+    return weigh_name(x.name) if isinstance(x, Operation) else LIGHT
+
+
+@cache
+def weigh_name(name: str) -> int:
+    """The same for an operation of this name."""
+    if name in ("where", "cast"):
         return LIGHT
-    return _products(int(x.name[4:])) if x.name.startswith("ipow") else _weight(x.name)
+    return _products(int(name[4:])) if name.startswith("ipow") else _weight(name)
 
 
 def _weight(name: str) -> int:
