@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -22,6 +23,13 @@ os.environ["GRAPHAD_CACHE"] = "0"
 os.environ["GRAPHAD_TRACEBACK"] = "full"
 # The threads of BLAS wait by spinning, for matrices that one thread is done with at once.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Bytecode is kept, whatever the environment says: each of the hundred processes that tests start would compile graphad
+# from its source for a second, and each worker the tests for ten.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+# Graphs are many objects and few cycles.
+gc.set_threshold(10_000, 20, 20)
 
 hypothesis.settings.register_profile("local", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
