@@ -385,8 +385,7 @@ class NestEmitter(Environment):
             body = code.name()
             code.do(f"br i1 {code(f'icmp slt i64 {index}, {end}')}, label %{body}, label %{after}")
             code.begin(body)
-        known = isinstance(start, int) and isinstance(end, int)
-        with code.repeated((end - start) / step if known else math.inf):
+        with code.repeated((end - start) / step if isinstance(start, int) and isinstance(end, int) else math.inf):
             yield index
         latch = code.block
         phis.append(f"{index} = phi i64 [ {start}, %{before} ], [ {following}, %{latch} ]")
