@@ -225,7 +225,7 @@ ROLLED = [
 ]  # fmt: skip
 """Those whose loops are loops of the graph."""
 OTHERS = [
-    after_an_append, within_another_loop, the_same_again, last_array_written, earlier_array_written, last_array_by_a_name,
-    first_array_has_a_name, one_array_all_the_time, last_item_replaced, lists_as_items, chosen_item,
-    appended_in_a_branch, popped, joined_rows, joined_numbers,
+    after_an_append, within_another_loop, the_same_again, last_array_written, earlier_array_written,
+    last_array_by_a_name, first_array_has_a_name, one_array_all_the_time, last_item_replaced, lists_as_items,
+    chosen_item, appended_in_a_branch, popped, joined_rows, joined_numbers,
 ]  # fmt: skip
