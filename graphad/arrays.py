@@ -20,6 +20,8 @@ _SCALARS = {float, int, bool, complex}
 _ASKS_NUMPY = ("__array_ufunc__", "__array_function__", "__array_priority__")
 """With one of these a class has a say in what NumPy's functions do with it, so that it is more than its numbers."""
 _ARRAYS = ("__array__", "__array_interface__", "__array_struct__")
+HIDDEN = "an array that holds traced values"
+"""The field that stands in place of the elements of such an array, whose memory nobody is to read."""
 _UNSUPPORTED = {
     "O": "it holds Python objects; give it a numeric dtype with astype(float)",
     "M": "it holds dates; pass numbers, as in (x - x[0]) / numpy.timedelta64(1, 's')",
@@ -61,6 +63,11 @@ def array_of(x: Any) -> np.ndarray[Any, np.dtype[Any]]:
             raise
         except (TypeError, ValueError, RuntimeError) as error:
             raise TypeMismatchError(f"{_title(x)} cannot be read as an array: {error}") from error
+    if array.dtype.names == (HIDDEN,):
+        raise TypeMismatchError(
+            "code that graphad did not convert, a library's or such without source, has read the memory of an array "
+            "that holds traced values, within a list, an object or a closure; pass it as an argument of its own"
+        )
     if array.dtype.kind in _UNSUPPORTED:
         raise TypeMismatchError(f"{_title(x)} is no array of numbers; {_remedy(x, _UNSUPPORTED[array.dtype.kind])}")
     return array  # type: ignore[no-any-return]

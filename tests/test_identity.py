@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import itertools
 import math
 import operator
@@ -997,6 +998,70 @@ def test_memory_that_a_library_keeps_is_not_written_to_in_silence(keeper: str, m
         with pytest.raises(graphad.TracerError, match=r"test_identity.py:\d+.*memory is kept by.*copy"):
             transform(kept)(1.5)
     assert graphad.grad(let_go)(1.5) == 1.0
+
+
+SOURCELESS: dict[str, Any] = {"np": np}
+exec(
+    "def read(a, i): return a[i]\ndef store(a, i): a[i] = 5.0\ndef array(*a): return np.array(a)\n"
+    "def compress(a, i): return a.compress(i)\ndef listed(a): return np.array(a[0])\ndef same(a): return a",
+    SOURCELESS,
+)
+
+
+def made_of(x: Any, dtype: Any) -> Any:
+    a = np.zeros(3, dtype)
+    a[0] = x > 0 if dtype is bool else x
+    return a
+
+
+@pytest.mark.parametrize("use", [
+    lambda x: SOURCELESS["read"](np.arange(3.0), made_of(x, bool)), lambda x: SOURCELESS["array"](made_of(x, bool)),
+    lambda x: SOURCELESS["store"](np.zeros(3), made_of(x, bool)), lambda x: SOURCELESS["array"](made_of(x, float)),
+    lambda x: SOURCELESS["compress"](np.arange(3.0), made_of(x, bool)), lambda x: memoryview(made_of(x, float))[0],
+    lambda x: SOURCELESS["listed"]([made_of(x, float)]) * 1.0, lambda x: bytes(made_of(x, bool))[0],
+    lambda x: hashlib.sha256(made_of(x, float)).digest()[0], lambda x: made_of(x, float).data[0],
+])  # fmt: skip
+def test_memory_of_an_array_that_holds_traced_values_is_not_read(use: Any) -> None:
+    with pytest.raises(graphad.GraphadError):
+        graphad.jit(use)(1.5)
+
+
+def test_an_array_that_holds_traced_values_goes_through_code_without_source() -> None:
+    def f(x: Any) -> Any:
+        a = made_of(x, float)
+        b = SOURCELESS["same"](a)
+        b[1] = 2 * x
+        return np.sum(a * b)
+
+    assert graphad.grad(f)(1.5) == graphad.jit(graphad.grad(f))(1.5) == 15.0
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.sum(written(made_of(x, bool), 2.0) * x), lambda x: np.sum(rows_of([made_of(x, float)] * 2) * x),
+    lambda x: np.sum(sum_of([made_of(x, float)] * 2) * x),
+])  # fmt: skip
+def test_arrays_that_hold_traced_values_as_indices_and_in_lists(f: Any) -> None:
+    for x in (1.5, -1.5):
+        assert graphad.jit(f)(x) == f(x)
+        assert graphad.grad(f)(x) == pytest.approx((f(x + 1e-6) - f(x - 1e-6)) / 2e-6)
+
+
+def written(mask: Any, value: float) -> Any:
+    a = np.ones(3)
+    a[mask] = value
+    return a
+
+
+def rows_of(rows: Any) -> Any:
+    a = np.zeros((2, 3))
+    a[...] = rows
+    return a
+
+
+def sum_of(rows: Any) -> Any:
+    a = np.zeros((2, 3))
+    a += rows
+    return a
 
 
 def test_a_ravel_of_what_a_branch_may_have_reversed_is_not_guessed() -> None:

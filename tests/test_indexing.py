@@ -332,6 +332,54 @@ def test_products_and_places_of_what_a_mask_chooses(of, executor):
     assert graphad.vmap(graphad.jit(function, executor=executor))(rows) == pytest.approx([function(r) for r in rows])
 
 
+def centred(x):
+    rows = x[x[:, 0] > 0]
+    return np.sum((rows - rows.mean(axis=0)) ** 2)
+
+
+def stored(x):
+    y = x * 1.0
+    y[y[:, 0] > 0, 1:] += x[0, :2]
+    y[x[:, 1] > 2, ...] = np.arange(3.0)
+    y[x[:, 2] < 0, 0] = 7.0
+    y[x[0, 0] > 0] *= 2.0
+    np.add.at(y, x[:, 1] > 2, 1.0)
+    return np.sum(y * x)
+
+
+ROWS = [
+    lambda x: np.sum(x[x[:, 0] > 0].mean(axis=0) ** 2), lambda x: np.sum(x[x[:, 0] > 0].sum(axis=-1) ** 2),
+    lambda x: np.sum(np.max(x[x[:, 0] > 0], axis=0) ** 2), lambda x: np.sum(np.add.reduce(x[x[:, 0] > 0]) ** 2),
+    lambda x: np.sum(x[x[:, 0] > 0], axis=(0, 1)) * x[x[:, 0] > 0].ndim, lambda x: x[x[:, 0] > 0].size * x.sum(),
+    lambda x: np.vdot(x[x[:, 0] > 0], x[x[:, 0] > 0]),
+    lambda x: np.sum(x[x[:, 0] > 0].std(axis=1, keepdims=True) * x[x[:, 0] > 0]),
+    lambda x: np.sum(x[np.where(x[:, 0] > 0)[0]].mean(0) ** 2), lambda x: np.sum(x[x[:, 0] > 0] - np.arange(3.0)),
+    lambda x: np.sum(x[x[:, 0] > 0, 1] * x[x[:, 0] > 0, 2]), lambda x: np.sum(x[x[:, 0] > 0, :2] ** 2),
+    lambda x: np.linalg.norm(x[x[:, 0] > 0]), lambda x: x[x[0, 0] > 0].mean(axis=1).sum(), centred, stored,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("of", ROWS)
+def test_rows_that_a_mask_chooses(of, executor):
+    x = np.array([[1.0, -2.0, 0.5], [-1.0, 3.0, 4.0], [2.0, 2.5, -3.0], [0.7, 0.1, 0.3]])
+    f = graphad.jit(of, executor=executor)
+    assert f(x) == pytest.approx(of(x))
+    assert np.allclose(graphad.jit(graphad.grad(of), executor=executor)(x), graphad.grad(of)(x))
+    graphad.check_grads(f, (x,), order=1)
+    assert graphad.vmap(of)(np.stack([x, x + 0.01])) == pytest.approx([of(x), of(x + 0.01)])
+
+
+@pytest.mark.parametrize("of", [
+    lambda x: x[x[:, 0] > 0] @ x[x[:, 0] > 0].T, lambda x: x[x[:, 0] > 0] * x[x[:, 0] > 0, 0],
+    lambda x: x[x[:, 0] > 0] - x,
+    lambda x: np.linalg.norm(x[x[:, 0] > 0], 2), lambda x: np.inner(x[x[:, 0] > 0], x[x[:, 0] > 0]),
+    lambda x: np.count_nonzero(x[x[:, 0] > 0], axis=0), lambda x: x[x[:, 0] > 0].__setitem__(0, 1.0),
+])  # fmt: skip
+def test_what_needs_the_number_of_rows_is_refused(of):
+    with pytest.raises(TracerError):
+        graphad.jit(of)(np.ones((3, 3)))
+
+
 @pytest.mark.parametrize("reduce", [np.max, np.min, np.argmax, np.argmin, np.maximum.reduce])
 def test_nothing_has_no_extreme(reduce, executor):
     def f(x):

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.apart import check, clash
-from graphad.arrays import PYTHON_SCALARS, array_of, is_array
+from graphad.arrays import HIDDEN, PYTHON_SCALARS, array_of, is_array
 from graphad.build import current_builder, floating_point_errors
 from graphad.errors import ControlFlowError, GraphadError, TracerError, TraceWarning, TypeMismatchError
 from graphad.executors.numpy import evaluate
@@ -145,7 +145,7 @@ def converted(function: Callable[..., Any], lists: bool = False) -> Callable[...
 
 def refuse_bare(error: TypeError | AttributeError) -> None:
     """Raise `TracerError` for Python's own error about a traced value, where NumPy's array or number would do."""
-    if isinstance(error, GraphadError) or not re.search(r"\b(Tracer|View|Text)\b", str(error)):
+    if isinstance(error, GraphadError) or not _OURS.search(str(error)):
         return
     x = getattr(error, "obj", None)
     kind = np.ndarray if isinstance(x, Tracer) and x.shape else int if getattr(x, "weak", False) else np.float64
@@ -158,6 +158,9 @@ def refuse_bare(error: TypeError | AttributeError) -> None:
     ) from error
 
 
+_OURS = re.compile(
+    r"\b(Tracer|View|Text|Buffer(Tracer|View))\b|'(Fixed|Joined|Masked|Moving|Places|Shared|Unread)'|" + HIDDEN
+)
 _CLOSE = "close over it"
 
 

@@ -14,11 +14,11 @@ import numpy as np
 from graphad.errors import TracerError
 from graphad.location import place
 from graphad.numpy import moving
-from graphad.numpy.arguments import known, operand
+from graphad.numpy.arguments import operand
 from graphad.numpy.dispatch import tracer_method
 from graphad.numpy.indexing import basic_item, basic_key, getitem, read_index
 from graphad.numpy.layouts import UNKNOWN, laid
-from graphad.numpy.masked import Masked, mask_of, spread
+from graphad.numpy.masked import Masked, choice, is_basic, spread
 from graphad.numpy.outputs import check_cast
 from graphad.numpy.slices import moves
 from graphad.numpy.updates import At
@@ -27,16 +27,6 @@ from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 
 # -- indexing -----------------------------------------------------------------------------------------------------
-
-
-def _is_basic(index: Any) -> bool:
-    """Whether NumPy makes a view for an index: integers, slices, Ellipsis and None only."""
-    for item in index if type(index) is tuple else (index,):
-        if item is None or item is Ellipsis or isinstance(item, (slice, np.integer)) or type(item) is int:
-            continue
-        if not isinstance(item, Tracer) or item.shape or item.dtype.kind not in "iu":
-            return False
-    return True
 
 
 @tracer_method("__getitem__")
@@ -48,15 +38,16 @@ def _getitem(x: Any, index: Any) -> Any:
             return own(found) if found is x else found
         return view(found, x, lambda base: getitem(base, index), lambda base, new: At(base)[index].set(new), index,
                     lambda base: base[index])  # fmt: skip
-    mask = mask_of(x, index)
-    if mask is not None and known(mask) is None:
-        return Masked(own(x), spread(x, mask))
+    chosen = choice(x, index)
+    if chosen is not None:
+        whole, mask = chosen
+        return Masked(own(whole), mask)
     if moves(index):
         return moving.read(x, index)
     if isinstance(index, moving.Moving):
         return moving.picked(x, index)
     found = getitem(x, index)
-    basic = _is_basic(index)
+    basic = is_basic(index)
     if not basic or not (found.shape or _has_ellipsis(index)):
         return own(found) if found is x else found if basic or found.ndim < 2 else _picked(found, x, index)
     at = _fixed(index)
@@ -103,17 +94,18 @@ def _setitem(x: Any, index: Any, value: Any) -> None:
     if moves(index) or isinstance(value, moving.Moving):
         moving.write(x, index, value)
         return
-    mask = mask_of(x, index)
-    if mask is not None and known(mask) is None:
-        _set_masked(x, mask, value)
+    chosen = choice(x, index)
+    if chosen is not None:
+        _set_masked(*chosen, value)
         return
     assign(x, At(own(x))[index].set(value), "assignment to an index")
 
 
 def _set_masked(x: Any, mask: Any, value: Any) -> None:
-    whole = spread(x, mask)
     if isinstance(value, Masked):
-        value = value.under(whole, "assignment to what another mask chooses")
+        if value.whole.ndim != x.ndim:
+            raise value.refusal("assignment of fewer axes")
+        value = value.under(mask, "assignment to what another mask chooses")
     else:
         value = operand(value)
         if value.ndim > x.ndim - mask.ndim:
@@ -121,7 +113,7 @@ def _set_masked(x: Any, mask: Any, value: Any) -> None:
                 f"assignment to x[mask]: an array of {value.shape} for what the traced mask {mask.type} chooses"
                 f"{place()}; write x[...] = numpy.where(mask, values, x), with values like x"
             )
-    assign(x, np.where(whole, cast(value, x.dtype), own(x)), "assignment to an index")
+    assign(x, np.where(spread(x, mask), cast(value, x.dtype), own(x)), "assignment to an index")
 
 
 def _augmented(name: str, symbol: str) -> None:

@@ -2,7 +2,8 @@
 
 A `Buffer` is an array of NumPy's and costs what one costs. The first write of a traced value, or one in a piece that
 may not run, makes it and all its views traced arrays, in their place: every name, attribute and container that holds
-one of them sees what is written from then on. The memory that they had is filled with NaN (or the smallest integer).
+one of them sees what is written from then on. The memory that they had is filled with NaN (or the smallest integer),
+and its dtype is hidden from C code, which would read it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from weakref import ref
 
 import numpy as np
 
+from graphad.arrays import HIDDEN
 from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, TracerError
 from graphad.graph import Constant, Value
@@ -119,7 +121,7 @@ def _remembered() -> TracerError:
 
 def _hidden(name: str) -> property:
     def missing(x: Any) -> Any:
-        raise AttributeError(f"a traced array of type {x.type} has no attribute {name!r}")
+        raise AttributeError(f"{type(x).__name__!r} object has no attribute {name!r}", name=name, obj=x)
 
     return property(missing)
 
@@ -337,12 +339,14 @@ def become(x: Any, kept: bool = False) -> Tracer:
         v.__class__ = BufferView
         v.origin, v.forth, v.back, v.key = root, *part, None
         v._found, v._seen = (home, Value(TensorType(plain(v).dtype, plain(v).shape))), None
+    if not kept:
+        _poison(plain(root))
+        for v in (root, *views):
+            hide(v)
     trace = home
     while trace.outer is not None:
         trace = trace.outer
     trace.buffers.append(ref(root))
-    if not kept:
-        _poison(plain(root))
     return x  # type: ignore[no-any-return]
 
 
@@ -353,6 +357,15 @@ def _recorded(home: Builder, array: Plain) -> Value:
         with building(home):
             return lift(home, shapes.full(array.shape, first.item(), array.dtype))
     return Constant(array)
+
+
+_set_dtype: Callable[[Any, Any], None] = np.ndarray.dtype.__set__  # type: ignore[attr-defined]
+
+
+def hide(x: Any) -> None:
+    """Let C code, which would read the memory of a traced array, find nothing there that it can compute with."""
+    dtype = x.__dict__["hidden"] = plain(x).dtype
+    _set_dtype(x, np.dtype([(HIDDEN, f"V{dtype.itemsize}")]))
 
 
 def _poison(array: Plain) -> None:
@@ -400,8 +413,10 @@ def _revive(root: Any, builder: Builder) -> None:
         array = builder.evaluate(root.value)
     except TracerError:
         return
-    plain(root)[...] = array
     views = [v for s in root.__dict__.get("views", ()) if (v := s()) is not None]
+    for x in (root, *views):
+        _set_dtype(x, x.__dict__.pop("hidden", plain(x).dtype))
+    plain(root)[...] = array
     for x in (root, *views):
         for name in ("builder", "value", "origin", "forth", "back", "key", "_found", "_seen"):
             x.__dict__.pop(name, None)
@@ -409,6 +424,6 @@ def _revive(root: Any, builder: Builder) -> None:
 
 
 __all__ = [
-    "Buffer", "BufferTracer", "BufferView", "Unchanged", "become", "buffer", "lay_out", "outside", "plain", "renew",
-    "revive", "root_of", "seen", "shared", "stays", "tracked", "view_in", "writable",
+    "Buffer", "BufferTracer", "BufferView", "Unchanged", "become", "buffer", "hide", "lay_out", "outside", "plain",
+    "renew", "revive", "root_of", "seen", "shared", "stays", "tracked", "view_in", "writable",
 ]  # fmt: skip

@@ -1,17 +1,37 @@
-"""What libraries keep of the memory of arrays that may become traced ones."""
+"""What code that is not converted sees and keeps of the memory of arrays that are, or may become, traced ones."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from weakref import ref
 
 import numpy as np
 
 from graphad.location import place
-from graphad.numpy.buffers import Buffer, plain, root_of
+from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, plain, root_of
+from graphad.numpy.views import own, view
 from graphad.types import Array
+
+
+def opaque(x: Any) -> Any:
+    """What code that is not converted gets for an argument: for an array that has become a traced one, of which C code
+    would read the memory, a view that has none."""
+    if type(x) in (BufferTracer, BufferView):
+        return view(own(x), x, lambda base: base, lambda base, new: new)
+    return tuple(map(opaque, x)) if type(x) is tuple else x
+
+
+def unread(f: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the user's without source, as converted code calls it."""
+
+    @wraps(f)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return f(*map(opaque, args), **{k: opaque(x) for k, x in kwargs.items()})
+
+    return called
 
 
 def lending(f: Callable[..., Any], name: str) -> Callable[..., Any]:

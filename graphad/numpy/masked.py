@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from graphad.arrays import Unsized
 from graphad.errors import TracerError
 from graphad.location import place
-from graphad.numpy.arguments import operand
+from graphad.numpy.arguments import known, operand
 from graphad.numpy.slices import check
 from graphad.trace import Tracer
 
@@ -52,10 +54,12 @@ def options(x: Unsized, name: str, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 class Masked(Unsized):
-    """The elements of a traced array where a traced mask holds, in a row of unknown length.
+    """The elements, or the rows, of a traced array where a traced mask holds, in an array of unknown length.
 
-    Ufuncs apply to them one by one, with numbers or with elements that the same mask chose; reductions give numbers.
-    Everything else raises `TracerError`.
+    `mask` lies over the leading axes of `whole`; what it chooses stands along the first axis, before the axes that the
+    mask leaves. Ufuncs apply to the elements one by one, with numbers, with arrays that have those other axes, or with
+    what the same mask chose; reductions over the first axis give plain traced arrays. Everything else raises
+    `TracerError`.
     """
 
     def __init__(self, whole: Any, mask: Any) -> None:
@@ -65,7 +69,8 @@ class Masked(Unsized):
 
     @property
     def ndim(self) -> int:
-        return 1
+        ndim: int = 1 + self.whole.ndim - self.mask.ndim
+        return ndim
 
     @property
     def dtype(self) -> Any:
@@ -74,7 +79,16 @@ class Masked(Unsized):
     @property
     def size(self) -> Any:
         """The number of chosen elements, a traced integer."""
-        return np.sum(self.mask)
+        return np.sum(self.mask) * math.prod(self.whole.shape[self.mask.ndim :])
+
+    @property
+    def all_of(self) -> Any:
+        """The mask over all axes of the array."""
+        return spread(self.whole, self.mask)
+
+    def filled(self, x: Any) -> Any:
+        """The array with a number in place of what is not chosen."""
+        return np.where(self.all_of, self.whole, self.dtype.type(x))
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.whole.__array_namespace__(api_version=api_version)
@@ -83,7 +97,7 @@ class Masked(Unsized):
         if method == "reduce":
             name = REDUCED.get(ufunc.__name__)
             if name is not None:
-                return self.reduce(name, **kwargs)
+                return self.reduce(name, **{"axis": 0, **kwargs})
         out = kwargs.pop("out", None)
         if out is not None and (len(out) != 1 or out[0] is not self):
             raise self.refusal(f"{ufunc.__name__} into another array")
@@ -98,18 +112,20 @@ class Masked(Unsized):
         return self
 
     def each(self, function: Any, inputs: Any, **kwargs: Any) -> Masked:
-        """What the function gives for the chosen elements, one by one."""
-        wholes = []
+        """What the function gives for the chosen elements, one by one. What is computed where the mask does not hold is
+        never used; operands there are made harmless."""
+        operands: list[Any] = []
         for x in inputs:
             if isinstance(x, Masked):
-                wholes.append(x.under(self.mask, f"{function.__name__} of what two masks choose"))
-            elif not isinstance(x, (type, np.dtype)) and np.ndim(operand(x)):
+                x.under(self.mask, f"{function.__name__} of what two masks choose")
+                if x.ndim != self.ndim:
+                    raise self.refusal(f"{function.__name__} of {self.ndim} and {x.ndim} axes")
+                operands.append(x.filled(1))
+            elif not isinstance(x, (type, np.dtype)) and np.ndim(operand(x)) >= self.ndim:
                 raise self.refusal(f"{function.__name__} with an array")
             else:
-                wholes.append(x)
-        # What is computed where the mask does not hold is never used; operands there are made harmless.
-        safe = [np.where(self.mask, x, x.dtype.type(1)) if isinstance(x, Tracer) and x.shape else x for x in wholes]
-        return Masked(function(*safe, **kwargs), self.mask)
+                operands.append(x)
+        return Masked(function(*operands, **kwargs), self.mask)
 
     def under(self, mask: Any, what: str) -> Any:
         """The array that the elements are chosen from, for `mask` to choose the same ones.
@@ -131,8 +147,8 @@ class Masked(Unsized):
         name = reduction(func)
         if name in REDUCTIONS and isinstance(args[0], Masked):
             return args[0].reduce(name, *args[1:], **kwargs)
-        if name in ("size", "count_nonzero"):
-            return self.size if name == "size" else np.sum(np.where(self.mask, self.whole != 0, False))
+        if name in ("size", "count_nonzero") and len(args) == 1 and not kwargs:
+            return self.size if name == "size" else np.sum(np.where(self.all_of, self.whole != 0, False))
         if name in PRODUCTS:
             return self.product(name, args, **kwargs)
         if name == "norm":
@@ -141,6 +157,8 @@ class Masked(Unsized):
             return self.place_of(name)
         if name == "ptp" and len(args) == 1 and not kwargs:
             return self.reduce("max") - self.reduce("min")
+        if func is np.ndim:
+            return self.ndim
         if func is np.result_type:
             return np.result_type(*[x.dtype if isinstance(x, Masked) else x for x in args])
         if func in ELEMENTWISE:
@@ -148,14 +166,16 @@ class Masked(Unsized):
         raise self.refusal(f"numpy.{func.__name__}")
 
     def reduce(self, name: str, axis: Any = None, **kwargs: Any) -> Any:
-        """One number for all chosen elements."""
-        if axis not in (None, 0, -1):
-            raise self.refusal(f"{name} with axis={axis}")
+        """The reduction of all chosen elements, or along some axes; the first one has the unknown length."""
+        axes = range(self.ndim) if axis is None else normalize_axis_tuple(axis, self.ndim)
+        behind = tuple([a - 1 + self.mask.ndim for a in axes if a])
+        if 0 not in axes:
+            return Masked(REDUCTIONS[name](self.filled(1), axis=behind, **kwargs), self.mask)
         given = options(self, name, kwargs)
         if name in ("max", "min") and "initial" not in given:
             self._not_empty(f"zero-size array to reduction operation {name}imum which has no identity")
             given["initial"] = self._least(name)
-        return REDUCTIONS[name](self.whole, where=np.broadcast_to(self.mask, self.whole.shape), **given)
+        return REDUCTIONS[name](self.whole, axis=(*range(self.mask.ndim), *behind), where=self.all_of, **given)
 
     def _least(self, name: str) -> Any:
         if self.dtype.kind == "c":
@@ -167,7 +187,8 @@ class Masked(Unsized):
 
     def product(self, name: str, factors: Any, **kwargs: Any) -> Any:
         """The inner product of what one mask chooses from two arrays."""
-        if name not in PRODUCTS or kwargs or len(factors) != 2 or not all([isinstance(x, Masked) for x in factors]):
+        rows = [x for x in factors if isinstance(x, Masked) and (x.ndim == 1 or name == "vdot")]
+        if name not in PRODUCTS or kwargs or len(rows) != 2 or len(factors) != 2:
             raise self.refusal(name)
         x, y = factors
         found = (np.conj(x) if name in ("vdot", "vecdot") else x) * y
@@ -177,14 +198,15 @@ class Masked(Unsized):
         return self.product("dot", (self, other))
 
     def norm(self, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-        if ord not in (None, 1, 2) or axis not in (None, 0, -1) or keepdims:
+        vector = self.ndim == 1 and ord in (1, 2) and axis in (None, 0, -1)
+        if keepdims or not (vector or (ord is None and (axis is None or self.ndim == 1))):
             raise self.refusal(f"norm with ord={ord}, axis={axis}, keepdims={keepdims}")
-        return np.linalg.norm(np.ravel(np.where(self.mask, self.whole, 0)), ord)
+        return np.linalg.norm(np.ravel(self.filled(0)), ord)
 
     def place_of(self, name: str) -> Any:
         """Where the largest or the smallest of the chosen elements stands among these."""
         self._not_empty(f"attempt to get {name} of an empty sequence")
-        mask = np.ravel(np.broadcast_to(self.mask, self.whole.shape))
+        mask = np.ravel(self.all_of)
         whole = np.where(mask, np.ravel(self.whole), self._least(name[3:]))
         return np.maximum(np.cumsum(mask)[getattr(np, name)(whole)] - 1, 0)
 
@@ -207,6 +229,9 @@ class Masked(Unsized):
 
     def __getitem__(self, index: Any) -> Any:
         raise self.refusal("an index")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise self.refusal("assignment to an index")
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise self.refusal("an array")
@@ -265,14 +290,28 @@ def mask_for(index: Any) -> Any:
     return found.mask
 
 
-def mask_of(x: Any, index: Any) -> Any:
-    """The mask over the leading axes of `x` that an index is, if it is a traced one; else None."""
+def choice(x: Any, index: Any) -> Any:
+    """A view of `x` and the traced mask over its leading axes by which an index, and by nothing else but slices and
+    integers, chooses from it; None for any other index."""
     index = mask_for(index)
-    if isinstance(index, tuple) and len(index) == 1:
-        (index,) = index
-    if not isinstance(index, Tracer) or index.dtype.kind != "b" or not index.shape:
+    mask, *rest = index if isinstance(index, tuple) and index else (index,)
+    if not isinstance(mask, Tracer) or mask.dtype.kind != "b" or x.shape[: mask.ndim] != mask.shape:
         return None
-    return index if x.shape[: index.ndim] == index.shape else None
+    if known(mask) is not None or not is_basic(tuple(rest)):
+        return None
+    if not mask.shape:
+        return x[(None, *rest)], mask[None]
+    return (x[(*[slice(None)] * mask.ndim, *rest)] if rest else x), mask
+
+
+def is_basic(index: Any) -> bool:
+    """Whether NumPy makes a view for an index: integers, slices, Ellipsis and None only."""
+    for item in index if type(index) is tuple else (index,):
+        if item is None or item is Ellipsis or isinstance(item, (slice, np.integer)) or type(item) is int:
+            continue
+        if not isinstance(item, Tracer) or item.shape or item.dtype.kind not in "iu":
+            return False
+    return True
 
 
 def spread(x: Any, mask: Any) -> Any:

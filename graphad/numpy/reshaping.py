@@ -11,7 +11,7 @@ import numpy as np
 from graphad.build import current_builder
 from graphad.errors import TracerError
 from graphad.location import place
-from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, lay_out, plain, writable
+from graphad.numpy.buffers import Buffer, BufferTracer, BufferView, hide, lay_out, plain, writable
 from graphad.numpy.dispatch import tracer_method
 from graphad.numpy.inverse import Forth
 from graphad.numpy.layouts import UNKNOWN
@@ -97,6 +97,7 @@ def _become(x: Any, new: Tracer) -> None:
     write(x, new)
     if type(x) is BufferTracer:
         _remember(x, np.full(new.shape, np.nan if x.dtype.kind in "fc" else 1, x.dtype), new.shape)
+        hide(x)
 
 
 def _remember(x: Array, elements: Array, shape: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ from graphad.numpy.arguments import axes_of, axis_of, known, operand, static
 from graphad.numpy.dispatch import located_errors
 from graphad.numpy.indexing import getitem, read_index
 from graphad.numpy.manipulation import slice_axis
-from graphad.numpy.masked import mask_of
+from graphad.numpy.masked import choice
 from graphad.numpy.outputs import into
 from graphad.numpy.updates import At
 from graphad.numpy.views import assign, own
@@ -231,11 +231,13 @@ def at(ufunc: Any, x: Any, indices: Any, *values: Any) -> None:
             f"{place()}; make the array with graphad.numpy, or from a traced one"
         )
     values = tuple(operand(v) for v in values)
+    if choice(x, indices) is not None:
+        x[indices] = ufunc(own(x)[indices], *values)
+        return
     if ufunc in AT and _at_once(ufunc, x.dtype, values[0]):
         assign(x, getattr(At(own(x))[indices], AT[ufunc])(*values), f"{ufunc.__name__}.at")
         return
-    mask = mask_of(x, indices)
-    if (mask is not None and known(mask) is None) or not read_index(x, indices).arrays:
+    if not read_index(x, indices).arrays:
         x[indices] = ufunc(own(x)[indices], *values)
         return
     places = getitem(np.arange(x.size).reshape(x.shape), indices)

@@ -48,7 +48,7 @@ from graphad.codes import OfCode
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.arguments import holds_tracer
 from graphad.numpy.buffers import Buffer
-from graphad.numpy.lending import lending
+from graphad.numpy.lending import lending, unread
 from graphad.numpy.writers import WRITERS
 from graphad.once import LOCK
 from graphad.registry import LATER
@@ -267,7 +267,9 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
     if lists and found.converted is None and not found.reason:
         found = _for_list_arguments.get(id(code))
         found = found or _for_list_arguments.learn(code, _converted_code(code, f.__globals__))
-    return f if found.converted is None else _made(f, found.converted)
+    if found.converted is None:
+        return unread(f) if found.reason and not code.co_flags & _ASYNC else f
+    return _made(f, found.converted)
 
 
 def carrying(f: FunctionType) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral, Number
@@ -17,6 +18,7 @@ from graphad.api.conversion.texts import Shown, Text, no_number
 from graphad.build import current_builder
 from graphad.errors import GraphadError, TracerError
 from graphad.location import place
+from graphad.numpy.lending import opaque
 from graphad.refusals import handles, latest_refusal
 from graphad.trace import Tracer
 
@@ -48,12 +50,15 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
     number is a `TracerError`, which is a `TypeError` too, and so is an error that names a tracer. Of a `pure` function
     so is any error that it does not raise for the numbers themselves.
     """
+    reads = _reads_memory(f)
 
     def called(*args: Any, **kwargs: Any) -> Any:
         builder = current_builder()
         if builder is not None and builder.deferred:
             _not_written_yet(f, (args, kwargs), builder.deferred)
         latest_refusal()
+        if reads:
+            args, kwargs = opaque(args), {k: opaque(x) for k, x in kwargs.items()}
         try:
             found = f(*args, **kwargs)
             for x in args:
@@ -89,6 +94,21 @@ def guarded(f: Callable[..., Any], pure: bool = False) -> Callable[..., Any]:
             raise
 
     return called
+
+
+def _reads_memory(f: Any) -> bool:
+    """Whether a callable may read the memory of arrays: of Python's own only those that take bytes do."""
+    owner = getattr(f, "__objclass__", None) or type(getattr(f, "__self__", None))
+    package = (getattr(f, "__module__", None) or owner.__module__).partition(".")[0]
+    return f in _BYTES or package in _OF_BYTES or package not in sys.stdlib_module_names
+
+
+_BYTES = (memoryview, bytes, bytearray)
+_OF_BYTES = frozenset({
+    "_blake2", "_ctypes", "_hashlib", "_io", "_md5", "_pickle", "_sha1", "_sha2", "_sha3", "_socket", "_struct",
+    "array", "base64", "binascii", "bz2", "ctypes", "gzip", "hashlib", "io", "lzma", "marshal", "mmap", "pickle",
+    "socket", "struct", "zlib",
+})  # fmt: skip
 
 
 def _is_real(x: Any) -> bool:

@@ -16,7 +16,6 @@ from graphad.api.conversion.guarded import guarded
 from graphad.api.conversion.ledger import changing
 from graphad.api.conversion.parts import in_part
 from graphad.build import Builder
-from graphad.errors import TracerError
 from graphad.numpy.adopted import made
 from graphad.numpy.arguments import holds_tracer, recorded
 from graphad.numpy.buffers import Buffer, become, outside, root_of, stays, tracked, writable
@@ -50,14 +49,8 @@ def setitem(value: Any, x: Any, index: Any, name: str | None = None) -> None:
             x.__dict__.setdefault("label", name)
         x[index] = value  # type: ignore[index]
     elif type(x) is Buffer:
-        if not isinstance(value, Tracer) and stays(x):
-            try:
-                x[index] = value
-                return
-            except (TracerError, TypeError, ValueError):
-                if not holds_tracer((value, index if isinstance(index, tuple) else (index,))):
-                    raise
-        become(x).__dict__.setdefault("label", name)
+        if holds_tracer((value, index)) or not stays(x):
+            become(x).__dict__.setdefault("label", name)
         x[index] = value
     elif isinstance(x, np.ndarray):
         outside(lambda: guarded(operator.setitem)(writable(x, ()), index, value))
@@ -132,13 +125,7 @@ def inplace(op: str, x: Any, value: Any) -> Any:
     in_place, plain = INPLACE[op]
     x = tracked(x)
     if type(x) is Buffer:
-        if not isinstance(value, Tracer) and stays(x):
-            try:
-                return in_place(x, value)
-            except (TracerError, TypeError, ValueError):
-                if not holds_tracer((value,)):
-                    raise
-        return in_place(become(x), value)
+        return in_place(become(x) if holds_tracer((value,)) or not stays(x) else x, value)
     if isinstance(x, np.ndarray) and not isinstance(x, Tracer) and (in_part() or isinstance(value, Tracer)):
         if not x.shape:
             return plain(x, value)
