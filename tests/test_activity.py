@@ -371,6 +371,36 @@ def test_tests_of_types_answer_for_what_is_meant(function, x):
     assert float(graphad.jit(graphad.grad(function))(x)) == pytest.approx(difference(function, x))
 
 
+def truths_within(x):
+    y = 3.0
+    match (x > 1, 5.0):
+        case (True, y):
+            z = x * y
+        case _:
+            z = x * x * y
+    match {"big": x > 2, "value": x}:
+        case {"big": True | False as big, **rest} if rest["value"] > 0.8:
+            return z * rest["value"]
+        case {"big": big, "value": value}:
+            return z * value * 3
+
+
+def truths_of_alternatives(x):
+    match [x > 1, [x < 2, x]]:
+        case [True, [True, z]] | [False, [_, z]]:
+            return z * 2
+        case [_, [_, z]]:
+            return z * 5
+
+
+@pytest.mark.parametrize("function", [truths_within, truths_of_alternatives])
+@pytest.mark.parametrize("x", [0.7, 1.5, 2.5])
+def test_truths_within_patterns(function, x):
+    assert float(graphad.grad(function)(x)) == pytest.approx(difference(function, x))
+    with pytest.raises(graphad.TracerError):  # which case is taken must be known
+        graphad.jit(function)(x)
+
+
 def test_numbers_of_python_give_way():
     x = np.ones(2, np.float32)
     for function in (float, math.sin, lambda v: v.item() if isinstance(v, np.generic) else v, abs):

@@ -8,7 +8,8 @@ its variables, and whether it returns.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from typing import Any
 
 from graphad.api.conversion import alone
@@ -209,8 +210,13 @@ class Elements(ast.NodeTransformer):
         return [x for s in out for x in _many(self.visit(s))]
 
     def _match(self, node: ast.Match) -> list[ast.stmt]:
-        """A `match` that stays: its classes are those that traced values are instances of as well."""
+        """A `match` that stays: its classes are those that traced values are instances of as well, and whether parts are
+        True or False is asked by the guards."""
         out: list[ast.stmt] = []
+        node.cases = [one for case in node.cases for one in _apart(case)]
+        for case in node.cases:
+            if _asks_truth(case.pattern):
+                _Truths(self.temporary).ask(case)
         for pattern in [p for case in node.cases for p in ast.walk(case.pattern)]:
             if isinstance(pattern, ast.MatchClass):
                 name = self.temporary()
@@ -240,6 +246,82 @@ class Elements(ast.NodeTransformer):
         if case.guard is not None:
             test = ast.copy_location(ast.BoolOp(ast.And(), [test, case.guard]), pattern)
         return [ast.copy_location(ast.If(test, case.body, rest), pattern)]
+
+
+class _Truths(ast.NodeTransformer):
+    """Gives all parts of a pattern names of their own, and asks by its guard whether some are True or False."""
+
+    def __init__(self, temporary: Callable[[], str]) -> None:
+        self.temporary = temporary
+        self.tests: list[ast.expr] = []
+        self.captured: dict[str, str] = {}
+
+    def ask(self, case: ast.match_case) -> None:
+        case.pattern = self.visit(case.pattern)
+        tests = [*self.tests, *([] if case.guard is None else [self.visit(case.guard)])]
+        case.guard = ast.copy_location(ast.BoolOp(ast.And(), tests) if len(tests) > 1 else tests[0], case.pattern)
+        case.body[:0] = [assign(name, load(own), case.pattern) for name, own in self.captured.items()]
+
+    def visit_MatchSingleton(self, node: ast.MatchSingleton) -> ast.pattern:
+        return self._asked(node) if _asks_truth(node) else node
+
+    def visit_MatchOr(self, node: ast.MatchOr) -> ast.AST:
+        return self._asked(node) if _asks_truth(node) else self.generic_visit(node)
+
+    def _asked(self, node: ast.pattern) -> ast.pattern:
+        name = self.temporary()
+        self.tests.append(_pattern_test(node, name))
+        return ast.copy_location(ast.MatchAs(None, name), node)
+
+    def visit_MatchAs(self, node: ast.MatchAs) -> ast.AST:
+        return self._named(node, "name")
+
+    def visit_MatchStar(self, node: ast.MatchStar) -> ast.AST:
+        return self._named(node, "name")
+
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> ast.AST:
+        return self._named(node, "rest")
+
+    def _named(self, node: ast.pattern, field: str) -> ast.AST:
+        name = getattr(node, field)
+        if name is not None:
+            setattr(node, field, self.captured.setdefault(name, self.temporary()))
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        own = self.captured.get(node.id)
+        return node if own is None else ast.copy_location(ast.Name(own, node.ctx), node)
+
+
+def _asks_truth(pattern: ast.pattern) -> bool:
+    """Whether a part of a pattern is True or False."""
+    return any(isinstance(p, ast.MatchSingleton) and p.value is not None for p in ast.walk(pattern))
+
+
+class _Alternative(ast.NodeTransformer):
+    """Puts an alternative in the place of the first pattern of several that bind names and ask for True or False."""
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+        self.count = 0
+
+    def visit_MatchOr(self, node: ast.MatchOr) -> ast.AST:
+        if self.count or _plain(node) or not _asks_truth(node):
+            return self.generic_visit(node)
+        self.count = len(node.patterns)
+        return node.patterns[self.position]
+
+
+def _apart(case: ast.match_case) -> list[ast.match_case]:
+    """A case for each of such alternatives."""
+    first = _Alternative(0)
+    first.visit(deepcopy(case.pattern))
+    every: list[ast.match_case] = []
+    for i in range(first.count):
+        one = deepcopy(case)
+        one.pattern = _Alternative(i).visit(one.pattern)
+        every += _apart(one)
+    return every or [case]
 
 
 def _writing(statement: ast.stmt, target: ast.expr) -> ast.stmt:
