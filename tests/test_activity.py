@@ -380,8 +380,8 @@ def truths_within(x):
             z = x * x * y
     match {"big": x > 2, "value": x}:
         case {"big": True | False as big, **rest} if rest["value"] > 0.8:
-            return z * rest["value"]
-        case {"big": big, "value": value}:
+            return z * rest["value"] * (2 if big else 1)
+        case {"value": value}:
             return z * value * 3
 
 
@@ -399,6 +399,24 @@ def test_truths_within_patterns(function, x):
     assert float(graphad.grad(function)(x)) == pytest.approx(difference(function, x))
     with pytest.raises(graphad.TracerError):  # which case is taken must be known
         graphad.jit(function)(x)
+
+
+def numbers_of_tests(x):
+    y = (x > 1 and x * 2) or x**2
+    return y * (x < 2 or x * 3) + max(x > 1 and x, 0.1) * ((x > 0.5 and 2) or 3)
+
+
+def numbers_of_chains(x):
+    return (x > 1 and x < 2 and x * 5) or (x > 2 and x * 6) or x * complex(1, x).imag
+
+
+@pytest.mark.parametrize("function", [numbers_of_tests, numbers_of_chains])
+@pytest.mark.parametrize("x", [0.7, 1.5, 2.5])
+def test_and_and_or_give_numbers(function, x):
+    for f in (graphad.jit(function), lambda x: graphad.vmap(function)(np.array([x]))[0]):
+        assert float(f(x)) == pytest.approx(function(x))
+    for f in (graphad.grad(function), graphad.jit(graphad.grad(function))):
+        assert float(f(x)) == pytest.approx(difference(function, x))
 
 
 def test_numbers_of_python_give_way():

@@ -210,8 +210,8 @@ class Elements(ast.NodeTransformer):
         return [x for s in out for x in _many(self.visit(s))]
 
     def _match(self, node: ast.Match) -> list[ast.stmt]:
-        """A `match` that stays: its classes are those that traced values are instances of as well, and whether parts are
-        True or False is asked by the guards."""
+        """A `match` that stays: its classes are those that traced values are instances of as well, and whether parts
+        are True or False is asked by the guards."""
         out: list[ast.stmt] = []
         node.cases = [one for case in node.cases for one in _apart(case)]
         for case in node.cases:

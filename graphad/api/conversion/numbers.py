@@ -113,7 +113,7 @@ def _complex(*args: Any, **kwargs: Any) -> Any:
 def _parts(x: Any, y: Any) -> Any:
     if any([part.dtype.kind == "c" for part in (x, y) if isinstance(part, (Tracer, np.ndarray))]):
         return x + 1j * y
-    return from_parts(x, y)
+    return from_parts(*[part if isinstance(part, Tracer) else np.float64(part) for part in (x, y)])
 
 
 def _numpy(original: Any) -> Callable[..., Any]:

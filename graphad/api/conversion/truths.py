@@ -11,7 +11,7 @@ import numpy as np
 from graphad.api.conversion.branches import Thunk, select
 from graphad.api.conversion.dispatch import operate, special
 from graphad.api.conversion.heap import Heap
-from graphad.api.conversion.parts import StagedRegion, is_weak, python_bool, truth, unknown
+from graphad.api.conversion.parts import StagedRegion, is_number, is_weak, kind, python_bool, truth, unknown
 from graphad.api.conversion.peers import identical
 from graphad.ops.guarding import must_be_reached
 from graphad.ops.regions.base import Structured
@@ -59,7 +59,17 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
     def tail() -> Any:
         return _joined(rest[0](), rest[1:], both)
 
-    value = part.run(lambda: truth(tail(), "and, or"), "in an operand of and, or")
+    def operand() -> Any:
+        found = tail()
+        return found if _is_amount(found) else truth(found, "and, or")
+
+    titles = ["where it is false", "where it is true"]
+    value = part.run(operand, "in an operand of and, or")
+    if _is_amount(value):
+        # A number is the result itself, beside which False and True are numbers too.
+        heap.restore()
+        known = _PYTHONS.get(kind(value).dtype.kind, int)(not both)
+        return select(test, [lambda: known, tail] if both else [tail, lambda: known], (), "and, or", titles)
     weak = is_weak(value)
     if not part.raised and not part.changed and heap.resized() is None and not any(True for _ in heap.changes()):
         if not isinstance(value, Tracer):
@@ -74,7 +84,16 @@ def _logical(test: Tracer, rest: Sequence[Thunk], both: bool) -> Any:
             return found
     heap.restore()
     bodies = [lambda: not both, tail] if both else [tail, lambda: not both]
-    return select(test, bodies, (), "and, or", ["where it is false", "where it is true"], truths=True)
+    return select(test, bodies, (), "and, or", titles, truths=True)
+
+
+_PYTHONS: dict[str, Any] = {"f": float, "c": complex}
+"""Python's types of numbers, by the kind of a dtype."""
+
+
+def _is_amount(x: Any) -> bool:
+    """Whether a value is a number other than a truth."""
+    return is_number(x) and not kind(x).shape and kind(x).dtype.kind != "b"
 
 
 def not_(x: Any) -> Any:
