@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction
 from typing import Any
 from weakref import ref
 
@@ -24,8 +25,11 @@ def opaque(x: Any) -> Any:
     return tuple(map(opaque, x)) if type(x) is tuple else x
 
 
-def unread(f: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the user's without source, as converted code calls it."""
+def unread(f: Callable[..., Any], reason: str) -> Callable[..., Any]:
+    """A function of the user's as converted code calls it that is not converted itself, if there is a reason for it but
+    that it need not be."""
+    if not reason or iscoroutinefunction(f) or isasyncgenfunction(f):
+        return f
 
     @wraps(f)
     def called(*args: Any, **kwargs: Any) -> Any:

@@ -267,9 +267,7 @@ def _function(f: FunctionType, lists: bool = False) -> Any:
     if lists and found.converted is None and not found.reason:
         found = _for_list_arguments.get(id(code))
         found = found or _for_list_arguments.learn(code, _converted_code(code, f.__globals__))
-    if found.converted is None:
-        return unread(f) if found.reason and not code.co_flags & _ASYNC else f
-    return _made(f, found.converted)
+    return unread(f, found.reason) if found.converted is None else _made(f, found.converted)
 
 
 def carrying(f: FunctionType) -> Any:
