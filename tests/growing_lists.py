@@ -41,6 +41,22 @@ def rows(x):
     return np.sum(np.array(places)[:, 0]) + np.array(speeds)[-1].sum()
 
 
+def summed(x):
+    losses, a = [0.0], x
+    for i in range(80):
+        a = a * 0.99 + 0.01 * np.sin(a)
+        losses.append(a * i)
+    return sum(losses) / len(losses)
+
+
+def summed_rows(x):
+    found, a = [], np.array([x, 1.0])
+    for _ in range(80):
+        a = a * 0.99
+        found.append(a)
+    return sum(found, np.array([1.0, x])) @ np.array([1.0, 2.0])
+
+
 def tuples(x):
     found = [(x, x * 2)]
     for _ in range(80):
@@ -220,12 +236,12 @@ def joined_numbers(x):
 
 
 ROLLED = [
-    last_item, two_last_items, leapfrog, rows, tuples, an_integer_before, a_loop_within, of_an_object,
-    until_small, by_steps, no_iteration,
+    last_item, two_last_items, after_an_append, leapfrog, rows, summed, summed_rows, tuples, an_integer_before,
+    a_loop_within, of_an_object, until_small, by_steps, no_iteration,
 ]  # fmt: skip
 """Those whose loops are loops of the graph."""
 OTHERS = [
-    after_an_append, within_another_loop, the_same_again, last_array_written, earlier_array_written,
-    last_array_by_a_name, first_array_has_a_name, one_array_all_the_time, last_item_replaced, lists_as_items,
-    chosen_item, appended_in_a_branch, popped, joined_rows, joined_numbers,
+    within_another_loop, the_same_again, last_array_written, earlier_array_written, last_array_by_a_name,
+    first_array_has_a_name, one_array_all_the_time, last_item_replaced, lists_as_items, chosen_item,
+    appended_in_a_branch, popped, joined_rows, joined_numbers,
 ]  # fmt: skip

@@ -310,25 +310,33 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Array:
     if not xs or any(x.shape != xs[0].shape for x in xs):
         raise ShapeError(f"stack: give one or more operands of one shape, not {[list(x.shape) for x in xs]}")
     axis = normalized(axis, xs[0].ndim + 1, "stack")
-    whole = _rows(xs) if axis == 0 else None
+    whole = rows_of(xs) if axis == 0 else None
     return whole if whole is not None else concatenate([expand_dims(x, axis) for x in xs], axis)
 
 
-def _rows(xs: Sequence[Any]) -> Any:
-    """The operands as rows of one array that they are known to be, with others before them; None if they are not."""
+def rows_of(xs: Sequence[Any]) -> Any:
+    """The operands as the rows in turn of some arrays that they are known to be, with others before them; None if they
+    are not."""
     places = [getattr(x, "row", None) for x in xs]
     start = next((i for i, p in enumerate(places) if p is not None), len(xs))
-    if len(xs) - start < 2:
+    rows = places[start:]
+    turn = next((i for i, p in enumerate(rows) if i and p is not None and p[0] is rows[0][0]), len(rows))  # type: ignore[index]
+    if len(rows) < max(2 * turn, 2) or len(rows) % turn or None in rows:
         return None
-    source, first = places[start]  # type: ignore[misc]
-    if any([p is None or p[0] is not source or p[1] != first + i for i, p in enumerate(places[start:])]):
-        return None
-    last = first + len(xs) - start
-    ones = (1,) * source.ndim
-    whole = source
-    if last - first < source.shape[0]:
-        whole = Slice((first, *[0] * (source.ndim - 1)), (last, *source.shape[1:]), ones)(source)
-    return concatenate([*[expand_dims(x, 0) for x in xs[:start]], whole], 0) if start else whole
+    count, arrays = len(rows) // turn, []
+    for k in range(turn):
+        (source, first), own = rows[k], rows[k::turn]  # type: ignore[misc]
+        if any([p[0] is not source or p[1] != first + i for i, p in enumerate(own)]):  # type: ignore[index]
+            return None
+        whole = source
+        if count < source.shape[0]:
+            ones = (1,) * source.ndim
+            whole = Slice((first, *[0] * (source.ndim - 1)), (first + count, *source.shape[1:]), ones)(source)
+        arrays.append(whole)
+    if turn > 1:
+        shape = (len(rows), *arrays[0].shape[1:])
+        arrays = [reshape(concatenate([expand_dims(x, 1) for x in arrays], 1), shape)]
+    return concatenate([*[expand_dims(x, 0) for x in xs[:start]], *arrays], 0) if start else arrays[0]
 
 
 def full(shape: int | Sequence[int], value: Any, dtype: Any = None) -> Any:

@@ -14,8 +14,9 @@ import numpy as np
 
 from graphad.api.conversion.dispatch import calling, iterated
 from graphad.api.conversion.functions import REPLACED, call
+from graphad.api.conversion.ledger import reading
 from graphad.api.conversion.ordering import is_part
-from graphad.api.conversion.parts import python_bool, staged, truth, unknown
+from graphad.api.conversion.parts import is_number, is_weak, python_bool, staged, truth, unknown
 from graphad.api.conversion.sequences import (
     CountSequence,
     Fresh,
@@ -31,9 +32,11 @@ from graphad.api.conversion.sequences import (
 from graphad.numpy.arguments import holds_tracer, operand, recorded
 from graphad.numpy.buffers import Buffer, seen
 from graphad.numpy.dispatch import NAMESPACE
+from graphad.numpy.entries import ArrayEntry
 from graphad.numpy.lending import lending
 from graphad.numpy.mapping import Vectorize
 from graphad.numpy.moving import Moving
+from graphad.ops.shape import as_operand, rows_of
 from graphad.trace import FUNCTIONS, Tracer
 
 
@@ -105,7 +108,24 @@ def _sum(iterable: Any, /, start: Any = 0) -> Any:
     if is_part(iterable) or (isinstance(iterable, Tracer) and iterable.shape and unknown(iterable)):
         total = np.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
+    if type(iterable) is list and len(iterable) > _FEW and (whole := _rows(reading(iterable))) is not None:
+        total = np.sum(whole, axis=0)
+        total.weak = all(map(is_weak, iterable))
+        return total if type(start) is int and start == 0 else start + total
     return sum(iterated(iterable), start)
+
+
+_FEW = 16
+"""Items of a list that are added one by one, though they are rows of one array."""
+
+
+def _rows(items: list[Any]) -> Any:
+    """The array of floating-point numbers whose rows are the items that a loop of the graph has appended to a list, or
+    None."""
+    if not isinstance(items[-1], ArrayEntry) or items[-1].dtype.kind not in "fc":
+        return None
+    every = [as_operand(x) if is_number(x) else None for x in items]
+    return None if any([x is None or x.shape != items[-1].shape for x in every]) else rows_of(every)
 
 
 def _truths(original: Callable[..., Any], function: Callable[..., Any], join: Callable[..., Any]) -> Any:
