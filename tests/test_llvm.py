@@ -539,3 +539,18 @@ def test_code_is_made_quickly_where_a_run_is_short(function: Any, arg: Any, quic
     assert compiled.executable.quick is quick  # type: ignore[attr-defined]
     assert ("compiled in the quickest way" in compiled.report()) is quick
     np.testing.assert_allclose(compiled(arg)[0], function(arg), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["f8", "f4", "i2", "?"])
+def test_every_second_third_and_fourth_element(dtype: str) -> None:
+    x = np.arange(300).astype(dtype)
+
+    def parts(x: Any) -> Any:
+        return [x[k : k + 4 * n : n] * x[1 : 1 + 60 * n : n][:4] for n in (2, 3, 4) for k in (0, 3)] + [
+            x[: 61 * n : n] + x[1 : 1 + 61 * n : n] for n in (2, 3, 4)
+        ]
+
+    source = graphad.jit(parts, executor="llvm").compile(x).source()
+    assert source.count("shufflevector") >= 3 or dtype == "?"
+    for found, wanted in zip(graphad.jit(parts, executor="llvm")(x), parts(x), strict=True):
+        np.testing.assert_array_equal(found, wanted)

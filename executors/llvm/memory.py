@@ -110,17 +110,32 @@ class Memory:
                 last = code(f"getelementptr {element}, ptr {place.pointer}, i64 {1 - lanes}")
                 return self._reversed(code(f"load {kind}, ptr {last}, align {align}"), kind, lanes)
             if 2 <= place.stride <= WINDOW and place.mask is None:
-                # All that stands between the first and the last element, of which every few are kept.
-                span = (lanes - 1) * place.stride + 1
-                whole, wide = vector(element, span), f"{lanes} x i32"
-                order = ", ".join(f"i32 {i * place.stride}" for i in range(lanes))
-                window = code(f"load {whole}, ptr {place.pointer}, align {align}")
-                return code(f"shufflevector {whole} {window}, {whole} poison, <{wide}> <{order}>")
+                return self._picked(place, element)
         return code.call(
             kind, f"llvm.masked.gather.{mangle(element, lanes)}.{mangle('ptr', lanes)}",
             (vector("ptr", lanes), self._addresses(place, element, parts, part)), ("i32", str(align)),
             (mask, self._mask(place)), (kind, "zeroinitializer"),
         )  # fmt: skip
+
+    def _picked(self, place: LaneAddress, element: str) -> str:
+        """Elements a few apart, out of registers that together hold all between the first and the last. One load of
+        all of it would be cut by LLVM into registers of all sizes, in time quadratic in the number of such loads."""
+        code, lanes, kind = self.code, place.lanes, vector(element, place.lanes)
+        last = (lanes - 1) * place.stride + 1 - lanes
+        found, reached, before = "", 0, [0] * lanes
+        for start in [*range(0, last, lanes), last]:
+            pointer = code(f"getelementptr {element}, ptr {place.pointer}, i64 {start}") if start else place.pointer
+            window = code(f"load {kind}, ptr {pointer}, align {place.dtype.itemsize}")
+            at = [i * place.stride - start for i in range(lanes)]
+            order = [before[i] if i < reached else min(lanes + x, 2 * lanes - 1) for i, x in enumerate(at)]
+            if start:
+                chosen = ", ".join(f"i32 {i}" for i in order)
+                found = code(f"shufflevector {kind} {found}, {kind} {window}, <{lanes} x i32> <{chosen}>")
+            else:
+                found = window
+            before = list(range(lanes)) if start else at
+            reached = sum([x < lanes for x in at])
+        return found
 
     def _reversed(self, value: str, kind: str, lanes: int) -> str:
         order = ", ".join(f"i32 {i}" for i in reversed(range(lanes)))
