@@ -96,7 +96,8 @@ def _setitem(x: Any, index: Any, value: Any) -> None:
         return
     chosen = choice(x, index)
     if chosen is not None:
-        _set_masked(*chosen, value)
+        whole, mask = chosen
+        _set_masked(whole, mask, value)
         return
     assign(x, At(own(x))[index].set(value), "assignment to an index")
 

@@ -227,7 +227,7 @@ def follows(x: Array) -> bool:
     return isinstance(x, Joined) and any([isinstance(s, Tracer) for _, _, s in x.sources()])
 
 
-def may_be_others(x: Array) -> bool:
+def may_be_others(x: Any) -> bool:
     """Whether an array may be one that something else knows."""
     return isinstance(x, Joined) or not x.__dict__.keys().isdisjoint(("alternatives", "rivals"))
 

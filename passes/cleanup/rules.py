@@ -86,7 +86,9 @@ def like(node: Node, x: Any) -> Any:
 def filled(node: Node, value: Any) -> Any:
     kind = node.outputs[0].type
     scalar = np.asarray(value, kind.dtype)
-    return BroadcastTo(kind.shape)(Tracer(current_builder(), Constant(scalar))) if kind.shape else scalar
+    builder = current_builder()
+    assert builder is not None
+    return BroadcastTo(kind.shape)(Tracer(builder, Constant(scalar))) if kind.shape else scalar
 
 
 __all__ = ["RULES", "filled", "like", "made_by", "number", "operands", "rewrite", "rules_of"]
