@@ -74,4 +74,16 @@ def is_library_sink(function: Callable[..., Any]) -> bool:
     return is_sink(function)
 
 
-sinks.forget = is_library_sink.cache_clear
+@cache
+def names_within(packages: frozenset[str]) -> frozenset[str]:
+    """The last parts of the names of sinks that stand in some packages."""
+    names = [n for n in sinks if isinstance(n, str) and n.partition(".")[0] in packages]
+    return frozenset([n.rpartition(".")[2] for n in names])
+
+
+def _forget() -> None:
+    is_library_sink.cache_clear()
+    names_within.cache_clear()
+
+
+sinks.forget = _forget

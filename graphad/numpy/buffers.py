@@ -186,12 +186,12 @@ def buffer(x: Plain) -> Any:
 
 def renew(row: list[Any]) -> None:
     """Put buffers in the place of a list's arrays, which nobody else holds and which have memory of their own."""
-    home = current_builder()
-    for i in range(len(row)):
-        x, found = row[i], row[i].view(_Bare)
-        found.__class__ = Buffer
-        found.home = home
-        row[i], _owners[id(x)] = found, ref(found)
+    home, found = current_builder(), [x.view(_Bare) for x in row]
+    for x in found:
+        x.__class__ = Buffer
+        x.home = home
+    _owners.update(zip(map(id, row), map(ref, found), strict=True))
+    row[:] = found
     if len(_owners) > _most[0]:
         _forget()
 

@@ -13,6 +13,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -225,9 +226,9 @@ def once(f: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def best(f: Callable[[], Any], rounds: int) -> float:
-    """Seconds of processor time, the least of some runs."""
-    return min([once(f) for _ in range(rounds)])
+def best(runs: list[Callable[[], Any]], rounds: int = 40) -> list[float]:
+    """Seconds of processor time that each takes, the least of some rounds, in which all have their turns."""
+    return [min(times) for times in zip(*[[once(f) for f in runs] for _ in range(rounds)], strict=True)]
 
 
 def within(f: Callable[[], Any]) -> Callable[[Any], Any]:
@@ -250,20 +251,16 @@ def main() -> None:
     names = sys.argv[1:] or list(WORK)
     print(f"{'work':<18} {'plain us':>9} {'grad':>7} {'helper':>7} {'jvp':>7} {'trace':>7}")
     grad: Callable[[Any], Any] = lambda f: graphad.grad(f)(2.0)
+    jvp: Callable[[Any], Any] = lambda f: graphad.jvp(f, (2.0,), (1.0,))
+    trace: Callable[[Any], Any] = lambda f: graphad.trace(f)(2.0)
     for name in names:
         constant, own = WORK[name], within(WORK[name])
         helper: Callable[[Any], Any] = lambda x, constant=constant: x * constant()
-        plain = best(constant, 30)
-        found = []
-        for function, transform in (
-            (own, grad),
-            (helper, grad),
-            (own, lambda f: graphad.jvp(f, (2.0,), (1.0,))),
-            (own, lambda f: graphad.trace(f)(2.0)),
-        ):
-            took = best(lambda t=transform, f=function: t(f), 12) - best(lambda t=transform: t(trial), 12)
-            found.append(f"{took / plain:7.2f}")
-        print(f"{name:<18} {plain * 1e6:9.1f} {' '.join(found)}", flush=True)
+        pairs = [(grad, own), (grad, helper), (jvp, own), (trace, own)]
+        runs = [partial(t, f) for t, given in pairs for f in (given, trial)]
+        plain, *took = best([constant, *runs])
+        found = [(all_ - rest) / plain for all_, rest in zip(took[::2], took[1::2], strict=True)]
+        print(f"{name:<18} {plain * 1e6:9.1f} {' '.join([f'{r:7.2f}' for r in found])}", flush=True)
 
 
 if __name__ == "__main__":

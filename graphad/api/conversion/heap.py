@@ -50,10 +50,10 @@ class Container:
     __slots__ = ("path", "saved", "target")
     ordered = False
 
-    def __init__(self, target: Any, path: str) -> None:
+    def __init__(self, target: Any, path: str, saved: dict[Any, Any] | None = None) -> None:
         self.target = target
         self.path = path
-        self.saved = self.read()
+        self.saved = self.read() if saved is None else saved
 
     def read(self) -> dict[Any, Any]:
         """What it holds now."""

@@ -80,8 +80,7 @@ class Once:
         found: dict[Any, Container] = {}
         for x, cls, held in self.containers:
             if not _is_same(held, _contents(x, cls)):
-                found[id(x)] = Entries(x, "") if cls is dict else ListContainer(x, "")
-                found[id(x)].saved = held if cls is dict else dict(enumerate(held))
+                found[id(x)] = Entries(x, "", held) if cls is dict else ListContainer(x, "", dict(enumerate(held)))
         found.update({key: c for key, c in self.others.items() if not _is_same(c.saved, c.read())})
         for key, container in found.items():
             entry = self.builder.ledger.get(key)

@@ -13,7 +13,6 @@ import re
 import types
 from collections.abc import Container, Iterable
 from functools import cached_property, partial
-from itertools import chain
 from types import (
     BuiltinFunctionType,
     CellType,
@@ -33,7 +32,7 @@ from graphad.api.conversion.heap import RUNTIME
 from graphad.api.conversion.iterators import is_iterator
 from graphad.api.conversion.placed import DICTS, ENTRIES, LISTS, HolderPlace, container
 from graphad.api.conversion.scope import nested_codes
-from graphad.api.sinks import is_sink, sinks
+from graphad.api.sinks import is_sink, names_within, sinks
 from graphad.codes import OfCode
 from graphad.location import is_user_class, is_user_file
 from graphad.numpy.buffers import Buffer
@@ -210,13 +209,13 @@ class Reach:
     def _mention(self, code: CodeType, found: list[Any]) -> list[Any]:
         """What global names stand for that are no sinks; code that names one is noted."""
         rest = [x for x in found if type(x) not in _NAMED or not _is_poured(x)]
-        if len(rest) < len(found) or not _mentioned(code).isdisjoint(_poured_names()):
+        if len(rest) < len(found) or _names_poured(_mentioned(code)):
             self.pours.add(id(code))
         return rest
 
     def called(self, code: CodeType | None) -> list[FunctionType]:
         """The user's functions that code may call: those of classes by their names."""
-        names = set() if code is None else _mentioned(code)
+        names = set() if code is None else {*_mentioned(code)}
         found: list[FunctionType] = []
         left, before = self.functions, -1
         while len(left) != before:
@@ -270,8 +269,9 @@ class Reach:
         self.left -= len(xs) >> 3
         kinds = set(map(type, xs))
         if kinds and _ROWS.issuperset(kinds):
-            self.left -= sum(map(len, xs)) >> 3
-            kinds = set(map(type, chain.from_iterable(xs)))
+            items = gc.get_referents(*xs)
+            self.left -= len(items) >> 3
+            kinds = set(map(type, items))
         return ATOMS.issuperset(kinds)
 
     def _array(self, x: Any) -> bool:
@@ -285,7 +285,7 @@ class Reach:
         self.arrays = True
         self.left -= len(x)
         self.rows.append(x)
-        return None if any([y.dtype.hasobject for y in x]) else []
+        return None if any([dtype.hasobject for dtype in set(map(operator.attrgetter("dtype"), x))]) else []
 
     def every_place(self) -> list[HolderPlace]:
         """The places, and those in lists of arrays."""
@@ -383,9 +383,13 @@ class Reach:
         return [kind, *first, *second, *[r for r in referents if id(r) not in placed]]
 
 
-def _mentioned(code: CodeType) -> set[str]:
+_mentions: OfCode[frozenset[str]] = OfCode()
+
+
+def _mentioned(code: CodeType) -> frozenset[str]:
     """The names of globals and attributes in code."""
-    return {n for c in nested_codes(code) for n in c.co_names}
+    found = _mentions.get(id(code))
+    return found or _mentions.learn(code, frozenset([n for c in nested_codes(code) for n in c.co_names]))
 
 
 def _is_poured(x: Any) -> bool:
@@ -393,10 +397,12 @@ def _is_poured(x: Any) -> bool:
     return x.__name__ in sinks if type(x) is ModuleType else type(x) is not CodeType and is_sink(x)
 
 
-def _poured_names() -> set[str]:
-    """The names of sinks in libraries that constant code may use, and of what finds things by text."""
-    found = [n.rpartition(".")[2] for n in sinks if isinstance(n, str) and n.partition(".")[0] in _LIBRARIES]
-    return {*found, "attrgetter", "getattr", "methodcaller"}
+def _names_poured(names: frozenset[str]) -> bool:
+    """Whether one of these names is that of a sink in such a library, or finds things by text."""
+    return not (_BY_TEXT.isdisjoint(names) and names_within(_LIBRARIES).isdisjoint(names))
+
+
+_BY_TEXT = frozenset({"attrgetter", "getattr", "methodcaller"})
 
 
 def _names_of(slots: Any) -> Iterable[str]:

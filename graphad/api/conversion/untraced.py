@@ -11,6 +11,8 @@ import dis
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from operator import attrgetter, is_
 from time import thread_time
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, NamedTuple
@@ -278,12 +280,12 @@ class _Opened:
 
     def _renewed(self, row: list[Any]) -> bool:
         """Put buffers in the place of a list's arrays, where each of them is new and held by nothing else."""
-        alone = set(map(sys.getrefcount, row)) == {IN_LIST} and all([_is_free(x) for x in row])
-        if not alone or any([not known.keys().isdisjoint(map(id, row)) for known in (self.before, self.buffers)]):
+        alone, ids = set(map(sys.getrefcount, row)) == {IN_LIST} and _are_free(row), [*map(id, row)]
+        if not alone or any([not known.keys().isdisjoint(ids) for known in (self.before, self.buffers)]):
             return False
         if id(row) in self.holders:
             saved = noted(row, False)
-            for key in [i for i, x in enumerate(row) if saved.get(i) is x]:
+            for key in [i for i, x in saved.items() if i < len(row) and row[i] is x]:
                 del saved[key]
         renew(row)
         return True
@@ -338,6 +340,15 @@ def _owner(x: Any) -> Any:
 def _is_free(x: Any) -> bool:
     """Whether an array has memory of its own, and can be written to."""
     return x.base is None and x.flags.writeable and x.dtype.kind in "biufc"
+
+
+_base, _writeable, _dtype = attrgetter("base"), attrgetter("flags.writeable"), attrgetter("dtype")
+
+
+def _are_free(row: list[Any]) -> bool:
+    """Whether each of many arrays is free."""
+    own = all(map(_writeable, row)) and all(map(is_, map(_base, row), repeat(None)))
+    return own and all([dtype.kind in "biufc" for dtype in set(map(_dtype, row))])
 
 
 def _adopted(group: list[list[HolderPlace]]) -> dict[int, tuple[Any, Any]]:
