@@ -1974,3 +1974,78 @@ def what_a_branch_has_chosen_in_a_loop_that_may_end(x):
         if b[0] > 1.5:
             break
     return v.sum() + 10 * u.sum() + 100 * w.sum()
+
+
+# -- what loops leave in variables ------------------------------------------------------------------------------------
+
+
+@program
+def bound_anew_by_a_loop_that_may_not_run(x):
+    a, m, c, k = np.zeros(3), np.zeros((2, 3)), np.ones(3) * x, 0.0
+    b, row, d = a, m[1], {"k": c}
+    while k < x - 1.0:
+        k += 0.4
+        a = c * 1.1
+        row = c * k
+        d["k"] = a
+    a[0], row[1] = 5.0 * x, 3.0
+    b[1] += x
+    d["k"][2] = 7.0
+    return a @ np.arange(3.0) + 10 * b.sum() + m.sum() + row.sum() + 100 * d["k"].sum() + c.sum()
+
+
+@program
+def taken_turns_by_arrays_of_a_loop(x):
+    a, c, k = np.zeros(3), np.ones(3) * x, 0.0
+    b, u, t = a, c, (a, c * 2.0)
+    old = u
+    while k < x:
+        k += 0.5
+        a, b, c = b, c, a + 1.0
+        old, u = u, u * 0.9 + 0.1
+        t = (t[1], t[0] * 1.0 + x)
+    a[0], b[1], c[2], old[0], u[1], t[0][0] = x, 2 * x, 3 * x, 7.0, 8.0, 9.0
+    total = a @ np.arange(3.0) + 10 * b.sum() + 100 * c.sum() + t[0].sum() + 2 * t[1].sum()
+    return total + u.sum() + old @ np.arange(1.0, 4.0)
+
+
+@program
+def copies_in_a_loop(x):
+    v, a, b, k = np.array([x, 2.0, 3.0]), np.zeros(3), np.zeros(3), 0.0
+    first = a
+    while k < 1.0 + x:
+        k += 0.5
+        b = a
+        a = v.copy() if k < 1 else np.array(v)
+        a[0] += x * k
+    b[1] = k * x
+    first[2] = x
+    return a.sum() + 10 * b.sum() + 100 * v.sum() + first.sum()
+
+
+@program
+def left_by_a_loop_that_breaks_off(x):
+    a, w = np.zeros(3), [np.ones(3) * x]
+    b = a
+    for _ in range(5):
+        if a.sum() > 2 * x:
+            break
+        b, w[0] = a, b
+        a = a + 1.0 * x
+    b[0] += x
+    a[1] -= x
+    w[0][2] = 5.0 * x
+    return a @ np.arange(1.0, 4.0) + 10 * b.sum() + 100 * w[0] @ np.arange(3.0)
+
+
+@program
+def chosen_and_left_by_a_loop(x):
+    a, b, k = np.zeros(3), np.zeros(3), 0.0
+    while k < x:
+        k += 0.4
+        b = a if k > 0.7 else b + 1
+        a = a + b
+        b = a if k > 1.1 else b
+    b[0] += x
+    a[2] = x
+    return a @ np.arange(1.0, 4.0) + 10 * b @ np.arange(1.0, 4.0)

@@ -15,6 +15,7 @@ from graphad.errors import TracerError
 from graphad.location import place
 from graphad.numpy import moving
 from graphad.numpy.arguments import operand
+from graphad.numpy.creation import anew
 from graphad.numpy.dispatch import tracer_method
 from graphad.numpy.indexing import basic_item, basic_key, getitem, read_index
 from graphad.numpy.layouts import UNKNOWN, laid
@@ -49,7 +50,7 @@ def _getitem(x: Any, index: Any) -> Any:
     found = getitem(x, index)
     basic = is_basic(index)
     if not basic or not (found.shape or _has_ellipsis(index)):
-        return own(found) if found is x else found if basic or found.ndim < 2 else _picked(found, x, index)
+        return anew(found) if found is x else found if basic or found.ndim < 2 else _picked(found, x, index)
     at = _fixed(index)
     return view(found, x, lambda base: getitem(base, at), lambda base, new: At(base)[at].set(new), index,
                 lambda base: base[_standing(at)])  # fmt: skip

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from graphad.arrays import PYTHON_SCALARS
+from graphad.build import current_builder
+from graphad.graph import Constant
 from graphad.location import place
 from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded
 from graphad.numpy.dispatch import NAMESPACE, creates, implements
 from graphad.numpy.layouts import asked, laid
-from graphad.numpy.views import View, doubt, origin_of, shadows_of
+from graphad.numpy.views import View, doubt, origin_of, own, shadows_of
 from graphad.ops import shape as shapes
 from graphad.ops.elementwise import Cast, cast
 from graphad.ops.select import select
@@ -258,7 +260,7 @@ def _array(a: Any, dtype: Any, copy: Any = None, order: Any = None) -> Any:
         )
     if not own and all(fits):
         return found
-    made = _ordered(Tracer(found.builder, found.value), order or "K", found)
+    made = _ordered(anew(found), order or "K", found)
     if not own and any(fits):
         doubt(made, origin_of(found))
     return made
@@ -345,9 +347,18 @@ def copied(a: Any, order: Any = "K") -> Any:
     """An array of its own with these elements; a number is a number still."""
     if not isinstance(a, Tracer):
         return a.copy(order)
-    found = Tracer(a.builder, a.value, a.weak)
-    found.boxed = a.boxed
+    found = anew(a)
+    found.weak, found.boxed = a.weak, a.boxed
     return laid(found, asked(a, order))
+
+
+def anew(x: Tracer) -> Tracer:
+    """An array with these elements that the running piece of a function has made: another one in each iteration."""
+    builder, current = x.builder, current_builder()
+    if current is None or current is builder or builder.closed or not builder.encloses(current):
+        return own(x)
+    value = x.value
+    return Tracer(current, value if isinstance(value, Constant) else current.capture(builder, value))
 
 
 @implements(np.astype, laid=True)

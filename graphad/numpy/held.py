@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,15 +30,24 @@ def watcher() -> str:
 
 def check_held(root: Any, views: list[Any]) -> None:
     """Raise `TracerError` where somebody else reads the memory of a buffer that is about to become a traced array."""
-    keepers = [where for memory, where in root.__dict__.get("lent", ()) if memory() is not None]
-    if _others(root, views) > _ALONE:
-        keepers.append("another object (a memoryview, an iterator, an object of a library)")
+    keepers = _keepers(root, views)
+    if keepers:
+        gc.collect()  # what is only part of a cycle is no longer there
+        keepers = _keepers(root, views)
     if keepers:
         raise TracerError(
             f"a traced value is written to an array{place()} whose memory is kept by "
             f"{keepers[0]}, which would not see it; make that after the assignment, or of a copy (x.copy())"
             f"{watcher()}"
         )
+
+
+def _keepers(root: Any, views: list[Any]) -> list[str]:
+    """In words what else reads the memory of a buffer."""
+    keepers = [where for memory, where in root.__dict__.get("lent", ()) if memory() is not None]
+    if _others(root, views) > _ALONE:
+        keepers.append("another object (a memoryview, an iterator, an object of a library)")
+    return keepers
 
 
 def _others(root: Any, views: list[Any]) -> int:

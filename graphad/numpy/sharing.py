@@ -13,6 +13,7 @@ from graphad.location import place
 from graphad.numpy import manipulation, misc, padding, products, selecting  # noqa: F401  (wrapped below)
 from graphad.numpy.arguments import operand
 from graphad.numpy.buffers import Buffer
+from graphad.numpy.creation import anew
 from graphad.numpy.dispatch import NAMESPACE, implements, tracer_method
 from graphad.numpy.inverse import Back
 from graphad.numpy.layouts import UNKNOWN, laid, outline_of
@@ -179,7 +180,7 @@ def _copying(handler: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(handler)
     def copying(x: Array, *args: Any, **kwargs: Any) -> Array:
         found = handler(x, *args, **kwargs)
-        return laid(own(x), x.layout and UNKNOWN) if found is x and isinstance(x, Tracer) else found
+        return laid(anew(x), x.layout and UNKNOWN) if found is x and isinstance(x, Tracer) else found
 
     return copying
 

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphad import tree
-from graphad.api.conversion.aliases import EITHER, LOST, Aliases, Place, arrays_of
-from graphad.api.conversion.carried import Carried, Changed, array, enter, tell_unset, values
+from graphad.api.conversion.aliases import LOST, Aliases, Place, arrays_of
+from graphad.api.conversion.carried import Carried, Changed, array, enter, values
 from graphad.api.conversion.growth import Growths, MoreItemsError
 from graphad.api.conversion.heap import UNSET, Heap, Slot
-from graphad.api.conversion.items import identity, watched
+from graphad.api.conversion.items import identity
 from graphad.api.conversion.parts import (
     StagedRegion,
     common,
@@ -30,17 +30,18 @@ from graphad.api.conversion.parts import (
     truth,
     type_blank,
 )
-from graphad.api.conversion.peers import Rounds, holders, peers_of, settle
+from graphad.api.conversion.peers import Rounds, holders, settle
 from graphad.api.conversion.pools import pooled, unpooled, viewing
 from graphad.api.conversion.scope import stored
 from graphad.api.conversion.structure import check_unchanged, flatten
-from graphad.build import building, current_builder
+from graphad.api.conversion.whereabouts import Whereabouts, tell
+from graphad.build import building
 from graphad.errors import ControlFlowError
 from graphad.graph import Value
 from graphad.location import place as here
 from graphad.numpy.buffers import Buffer
-from graphad.numpy.layouts import packed, standing
-from graphad.numpy.views import OUTSIDE, Joined, Lost, candidates, either, follows, lose, own, write
+from graphad.numpy.layouts import packed
+from graphad.numpy.views import OUTSIDE, Lost, candidates, follows, lose, own
 from graphad.ops.elementwise import cast
 from graphad.trace import Tracer
 from graphad.types import TensorType
@@ -68,7 +69,8 @@ class StagedLoop:
         self.lost: dict[int, Tracer] = {}
         self.kept: set[tuple[int, Any]] = set()
         self.shared: dict[Place, list[Any]] = {}
-        self.alone: Collection[Place] = ()
+        self.alone: set[Place] = set()
+        self.told: list[Whereabouts] = []
         self.lists = Growths()
         self.pools, self.rounds, self.begins, self.filled = True, Rounds(), False, enter()
         holders.add(self)
@@ -90,9 +92,11 @@ class StagedLoop:
         self, step: Callable[[list[Any]], None], entries: Sequence[TensorType]
     ) -> tuple[StagedRegion, list[Tracer]]:
         """The traced body, whose carries come out as they went in, and its inputs for the entries."""
+        around = self.heap.arrays()
         try:
             for _ in range(_ROUNDS):
                 part = StagedRegion("loop")
+                part.around = around
                 rows = [part.input(t) for t in entries]
                 for a, value in zip(self.changed.values(), self._enter(part), strict=True):
                     a.input = a.after = value
@@ -124,6 +128,9 @@ class StagedLoop:
                             continue
                         new = pooled(self.carried, part, None, {key for key, _ in self.shared} if self.pools else set())
                         if not new:
+                            # Which items of lists may be one of these arrays is not told.
+                            places = set() if self._stacks() else {*self.shared, *self.alone}
+                            self.told = tell(self.carried, part, places)
                             return part, rows
                     except ControlFlowError as error:
                         new = pooled(self.carried, part, error)
@@ -151,6 +158,8 @@ class StagedLoop:
         self.shared, self.alone = aliases.check(part, self.changes, self.what), aliases.alone
         if self.lists:
             self._keep(part, aliases)
+        if not self.begins:
+            self.alone |= {place for place in aliases.sources if self._may_stay(*place)}
         return True
 
     def follow(self, more: MoreItemsError) -> None:
@@ -164,17 +173,26 @@ class StagedLoop:
         for slot in more.growth.follow(more.count):
             self.carried[slot.identity] = Carried(slot, slot.before)
 
+    def _may_stay(self, key: tuple[int, Any], i: int) -> bool:
+        """Whether something else knows the array that a variable has where no iteration gives it another one."""
+        c = self.carried[key]
+        return (key, i) not in self.shared and not c.blank and identity(c.leaves[i], None) is not None
+
     def _keep(self, part: StagedRegion, aliases: Aliases) -> None:
         """Let nothing be written to what variables and lists have in common."""
         places = {id(x): (key, i) for key, c in self.carried.items() for i, x in enumerate(c.inputs) if x is not None}
         steady = {x for x, place in places.items() if place not in aliases.written}
         for g in self.lists:
             g.check(part, steady, {id(x) for place in aliases.written for x in aliases.after.get(place, ())})
-        if any([kind(x).shape for x in self.lists.leaves()]):
+        if self._stacks():
             for place in places.values():
                 c, i = self.carried[place[0]], place[1]
                 if kind(c.leaves[i]).shape and c.results[i] is not c.inputs[i]:
                     self.shared.setdefault(place, []).append(identity(c.leaves[i], None))
+
+    def _stacks(self) -> bool:
+        """Whether an iteration appends arrays to a list."""
+        return any([kind(x).shape for x in self.lists.leaves()])
 
     def _enter(self, part: StagedRegion) -> list[Value]:
         """Let arrays that the loop changes be inputs of a piece, and let those be lost that it may have changed."""
@@ -358,7 +376,8 @@ class StagedLoop:
             self.heap.restore()
         if any(changed) or extra or stored:
             return None
-        self._order(part, inputs, arrays, [])
+        unread = [part.builder.input(x.type) for told in self.told for x in told.values()]
+        self._order(part, inputs, arrays, [], unread)
         part.finish([part.lifted(value, np.dtype(bool))])
         return part
 
@@ -370,9 +389,11 @@ class StagedLoop:
             for i in c.varying()
         ]
         outputs += [a.after for a in self.changed.values() if a.varies]
+        outputs += [x for told in self.told for x in told.outputs()]
         outputs += [part.lifted(x, kind(x).dtype) for x in self.lists.leaves()]
         entered = [c.entered for c in self.carried.values()]
-        self._order(part, entered, [a.input for a in self.changed.values()], values(rows))
+        numbers = [x for told in self.told for x in told.values()]
+        self._order(part, entered, [a.input for a in self.changed.values()], values(rows), numbers)
         part.finish(outputs)
 
     def _order(
@@ -381,12 +402,13 @@ class StagedLoop:
         inputs: Sequence[Sequence[Value | None]],
         arrays: Sequence[Value | None],
         rows: Sequence[Value | None],
+        numbers: Sequence[Value],
     ) -> None:
         every = list(zip(self.carried.values(), inputs, strict=True))
         changed = list(zip(self.changed.values(), arrays, strict=True))
         fixed = [xs[i] for c, xs in every for i in c.constant()] + [x for a, x in changed if not a.varies]
         moving = [xs[i] for c, xs in every for i in c.varying()] + [x for a, x in changed if a.varies]
-        part.builder.inputs = [v for v in (*fixed, *moving, *rows) if v is not None]
+        part.builder.inputs = [v for v in (*fixed, *moving, *numbers, *rows) if v is not None]
 
     def operands(self) -> tuple[list[Any], list[Any]]:
         """The values before the loop: of the leaves that stay, and of those that vary."""
@@ -394,50 +416,12 @@ class StagedLoop:
         moving = [array(c.leaves[i], c.inputs[i]) for c in self.carried.values() for i in c.varying()]
         fixed += [own(a.x) for a in self.changed.values() if not a.varies]
         moving += [own(a.x) for a in self.changed.values() if a.varies]
-        return fixed, moving
+        return fixed, [*moving, *[x for told in self.told for x in told.operands()]]
 
     def numbers(self) -> dict[int, type]:
         """The positions, among what varies, of Python's own numbers, and their types."""
         leaves = [(c.leaves[i], c.results[i]) for c in self.carried.values() for i in c.varying()]
         kinds = {j: type(x) for j, (x, new) in enumerate(leaves) if type(x) is bool or (is_weak(x) and is_weak(new))}
-        return {j: k for j, k in kinds.items() if k in (bool, int, float, complex)}
-
-    def write(self, results: Sequence[Any], count: int | None = None) -> None:
-        """Put what the loop leaves behind in its slots, and the items of lists if the trip count is known."""
-        rest = iter(results)
-        after: list[tuple[Carried, list[Any]]] = []
-        for place, c in self.carried.items():
-            leaves = list(c.leaves)
-            for i in c.varying():
-                leaves[i] = self._shared((place, i), next(rest))
-                if isinstance(leaves[i], Tracer):
-                    standing(leaves[i], [c.inputs[i]]).weak = is_weak(c.results[i]) and is_weak(c.leaves[i])
-            after.append((c, leaves))
-        for a in self.changed.values():
-            if a.varies:
-                write(a.x, next(rest))
-        for c, leaves in after:
-            c.put(leaves)
-        tell_unset(self.carried.values(), self.dead, self.what, self.begins or bool(count), self.filled)
-        self.rounds.leave(peers_of(), self.carried)
-        settle(current_builder())
-        for x in self.lost.values():
-            lose(x, LOST.format(self.what))
-        self.lists.write(list(rest), count)
-
-    def _shared(self, place: Place, found: Any) -> Any:
-        """An array after the loop: one that is not written to, where it may be one that something else has too."""
-        alone = place in self.alone and place not in self.shared
-        if not alone and place not in self.shared:
-            return found
-        before = [self.carried[place[0]].leaves[place[1]]] if alone else self.shared[place]
-        arrays = [y for x in before if (root := identity(x, None)) is not None for y in candidates(root)]
-        if alone and not any([y is OUTSIDE for y in arrays]):
-            for y in arrays:
-                either(found, y, EITHER.format(self.what))
-            return found
-        new = Joined(found, [(None, OUTSIDE)])
-        new.outside = watched(before)
-        for y in [y for y in arrays if isinstance(y, Tracer)]:
-            new.exclude(y)
-        return new
+        start = len(leaves) + sum([a.varies for a in self.changed.values()])
+        places = range(start, start + sum([len(told.places) for told in self.told]))
+        return {**{j: k for j, k in kinds.items() if k in (bool, int, float, complex)}, **dict.fromkeys(places, int)}

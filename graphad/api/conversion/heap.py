@@ -313,6 +313,13 @@ class Heap:
             root = root_of(x)
             self._contents[id(root)] = root, plain(root).copy()
 
+    def arrays(self) -> set[int]:
+        """The identities of the arrays, those that others are views of, and that they may be."""
+        held = [x for c in self.containers.values() for x in c.saved.values()]
+        held += [y for x in self.seen.values() if isinstance(x, tuple) for y in x]
+        roots = [root_of(x) if type(x) is Buffer else origin_of(x) for x in held if isinstance(x, ARRAYS)]
+        return {id(y) for x in roots for y in candidates(x)}
+
     def holding(self, x: Any) -> int:
         """How often the picture holds an object."""
         container = self.containers.get(id(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dis
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,6 +72,9 @@ def _is_failure(error: BaseException) -> bool:
 
 class StagedRegion(TracedRegion):
     """A piece of the user's code under trace, until its results are settled."""
+
+    around: Collection[int] = ()
+    """The identities of the arrays that the code reaches before the piece runs."""
 
     def __init__(self, name: str) -> None:
         self.builder = PartBuilder(name)

@@ -85,9 +85,9 @@ def position(x: Any, arrays: list[Any]) -> Any:
         if one(x, y):
             return np.int64(i)
     root, found = origin_of(x), None
-    if root is not x and isinstance(root, Joined) and root.chosen is not None and _places(x) is not None:
+    if root is not x and isinstance(root, Joined) and root.chosen is not None and places_of(x) is not None:
         for i, y in enumerate(root.chosen[0]):
-            at = position(_moved(x, root, y), arrays)
+            at = position(moved(x, root, y), arrays)
             if at is None:
                 return None
             found = at if found is None else where(np.equal(root.chosen[1], i), at, found)
@@ -109,12 +109,12 @@ def one(x: Any, y: Any) -> bool:
         return True
     if not (isinstance(x, View) and isinstance(y, View) and x.type == y.type and origin_of(x) is origin_of(y)):
         return False
-    places, others = _places(x), _places(y)
+    places, others = places_of(x), places_of(y)
     known = places is not None and others is not None and np.array_equal(places, others)
     return known and _barred(x) == _barred(y)
 
 
-def _places(x: View) -> Any:
+def places_of(x: View) -> Any:
     """The positions of a view's elements in what it is a view of in the end, None where they are traced. In complex
     arrays real and imaginary parts have positions of their own."""
     chain, root = _chain(x)
@@ -142,7 +142,7 @@ def _chain(x: Any) -> tuple[list[View], Any]:
     return chain, x
 
 
-def _moved(x: View, root: Any, y: Any) -> Any:
+def moved(x: View, root: Any, y: Any) -> Any:
     """The view that is of an array what another one, of static positions, is of `root`; it is read when it is used."""
     found = y
     for v in _chain(x)[0]:
@@ -180,8 +180,8 @@ def pooled(
     while size < (size := sum(map(len, pools.values()))) <= _MOST * len(pools):
         for key, atoms in found.items():
             for x, root, place in atoms.views:
-                moved = [_moved(x, root, y) for y in pools[kind(carried[place].inputs[0])]]
-                _add(moved, pools[kind(carried[key].inputs[0])])
+                views = [moved(x, root, y) for y in pools[kind(carried[place].inputs[0])]]
+                _add(views, pools[kind(carried[key].inputs[0])])
     new = {}
     for key in found:
         c, pool = carried[key], pools[kind(carried[key].inputs[0])]
@@ -228,7 +228,7 @@ class Atoms:
             return True
         root = identity(x, self.builder)
         if isinstance(x, View):
-            if _places(x) is None:
+            if places_of(x) is None:
                 return False
             if id(root) in inputs:
                 self.views.append((x, root, inputs[id(root)]))
@@ -238,5 +238,5 @@ class Atoms:
             return x.closed and all([y is not OUTSIDE and self.take(y, inputs) for y in every])
         if root is None or root is OUTSIDE or inside_of(root, self.builder):
             return False
-        self.arrays.append(_moved(x, root, root))  # a buffer has become a traced array now
+        self.arrays.append(moved(x, root, root))  # a buffer has become a traced array now
         return True

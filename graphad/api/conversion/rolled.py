@@ -12,6 +12,7 @@ from graphad.api.conversion.aliases import root
 from graphad.api.conversion.carries import LoopVariables, StagedLoop
 from graphad.api.conversion.growth import MoreItemsError
 from graphad.api.conversion.knowns import Knowns, column, number
+from graphad.api.conversion.leaving import leave
 from graphad.api.conversion.parts import StagedRegion, truth, unrecord
 from graphad.api.conversion.sequences import LoopSequence
 from graphad.errors import ControlFlowError
@@ -27,6 +28,7 @@ Thunk = Callable[[], Any]
 def over_rows(rows: LoopSequence, step: Callable[[Any], None], functions: Sequence[Any], names: LoopVariables) -> None:
     """`for entry in rows: step(entry)`, of a known number of rows."""
     loop = StagedLoop(functions, names, "the for loop")
+    loop.begins = rows.count > 0
     part, given = loop.settle(lambda found: step(rows.join(found)), rows.types())
     sources = rows.sources()
     if any([loop.changes(root(x)) for x in sources]) or loop.assigns(sources):
@@ -44,7 +46,7 @@ def scan(
     fixed, moving = loop.operands()
     silent = not any([node.op.effect for node in part.graph.nodes])
     if not part.graph.outputs and silent:
-        return loop.write([], count)
+        return leave(loop, [], count)
     consts = [*part.captures, *fixed]
     traced = isinstance(count, Tracer)
     columns = [] if rows is None else rows.columns()
@@ -56,12 +58,12 @@ def scan(
         knowns.check_integers(count)
         if knowns.all() and silent:
             if len(numbers) == len(moving):
-                return loop.write([numbers[j] for j in range(len(moving))], count)
+                return leave(loop, [numbers[j] for j in range(len(moving))], count)
             raise ControlFlowError(f"the loop computes from known numbers alone{place()}")
     body = _outputs(part.graph, len(moving)) if traced else part.graph
     op = Scan(body, len(consts), None if traced else count, len(moving))
     results = apply(op, [*[count] * traced, *consts, *moving, *columns])
-    loop.write([numbers.get(j, x) for j, x in enumerate(results)], None if traced else count)
+    leave(loop, [numbers.get(j, x) for j, x in enumerate(results)], None if traced else count)
 
 
 def _outputs(graph: Graph, carries: int) -> Graph:
@@ -118,7 +120,7 @@ def while_loop(
     op: Scan | While = Scan(step_graph, constant, count or 0, len(moving))
     if count is None:
         op = While(_outputs(step_graph, len(moving)), constant, test_graph)
-    loop.write([numbers.get(j, x) for j, x in enumerate(apply(op, operands))], count)
+    leave(loop, [numbers.get(j, x) for j, x in enumerate(apply(op, operands))], count)
 
 
 def _trips(
