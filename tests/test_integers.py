@@ -215,6 +215,36 @@ def test_negative_powers(executor):
         graphad.jit(lambda n: 3**n)(-1)
 
 
+def write(x, v):
+    x[0] = v
+    return x
+
+
+def write_made(x, v):
+    y = np.zeros(3, x.dtype)
+    y[0] = x[0]
+    y[1:] = [v, 1]
+    return y
+
+
+def write_some(x, v):
+    x[x > 1] = v
+    return x
+
+
+@pytest.mark.parametrize("f", [
+    write, write_made, write_some, lambda x, v: np.full_like(x, v), lambda x, v: np.insert(x, 1, v),
+    lambda x, v: np.copyto(x, v) or x, lambda x, v: np.put(x, [0], v) or x, lambda x, v: x.fill(v) or x,
+])  # fmt: skip
+@pytest.mark.parametrize(("dtype", "fits", "large"), [(np.int8, -128, 300), (np.uint8, 255, -1), (np.uint64, 7, -1)])
+def test_integers_that_an_array_cannot_hold(f, dtype, fits, large):
+    x = np.array([3, 2, 5], dtype)
+    for call in (graphad.jit(f, static_argnums=1), lambda x, v: graphad.vmap(lambda x: f(x, v))(x[None])[0]):
+        assert np.array_equal(call(x, fits), f(x.copy(), fits))
+        with pytest.raises(OverflowError, match="out of bounds"):
+            call(x, large)
+
+
 def test_large_literals():
     with pytest.raises(GraphadError, match="64 bits"):
         graphad.jit(lambda n: n * 2**70)(3)

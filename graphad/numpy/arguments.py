@@ -42,6 +42,15 @@ def operand(x: Any) -> Any:
     return array_of(x)
 
 
+def stored(x: Any, dtype: DType) -> Any:
+    """`operand(x)` where it is to be written to an array of a dtype. Raises NumPy's `OverflowError` for integers of
+    Python's, in lists too, that such an array cannot hold; arrays of integers wrap around."""
+    found = operand(x)
+    if dtype.kind not in "iu" or not isinstance(x, (int, list, tuple)) or isinstance(found, Tracer):
+        return found
+    return np.asarray(x, dtype) if found.dtype.kind in "iu" else found
+
+
 def operands(xs: Iterable[Any]) -> list[Any]:
     """Each item as an array, of any sequence of arrays; an array is the sequence of its items."""
     return [operand(x) for x in xs]

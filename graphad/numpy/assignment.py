@@ -14,7 +14,7 @@ import numpy as np
 from graphad.errors import TracerError
 from graphad.location import place
 from graphad.numpy import moving
-from graphad.numpy.arguments import operand
+from graphad.numpy.arguments import stored
 from graphad.numpy.creation import anew
 from graphad.numpy.dispatch import tracer_method
 from graphad.numpy.indexing import basic_item, basic_key, getitem, read_index
@@ -109,7 +109,7 @@ def _set_masked(x: Any, mask: Any, value: Any) -> None:
             raise value.refusal("assignment of fewer axes")
         value = value.under(mask, "assignment to what another mask chooses")
     else:
-        value = operand(value)
+        value = stored(value, x.dtype)
         if value.ndim > x.ndim - mask.ndim:
             raise TracerError(
                 f"assignment to x[mask]: an array of {value.shape} for what the traced mask {mask.type} chooses"

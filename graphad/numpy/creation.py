@@ -14,7 +14,7 @@ from graphad.arrays import PYTHON_SCALARS
 from graphad.build import current_builder
 from graphad.graph import Constant
 from graphad.location import place
-from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded
+from graphad.numpy.arguments import axis_of, deciding, dtype_of, holds_tracer, ints, known, operand, recorded, stored
 from graphad.numpy.dispatch import NAMESPACE, creates, implements
 from graphad.numpy.layouts import asked, laid
 from graphad.numpy.views import View, doubt, origin_of, own, shadows_of
@@ -42,7 +42,7 @@ def empty(shape: Any, dtype: Any = float, order: Any = "C", *, device: Any = Non
 
 @creates(np.full)
 def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C", *, device: Any = None) -> Array:
-    return _ordered(shapes.full(ints(shape), operand(fill_value), dtype), order)
+    return _ordered(shapes.full(ints(shape), _filling(fill_value, dtype), dtype), order)
 
 
 def _ordered(found: Any, order: Any, like: Any = None) -> Any:
@@ -51,6 +51,10 @@ def _ordered(found: Any, order: Any, like: Any = None) -> Any:
         found.boxed = not found.shape
         return laid(found, asked(found if like is None else like, order, found.shape))
     return found
+
+
+def _filling(x: Any, dtype: Any) -> Any:
+    return operand(x) if dtype is None else stored(x, np.dtype(dtype))
 
 
 def _filled_like(a: Any, fill: ArrayLike, dtype: Any, shape: Any, order: Any) -> Array:
@@ -97,7 +101,7 @@ def full_like(
     *,
     device: Any = None,
 ) -> Array:
-    return _filled_like(a, operand(fill_value), dtype, shape, order)
+    return _filled_like(a, _filling(fill_value, dtype or dtype_of(operand(a))), dtype, shape, order)
 
 
 @creates(np.eye)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphad.errors import MissingRuleError, ShapeError
-from graphad.numpy.arguments import axis_of, operand, operands, reject, static
+from graphad.numpy.arguments import axis_of, operand, operands, reject, static, stored
 from graphad.numpy.creation import copied
 from graphad.numpy.dispatch import implements
 from graphad.numpy.manipulation import atleast_1d, atleast_2d, atleast_3d, slice_axis
@@ -93,7 +93,8 @@ def append(arr: ArrayLike, values: ArrayLike, axis: int | None = None) -> Array:
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
     """NumPy's `insert`; the places must be known while tracing."""
-    arr, values = operand(arr), operand(values)
+    arr = operand(arr)
+    values = stored(values, arr.dtype)
     if axis is None:
         arr, axis = shapes.reshape(arr, (-1,)), 0
     axis = axis_of(arr, axis, "insert")

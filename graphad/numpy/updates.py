@@ -10,7 +10,7 @@ import numpy as np
 
 from graphad.errors import TypeMismatchError
 from graphad.location import place
-from graphad.numpy.arguments import operand
+from graphad.numpy.arguments import operand, stored
 from graphad.numpy.indexing import IndexPlan, basic_key, basic_plan, broadcast_indices, getitem, read_index
 from graphad.ops.elementwise import cast
 from graphad.ops.index import DynamicUpdateSlice, Gather, ScatterAdd, ScatterSet
@@ -125,7 +125,7 @@ def _located_add(x: Array, index: Any, values: Any) -> Array:
 
 
 def _values(x: Any, values: Any, shape: tuple[int, ...]) -> Any:
-    values = operand(values)
+    values = stored(values, x.dtype)
     if values.dtype.kind == "c" and x.dtype.kind != "c":
         raise TypeMismatchError(
             f"complex numbers {dtype_spelling(values.dtype)} cannot be written into an array of "

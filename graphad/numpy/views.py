@@ -19,7 +19,7 @@ from graphad.build import Builder, building, current_builder
 from graphad.errors import ControlFlowError, ShapeError, TracerError
 from graphad.graph import Constant, Value
 from graphad.location import place
-from graphad.numpy.arguments import operand
+from graphad.numpy.arguments import stored
 from graphad.numpy.held import IN_LIST
 from graphad.numpy.inverse import Back, Forth, Inverse
 from graphad.numpy.layouts import UNKNOWN, laid, order_of, outline_of, outlines
@@ -391,7 +391,7 @@ def assign(x: Tracer, new: Any, what: str) -> None:
         lift(builder, root)  # raises
     if builder.closed or (current is not None and not builder.encloses(current)):
         raise enclosed(x, what)
-    new = operand(new)
+    new = stored(new, x.dtype)
     if np.broadcast_shapes(new.shape, x.shape) != x.shape:
         raise ShapeError(f"{what}: {new.shape} does not broadcast to {x.type}{place()}")
     new = broadcast_to(cast(new, x.dtype), x.shape)

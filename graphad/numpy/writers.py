@@ -10,7 +10,7 @@ import numpy as np
 from graphad.errors import ShapeError, TracerError, TypeMismatchError
 from graphad.location import place as here
 from graphad.numpy import misc, moving_functions, sharing, sorting, updates  # noqa: F401  (wrapped below)
-from graphad.numpy.arguments import axis_of, operand, recorded
+from graphad.numpy.arguments import axis_of, operand, recorded, stored
 from graphad.numpy.buffers import writable
 from graphad.numpy.dispatch import NAMESPACE, tracer_method
 from graphad.numpy.updates import At
@@ -89,8 +89,9 @@ NAMESPACE[np.nan_to_num] = _nan_to_num(NAMESPACE[np.nan_to_num])
 @_writes(np.copyto)
 def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
     """Copy values into an array, broadcast, where a mask holds."""
-    src = operand(src)
-    if not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
+    weak = type(src) is int and dst.dtype.kind in "iufc"
+    src = stored(src, dst.dtype)
+    if not weak and not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
         raise TypeMismatchError(f"copyto: {src.dtype} cannot be cast to {dst.dtype} by the rule {casting!r}")
     assign(dst, src if where is True else np.where(where, src, own(dst)), "copyto")
 
@@ -101,7 +102,7 @@ def put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
     places = np.asarray(ind).reshape(-1) if not isinstance(ind, Tracer) else reshape(ind, (-1,))
     if mode != "raise":
         places = np.mod(places, a.size) if mode == "wrap" else np.clip(places, 0, a.size - 1)
-    values = reshape(operand(v), (-1,))
+    values = reshape(stored(v, a.dtype), (-1,))
     if values.size != places.size:
         values = values[np.arange(places.size) % values.size]
     assign(a, reshape(At(reshape(own(a), (-1,)))[places].set(values), a.shape), "put")
@@ -129,7 +130,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
 @_writes(np.putmask)
 def putmask(a: Any, mask: Any, values: Any) -> None:
     """Replace the elements where a mask holds by the values at the same flat positions, repeated."""
-    values = reshape(operand(values), (-1,))
+    values = reshape(stored(values, a.dtype), (-1,))
     repeated = reshape(values[np.arange(a.size) % values.size], a.shape)
     assign(a, np.where(mask, repeated, own(a)), "putmask")
 
@@ -138,7 +139,7 @@ def putmask(a: Any, mask: Any, values: Any) -> None:
 def place(arr: Any, mask: Any, vals: Any) -> None:
     """Replace the elements where a mask holds by the next of the values, repeated."""
     mask = operand(mask)
-    values = recorded(reshape(operand(vals), (-1,)))
+    values = recorded(reshape(stored(vals, arr.dtype), (-1,)))
     order = np.cumsum(reshape(mask, (-1,)).astype(int)) - 1
     chosen = reshape(values[np.clip(order, 0, None) % values.size], arr.shape)
     assign(arr, np.where(reshape(mask, arr.shape), chosen, own(arr)), "place")
@@ -151,6 +152,6 @@ def fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     mask = np.zeros(a.shape, bool)
     np.fill_diagonal(mask, True, wrap)
     flat = places[mask]
-    values = reshape(operand(val), (-1,))
+    values = reshape(stored(val, a.dtype), (-1,))
     values = values[np.arange(flat.size) % values.size]
     assign(a, reshape(At(reshape(own(a), (-1,)))[flat].set(values), a.shape), "fill_diagonal")
