@@ -16,7 +16,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from graphad.build import Builder
 from graphad.graph import Graph, Node, Value
+from graphad.ops.arithmetic import logical_and, logical_not
 from graphad.ops.elementwise import Cast, Elementwise
 from graphad.ops.regions.base import Structured
 from graphad.ops.regions.scan import add_stacks
@@ -97,6 +99,7 @@ def passed(node: Node, operands: Sequence[Tracer | TensorType], ct: Cotangent) -
     if isinstance(op, Select):
         condition, *branches = operands
         assert isinstance(condition, Tracer)
+        choices = choices if len(choices) < _MOST else _joined(value.builder, choices)
         sides = [
             Cotangent(value, zeros, (*choices, (condition.value, taken))) if isinstance(x, TensorType) else None
             for x, taken in zip(branches, (True, False), strict=True)
@@ -110,6 +113,16 @@ def passed(node: Node, operands: Sequence[Tracer | TensorType], ct: Cotangent) -
     return [
         None if x is None else Cotangent(x, zeros or i in op.leaves_out, choices, kept) for i, x in enumerate(results)
     ]
+
+
+_MOST = 4
+"""Choices of a cotangent. In a chain of them, as the largest of a list is found, each would stand behind all later."""
+
+
+def _joined(builder: Builder, choices: Sequence[Choice]) -> tuple[Choice, ...]:
+    """One choice that takes what all of some take."""
+    tests = [Tracer(builder, v) if taken else logical_not(Tracer(builder, v)) for v, taken in choices]
+    return ((reduce(logical_and, tests).value, True),)
 
 
 def _kept(op: Slice, x: TensorType) -> tuple[int, Array] | None:
