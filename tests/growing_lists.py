@@ -57,6 +57,44 @@ def summed_rows(x):
     return sum(found, np.array([1.0, x])) @ np.array([1.0, 2.0])
 
 
+def by_the_number_of_the_iteration(x):
+    susceptible, infected = [0.99], [0.01 * x]
+    for t in range(80):
+        new, gone = 0.4 * susceptible[t] * infected[t], 0.1 * infected[t]
+        susceptible.append(susceptible[t] - new)
+        infected.append(infected[t] + new - gone)
+    return max(infected) + susceptible[-1]
+
+
+def two_before(x):
+    found = [x, 0.5 * x]
+    for t in range(2, 80):
+        found.append(0.7 * found[t - 1] + 0.2 * found[t - 2])
+    return np.array(found) @ np.arange(80)
+
+
+def every_second(x):
+    found = [x]
+    for t in range(0, 80, 2):
+        found.append(found[t] * 0.9)
+        found.append(found[t + 1] + 0.1 * found[t])
+    return np.array(found).sum()
+
+
+def wraps_around(x):
+    found = [x, 2 * x, 3 * x]
+    for t in range(40):
+        found.append(found[t - 1] * 0.9)
+    return np.array(found).sum()
+
+
+def the_first_ones(x):
+    found = [x]
+    for t in range(40):
+        found.append(found[t // 2] * 0.9 + found[0])
+    return np.array(found).sum()
+
+
 def tuples(x):
     found = [(x, x * 2)]
     for _ in range(80):
@@ -236,7 +274,8 @@ def joined_numbers(x):
 
 
 ROLLED = [
-    last_item, two_last_items, after_an_append, leapfrog, rows, summed, summed_rows, tuples, an_integer_before,
+    last_item, two_last_items, after_an_append, leapfrog, rows, summed, summed_rows, two_before, every_second,
+    tuples, an_integer_before,
     a_loop_within, of_an_object, until_small, by_steps, no_iteration,
 ]  # fmt: skip
 """Those whose loops are loops of the graph."""
@@ -244,4 +283,5 @@ OTHERS = [
     within_another_loop, the_same_again, last_array_written, earlier_array_written, last_array_by_a_name,
     first_array_has_a_name, one_array_all_the_time, last_item_replaced, lists_as_items, chosen_item,
     appended_in_a_branch, popped, joined_rows, joined_numbers,
+    by_the_number_of_the_iteration, wraps_around, the_first_ones,
 ]  # fmt: skip

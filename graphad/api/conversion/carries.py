@@ -7,6 +7,7 @@ way it reaches them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ class StagedLoop:
                 self.carried[slot.identity] = Carried(slot, before)
 
     def settle(
-        self, step: Callable[[list[Any]], None], entries: Sequence[TensorType]
+        self, step: Callable[[list[Any]], None], entries: Sequence[TensorType], counts: Sequence[bool] = ()
     ) -> tuple[StagedRegion, list[Tracer]]:
         """The traced body, whose carries come out as they went in, and its inputs for the entries."""
         around = self.heap.arrays()
@@ -105,7 +106,7 @@ class StagedLoop:
                     c.entered = values(c.inputs)
                 self.rounds.enter(part.builder.peers, self.carried)
                 settle(part.builder)
-                self.lists.enter()
+                self.lists.enter([x.value for x in compress(rows, counts)])
                 try:
                     part.run(lambda rows=rows: step(list(rows)), f"in {self.what}")  # type: ignore[misc]
                 except MoreItemsError as more:

@@ -6,7 +6,7 @@ count is known at run time only the list's length is too: any other use of it af
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,14 @@ from graphad.api.conversion.items import inside_of
 from graphad.api.conversion.ledger import unread
 from graphad.api.conversion.parts import StagedRegion, describe, is_number, is_weak, quoted
 from graphad.api.conversion.structure import flatten
+from graphad.build import Builder
 from graphad.errors import ControlFlowError
+from graphad.graph import Constant, Value
 from graphad.location import place
 from graphad.numpy.entries import ArrayEntry
 from graphad.numpy.views import OUTSIDE, candidates
+from graphad.ops.arithmetic import add, subtract
+from graphad.ops.machinery import multiply
 from graphad.trace import Tracer
 
 
@@ -76,6 +80,8 @@ class Growth:
             "for what the next iteration needs, or its last items by negative numbers (x[-1])"
         )
         self.tail = Tail([], container.path)
+        self.each = len(container.target) - len(container.saved)
+        self.positions: Collection[Value] = ()
         self.before: Callable[..., Any] | None = None
         self.items: list[Any] = []
 
@@ -89,17 +95,28 @@ class Growth:
         self.list[:] = [self.mark, *self.tail.target]
         self.before = unread(self.list, self._asked)
 
-    def _asked(self, index: Any = None) -> None:
+    def _asked(self, index: Any = None) -> Any:
+        if isinstance(index, Tracer):
+            index = self._from_end(index)
         if type(index) is int and index < 0:
             there, carried = len(self.list) - 1, len(self.tail.target)
             if -index <= there:
-                return
+                return index
             known = [x for x in self.container.saved.values() if type(x) is not Unread]
             if carried - there - index <= len(known):
                 raise MoreItemsError(self, carried - there - index)
             if self.before is not None:
                 self.before(index + there - carried)
-        self.mark.refuse()
+        return self.mark.refuse()
+
+    def _from_end(self, index: Tracer) -> int | None:
+        """The index counted from the end, where that is the same in all iterations: a list becomes longer by as much
+        as an index that the loop counts. It is nowhere negative."""
+        saved = self.container.saved.values()
+        found = None if index.shape else _affine(index.builder, index.value, self.positions)
+        if found is None or found[0] != self.each or found[1] < 0 or any([type(x) is Unread for x in saved]):
+            return None
+        return found[1] - len(saved) - (len(self.list) - 1 - len(self.tail.target))
 
     def leave(self) -> list[Any]:
         """What an iteration has appended; the list is what it was before."""
@@ -155,7 +172,7 @@ class Growth:
         )
         self.list[:] = [mark, *self.tail.target]
         count = len(self.tail.target)
-        unread(self.list, lambda i=None: None if type(i) is int and -count <= i < 0 else mark.refuse())
+        unread(self.list, lambda i=None: i if type(i) is int and -count <= i < 0 else mark.refuse())
 
 
 class Growths(list[Growth]):
@@ -175,8 +192,10 @@ class Growths(list[Growth]):
             self.append(Growth(container, what))
         return bool(found)
 
-    def enter(self) -> None:
+    def enter(self, positions: Collection[Value] = ()) -> None:
+        """Begin an iteration, in which some values are its number."""
         for g in self:
+            g.positions = positions
             g.enter()
 
     def leave(self) -> None:
@@ -200,6 +219,27 @@ class Growths(list[Growth]):
                 g.lose()
             else:
                 g.extend([next(rest) for _ in g.leaves()], count)
+
+
+def _affine(builder: Builder, value: Value, roots: Collection[Value]) -> tuple[int, int] | None:
+    """`scale` and `offset`, where an integer is `scale * root + offset`; None for any other."""
+    scale, offset = 1, 0
+    while value not in roots:
+        node = builder.maker(value)
+        if node is None or node.op not in (add, subtract, multiply):
+            return None
+        a, b = node.inputs
+        if isinstance(a, Constant) and node.op != subtract:
+            a, b = b, a
+        if not isinstance(b, Constant) or b.type.shape:
+            return None
+        n = int(b.array)
+        if node.op == multiply:
+            scale *= n
+        else:
+            offset += scale * (n if node.op == add else -n)
+        value = a
+    return scale, offset
 
 
 def _grown(container: ListContainer) -> bool:

@@ -165,7 +165,7 @@ def noted(x: Any, attributes: bool) -> dict[Any, Any]:
 
 def unread(x: list[Any], refuse: Callable[..., Any] | None) -> Callable[..., Any] | None:
     """Let what asks a list that has been noted for its items or its length be refused, by a function that may be given
-    the index of an item; None ends that. Gives what was so before."""
+    the index of an item and then gives where it stands; None ends that. Gives what was so before."""
     builder = current_builder()
     assert builder is not None
     entry = builder.ledger[id(changing(x))]
@@ -173,13 +173,20 @@ def unread(x: list[Any], refuse: Callable[..., Any] | None) -> Callable[..., Any
     return before  # type: ignore[no-any-return]
 
 
-def reading(x: Any, index: Any = None) -> Any:
-    """The object itself, whose items or length are asked for, or the item at an index."""
+def item_of(x: list[Any], index: Any) -> Any:
+    """The index at which an item of a list stands that is asked for by another index."""
+    builder = current_builder()
+    found = None if builder is None else builder.ledger.get(id(x))
+    return index if found is None or found.refuse is None else found.refuse(index)
+
+
+def reading(x: Any) -> Any:
+    """The object itself, whose items or length are asked for."""
     builder = current_builder()
     if type(x) is list and builder is not None:
         found = builder.ledger.get(id(x))
         if found is not None and found.refuse is not None:
-            found.refuse() if index is None else found.refuse(index)
+            found.refuse()
     return x
 
 

@@ -29,7 +29,7 @@ def over_rows(rows: LoopSequence, step: Callable[[Any], None], functions: Sequen
     """`for entry in rows: step(entry)`, of a known number of rows."""
     loop = StagedLoop(functions, names, "the for loop")
     loop.begins = rows.count > 0
-    part, given = loop.settle(lambda found: step(rows.join(found)), rows.types())
+    part, given = loop.settle(lambda found: step(rows.join(found)), rows.types(), rows.counts())
     sources = rows.sources()
     if any([loop.changes(root(x)) for x in sources]) or loop.assigns(sources):
         raise ControlFlowError(f"what is run through is written to{place()}")  # its rows are read when due

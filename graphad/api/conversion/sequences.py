@@ -12,7 +12,7 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion import items
 from graphad.api.conversion.items import identity, watched
-from graphad.api.conversion.ledger import reading
+from graphad.api.conversion.ledger import item_of
 from graphad.api.conversion.numbers import python
 from graphad.api.conversion.parts import common, is_number, is_weak, kind, same, unknown
 from graphad.arrays import array_of
@@ -42,6 +42,10 @@ class LoopSequence:
     def types(self) -> list[TensorType]:
         """The types of the rows of `columns`."""
         raise NotImplementedError
+
+    def counts(self) -> list[bool]:
+        """Which of these are the numbers 0, 1, ..."""
+        return [False for _ in self.types()]
 
     def columns(self) -> list[Any]:
         """Arrays with one row for each entry; only with a known count."""
@@ -189,7 +193,7 @@ def kept(found: Any, column: list[Any]) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; lists and tuples of one type, or of numbers that branches would merge, are read at a traced index."""
     if type(x) is list:
-        reading(x, index)
+        index = item_of(x, index)
     if isinstance(x, (list, tuple)) and isinstance(index, Tracer) and unknown(index) and not index.shape:
         index = index + 0 if index.weak else index  # a bool of Python's is a number
         found = (_items(x) or _items(_of_one_type(x))) if len(x) else None
@@ -273,6 +277,9 @@ class CountSequence(LoopSequence):
     def types(self) -> list[TensorType]:
         return [TensorType(INT64)]
 
+    def counts(self) -> list[bool]:
+        return [True]
+
     def columns(self) -> list[Any]:
         return [iota(self.count)]
 
@@ -302,6 +309,9 @@ class Zip(LoopSequence):
 
     def types(self) -> list[TensorType]:
         return [t for p in self.parts for t in p.types()]
+
+    def counts(self) -> list[bool]:
+        return [flag for p in self.parts for flag in p.counts()]
 
     def columns(self) -> list[Any]:
         return [x if len(x) == self.count else x[: self.count] for p in self.parts for x in p.columns()]
