@@ -121,6 +121,7 @@ class Joined(Tracer):
     def __init__(self, found: Tracer, sources: Sequence[tuple[Any, Any]], hold: bool = False) -> None:
         self._builder, self._value, self._following = found.builder, found.value, False
         self._tests, self._arrays = [test for test, _ in sources], [x for _, x in sources]
+        assert all([x is OUTSIDE or x.shape == found.shape for x in self._arrays])
         # What is not an array that others know themselves is kept: a view, one that stands for an array of the same
         # name elsewhere, and one that a loop may have left. Of one that may be others these are among the sources.
         self._kept = [

@@ -120,7 +120,7 @@ class StagedRegion(TracedRegion):
 
     def lifted(self, x: Any, dtype: DType) -> Any:
         """A result as a value of this piece, in a dtype."""
-        with self.at_end() if self.changed else building(self.builder):
+        with self.at_end():
             if isinstance(x, Tracer):
                 return lift(self.builder, x if x.dtype == dtype else cast(x, dtype))
             return lift(self.builder, np.asarray(array_of(x), dtype))
