@@ -2049,3 +2049,32 @@ def chosen_and_left_by_a_loop(x):
     b[0] += x
     a[2] = x
     return a @ np.arange(1.0, 4.0) + 10 * b @ np.arange(1.0, 4.0)
+
+
+@program
+def a_view_of_what_a_branch_makes(x):
+    a, b = np.zeros(3), np.zeros(2)
+    if x > 0.1:
+        a = np.ones(3)
+        b = a[1:]
+    a[1] = 5 * x
+    b[1] *= 3.0
+    return b @ np.array([1.0, 2.0]) + a @ np.array([1.0, 2.0, 3.0])
+
+
+@program
+def a_view_of_what_a_branch_chooses(x):
+    m, a, k, row = np.arange(9.0).reshape(3, 3), np.zeros(3), np.zeros(3), np.zeros(1)
+    if x > 0.1:
+        if x < 2:
+            a = m[0]
+        elif x > 3:
+            a = np.ones(3) * x
+        k = a[::-1]
+    if x < 1.7:
+        row = k[:1]
+    m[0][1] = -0.5 * x
+    a[2] = 7 * x
+    k[2] += x
+    row[0] += x
+    return k @ np.arange(1.0, 4.0) + 10 * a @ np.arange(1.0, 4.0) + 100 * m.sum() + row.sum()

@@ -744,6 +744,19 @@ def test_what_may_be_many_arrays_is_not_written_to() -> None:
         graphad.jit(f)(1.5)
 
 
+def test_an_array_of_which_a_branch_may_have_given_a_row_by_its_number_is_not_written_to() -> None:
+    def f(x: Any) -> Any:
+        m, row = np.arange(9.0).reshape(3, 3), np.zeros(3)
+        for i in range(40):
+            if x * i > 4:
+                row = m[i % 3]
+            m[0, 1] = x * i
+        return row.sum()
+
+    assert graphad.value_and_grad(f)(0.2)[0] == pytest.approx(f(0.2))
+    with pytest.raises(graphad.ControlFlowError, match=r"test_identity.py:\d+: m.0, 1. = x .* copy"):
+        graphad.jit(f)(0.2)
+
 
 @pytest.mark.parametrize("function", UNSURE)
 def test_which_array_a_name_has_is_not_guessed(function: Any) -> None:

@@ -311,6 +311,7 @@ class _Merge:
     def finish(self, test: Tracer) -> list[Any]:
         """Record the cond."""
         self.test = test
+        self.choices.complete(self._output)
         for part, outputs in zip(self.parts, self.outputs, strict=True):
             part.finish(outputs)
         if not self.weak and not any([node.op.effect for part in self.parts for node in part.graph.nodes]):

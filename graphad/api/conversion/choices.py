@@ -12,6 +12,9 @@ import numpy as np
 from graphad import tree
 from graphad.api.conversion.items import identity, inside_of
 from graphad.api.conversion.parts import StagedRegion
+from graphad.api.conversion.pools import moved, places_of
+from graphad.build import building
+from graphad.numpy.buffers import become
 from graphad.numpy.views import OUTSIDE, Joined, Shared, View, candidates, origin_of
 from graphad.trace import Tracer
 
@@ -24,12 +27,13 @@ class Choice(NamedTuple):
     """An array that a variable may have in a branch.
 
     `test` is the place among the results of the test that says so, None where it always has it; `value` that of the
-    elements of an array made in the branch, None where only a view of it is meant.
+    elements of an array made in the branch. Where the variable has a view, `array` is what it is a view of.
     """
 
     array: Any
     test: int | None = None
     value: int | None = None
+    view: Any = None
 
 
 class Choices:
@@ -39,14 +43,25 @@ class Choices:
         self.parts = parts
         self.uses: Counter[tuple[int, int]] = Counter()
         self.shared: dict[tuple[int, int], Any] = {}
+        self.viewed: dict[tuple[int, int], Any] = {}
+        self.whole: dict[tuple[int, int], int] = {}
 
     def of(self, column: Sequence[Any], at: int, output: Output) -> list[list[Choice]]:
         """What a variable may have in each branch, where it has `column`, the result at a place. `output` takes up one
         value of each branch as a result, and gives its place."""
         found = [list(self._in_branch(i, column, at, output)) for i in range(len(column))]
         for i, choices in enumerate(found):
-            self.uses.update([(i, id(c.array)) for c in choices if self._inside(i, c.array)])
+            inside = [c for c in choices if self._inside(i, c.array)]
+            self.uses.update([(i, id(c.array)) for c in inside])
+            self.viewed.update({(i, id(c.array)): c.array for c in inside if c.view is not None})
         return found
+
+    def complete(self, output: Output) -> None:
+        """Take up the arrays made in a branch of which a variable has a view, and something else more."""
+        for (i, at), x in self.viewed.items():
+            if self.uses[i, at] > 1:
+                others: Any = np.zeros(x.shape, x.dtype)
+                self.whole[i, at] = output([x if j == i else others for j in range(len(self.parts))], x.dtype, False)
 
     def _inside(self, i: int, x: Any) -> bool:
         return x is not OUTSIDE and inside_of(origin_of(x), self.parts[i].builder)
@@ -57,23 +72,41 @@ class Choices:
         if root is None:
             return
         if root is OUTSIDE or not self._inside(i, root):
-            yield Choice(x if root is not OUTSIDE and self._lasts(i, x) else OUTSIDE)
+            yield Choice(OUTSIDE) if root is OUTSIDE else self._around(i, x)
             return
-        yield Choice(root, None, at if x is root else None)
-        if isinstance(root, Joined) and x is not root:
-            yield Choice(OUTSIDE)
-        elif isinstance(root, Joined):
+        if x is not root and not isinstance(x, View):
+            with building(self.parts[i].builder):
+                become(root)
+        yield Choice(root, None, at) if x is root else Choice(root, None, None, x)
+        if isinstance(root, Joined):
             for _, test, y in root.sources():
                 given = [j == i and (test is None or test) for j in range(len(column))]
-                yield self._source(i, column, y, output(given, np.dtype(bool), False), output)
+                place = output(given, np.dtype(bool), False)
+                yield self._source(i, column, y, place, output) if x is root else self._seen(i, x, y, place)
 
     def _source(self, i: int, column: Sequence[Any], y: Any, test: int, output: Output) -> Choice:
         """What an array of a branch may be."""
         if not self._inside(i, y):
-            return Choice(y if y is not OUTSIDE and self._lasts(i, y) else OUTSIDE, test)
+            return self._around(i, y, test)
         if isinstance(y, View):
-            return Choice(origin_of(y), test)
+            return Choice(origin_of(y), test, None, y)
         return Choice(y, test, output([y if j == i else x for j, x in enumerate(column)], y.dtype, False))
+
+    def _around(self, i: int, x: Any, test: int | None = None) -> Choice:
+        """An array from around a branch, or a view of one, as far as it can be made again."""
+        lasts = not isinstance(x, View) or self._lasts(i, x)
+        return Choice(x, test) if lasts else Choice(origin_of(x), test, None, x)
+
+    def _seen(self, i: int, x: View, y: Any, test: int) -> Choice:
+        """What a view is of where the array of which it is a view is another one."""
+        if y is OUTSIDE:
+            return Choice(OUTSIDE, test)
+        if places_of(x) is None:
+            return Choice(origin_of(y), test, None, x)
+        view = moved(x, None, y)
+        if self._inside(i, y):
+            return Choice(origin_of(y), test, None, view)
+        return self._around(i, view, test)
 
     def _lasts(self, i: int, x: Any) -> bool:
         """Whether a view of an array from around a branch can be made after it: its indices are no values of the
@@ -94,17 +127,21 @@ class Choices:
         others: list[Any] = []
         for i, each in enumerate(choices):
             for c in each:
-                test, key = tests[i] if c.test is None else results[c.test], (i, id(c.array))
-                if not self._inside(i, c.array):
-                    sources.append((test, c.array))
-                    continue
-                if isinstance(c.array, Joined):
-                    others += [y for y in c.array.excluded() if not self._inside(i, y)]
-                if self.uses[key] > 1:
-                    # Of a view nothing else is known than that something has it too.
-                    one = OUTSIDE if c.value is None else results[c.value]
-                    shared = one if one is OUTSIDE else Shared(one.builder, one.value)
-                    sources.append((test, shared if one is OUTSIDE else self.shared.setdefault(key, shared)))
+                test, key, array = tests[i] if c.test is None else results[c.test], (i, id(c.array)), c.array
+                if self._inside(i, array):
+                    if isinstance(array, Joined):
+                        others += [y for y in array.excluded() if not self._inside(i, y)]
+                    if self.uses[key] <= 1:
+                        continue
+                    one = results[self.whole[key] if c.value is None else c.value]
+                    array = self.shared.setdefault(key, Shared(one.builder, one.value))
+                if c.view is None:
+                    sources.append((test, array))
+                elif places_of(c.view) is None:
+                    sources.append((test, OUTSIDE))
+                    others += [y for y in [origin_of(array)] if isinstance(y, Tracer)]
+                else:
+                    sources.append((test, moved(c.view, c.array, array)))
         if not sources:
             return results[at]
         sources, excluded = _distinct(sources)
