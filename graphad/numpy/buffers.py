@@ -359,7 +359,8 @@ def _recorded(home: Builder, array: Plain) -> Value:
     return Constant(array)
 
 
-_set_dtype: Callable[[Any, Any], None] = np.ndarray.dtype.__set__  # type: ignore[attr-defined]
+# From NumPy 2.5 on the property warns.
+_set_dtype: Callable[[Any, Any], None] = getattr(np.ndarray, "_set_dtype", None) or np.ndarray.dtype.__set__  # type: ignore[attr-defined]
 
 
 def hide(x: Any) -> None:
