@@ -372,7 +372,7 @@ def test_what_is_asked_once_is_told(name: str) -> None:
         warnings.simplefilter("error", TraceWarning)
         graphad.grad(f)(2.0)
         graphad.vmap(f)(np.ones(2))
-        graphad.jit(lambda x: x * time.strptime("7", "%d").tm_mday * random.random())(1.0)
+        graphad.jit(lambda x: x * time.strptime("7 2000", "%d %Y").tm_mday * random.random())(1.0)
         graphad.jit(lambda x: x * float(io.StringIO("2").read()))(1.0)
 
 

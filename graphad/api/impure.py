@@ -20,7 +20,8 @@ impure: Functions = Functions({
     "os.path.getsize", "os.path.isdir", "os.path.isfile", "os.popen", "os.read", "os.scandir", "os.stat", "os.system",
     "os.times", "os.urandom", "os.walk", "pandas.io", "pathlib.Path.exists", "pathlib.Path.glob", "pathlib.Path.is_dir",
     "pathlib.Path.is_file", "pathlib.Path.iterdir", "pathlib.Path.open", "pathlib.Path.read_bytes",
-    "pathlib.Path.read_text", "pathlib.Path.stat", "platform", "queue", "random.SystemRandom", "resource", "scipy.io",
+    "pathlib.Path.read_text", "pathlib.Path.stat", "pathlib.PathBase.exists", "pathlib.PathBase.is_dir",
+    "pathlib.PathBase.is_file", "pathlib.PathBase.read_bytes", "platform", "queue", "random.SystemRandom", "resource", "scipy.io",
     "secrets", "select", "shelve", "socket", "sqlite3", "subprocess", "time.clock_gettime", "time.ctime", "time.gmtime",
     "time.localtime", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.process_time_ns", "time.sleep", "time.strftime", "time.thread_time",
@@ -34,7 +35,7 @@ and functions. A `TraceWarning` tells so, with the line and the remedy. Add your
 """
 
 _PUBLIC = {"_io": "io", "posix": "os", "nt": "os", "genericpath": "os.path", "posixpath": "os.path",
-           "ntpath": "os.path", "_queue": "queue", "_socket": "socket", "_sqlite3": "sqlite3"}  # fmt: skip
+           "ntpath": "os.path", "pathlib._abc": "pathlib", "pathlib._local": "pathlib", "_queue": "queue", "_socket": "socket", "_sqlite3": "sqlite3"}  # fmt: skip
 """Modules that functions are said to be of, and the public ones that have them."""
 
 
