@@ -21,9 +21,9 @@ impure: Functions = Functions({
     "os.times", "os.urandom", "os.walk", "pandas.io", "pathlib.Path.exists", "pathlib.Path.glob", "pathlib.Path.is_dir",
     "pathlib.Path.is_file", "pathlib.Path.iterdir", "pathlib.Path.open", "pathlib.Path.read_bytes",
     "pathlib.Path.read_text", "pathlib.Path.stat", "pathlib.PathBase.exists", "pathlib.PathBase.is_dir",
-    "pathlib.PathBase.is_file", "pathlib.PathBase.read_bytes", "platform", "queue", "random.SystemRandom", "resource", "scipy.io",
-    "secrets", "select", "shelve", "socket", "sqlite3", "subprocess", "time.clock_gettime", "time.ctime", "time.gmtime",
-    "time.localtime", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
+    "pathlib.PathBase.is_file", "pathlib.PathBase.read_bytes", "platform", "queue", "random.SystemRandom", "resource",
+    "scipy.io", "secrets", "select", "shelve", "socket", "sqlite3", "subprocess", "time.clock_gettime", "time.ctime",
+    "time.gmtime", "time.localtime", "time.monotonic", "time.monotonic_ns", "time.perf_counter", "time.perf_counter_ns",
     "time.process_time", "time.process_time_ns", "time.sleep", "time.strftime", "time.thread_time",
     "time.thread_time_ns", "time.time", "time.time_ns", "tracemalloc", "urllib.request", "uuid.uuid1", "uuid.uuid4",
 })  # fmt: skip
@@ -34,8 +34,11 @@ and functions. A `TraceWarning` tells so, with the line and the remedy. Add your
     graphad.impure.add(read_voltage)            # one function
 """
 
-_PUBLIC = {"_io": "io", "posix": "os", "nt": "os", "genericpath": "os.path", "posixpath": "os.path",
-           "ntpath": "os.path", "pathlib._abc": "pathlib", "pathlib._local": "pathlib", "_queue": "queue", "_socket": "socket", "_sqlite3": "sqlite3"}  # fmt: skip
+_PUBLIC = {
+    "_io": "io", "posix": "os", "nt": "os", "genericpath": "os.path", "posixpath": "os.path", "ntpath": "os.path",
+    "pathlib._abc": "pathlib", "pathlib._local": "pathlib", "_queue": "queue", "_socket": "socket", "_sqlite3":
+    "sqlite3",
+}  # fmt: skip
 """Modules that functions are said to be of, and the public ones that have them."""
 
 
