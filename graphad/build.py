@@ -51,13 +51,14 @@ class Builder:
     `undone` are values whose nodes were taken back. `listed` is how many nodes `producers` knows, and the last of them;
     `reached` tells of values whether a trace around this one may differentiate them; `facts` are ranges of inputs, and
     what bounds of slices stand for. `lost` tells in words why nothing of this builder can be read any more, with @ for
-    the user's place. `peers` are containers that may be one object.
+    the user's place. `peers` are containers that may be one object; `filled`, within a
+    loop, variables that a branch of it has given a blank.
     """
 
     __slots__ = (
         "activity", "asked", "bound", "buffers", "captured", "captures", "changed", "checks", "closed", "control_flow",
-        "deferred", "entered", "errors", "facts", "handled", "inputs", "known", "ledger", "listed", "lost", "name",
-        "nodes", "outer", "peers", "producers", "reached", "repeats", "serial", "staged", "stores", "undone",
+        "deferred", "entered", "errors", "facts", "filled", "handled", "inputs", "known", "ledger", "listed", "lost",
+        "name", "nodes", "outer", "peers", "producers", "reached", "repeats", "serial", "staged", "stores", "undone",
         "unrolled", "where",
     )  # fmt: skip
 
@@ -90,6 +91,7 @@ class Builder:
         self.control_flow: bool = outer is None or outer.control_flow
         self.checks: bool = outer is None or outer.checks
         self.errors: dict[str, Any] = {}
+        self.filled: set[str] | None = None
         self.handled: tuple[Any, ...] = outer.handled if outer is not None and outer.staged else ()
         self.staged: bool = outer is not None and outer.staged
         self.peers: list[list[Any]] = [] if outer is None else outer.peers

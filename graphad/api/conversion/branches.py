@@ -10,7 +10,6 @@ import numpy as np
 from graphad import tree
 from graphad.api.control import all_captures
 from graphad.api.conversion import ledger
-from graphad.api.conversion.carried import fill
 from graphad.api.conversion.choices import Choices
 from graphad.api.conversion.constructors import under_construction
 from graphad.api.conversion.heap import UNSET, Entries, Heap, Slot
@@ -228,7 +227,9 @@ class _Merge:
             )
             if not free:
                 return lambda results: UNSET
-            fill(path)
+            builder = current_builder()
+            if builder is not None and builder.filled is not None:
+                builder.filled.add(path)
             values = [placeholder(given) if v is UNSET else v for v in values]
         key = tuple(map(id, values))
         if key in self.containers:

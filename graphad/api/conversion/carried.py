@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextvars import ContextVar, Token
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,31 +134,14 @@ def array(x: Any, taken: Tracer | None) -> Any:
     return x if isinstance(x, Tracer) else np.asarray(x, taken.dtype)
 
 
-_filled: ContextVar[set[str] | None] = ContextVar("graphad_filled", default=None)
-
-
-def fill(path: str) -> None:
-    """Note a variable that has no value where a jump leaves a branch of the innermost loop, and was given a blank."""
-    filled = _filled.get()
-    if filled is not None:
-        filled.add(path)
-
-
-def enter() -> Token[set[str] | None]:
-    """Begin a loop; gives what ends it."""
-    return _filled.set(set())
-
-
 def tell_unset(
-    carried: Iterable[Carried], dead: Sequence[str], what: str, begins: bool, around: Token[set[str] | None]
+    carried: Iterable[Carried], dead: Sequence[str], what: str, begins: bool, filled: Collection[str]
 ) -> None:
-    """End a loop, and note variables that are read after it and have their value from it alone, if it may make no
-    iteration that gives one: where Python raises `UnboundLocalError` they are NaN or 0. `begins` tells that there is an
-    iteration."""
+    """Note, at the end of a loop, variables that are read after it and have their value from it alone, if it may make
+    no iteration that gives one: where Python raises `UnboundLocalError` they are NaN or 0. `begins` tells that there is
+    an iteration, `filled` are those that have no value where a jump leaves a branch in it, and were given a blank."""
     fresh = {c.slot.path for c in carried if c.blank and not generated(c.slot.path)}
-    filled = _filled.get() or set()
     names = sorted([x for x in fresh.difference(dead) if not begins or x in filled])
-    _filled.reset(around)
     builder = current_builder()
     if names and builder is not None:
         where = user_location()

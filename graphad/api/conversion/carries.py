@@ -14,7 +14,7 @@ import numpy as np
 
 from graphad import tree
 from graphad.api.conversion.aliases import LOST, Aliases, Place, arrays_of
-from graphad.api.conversion.carried import Carried, Changed, array, enter, values
+from graphad.api.conversion.carried import Carried, Changed, array, values
 from graphad.api.conversion.growth import Growths, MoreItemsError
 from graphad.api.conversion.heap import UNSET, Heap, Slot
 from graphad.api.conversion.items import identity
@@ -73,7 +73,8 @@ class StagedLoop:
         self.alone: set[Place] = set()
         self.told: list[Whereabouts] = []
         self.lists = Growths()
-        self.pools, self.rounds, self.begins, self.filled = True, Rounds(), False, enter()
+        self.pools, self.rounds, self.begins = True, Rounds(), False
+        self.filled: set[str] = set()
         holders.add(self)
         bound = {name for f in functions for name in stored(f.__code__)} | set(written)
         for container in self.heap.containers.values():
@@ -97,6 +98,7 @@ class StagedLoop:
         try:
             for _ in range(_ROUNDS):
                 part = StagedRegion("loop")
+                part.builder.filled = self.filled
                 part.around = around
                 rows = [part.input(t) for t in entries]
                 for a, value in zip(self.changed.values(), self._enter(part), strict=True):
@@ -358,6 +360,7 @@ class StagedLoop:
     def tested(self, test: Callable[[], Any]) -> StagedRegion | None:
         """The traced condition of a while loop; `None` if it changes what the loop carries."""
         part = StagedRegion("test")
+        part.builder.filled = self.filled
         try:
             arrays = self._enter(part)
             inputs = [values(c.enter(part)) for c in self.carried.values()]

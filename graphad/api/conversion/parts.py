@@ -47,7 +47,7 @@ class PartBuilder(Builder):
         super().__init__(name)
         self.outer = current_builder()
         if self.outer is not None:
-            self.ledger = self.outer.ledger
+            self.ledger, self.filled = self.outer.ledger, self.outer.filled
             self.unrolled, self.asked = self.outer.unrolled, self.outer.asked
 
 

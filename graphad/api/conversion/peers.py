@@ -13,7 +13,6 @@ from graphad.api.conversion.structure import by_identity, children, nodes
 from graphad.build import Builder, current_builder
 from graphad.errors import ControlFlowError
 from graphad.location import place
-from graphad.tree import LEAVES
 
 if TYPE_CHECKING:
     from graphad.api.conversion.carried import Carried
@@ -102,8 +101,7 @@ class Rounds:
 
 
 def _positions(slots: Mapping[Any, Any]) -> dict[_Position, Any]:
-    held = {key: value for key, value in slots.items() if type(value) not in LEAVES}
-    return {(key, i): x for key, value in held.items() for i, x in enumerate(nodes(value))}
+    return {(key, i): x for key, value in slots.items() for i, x in enumerate(nodes(value))}
 
 
 def change(builder: Builder, x: Any) -> None:
