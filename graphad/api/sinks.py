@@ -30,9 +30,10 @@ def _noticed(name: str) -> Callable[..., Any]:
     method = getattr(set, name)
 
     def change(self: Functions, *args: Any) -> Any:
-        self.forget()
+        found = method(self, *args)
         self._packages = None
-        return method(self, *args)
+        self.forget()
+        return found
 
     return change
 
